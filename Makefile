@@ -1,0 +1,53 @@
+# Everything a person does here, in one place. `make help` lists the targets.
+
+CATALOG       ?= demo.evodb
+MODEL         ?= Examples/prose-10m
+TEXT          ?= $(MODEL)/calibration.txt
+VALIDATION    ?= $(MODEL)/validation.txt
+TARGET_BITS   ?= 3
+SEED          ?= 0
+# More options for `evodb auto`, such as DEMO_OPTIONS='--quiet --threads 4'.
+DEMO_OPTIONS  ?=
+
+# Tests are optimised, because numeric code is 50 times slower in a debug build, and have a build folder of their own,
+# because -enable-testing would make them and the release build evict each other.
+TEST_FLAGS    := -c release -Xswiftc -enable-testing --scratch-path .build-test
+FORMAT_PATHS   = $(wildcard Sources Tests Benchmarks Package.swift)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check lint imports bench format install-dependencies clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: install-dependencies ## Build .build/release/evodb.
+	swift build -c release --product evodb
+
+demo: build ## Find the best 3-bit form of the example model; make demo SEED=1 for another search.
+	.build/release/evodb auto $(MODEL) --text $(TEXT) --validation $(VALIDATION) \
+	  --target-bits $(TARGET_BITS) --seed $(SEED) --catalog $(CATALOG) $(DEMO_OPTIONS)
+
+test: install-dependencies ## Build and run all tests.
+	swift test $(TEST_FLAGS)
+
+check: install-dependencies lint imports ## What every change must pass: lint, imports, build, tests.
+	swift build --build-tests $(TEST_FLAGS) --explicit-target-dependency-import-check error
+	swift test $(TEST_FLAGS)
+
+lint: ## Check the format of all Swift files.
+	swift format lint --strict --recursive $(FORMAT_PATHS)
+
+imports: ## Check every import in Sources against the table in ARCHITECTURE.md.
+	Scripts/check-imports.sh
+
+bench: install-dependencies ## Measure; results are printed, docs/performance.md explains them.
+	swift run -c release evodb-bench
+
+format: ## Format all Swift files in place.
+	swift format --in-place --recursive $(FORMAT_PATHS)
+
+install-dependencies: ## Install libsqlite3, libopenblas and pkg-config if they are missing.
+	@Scripts/install-dependencies.sh
+
+clean: ## Remove what was built; catalogs stay.
+	rm -rf .build .build-test

@@ -1,0 +1,41 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+let strict: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+let package = Package(
+  name: "evodb",
+  platforms: [.macOS(.v13)],
+  products: [.executable(name: "evodb", targets: ["evodb"])],
+  targets: [
+    .systemLibrary(
+      name: "CSQLite", pkgConfig: "sqlite3",
+      providers: [.apt(["libsqlite3-dev"]), .brew(["sqlite"])]),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas",
+      providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+    .target(name: "CKernels"),
+    .target(
+      name: "Catalog", dependencies: ["CSQLite"],
+      resources: [.embedInCode("../../schema.sql")], swiftSettings: strict),
+    .target(
+      name: "Inference", dependencies: ["Catalog", "COpenBLAS", "CKernels"], swiftSettings: strict),
+    .target(name: "Search", dependencies: ["Inference", "Catalog"], swiftSettings: strict),
+    .executableTarget(
+      name: "evodb", dependencies: ["Search", "Inference", "Catalog"], swiftSettings: strict),
+    .target(
+      name: "TestSupport", dependencies: ["Catalog", "Inference", "Search"],
+      path: "Tests/TestSupport", swiftSettings: strict),
+    .testTarget(
+      name: "CatalogTests", dependencies: ["Catalog", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "InferenceTests", dependencies: ["Inference", "Catalog", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SearchTests", dependencies: ["Search", "Inference", "Catalog", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "evodbTests", dependencies: ["evodb", "Catalog", "TestSupport"],
+      swiftSettings: strict),
+  ]
+)

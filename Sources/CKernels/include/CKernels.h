@@ -1,0 +1,36 @@
+#ifndef EVODB_CKERNELS_H
+#define EVODB_CKERNELS_H
+#include <stdint.h>
+
+/* Elementwise kernels of the forward pass and of fitness, over row-major float32.
+
+   Every kernel fixes its own order of operations in 16 lanes and never contracts a multiplication and an addition, so that
+   its results are the same bits whichever instruction set the processor offers. */
+
+/* y[r][i] = x[r][i] * weight[i] / sqrt(mean(x[r]^2) + epsilon) for `rows` rows of `width`. */
+void evodb_rms_norm(float *y, const float *x, const float *weight, int64_t rows, int64_t width, float epsilon);
+
+/* Rotates pairs (i, i + size/2) of each head of each row in place (rotate_half of transformers); row r uses
+   cosine[r * size/2 + i] and sine[...]. `stride` floats between rows. */
+void evodb_rotate(float *x, const float *cosine, const float *sine, int64_t rows, int64_t heads, int64_t size, int64_t stride);
+
+/* gate[i] = silu(gate[i]) * up[i]. */
+void evodb_silu_multiply(float *gate, const float *up, int64_t count);
+
+/* x[i] += y[i]. */
+void evodb_add(float *x, const float *y, int64_t count);
+
+/* Causal softmax in place over rows of `stride` floats: row r sees columns 0 ... first + r of `columns`, the rest becomes
+   0. Scores are multiplied by `scale` first. */
+void evodb_causal_softmax(float *scores, int64_t rows, int64_t columns, int64_t stride, int64_t first, float scale);
+
+/* log(sum(exp(x))) of one row. */
+double evodb_log_sum_exp(const float *x, int64_t count);
+
+/* x[i] -= shift: with shift = log-sum-exp, logits become log-probabilities. */
+void evodb_subtract(float *x, float shift, int64_t count);
+
+/* KL(teacher || student) in nats of one row: teacher log-probabilities against student logits with their log-sum-exp. */
+double evodb_kl_row(const float *teacher, const float *student, double student_log_sum_exp, int64_t count);
+
+#endif

@@ -1,0 +1,215 @@
+#include "CKernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#pragma STDC FP_CONTRACT OFF
+
+/* One copy per instruction set, chosen when the program is loaded. */
+#if defined(__x86_64__) && defined(__linux__)
+#define CLONED __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define CLONED
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+enum { LANES = 16 };
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+typedef int32_t ilanes __attribute__((vector_size(4 * LANES)));
+
+/* Macros, because a function that takes or returns 64-byte vectors would have another calling convention in every clone. */
+#define LOAD(v, p) memcpy(&(v), (p), sizeof(lanes))
+#define STORE(p, v) memcpy((p), &(v), sizeof(lanes))
+#define LOAD_PART(v, p, n, fill)                  \
+  do {                                            \
+    (v) = (lanes){0} + (fill);                    \
+    memcpy(&(v), (p), (size_t)(n) * sizeof(float)); \
+  } while (0)
+#define STORE_PART(p, v, n) memcpy((p), &(v), (size_t)(n) * sizeof(float))
+#define SELECT(mask, a, b) ((lanes)(((ilanes)(a) & (mask)) | ((ilanes)(b) & ~(mask))))
+
+/* exp(x) to 1 ulp or so: x = n ln2 + r, |r| <= ln2 / 2, exp(r) by the polynomial of Cephes' expf, times 2^n. Below -87.3 the
+   result is about 1e-38 instead of a subnormal; NaN stays NaN. */
+#define EXP(y, x)                                                                                   \
+  do {                                                                                              \
+    lanes x_ = (x);                                                                                 \
+    x_ = SELECT(x_ < -87.3f, (lanes){0} - 87.3f, x_);                                               \
+    x_ = SELECT(x_ > 88.3f, (lanes){0} + 88.3f, x_);                                                \
+    lanes m_ = x_ * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: the sum's low bits are round(x / ln2) */ \
+    lanes n_ = m_ - 12582912.0f;                                                                    \
+    lanes r_ = x_ - n_ * 0.693359375f;                                                              \
+    r_ = r_ - n_ * -2.12194440e-4f;                                                                 \
+    lanes p_ = r_ * 1.9875691500e-4f + 1.3981999507e-3f;                                            \
+    p_ = p_ * r_ + 8.3334519073e-3f;                                                                \
+    p_ = p_ * r_ + 4.1665795894e-2f;                                                                \
+    p_ = p_ * r_ + 1.6666665459e-1f;                                                                \
+    p_ = p_ * r_ + 5.0000001201e-1f;                                                                \
+    p_ = p_ * (r_ * r_) + r_ + 1.0f;                                                                \
+    ilanes e_ = ((ilanes)m_ - 0x4b400000 + 127) << 23;                                              \
+    (y) = p_ * (lanes)e_;                                                                           \
+  } while (0)
+
+INLINE double sum_of_lanes(const float *lane) {
+  double sum = 0;
+  for (int i = 0; i < LANES; i++) sum += (double)lane[i];
+  return sum;
+}
+
+INLINE float maximum(const float *x, int64_t count) {
+  lanes best = (lanes){0} - INFINITY;
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    lanes v;
+    LOAD(v, x + i);
+    best = SELECT(v > best, v, best);
+  }
+  if (i < count) {
+    lanes v;
+    LOAD_PART(v, x + i, count - i, -INFINITY);
+    best = SELECT(v > best, v, best);
+  }
+  float result = -INFINITY;
+  for (int k = 0; k < LANES; k++)
+    if (best[k] > result) result = best[k];
+  return result;
+}
+
+CLONED void evodb_rms_norm(float *y, const float *x, const float *weight, int64_t rows, int64_t width, float epsilon) {
+  for (int64_t r = 0; r < rows; r++, x += width, y += width) {
+    lanes squares = {0};
+    int64_t i = 0;
+    for (; i + LANES <= width; i += LANES) {
+      lanes v;
+      LOAD(v, x + i);
+      squares += v * v;
+    }
+    if (i < width) {
+      lanes v;
+      LOAD_PART(v, x + i, width - i, 0.0f);
+      squares += v * v;
+    }
+    float mean = (float)(sum_of_lanes((const float *)&squares) / (double)width);
+    float factor = 1.0f / sqrtf(mean + epsilon);
+    for (i = 0; i < width; i++) y[i] = weight[i] * (x[i] * factor);
+  }
+}
+
+CLONED void evodb_rotate(float *x, const float *cosine, const float *sine, int64_t rows, int64_t heads, int64_t size,
+                         int64_t stride) {
+  int64_t half = size / 2;
+  for (int64_t r = 0; r < rows; r++, x += stride, cosine += half, sine += half)
+    for (int64_t h = 0; h < heads; h++) {
+      float *a = x + h * size;
+      float *b = a + half;
+      for (int64_t i = 0; i < half; i++) {
+        float u = a[i], v = b[i];
+        a[i] = u * cosine[i] - v * sine[i];
+        b[i] = v * cosine[i] + u * sine[i];
+      }
+    }
+}
+
+CLONED void evodb_silu_multiply(float *gate, const float *up, int64_t count) {
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    lanes g, u, e;
+    LOAD(g, gate + i);
+    LOAD(u, up + i);
+    EXP(e, -g);
+    g = g / (e + 1.0f) * u;
+    STORE(gate + i, g);
+  }
+  if (i < count) {
+    lanes g, u, e;
+    LOAD_PART(g, gate + i, count - i, 0.0f);
+    LOAD_PART(u, up + i, count - i, 0.0f);
+    EXP(e, -g);
+    g = g / (e + 1.0f) * u;
+    STORE_PART(gate + i, g, count - i);
+  }
+}
+
+CLONED void evodb_add(float *x, const float *y, int64_t count) {
+  for (int64_t i = 0; i < count; i++) x[i] += y[i];
+}
+
+CLONED void evodb_causal_softmax(float *scores, int64_t rows, int64_t columns, int64_t stride, int64_t first, float scale) {
+  for (int64_t r = 0; r < rows; r++) {
+    float *x = scores + r * stride;
+    int64_t count = first + r + 1;
+    if (count > columns) count = columns;
+    float largest = maximum(x, count) * scale;
+    lanes sums = {0};
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+      lanes v;
+      LOAD(v, x + i);
+      EXP(v, v * scale - largest);
+      sums += v;
+      STORE(x + i, v);
+    }
+    if (i < count) {
+      lanes v;
+      LOAD_PART(v, x + i, count - i, -INFINITY);
+      EXP(v, v * scale - largest);
+      for (int64_t k = count - i; k < LANES; k++) v[k] = 0;
+      sums += v;
+      STORE_PART(x + i, v, count - i);
+    }
+    float factor = (float)(1.0 / sum_of_lanes((const float *)&sums));
+    for (i = 0; i < count; i++) x[i] *= factor;
+    if (count < columns) memset(x + count, 0, (size_t)(columns - count) * sizeof(float));
+  }
+}
+
+CLONED double evodb_log_sum_exp(const float *x, int64_t count) {
+  float largest = maximum(x, count);
+  lanes sums = {0};
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    lanes v;
+    LOAD(v, x + i);
+    EXP(v, v - largest);
+    sums += v;
+  }
+  if (i < count) {
+    lanes v;
+    LOAD_PART(v, x + i, count - i, -INFINITY);
+    EXP(v, v - largest);
+    for (int64_t k = count - i; k < LANES; k++) v[k] = 0;
+    sums += v;
+  }
+  return (double)largest + log(sum_of_lanes((const float *)&sums));
+}
+
+CLONED void evodb_subtract(float *x, float shift, int64_t count) {
+  for (int64_t i = 0; i < count; i++) x[i] -= shift;
+}
+
+CLONED double evodb_kl_row(const float *teacher, const float *student, double student_log_sum_exp, int64_t count) {
+  float shift = (float)student_log_sum_exp;
+  lanes sums = {0}, masses = {0};
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    lanes t, s, p;
+    LOAD(t, teacher + i);
+    LOAD(s, student + i);
+    EXP(p, t);
+    sums += p * (t - (s - shift));
+    masses += p;
+  }
+  if (i < count) {
+    lanes t, s, p;
+    LOAD_PART(t, teacher + i, count - i, 0.0f);
+    LOAD_PART(s, student + i, count - i, 0.0f);
+    EXP(p, t);
+    for (int64_t k = count - i; k < LANES; k++) p[k] = 0;
+    sums += p * (t - (s - shift));
+    masses += p;
+  }
+  /* Rounding the two shifts to float32 would bias every term alike. The student's is taken back in double; the teacher's
+     shows as a total mass beside 1 and is taken back by normalising. */
+  double mass = sum_of_lanes((const float *)&masses);
+  double sum = sum_of_lanes((const float *)&sums) + (student_log_sum_exp - (double)shift) * mass;
+  return sum / mass - log(mass);
+}

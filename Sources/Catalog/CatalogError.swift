@@ -1,0 +1,43 @@
+/// Everything that can go wrong between evodb and its file, apart from what SQLite itself reports (`SQLiteError`).
+public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// There is no file at this path.
+  case missing(path: String)
+  /// A new catalog would overwrite a file.
+  case exists(path: String)
+  /// The file is no catalog of ours: another application's, no database, or one of a development build.
+  case notACatalog(path: String, reason: String)
+  /// The file was made by a newer evodb.
+  case newerSchema(path: String, found: Int64, supported: Int64)
+  /// The system's SQLite is too old.
+  case oldSQLite(version: String, required: String)
+  /// Another process is writing; `owner` says who.
+  case locked(path: String, owner: String)
+  /// Readers hold the file so that it cannot be opened for writing now.
+  case busy(path: String, reason: String)
+  /// Stored content contradicts itself.
+  case damaged(String)
+  /// A name, id or digest prefix that names nothing, or more than one thing.
+  case notFound(String)
+  /// A name is taken by something else.
+  case nameTaken(String)
+  /// A file operation beside the database failed.
+  case inputOutput(path: String, detail: String)
+
+  public var description: String {
+    switch self {
+    case .missing(let path): return "\(path): no such file; make a catalog with: evodb init \(path)"
+    case .exists(let path): return "\(path): already there; nothing was changed"
+    case .notACatalog(let path, let reason): return "\(path): not an evodb catalog: \(reason)"
+    case .newerSchema(let path, let found, let supported):
+      return "\(path): made by a newer evodb (schema \(found), this one knows \(supported)); install the newer version"
+    case .oldSQLite(let version, let required):
+      return "the system's SQLite is \(version), evodb needs \(required) or newer"
+    case .locked(let path, let owner): return "\(path): in use by \(owner); run again when it has ended"
+    case .busy(let path, let reason): return "\(path): \(reason); run again"
+    case .damaged(let detail): return "damaged catalog: \(detail)"
+    case .notFound(let detail): return detail
+    case .nameTaken(let detail): return detail
+    case .inputOutput(let path, let detail): return "\(path): \(detail)"
+    }
+  }
+}

@@ -1,0 +1,196 @@
+import CSQLite
+import Foundation
+
+/// An open catalog file: one connection behind a lock, with synchronous transactions.
+///
+/// `@unchecked Sendable`: every use of the connection happens under `lock`.
+public final class CatalogStore: @unchecked Sendable {
+  /// How a catalog is opened.
+  public enum Mode: Equatable, Sendable {
+    /// Make a new file; an existing one is an error.
+    case create
+    /// The one writer.
+    case write
+    /// Any number of readers, also beside a writer.
+    case read
+  }
+
+  /// The file.
+  public let path: String
+  /// How it was opened.
+  public let mode: Mode
+  /// What a user should hear about opening: a dead writer's lock taken over, a network file system.
+  public let notices: [String]
+
+  let connection: Connection
+  let rows: RowWriter
+  private let lock = NSLock()
+  private let writerLock: WriterLock?
+  private let networkFileSystem: String?
+  private var lastSync = Date.distantPast
+  private var isClosed = false
+
+  /// Opens, or makes, a catalog.
+  ///
+  /// - Parameters:
+  ///   - command: what this process does, for the message that a second writer gets.
+  /// - Throws: `CatalogError`, `SQLiteError`.
+  public init(path: String, mode: Mode, command: String = "") throws {
+    guard sqlite3_libversion_number() >= CatalogSchema.requiredSQLite else {
+      throw CatalogError.oldSQLite(version: String(cString: sqlite3_libversion()), required: "3.37")
+    }
+    let exists = FileManager.default.fileExists(atPath: path)
+    if mode == .create, exists { throw CatalogError.exists(path: path) }
+    if mode != .create, !exists { throw CatalogError.missing(path: path) }
+    self.path = path
+    self.mode = mode
+    networkFileSystem = FileSystem.networkName(of: path)
+    var notices: [String] = []
+    if mode != .read, let networkFileSystem {
+      notices.append("\(path) lies on \(networkFileSystem): nobody else can read it while evodb writes")
+    }
+    let writerLock = mode == .read ? nil : try WriterLock(forCatalog: path, command: command)
+    self.writerLock = writerLock
+    if let dead = writerLock?.predecessor {
+      notices.append("took over from process \(dead.pid) (evodb \(dead.command), since \(dead.since)), which ended without closing \(path)")
+    }
+    self.notices = notices
+    do {
+      // Another process's switch of the journal mode takes milliseconds; 5 s outlasts it on any disk.
+      connection = try Connection(
+        path: path, access: mode == .create ? .create : mode == .write ? .readWrite : .readOnly,
+        busyTimeoutMilliseconds: 5000)
+      rows = RowWriter(connection)
+      if mode != .create { try Self.refuseForeign(connection, path: path) }
+      if mode != .read { try beginWriting() }
+    } catch {
+      writerLock?.release()
+      if mode == .create { unlink(path) }
+      throw Self.translated(error, path: path)
+    }
+  }
+
+  deinit { close() }
+
+  /// Ends the use of the file. A writer folds the log into the file, which is then again one file at rest.
+  public func close() {
+    lock.lock()
+    defer { lock.unlock() }
+    guard !isClosed else { return }
+    isClosed = true
+    guard let writerLock else { return }
+    connection.forgetStatements()
+    if networkFileSystem == nil {
+      // A reader may hold a snapshot: try for 50 ms, then leave the log for the next writer.
+      connection.setBusyTimeout(milliseconds: 0)
+      for _ in 0..<5 {
+        if (try? connection.checkpoint()) == true, (try? connection.execute("PRAGMA journal_mode = DELETE")) != nil { break }
+        usleep(10_000)
+      }
+    }
+    writerLock.release()
+  }
+
+  /// Runs `body` in one short write transaction.
+  ///
+  /// - Parameter durable: also make it, and everything before it, survive a loss of power. Without it a commit survives
+  ///   the death of the process; at least every 10 s a commit is made durable anyway.
+  public func write<T>(durable: Bool = false, _ body: (CatalogTransaction) throws -> T) throws -> T {
+    precondition(mode != .read)
+    lock.lock()
+    defer { lock.unlock() }
+    precondition(!isClosed)
+    let sync = durable || Date().timeIntervalSince(lastSync) > 10
+    do {
+      try connection.execute(sync ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
+      try connection.execute("BEGIN IMMEDIATE")
+      let result: T
+      do {
+        result = try body(CatalogTransaction(connection: connection, rows: rows))
+        try connection.execute("COMMIT")
+      } catch {
+        if sqlite3_get_autocommit(connection.handle) == 0 { try? connection.execute("ROLLBACK") }
+        rows.forgetIDs()
+        throw error
+      }
+      if sync {
+        lastSync = Date()
+        try shortenLog()
+      }
+      return result
+    } catch {
+      throw Self.translated(error, path: path)
+    }
+  }
+
+  /// Runs `body` against one consistent state of the file.
+  public func read<T>(_ body: (CatalogTransaction) throws -> T) throws -> T {
+    lock.lock()
+    defer { lock.unlock() }
+    precondition(!isClosed)
+    do {
+      try connection.execute("BEGIN")
+      defer { try? connection.execute("COMMIT") }
+      return try body(CatalogTransaction(connection: connection, rows: rows))
+    } catch {
+      throw Self.translated(error, path: path)
+    }
+  }
+
+  /// Bytes of the log that waits to be folded into the file.
+  public var logByteCount: Int64 {
+    var info = stat()
+    return stat(path + "-wal", &info) == 0 ? Int64(info.st_size) : 0
+  }
+
+  private func beginWriting() throws {
+    if networkFileSystem != nil {
+      try connection.execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE")
+    } else {
+      guard try connection.firstRow("PRAGMA journal_mode = WAL", [], { $0.text(0) }) == "wal" else {
+        throw CatalogError.busy(path: path, reason: "cannot switch to a write-ahead log")
+      }
+      // Checkpoints are ours alone (SQLite before 3.51.3 can corrupt a file when two connections checkpoint at once:
+      // sqlite.org/wal.html, "WAL-reset bug").
+      _ = try connection.firstRow("PRAGMA wal_autocheckpoint = 0", []) { _ in }
+    }
+    // Writes never wait for readers in WAL mode, and there is no second writer.
+    connection.setBusyTimeout(milliseconds: 5000)
+    if mode == .create {
+      try connection.execute("BEGIN IMMEDIATE")
+      try connection.execute(CatalogSchema.text)
+      try rows.insert("catalog_property", ["name": .text("schema_digest"), "value": .text(CatalogSchema.digest.hex)])
+      try connection.execute("COMMIT")
+    }
+  }
+
+  /// Folds the log into the file when it is long and no reader stands in the way.
+  private func shortenLog() throws {
+    // 64 MiB: one level of a mid-sized model; short enough for readers, long enough to be rare.
+    guard networkFileSystem == nil, logByteCount > 64 << 20 else { return }
+    connection.setBusyTimeout(milliseconds: 0)
+    defer { connection.setBusyTimeout(milliseconds: 5000) }
+    _ = try connection.checkpoint()
+  }
+
+  private static func refuseForeign(_ connection: Connection, path: String) throws {
+    guard try connection.integer("PRAGMA application_id") == CatalogSchema.applicationID else {
+      throw CatalogError.notACatalog(path: path, reason: "an SQLite file of another application; it was not touched")
+    }
+    let version = try connection.integer("PRAGMA user_version") ?? 0
+    guard version <= CatalogSchema.version else {
+      throw CatalogError.newerSchema(path: path, found: version, supported: CatalogSchema.version)
+    }
+    let digest = try? connection.firstRow("SELECT value FROM catalog_property WHERE name = 'schema_digest'", []) { $0.text(0) }
+    guard digest == CatalogSchema.digest.hex else {
+      throw CatalogError.notACatalog(path: path, reason: "made by another development build; make a new one with: evodb init FILE")
+    }
+  }
+
+  private static func translated(_ error: any Error, path: String) -> any Error {
+    guard let error = error as? SQLiteError else { return error }
+    if error.isDamage { return CatalogError.notACatalog(path: path, reason: error.message) }
+    if error.isBusy { return CatalogError.busy(path: path, reason: "another program holds it (\(error.message))") }
+    return error
+  }
+}

@@ -1,0 +1,39 @@
+extension CatalogTransaction {
+  /// One value of SQLite is capped at 1e9 bytes; 16 MiB keeps the log and the memory of a read small.
+  private static var chunkByteCount: Int { 16 << 20 }
+
+  /// Stores bytes, or finds them.
+  func store(blob bytes: [UInt8]) throws -> Int64 {
+    let digest = SHA256.digest(of: bytes)
+    if let id = try id(of: digest, in: "blob") { return id }
+    let starts = stride(from: 0, to: bytes.count, by: Self.chunkByteCount)
+    let id = try intern(
+      "blob", digest, ["byte_count": .integer(bytes.count), "chunk_count": .integer(Array(starts).count)])
+    for (index, start) in starts.enumerated() {
+      let chunk = Array(bytes[start..<min(start + Self.chunkByteCount, bytes.count)])
+      try connection.run(
+        "INSERT INTO blob_chunk (blob_id, chunk_index, bytes) VALUES (?, ?, ?)",
+        [.integer(id), .integer(index), .blob(chunk)])
+    }
+    return id
+  }
+
+  /// The bytes of a blob, checked against its digest.
+  ///
+  /// - Throws: `CatalogError.damaged` naming the blob.
+  public func blob(_ id: Int64) throws -> [UInt8] {
+    let head = try connection.firstRow("SELECT digest, byte_count FROM blob WHERE id = ?", [.integer(id)]) {
+      (digest: try $0.digest(0), byteCount: Int($0.integer(1)))
+    }
+    guard let head else { throw CatalogError.damaged("blob \(id) is missing") }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(head.byteCount)
+    try connection.forEachRow("SELECT bytes FROM blob_chunk WHERE blob_id = ? ORDER BY chunk_index", [.integer(id)]) {
+      bytes += $0.bytes(0)
+    }
+    guard SHA256.digest(of: bytes) == head.digest else {
+      throw CatalogError.damaged("blob \(id) does not have its digest \(head.digest.short)…")
+    }
+    return bytes
+  }
+}

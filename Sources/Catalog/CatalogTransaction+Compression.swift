@@ -1,0 +1,169 @@
+extension CatalogTransaction {
+  /// Stores a method, or finds it.
+  public func store(method: MethodRecord) throws -> MethodRecord {
+    var method = method
+    method.id = try intern(
+      "method", method.digest,
+      [
+        "name": .text(method.name), "revision": .integer(method.revision), "parameters": .text(method.parameters),
+      ])
+    return method
+  }
+
+  /// All methods in the order of their first use.
+  public func methods() throws -> [MethodRecord] {
+    var result: [MethodRecord] = []
+    try connection.forEachRow("SELECT id, digest, name, revision, parameters FROM method ORDER BY id") { row in
+      var method = MethodRecord(
+        name: row.text(2), revision: Int(row.integer(3)), parameters: row.text(4), key: CanonicalRecord(kind: "method"))
+      method.id = row.integer(0)
+      method.digest = try row.digest(1)
+      result.append(method)
+    }
+    return result
+  }
+
+  /// The realisation of a statistic that this machine's numerics made, else the one with the smallest content key.
+  public func statistic(recipeKey: Digest, preferring numericsID: Int64) throws -> StatisticRecord? {
+    try connection.firstRow(
+      """
+      SELECT id, recipe_key, content_key, kind, revision, site_id, sequence_list_id, upstream_method_id, upstream_level,
+        matrix_blob_id, numerics_id
+      FROM statistic WHERE recipe_key = ? ORDER BY numerics_id <> ?, content_key LIMIT 1
+      """, [.digest(recipeKey), .integer(numericsID)]
+    ) { row in
+      var record = StatisticRecord(
+        recipeKey: try row.digest(1), contentKey: try row.digest(2), kind: row.text(3), revision: Int(row.integer(4)),
+        siteID: row.integer(5), sequenceListID: row.integer(6), upstreamMethodID: row.optionalInteger(7),
+        upstreamLevel: row.optionalText(8), numericsID: row.integer(10))
+      record.id = row.integer(0)
+      record.matrixBlobID = row.optionalInteger(9)
+      return record
+    }
+  }
+
+  /// Stores a statistic with what is to be kept of it. One that is there gains a matrix or a diagonal it lacked.
+  ///
+  /// - Parameters:
+  ///   - diagonal: float32 bytes [width], or nil.
+  ///   - matrix: float32 bytes of the lower triangle, or nil.
+  @discardableResult
+  public func store(statistic record: StatisticRecord, diagonal: [UInt8]?, matrix: [UInt8]?) throws -> Int64 {
+    let diagonalBlob = try diagonal.map { try store(blob: $0) }
+    let matrixBlob = try matrix.map { try store(blob: $0) }
+    let known = try connection.integer(
+      "SELECT id FROM statistic WHERE recipe_key = ? AND content_key = ?",
+      [.digest(record.recipeKey), .digest(record.contentKey)])
+    if let known {
+      var changes: [String: SQLValue] = [:]
+      if let diagonalBlob { changes["diagonal_blob_id"] = .integer(diagonalBlob) }
+      if let matrixBlob { changes["matrix_blob_id"] = .integer(matrixBlob) }
+      if !changes.isEmpty { try rows.update("statistic", id: known, changes) }
+      return known
+    }
+    return try rows.insert(
+      "statistic",
+      [
+        "recipe_key": .digest(record.recipeKey), "content_key": .digest(record.contentKey), "kind": .text(record.kind),
+        "revision": .integer(record.revision), "site_id": .integer(record.siteID),
+        "sequence_list_id": .integer(record.sequenceListID), "upstream_method_id": .integer(record.upstreamMethodID),
+        "upstream_level": .text(record.upstreamLevel), "diagonal_blob_id": .integer(diagonalBlob),
+        "matrix_blob_id": .integer(matrixBlob), "numerics_id": .integer(record.numericsID),
+      ])
+  }
+
+  /// Stores a variant with its packed bytes, or finds it.
+  public func store(variant: VariantRecord, packed: [UInt8]) throws -> VariantRecord {
+    var variant = variant
+    let known = try connection.firstRow(
+      "SELECT id, blob_id FROM variant WHERE recipe_key = ? AND content_key = ?",
+      [.digest(variant.recipeKey), .digest(variant.contentKey)]
+    ) { ($0.integer(0), $0.integer(1)) }
+    if let known {
+      (variant.id, variant.blobID) = known
+      return variant
+    }
+    variant.blobID = try store(blob: packed)
+    variant.id = try rows.insert(
+      "variant",
+      [
+        "recipe_key": .digest(variant.recipeKey), "content_key": .digest(variant.contentKey),
+        "weight_id": .integer(variant.weightID), "method_id": .integer(variant.methodID), "level": .text(variant.level),
+        "bits": .real(variant.bits), "sparsity": .real(variant.sparsity),
+        "statistic_recipe_key": .digest(variant.statisticRecipeKey), "statistic_id": .integer(variant.statisticID),
+        "nmse": .real(variant.nmse), "code_bits": .integer(variant.codeBits), "stored_bits": .integer(variant.storedBits),
+        "blob_id": .integer(variant.blobID), "damping_used": .real(variant.dampingUsed),
+        "dead_input_count": .integer(variant.deadInputCount), "trouble": .text(variant.trouble),
+        "numerics_id": .integer(variant.numericsID),
+      ])
+    return variant
+  }
+
+  /// The realisation of a variant recipe with most observations, ties by content key; nil if it was never built.
+  public func variant(recipeKey: Digest) throws -> VariantRecord? {
+    let ids = try variantIDs(
+      "SELECT id FROM variant WHERE recipe_key = ? ORDER BY content_key", [.digest(recipeKey)])
+    return try mostObserved(ids).map { try variant(id: $0) }
+  }
+
+  /// All variants of a dense weight, per (method, level, calibration) the realisation with most observations.
+  public func variants(ofWeight weightID: Int64) throws -> [VariantRecord] {
+    var recipes: [Digest: [Int64]] = [:]
+    var order: [Digest] = []
+    try connection.forEachRow(
+      "SELECT recipe_key, id FROM variant WHERE weight_id = ? ORDER BY id", [.integer(weightID)]
+    ) { row in
+      let key = try row.digest(0)
+      if recipes[key] == nil { order.append(key) }
+      recipes[key, default: []].append(row.integer(1))
+    }
+    return try order.compactMap { key in try mostObserved(recipes[key] ?? []).map { try variant(id: $0) } }
+  }
+
+  /// A variant by its local id.
+  ///
+  /// - Throws: `CatalogError.damaged` if there is none.
+  public func variant(id: Int64) throws -> VariantRecord {
+    let variant = try connection.firstRow(
+      """
+      SELECT id, recipe_key, content_key, weight_id, method_id, level, bits, sparsity, statistic_recipe_key, statistic_id,
+        nmse, code_bits, stored_bits, blob_id, damping_used, dead_input_count, trouble, numerics_id
+      FROM variant WHERE id = ?
+      """, [.integer(id)]
+    ) { row in
+      var variant = VariantRecord(
+        recipeKey: try row.digest(1), contentKey: try row.digest(2), weightID: row.integer(3), methodID: row.integer(4),
+        level: row.text(5), bits: row.optionalReal(6), sparsity: row.optionalReal(7),
+        statisticRecipeKey: row.isNull(8) ? nil : try row.digest(8), statisticID: row.optionalInteger(9),
+        nmse: row.optionalReal(10), codeBits: row.integer(11), storedBits: row.integer(12),
+        dampingUsed: row.optionalReal(14), deadInputCount: Int(row.integer(15)), trouble: row.optionalText(16),
+        numericsID: row.integer(17))
+      variant.id = row.integer(0)
+      variant.blobID = row.integer(13)
+      return variant
+    }
+    guard let variant else { throw CatalogError.damaged("variant \(id) is missing") }
+    return variant
+  }
+
+  private func variantIDs(_ sql: String, _ values: [SQLValue]) throws -> [Int64] {
+    var result: [Int64] = []
+    try connection.forEachRow(sql, values) { result.append($0.integer(0)) }
+    return result
+  }
+
+  /// Of several realisations the one whose assignments have most observations. Nearly always there is only one, and
+  /// nothing is counted.
+  private func mostObserved(_ ids: [Int64]) throws -> Int64? {
+    guard ids.count > 1 else { return ids.first }
+    let counted = try ids.map { id in
+      let count = try connection.integer(
+        """
+        SELECT count(*) FROM observation o JOIN assignment a ON a.id = o.assignment_id
+        WHERE EXISTS (SELECT 1 FROM json_each(a.variant_ids) j WHERE j.value = ?)
+        """, [.integer(id)])
+      return (id: id, count: count ?? 0, key: try variant(id: id).contentKey)
+    }
+    return counted.min { ($1.count, $0.key) < ($0.count, $1.key) }?.id
+  }
+}

@@ -1,0 +1,113 @@
+import Foundation
+
+extension CatalogTransaction {
+  /// Stores a sequence, or finds it.
+  public func store(sequence tokenIDs: [Int32]) throws -> SequenceRecord {
+    let digest = SequenceRecord.digest(of: tokenIDs)
+    let id = try intern(
+      "sequence", digest,
+      [
+        "token_count": .integer(tokenIDs.count),
+        "token_ids": .blob(tokenIDs.flatMap { id in withUnsafeBytes(of: id.littleEndian) { Array($0) } }),
+      ])
+    return SequenceRecord(id: id, digest: digest, tokenIDs: tokenIDs)
+  }
+
+  /// Stores an ordered list of sequences, or finds it.
+  public func store(sequenceList sequences: [SequenceRecord]) throws -> SequenceListRecord {
+    let digest = SequenceListRecord.digest(of: sequences.map(\.digest))
+    if let id = try id(of: digest, in: "sequence_list") {
+      return SequenceListRecord(id: id, digest: digest, sequences: sequences)
+    }
+    let tokens = sequences.reduce(0) { $0 + $1.tokenIDs.count }
+    let id = try intern(
+      "sequence_list", digest,
+      [
+        "sequence_count": .integer(sequences.count), "token_count": .integer(tokens),
+        "prediction_count": .integer(tokens - sequences.count),
+      ])
+    for (position, sequence) in sequences.enumerated() {
+      try rows.insert(
+        "sequence_list_item",
+        ["sequence_list_id": .integer(id), "position": .integer(position), "sequence_id": .integer(sequence.id)])
+    }
+    return SequenceListRecord(id: id, digest: digest, sequences: sequences)
+  }
+
+  /// Stores a named data set. The same content under the same name is found again.
+  ///
+  /// - Throws: `CatalogError.nameTaken` if the name belongs to other content.
+  public func store(
+    dataSet name: String, sequences: [[Int32]], tokenizerDigest: Digest?, textDigest: Digest?, options: String,
+    droppedTokenCount: Int
+  ) throws -> (dataSet: DataSetRecord, isNew: Bool) {
+    let list = try store(sequenceList: sequences.map { try store(sequence: $0) })
+    if let known = try dataSets().first(where: { $0.name == name }) {
+      guard known.digest == list.digest else {
+        throw CatalogError.nameTaken("a data set called \(name) has other content; choose another name")
+      }
+      return (known, false)
+    }
+    try rows.insert(
+      "data_set",
+      [
+        "name": .text(name), "sequence_list_id": .integer(list.id), "tokenizer_digest": .digest(tokenizerDigest),
+        "text_digest": .digest(textDigest), "options": .text(options),
+        "dropped_token_count": .integer(droppedTokenCount), "created_at": .text(Timestamp.now()),
+      ])
+    return (try dataSet(name), true)
+  }
+
+  /// All data sets in the order of their making.
+  public func dataSets() throws -> [DataSetRecord] {
+    var result: [DataSetRecord] = []
+    try connection.forEachRow(
+      """
+      SELECT d.id, d.name, l.id, l.digest, d.tokenizer_digest, d.text_digest, d.options, d.dropped_token_count,
+        l.sequence_count, l.token_count
+      FROM data_set d JOIN sequence_list l ON l.id = d.sequence_list_id ORDER BY d.id
+      """
+    ) { row in
+      result.append(
+        DataSetRecord(
+          id: row.integer(0), name: row.text(1), sequenceListID: row.integer(2), digest: try row.digest(3),
+          tokenizerDigest: row.isNull(4) ? nil : try row.digest(4), textDigest: row.isNull(5) ? nil : try row.digest(5),
+          options: row.text(6), droppedTokenCount: Int(row.integer(7)), sequenceCount: Int(row.integer(8)),
+          tokenCount: Int(row.integer(9))))
+    }
+    return result
+  }
+
+  /// The data set called `name`; with nil, the only one of the catalog.
+  ///
+  /// - Throws: `CatalogError.notFound`.
+  public func dataSet(_ name: String?) throws -> DataSetRecord {
+    let all = try dataSets()
+    if let name { return try Self.only(all.filter { $0.name == name }, "data set", name, all.map(\.name)) }
+    guard let first = all.first else {
+      throw CatalogError.notFound("the catalog holds no data set; add one with: evodb data FILE NAME TEXT_FILE")
+    }
+    guard all.count == 1 else {
+      throw CatalogError.notFound("the catalog holds several data sets; choose with --data: \(all.map(\.name).joined(separator: ", "))")
+    }
+    return first
+  }
+
+  /// The sequences of a list in order.
+  public func sequences(ofList listID: Int64) throws -> [SequenceRecord] {
+    var result: [SequenceRecord] = []
+    try connection.forEachRow(
+      """
+      SELECT s.id, s.digest, s.token_ids FROM sequence_list_item i JOIN sequence s ON s.id = i.sequence_id
+      WHERE i.sequence_list_id = ? ORDER BY i.position
+      """, [.integer(listID)]
+    ) { row in
+      let bytes = row.bytes(2)
+      let ids = bytes.withUnsafeBytes { buffer in
+        (0..<buffer.count / 4).map { Int32(littleEndian: buffer.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)) }
+      }
+      result.append(SequenceRecord(id: row.integer(0), digest: try row.digest(1), tokenIDs: ids))
+    }
+    return result
+  }
+}

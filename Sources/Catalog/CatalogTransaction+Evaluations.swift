@@ -1,0 +1,163 @@
+import Foundation
+
+extension CatalogTransaction {
+  /// Stores what computes, or finds it; the local id.
+  public func store(numerics: NumericsRecord) throws -> Int64 {
+    try intern(
+      "numerics", numerics.digest,
+      [
+        "blas_version": .text(numerics.blasVersion), "blas_core": .text(numerics.blasCore),
+        "kernels": .text(numerics.kernels),
+      ])
+  }
+
+  /// Stores a measure, or finds it.
+  public func store(measure: MeasureRecord) throws -> MeasureRecord {
+    var measure = measure
+    measure.id = try intern(
+      "measure", measure.digest,
+      [
+        "name": .text(measure.name), "top_k": .integer(measure.topK), "reference": .text(measure.reference),
+        "revision": .integer(measure.revision),
+      ])
+    return measure
+  }
+
+  /// Stores an assignment, or finds it.
+  ///
+  /// - Parameters:
+  ///   - variants: by layer index; nil: dense.
+  ///   - dropped: names of removed subblocks, `3.attention`.
+  public func store(
+    assignmentOf model: ModelRecord, layers: [LayerRecord], variants: [VariantRecord?], methods: [Int64: Digest],
+    dropped: Set<String>
+  ) throws -> AssignmentRecord {
+    precondition(layers.count == variants.count)
+    let keys = AssignmentKey.digests(
+      model: model.digest, layers: layers, variants: variants, methods: methods, dropped: dropped)
+    if let id = try id(of: keys.content, in: "assignment") { return try assignment(id: id) }
+    var codeBits: Int64 = 0
+    var storedBits: Int64 = 0
+    var variantIDs: [Int64?] = []
+    for (layer, variant) in zip(layers, variants) {
+      let isDropped = dropped.contains(layer.subblockName)
+      variantIDs.append(isDropped ? nil : variant?.id)
+      guard !isDropped else { continue }
+      let denseBits = Int64(layer.weightCount) * Int64(layer.denseBits)
+      codeBits += variant?.codeBits ?? denseBits
+      storedBits += variant?.storedBits ?? denseBits
+    }
+    let droppedList = dropped.sorted()
+    let id = try intern(
+      "assignment", keys.content,
+      [
+        "setting_digest": .digest(keys.setting), "model_id": .integer(model.id),
+        "variant_ids": .text("[\(variantIDs.map { $0.map { String($0) } ?? "null" }.joined(separator: ","))]"),
+        "dropped_subblocks": .text("[\(droppedList.map { "\"\($0)\"" }.joined(separator: ","))]"),
+        "code_bits": .integer(codeBits), "stored_bits": .integer(storedBits),
+      ])
+    return AssignmentRecord(
+      id: id, digest: keys.content, modelID: model.id, variantIDs: variantIDs, droppedSubblocks: droppedList,
+      codeBits: codeBits, storedBits: storedBits)
+  }
+
+  /// An assignment by its local id.
+  ///
+  /// - Throws: `CatalogError.damaged` if there is none, or its lists are not what they should be.
+  public func assignment(id: Int64) throws -> AssignmentRecord {
+    let record = try connection.firstRow(
+      "SELECT id, digest, model_id, variant_ids, dropped_subblocks, code_bits, stored_bits FROM assignment WHERE id = ?",
+      [.integer(id)]
+    ) { row in
+      let decoder = JSONDecoder()
+      guard let ids = try? decoder.decode([Int64?].self, from: Data(row.text(3).utf8)),
+        let dropped = try? decoder.decode([String].self, from: Data(row.text(4).utf8))
+      else { throw CatalogError.damaged("assignment \(id): its lists are not JSON arrays of the right type") }
+      return AssignmentRecord(
+        id: id, digest: try row.digest(1), modelID: row.integer(2), variantIDs: ids, droppedSubblocks: dropped,
+        codeBits: row.integer(5), storedBits: row.integer(6))
+    }
+    guard let record else { throw CatalogError.damaged("assignment \(id) is missing") }
+    return record
+  }
+
+  /// The assignment whose digest starts with `prefix` (8 or more hexadecimal digits); nil if there is none.
+  ///
+  /// - Throws: `CatalogError.notFound` if several fit.
+  public func assignment(digestPrefix prefix: String) throws -> AssignmentRecord? {
+    let prefix = prefix.lowercased()
+    guard prefix.count >= 8, let low = Hexadecimal.bytes(prefix.count % 2 == 0 ? prefix : prefix + "0") else { return nil }
+    var ids: [Int64] = []
+    try connection.forEachRow(
+      "SELECT id, digest FROM assignment WHERE digest >= ? ORDER BY digest LIMIT 2", [.blob(low)]
+    ) { row in
+      if try row.digest(1).hex.hasPrefix(prefix) { ids.append(row.integer(0)) }
+    }
+    guard ids.count < 2 else { throw CatalogError.notFound("\(prefix) fits several assignments; give more digits") }
+    return try ids.first.map { try assignment(id: $0) }
+  }
+
+  /// The answer of these numerics, else the one with the smallest (numerics digest, sum); nil if nobody answered.
+  public func observation(assignmentID: Int64, measureID: Int64, sequenceID: Int64, preferring numericsID: Int64)
+    throws -> Observation?
+  {
+    var best: (rank: (Int, [UInt8]), observation: Observation)?
+    try connection.forEachRow(
+      """
+      SELECT o.numerics_id, o.sum, o.prediction_count, n.digest FROM observation o JOIN numerics n ON n.id = o.numerics_id
+      WHERE o.assignment_id = ? AND o.measure_id = ? AND o.sequence_id = ?
+      """, [.integer(assignmentID), .integer(measureID), .integer(sequenceID)]
+    ) { row in
+      let rank = (row.integer(0) == numericsID ? 0 : 1, row.bytes(3))
+      let observation = Observation(sum: row.optionalReal(1), predictionCount: Int(row.integer(2)))
+      guard let known = best else {
+        best = (rank, observation)
+        return
+      }
+      if rank.0 < known.rank.0 || (rank.0 == known.rank.0 && rank.1.lexicographicallyPrecedes(known.rank.1)) {
+        best = (rank, observation)
+      }
+    }
+    return best?.observation
+  }
+
+  /// Stores an answer; one that is there from the same numerics stays.
+  public func store(
+    observation: Observation, assignmentID: Int64, measureID: Int64, sequenceID: Int64, numericsID: Int64, jobID: Int64
+  ) throws {
+    let known = try connection.integer(
+      "SELECT 1 FROM observation WHERE assignment_id = ? AND measure_id = ? AND sequence_id = ? AND numerics_id = ?",
+      [.integer(assignmentID), .integer(measureID), .integer(sequenceID), .integer(numericsID)])
+    guard known == nil else { return }
+    let sum = SQLValue.real(observation.sum)
+    try rows.insert(
+      "observation",
+      [
+        "assignment_id": .integer(assignmentID), "measure_id": .integer(measureID), "sequence_id": .integer(sequenceID),
+        "numerics_id": .integer(numericsID), "sum": sum, "prediction_count": .integer(observation.predictionCount),
+        "outcome": .text(sum == .null ? "diverged" : "finite"), "job_id": .integer(jobID),
+      ])
+  }
+
+  /// The cached last hidden state of the dense model, float32 bytes [tokens, hidden]; nil if these numerics made none.
+  public func teacherState(modelID: Int64, sequenceID: Int64, numericsID: Int64) throws -> [UInt8]? {
+    let blobID = try connection.integer(
+      "SELECT hidden_blob_id FROM teacher_state WHERE model_id = ? AND sequence_id = ? AND numerics_id = ?",
+      [.integer(modelID), .integer(sequenceID), .integer(numericsID)])
+    return try blobID.map { try blob($0) }
+  }
+
+  /// Caches the last hidden state of the dense model.
+  public func store(teacherState bytes: [UInt8], modelID: Int64, sequenceID: Int64, numericsID: Int64) throws {
+    let known = try connection.integer(
+      "SELECT 1 FROM teacher_state WHERE model_id = ? AND sequence_id = ? AND numerics_id = ?",
+      [.integer(modelID), .integer(sequenceID), .integer(numericsID)])
+    guard known == nil else { return }
+    try rows.insert(
+      "teacher_state",
+      [
+        "model_id": .integer(modelID), "sequence_id": .integer(sequenceID), "numerics_id": .integer(numericsID),
+        "hidden_blob_id": .integer(try store(blob: bytes)),
+      ])
+  }
+}

@@ -1,0 +1,20 @@
+/// What can be read and written inside `CatalogStore.read` and `CatalogStore.write`; never kept beyond them.
+///
+/// Its methods stand in one file per topic: `CatalogTransaction+Models.swift` and so on.
+public struct CatalogTransaction {
+  let connection: Connection
+  let rows: RowWriter
+
+  /// The id of the row of `table` whose digest is `digest`; nil if there is none.
+  func id(of digest: Digest, in table: String) throws -> Int64? {
+    try connection.integer("SELECT id FROM \(table) WHERE digest = ?", [.digest(digest)])
+  }
+
+  /// The id of the row of `table` whose digest is `digest`, inserting it if it is new.
+  func intern(_ table: String, _ digest: Digest, _ values: @autoclosure () throws -> [String: SQLValue]) throws -> Int64 {
+    if let id = try id(of: digest, in: table) { return id }
+    var values = try values()
+    values["digest"] = .digest(digest)
+    return try rows.insert(table, values)
+  }
+}

@@ -1,0 +1,118 @@
+/// What every layer of a model is replaced by.
+public struct AssignmentRecord: Equatable, Sendable {
+  /// Local id.
+  public var id: Int64
+  /// Content key.
+  public var digest: Digest
+  /// Local id of the model.
+  public var modelID: Int64
+  /// By layer index; nil: dense or dropped.
+  public var variantIDs: [Int64?]
+  /// `3.attention`, sorted.
+  public var droppedSubblocks: [String]
+  /// Sum over layers under cost `codes`.
+  public var codeBits: Int64
+  /// Sum over layers under cost `stored`.
+  public var storedBits: Int64
+}
+
+/// Keys of an assignment, from contents alone: they need no database.
+public enum AssignmentKey {
+  /// Content key and setting key of an assignment.
+  ///
+  /// - Parameters:
+  ///   - layers: all layers of the model.
+  ///   - variants: by layer index; nil: dense.
+  ///   - methods: by local id.
+  ///   - dropped: names of removed subblocks; their layers are left out.
+  public static func digests(
+    model: Digest, layers: [LayerRecord], variants: [VariantRecord?], methods: [Int64: Digest], dropped: Set<String>
+  ) -> (content: Digest, setting: Digest) {
+    var content = CanonicalRecord(kind: "assignment")
+    var setting = CanonicalRecord(kind: "setting")
+    content.set("model", model)
+    setting.set("model", model)
+    for subblock in dropped {
+      content.set("drop.\(subblock)", 1)
+      setting.set("drop.\(subblock)", 1)
+    }
+    for (layer, variant) in zip(layers, variants) where !dropped.contains(layer.subblockName) {
+      guard let variant else { continue }
+      content.set("layer.\(layer.name)", variant.contentKey)
+      setting.set("layer.\(layer.name)", "\(methods[variant.methodID]?.hex ?? "")/\(variant.level)")
+    }
+    return (content.digest, setting.digest)
+  }
+}
+
+/// A question that observations answer: what fitness is computed with.
+public struct MeasureRecord: Hashable, Sendable {
+  /// Local id.
+  public var id: Int64 = 0
+  /// `kl`, `topk-kl`, `perplexity`.
+  public var name: String
+  /// k of `topk-kl`.
+  public var topK: Int?
+  /// `dense` or `none`.
+  public var reference: String
+  /// Raised when results change beyond rounding.
+  public var revision: Int
+
+  /// A measure that is not stored yet.
+  public init(name: String, topK: Int?, reference: String, revision: Int) {
+    self.name = name
+    self.topK = topK
+    self.reference = reference
+    self.revision = revision
+  }
+
+  /// Content key.
+  public var digest: Digest {
+    var record = CanonicalRecord(kind: "measure")
+    record.set("name", name)
+    record.set("top_k", topK)
+    record.set("reference", reference)
+    record.set("revision", revision)
+    return record.digest
+  }
+}
+
+/// An answer: the sum of a measure over the predictions of one sequence.
+public struct Observation: Equatable, Sendable {
+  /// KL or negative log-likelihood in nats; nil: diverged.
+  public var sum: Double?
+  /// Tokens predicted.
+  public var predictionCount: Int
+
+  /// All fields.
+  public init(sum: Double?, predictionCount: Int) {
+    self.sum = sum
+    self.predictionCount = predictionCount
+  }
+}
+
+/// What computed a result: the arithmetic, not the machine.
+public struct NumericsRecord: Equatable, Sendable {
+  /// OpenBLAS's version.
+  public var blasVersion: String
+  /// The kernel set OpenBLAS chose.
+  public var blasCore: String
+  /// evodb's own kernels.
+  public var kernels: String
+
+  /// All fields.
+  public init(blasVersion: String, blasCore: String, kernels: String) {
+    self.blasVersion = blasVersion
+    self.blasCore = blasCore
+    self.kernels = kernels
+  }
+
+  /// Content key.
+  public var digest: Digest {
+    var record = CanonicalRecord(kind: "numerics")
+    record.set("blas_version", blasVersion)
+    record.set("blas_core", blasCore)
+    record.set("kernels", kernels)
+    return record.digest
+  }
+}

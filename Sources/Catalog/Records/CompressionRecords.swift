@@ -1,0 +1,129 @@
+/// A compression method with all its parameters except the level.
+public struct MethodRecord: Equatable, Sendable {
+  /// Local id.
+  public var id: Int64 = 0
+  /// Content key.
+  public var digest: Digest
+  /// `gptq`, `rtn`, …
+  public var name: String
+  /// Raised when results change beyond rounding.
+  public var revision: Int
+  /// All parameters with their values, JSON.
+  public var parameters: String
+
+  /// A method that is not stored yet.
+  ///
+  /// - Parameter key: kind `method`, with name, revision and the parameters that are not at their defaults.
+  public init(name: String, revision: Int, parameters: String, key: CanonicalRecord) {
+    self.digest = key.digest
+    self.name = name
+    self.revision = revision
+    self.parameters = parameters
+  }
+}
+
+/// An accumulated calibration result of a site.
+public struct StatisticRecord: Equatable, Sendable {
+  /// Local id.
+  public var id: Int64 = 0
+  /// What was asked.
+  public var recipeKey: Digest
+  /// What came out.
+  public var contentKey: Digest
+  /// `hessian`.
+  public var kind: String
+  /// Of the kind.
+  public var revision: Int
+  /// Local id of the site.
+  public var siteID: Int64
+  /// Local id of the calibration sequences.
+  public var sequenceListID: Int64
+  /// How earlier blocks were compressed; nil: dense.
+  public var upstreamMethodID: Int64?
+  /// Their level; nil: dense.
+  public var upstreamLevel: String?
+  /// Local id of the kept matrix; nil: not kept.
+  public var matrixBlobID: Int64?
+  /// Local id of what computed it.
+  public var numericsID: Int64
+
+  /// All fields of a statistic that is not stored yet.
+  public init(
+    recipeKey: Digest, contentKey: Digest, kind: String, revision: Int, siteID: Int64, sequenceListID: Int64,
+    upstreamMethodID: Int64?, upstreamLevel: String?, numericsID: Int64
+  ) {
+    self.recipeKey = recipeKey
+    self.contentKey = contentKey
+    self.kind = kind
+    self.revision = revision
+    self.siteID = siteID
+    self.sequenceListID = sequenceListID
+    self.upstreamMethodID = upstreamMethodID
+    self.upstreamLevel = upstreamLevel
+    self.numericsID = numericsID
+  }
+}
+
+/// The compressed weights of one layer at one level.
+public struct VariantRecord: Equatable, Sendable {
+  /// Local id.
+  public var id: Int64 = 0
+  /// What was asked.
+  public var recipeKey: Digest
+  /// What came out.
+  public var contentKey: Digest
+  /// Local id of the dense weight.
+  public var weightID: Int64
+  /// Local id of the method.
+  public var methodID: Int64
+  /// The physical level as text, `bits=3`.
+  public var level: String
+  /// Bits per weight of the codes.
+  public var bits: Double?
+  /// Share of zeros.
+  public var sparsity: Double?
+  /// Calibration it rests on.
+  public var statisticRecipeKey: Digest?
+  /// The realisation used.
+  public var statisticID: Int64?
+  /// Relative layer error.
+  public var nmse: Double?
+  /// What counts under cost `codes`.
+  public var codeBits: Int64
+  /// What counts under cost `stored`.
+  public var storedBits: Int64
+  /// Local id of the packed bytes.
+  public var blobID: Int64 = 0
+  /// Damping fraction that made the Hessian factor.
+  public var dampingUsed: Double?
+  /// Inputs that were always zero.
+  public var deadInputCount: Int
+  /// Numerical trouble in words.
+  public var trouble: String?
+  /// Local id of what computed it.
+  public var numericsID: Int64
+
+  /// All fields of a variant that is not stored yet.
+  public init(
+    recipeKey: Digest, contentKey: Digest, weightID: Int64, methodID: Int64, level: String, bits: Double?,
+    sparsity: Double?, statisticRecipeKey: Digest?, statisticID: Int64?, nmse: Double?, codeBits: Int64,
+    storedBits: Int64, dampingUsed: Double?, deadInputCount: Int, trouble: String?, numericsID: Int64
+  ) {
+    self.recipeKey = recipeKey
+    self.contentKey = contentKey
+    self.weightID = weightID
+    self.methodID = methodID
+    self.level = level
+    self.bits = bits
+    self.sparsity = sparsity
+    self.statisticRecipeKey = statisticRecipeKey
+    self.statisticID = statisticID
+    self.nmse = nmse
+    self.codeBits = codeBits
+    self.storedBits = storedBits
+    self.dampingUsed = dampingUsed
+    self.deadInputCount = deadInputCount
+    self.trouble = trouble
+    self.numericsID = numericsID
+  }
+}

@@ -1,0 +1,39 @@
+/// One process doing one command: who computed what, and what the cache saved.
+public struct JobRecord: Equatable, Sendable {
+  /// How a job stands.
+  public enum Outcome: String, Sendable {
+    /// At work; after a crash: killed.
+    case running
+    case done
+    case interrupted
+    case failed
+  }
+
+  /// What a job computed.
+  public struct Work: Equatable, Sendable {
+    /// Tokens whose forward pass was computed to its end.
+    public var forwardTokenCount = 0
+    /// Tokens × transformer blocks computed.
+    public var forwardBlockTokenCount = 0
+    /// (assignment, sequence) pairs computed.
+    public var evaluationCount = 0
+    /// (assignment, sequence) pairs found in the catalog instead.
+    public var cacheHitCount = 0
+
+    /// No work yet.
+    public init() {}
+  }
+
+  /// Local id.
+  public var id: Int64 = 0
+  /// The verb.
+  public var command: String
+  /// Local id of the run it works on.
+  public var runID: Int64?
+  /// Version of the program.
+  public var version: String
+  /// Local id of its arithmetic.
+  public var numericsID: Int64
+  /// What it computed so far.
+  public var work = Work()
+}

@@ -1,0 +1,142 @@
+/// A model as the catalog knows it.
+public struct ModelRecord: Equatable, Sendable {
+  /// Local id.
+  public var id: Int64 = 0
+  /// Content key.
+  public var digest: Digest
+  /// What users call it.
+  public var name: String
+  /// `llama`, …
+  public var architecture: String
+  /// Raised when forward results of the architecture change beyond rounding.
+  public var architectureRevision: Int
+  /// The architecture fields, JSON.
+  public var configuration: String
+  /// Transformer blocks.
+  public var blockCount: Int
+  /// Weights of all tensors.
+  public var parameterCount: Int
+  /// Weights in compressible layers: the denominator of every average.
+  public var compressibleWeightCount: Int
+
+  /// A model that is not stored yet.
+  public init(
+    digest: Digest, name: String, architecture: String, architectureRevision: Int, configuration: String,
+    blockCount: Int, parameterCount: Int, compressibleWeightCount: Int
+  ) {
+    self.digest = digest
+    self.name = name
+    self.architecture = architecture
+    self.architectureRevision = architectureRevision
+    self.configuration = configuration
+    self.blockCount = blockCount
+    self.parameterCount = parameterCount
+    self.compressibleWeightCount = compressibleWeightCount
+  }
+}
+
+/// Where a model's files lie on this machine.
+public struct ModelSource: Equatable, Sendable {
+  /// The checkpoint folder, absolute.
+  public var folder: String
+  /// Names, sizes and modification times of the weight files.
+  public var fingerprint: String
+  /// SHA-256 of tokenizer.json; nil if there is none.
+  public var tokenizerDigest: Digest?
+
+  /// All fields.
+  public init(folder: String, fingerprint: String, tokenizerDigest: Digest?) {
+    self.folder = folder
+    self.fingerprint = fingerprint
+    self.tokenizerDigest = tokenizerDigest
+  }
+}
+
+/// A tensor of a checkpoint.
+public struct TensorRecord: Equatable, Sendable {
+  /// Name in the checkpoint.
+  public var name: String
+  /// BF16, F16, F32, …
+  public var dtype: String
+  /// Dimensions.
+  public var shape: [Int]
+  /// SHA-256 of the bytes.
+  public var digest: Digest
+
+  /// All fields.
+  public init(name: String, dtype: String, shape: [Int], digest: Digest) {
+    self.name = name
+    self.dtype = dtype
+    self.shape = shape
+    self.digest = digest
+  }
+}
+
+/// An input that layers share.
+public struct SiteRecord: Equatable, Sendable {
+  /// Local id.
+  public var id: Int64 = 0
+  /// `model.layers.3.self_attn.in`.
+  public var name: String
+  /// 0-based.
+  public var blockIndex: Int
+  /// Length of an input vector.
+  public var width: Int
+
+  /// A site that is not stored yet.
+  public init(name: String, blockIndex: Int, width: Int) {
+    self.name = name
+    self.blockIndex = blockIndex
+    self.width = width
+  }
+}
+
+/// One compressible linear weight of a model.
+public struct LayerRecord: Equatable, Sendable {
+  /// Local id.
+  public var id: Int64 = 0
+  /// Position in the model.
+  public var index: Int
+  /// `model.layers.3.self_attn.q_proj`.
+  public var name: String
+  /// 0-based.
+  public var blockIndex: Int
+  /// `attention` or `mlp`.
+  public var subblock: String
+  /// `q_proj`, `k_proj`, …
+  public var role: String
+  /// The site its input is measured at.
+  public var siteName: String
+  /// Local id of the dense weight.
+  public var weightID: Int64 = 0
+  /// Content key of the dense weight.
+  public var weightDigest: Digest
+  /// Rows.
+  public var outputCount: Int
+  /// Columns.
+  public var inputCount: Int
+  /// Bits per weight in the checkpoint.
+  public var denseBits: Int
+
+  /// Weights of the layer.
+  public var weightCount: Int { outputCount * inputCount }
+  /// `3.attention`.
+  public var subblockName: String { "\(blockIndex).\(subblock)" }
+
+  /// A layer that is not stored yet.
+  public init(
+    index: Int, name: String, blockIndex: Int, subblock: String, role: String, siteName: String, weightDigest: Digest,
+    outputCount: Int, inputCount: Int, denseBits: Int
+  ) {
+    self.index = index
+    self.name = name
+    self.blockIndex = blockIndex
+    self.subblock = subblock
+    self.role = role
+    self.siteName = siteName
+    self.weightDigest = weightDigest
+    self.outputCount = outputCount
+    self.inputCount = inputCount
+    self.denseBits = denseBits
+  }
+}

@@ -1,0 +1,114 @@
+import CSQLite
+
+/// One hardened SQLite connection. It belongs to one thread at a time: `CatalogStore` guards it with a lock.
+final class Connection {
+  enum Access {
+    /// Read and write an existing file.
+    case readWrite
+    /// Read, write, and make the file if it is not there.
+    case create
+    /// `mode=ro`; never `immutable=1`, which would read past a writer's locks.
+    case readOnly
+  }
+
+  let handle: OpaquePointer
+  let path: String
+  private var statements: [String: Statement] = [:]
+
+  /// - Throws: `SQLiteError`.
+  init(path: String, access: Access, busyTimeoutMilliseconds: Int32) throws {
+    var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE
+    switch access {
+    case .readWrite: flags |= SQLITE_OPEN_READWRITE
+    case .create: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+    case .readOnly: flags |= SQLITE_OPEN_READONLY
+    }
+    var handle: OpaquePointer?
+    let code = sqlite3_open_v2(path, &handle, flags, nil)
+    guard code == SQLITE_OK, let handle else {
+      let message = handle.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(code))
+      sqlite3_close_v2(handle)
+      throw SQLiteError(code: code, message: message, sql: nil)
+    }
+    self.handle = handle
+    self.path = path
+    sqlite3_busy_timeout(handle, busyTimeoutMilliseconds)
+    // Defence against hostile files (sqlite.org/security.html): no writable schema, no functions with side effects from
+    // views, no double-quoted strings, checked page cells.
+    let settings: [(Int32, Int32)] = [
+      (SQLITE_DBCONFIG_DEFENSIVE, 1), (SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0), (SQLITE_DBCONFIG_DQS_DML, 0),
+      (SQLITE_DBCONFIG_DQS_DDL, 0), (SQLITE_DBCONFIG_ENABLE_FKEY, 1), (SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0),
+    ]
+    for (option, value) in settings {
+      let code = evodb_sqlite3_db_config_flag(handle, option, value)
+      guard code == SQLITE_OK else { throw error(code, sql: nil) }
+    }
+    try execute("PRAGMA cell_size_check = ON")
+  }
+
+  deinit {
+    statements.removeAll()
+    sqlite3_close_v2(handle)
+  }
+
+  /// Forgets all prepared statements, so that none keeps a read lock.
+  func forgetStatements() { statements.removeAll() }
+
+  func error(_ code: Int32, sql: String?) -> SQLiteError {
+    SQLiteError(
+      code: sqlite3_extended_errcode(handle) == SQLITE_OK ? code : sqlite3_extended_errcode(handle),
+      message: String(cString: sqlite3_errmsg(handle)), sql: sql)
+  }
+
+  func setBusyTimeout(milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
+
+  /// Runs a script of statements without results.
+  func execute(_ script: String) throws {
+    let code = sqlite3_exec(handle, script, nil, nil, nil)
+    guard code == SQLITE_OK else { throw error(code, sql: script) }
+  }
+
+  /// Runs one statement; prepared once and kept.
+  func run(_ sql: String, _ values: [SQLValue] = []) throws {
+    let statement = try cached(sql)
+    defer { statement.reset() }
+    try statement.bind(values)
+    while try statement.step() {}
+  }
+
+  /// Calls `body` for every row of a query.
+  func forEachRow(_ sql: String, _ values: [SQLValue] = [], _ body: (Row) throws -> Void) throws {
+    let statement = try cached(sql)
+    defer { statement.reset() }
+    try statement.bind(values)
+    while try statement.step() { try body(Row(statement: statement)) }
+  }
+
+  /// The transformed first row of a query; nil if there is none.
+  func firstRow<T>(_ sql: String, _ values: [SQLValue] = [], _ body: (Row) throws -> T) throws -> T? {
+    let statement = try cached(sql)
+    defer { statement.reset() }
+    try statement.bind(values)
+    guard try statement.step() else { return nil }
+    return try body(Row(statement: statement))
+  }
+
+  func integer(_ sql: String, _ values: [SQLValue] = []) throws -> Int64? {
+    try firstRow(sql, values) { $0.optionalInteger(0) } ?? nil
+  }
+
+  /// A WAL checkpoint that truncates the log; false if a reader stands in the way (it never waits).
+  func checkpoint() throws -> Bool {
+    let code = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
+    if code & 0xff == SQLITE_BUSY || code & 0xff == SQLITE_LOCKED { return false }
+    guard code == SQLITE_OK else { throw error(code, sql: "wal_checkpoint(TRUNCATE)") }
+    return true
+  }
+
+  private func cached(_ sql: String) throws -> Statement {
+    if let statement = statements[sql] { return statement }
+    let statement = try Statement(sql, on: self)
+    statements[sql] = statement
+    return statement
+  }
+}

@@ -1,0 +1,30 @@
+import CSQLite
+import Foundation
+
+/// What kind of file system a catalog lies on.
+///
+/// SQLite's WAL needs shared memory between processes of one host (sqlite.org/wal.html), and POSIX locks are unreliable on
+/// network file systems: there a catalog is used by one process at a time, with a rollback journal.
+enum FileSystem {
+  #if os(Linux)
+    // Magic numbers of statfs(2) and of the file systems' headers.
+    private static let remote: [UInt64: String] = [
+      0x6969: "NFS", 0x517b: "SMB", 0xff53_4d42: "CIFS", 0xfe53_4d42: "SMB2", 0x0bd0_0bd0: "Lustre", 0x4750_4653: "GPFS",
+      0x6573_5546: "FUSE", 0x0102_1997: "9P", 0x00c3_6400: "Ceph",
+    ]
+
+    /// The name of the network file system that holds `path`; nil if it is a local one.
+    static func networkName(of path: String) -> String? {
+      let folder = (path as NSString).deletingLastPathComponent
+      let place = FileManager.default.fileExists(atPath: path) ? path : folder.isEmpty ? "." : folder
+      return remote[UInt64(evodb_file_system_magic(place))]
+    }
+  #else
+    /// The name of the network file system that holds `path`; nil if it is a local one.
+    static func networkName(of path: String) -> String? {
+      let url = URL(fileURLWithPath: path).deletingLastPathComponent()
+      let local = try? url.resourceValues(forKeys: [.volumeIsLocalKey]).volumeIsLocal
+      return local == false ? "a network file system" : nil
+    }
+  #endif
+}

@@ -1,0 +1,133 @@
+import CSQLite
+
+/// A prepared statement. Like its connection it belongs to one thread at a time.
+final class Statement {
+  private let handle: OpaquePointer
+  private unowned let connection: Connection
+  let sql: String
+
+  init(_ sql: String, on connection: Connection) throws {
+    var handle: OpaquePointer?
+    let code = sqlite3_prepare_v3(connection.handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &handle, nil)
+    guard code == SQLITE_OK, let handle else { throw connection.error(code, sql: sql) }
+    self.handle = handle
+    self.connection = connection
+    self.sql = sql
+  }
+
+  deinit { sqlite3_finalize(handle) }
+
+  var columnCount: Int { Int(sqlite3_column_count(handle)) }
+  var columnNames: [String] { (0..<columnCount).map { String(cString: sqlite3_column_name(handle, Int32($0))) } }
+  var isReadOnly: Bool { sqlite3_stmt_readonly(handle) != 0 }
+
+  /// The names of the statement's parameters with their sigil; nil for positional ones.
+  var parameterNames: [String?] {
+    (0..<Int(sqlite3_bind_parameter_count(handle))).map { index in
+      sqlite3_bind_parameter_name(handle, Int32(index + 1)).map { String(cString: $0) }
+    }
+  }
+
+  func bind(_ values: [SQLValue]) throws {
+    for (index, value) in values.enumerated() { try bind(value, at: index + 1) }
+  }
+
+  func bind(_ value: SQLValue, at position: Int) throws {
+    let position = Int32(position)
+    let code: Int32
+    switch value {
+    case .null: code = sqlite3_bind_null(handle, position)
+    case .integer(let value): code = sqlite3_bind_int64(handle, position, value)
+    case .real(let value): code = sqlite3_bind_double(handle, position, value)
+    case .text(var value):
+      code = value.withUTF8 { bytes in
+        bytes.withMemoryRebound(to: CChar.self) {
+          evodb_sqlite3_bind_text(handle, position, $0.baseAddress, Int32(clamping: $0.count))
+        }
+      }
+    case .blob(let bytes):
+      code = bytes.withUnsafeBytes {
+        $0.count == 0
+          ? sqlite3_bind_zeroblob(handle, position, 0)
+          : evodb_sqlite3_bind_blob(handle, position, $0.baseAddress, UInt64($0.count))
+      }
+    }
+    guard code == SQLITE_OK else { throw connection.error(code, sql: sql) }
+  }
+
+  /// Advances to the next row; false when there is none.
+  func step() throws -> Bool {
+    switch sqlite3_step(handle) {
+    case SQLITE_ROW: return true
+    case SQLITE_DONE: return false
+    case let code: throw connection.error(code, sql: sql)
+    }
+  }
+
+  func reset() {
+    sqlite3_reset(handle)
+    sqlite3_clear_bindings(handle)
+  }
+
+  /// The value in column `index` (0-based) of the current row.
+  func value(_ index: Int) -> SQLValue {
+    let column = Int32(index)
+    switch sqlite3_column_type(handle, column) {
+    case SQLITE_INTEGER: return .integer(sqlite3_column_int64(handle, column))
+    case SQLITE_FLOAT: return .real(sqlite3_column_double(handle, column))
+    case SQLITE_TEXT: return .text(text(index) ?? "")
+    case SQLITE_BLOB: return .blob(bytes(index))
+    default: return .null
+    }
+  }
+
+  func isNull(_ index: Int) -> Bool { sqlite3_column_type(handle, Int32(index)) == SQLITE_NULL }
+  func integer(_ index: Int) -> Int64 { sqlite3_column_int64(handle, Int32(index)) }
+  func real(_ index: Int) -> Double { sqlite3_column_double(handle, Int32(index)) }
+
+  func text(_ index: Int) -> String? {
+    guard let start = sqlite3_column_text(handle, Int32(index)) else { return nil }
+    let count = Int(sqlite3_column_bytes(handle, Int32(index)))
+    return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
+  }
+
+  func bytes(_ index: Int) -> [UInt8] {
+    guard let start = sqlite3_column_blob(handle, Int32(index)) else { return [] }
+    let count = Int(sqlite3_column_bytes(handle, Int32(index)))
+    return [UInt8](UnsafeRawBufferPointer(start: start, count: count))
+  }
+}
+
+/// One row of a result, read by position.
+public struct Row {
+  let statement: Statement
+
+  /// All values in order.
+  public var values: [SQLValue] { (0..<statement.columnCount).map { statement.value($0) } }
+  /// Whether the column is NULL.
+  public func isNull(_ index: Int) -> Bool { statement.isNull(index) }
+  /// The column as an integer (0 for NULL).
+  public func integer(_ index: Int) -> Int64 { statement.integer(index) }
+  /// The column as an integer, nil for NULL.
+  public func optionalInteger(_ index: Int) -> Int64? { isNull(index) ? nil : integer(index) }
+  /// The column as a real (0 for NULL).
+  public func real(_ index: Int) -> Double { statement.real(index) }
+  /// The column as a real, nil for NULL.
+  public func optionalReal(_ index: Int) -> Double? { isNull(index) ? nil : real(index) }
+  /// The column as text (empty for NULL).
+  public func text(_ index: Int) -> String { statement.text(index) ?? "" }
+  /// The column as text, nil for NULL.
+  public func optionalText(_ index: Int) -> String? { isNull(index) ? nil : text(index) }
+  /// The column's bytes (empty for NULL).
+  public func bytes(_ index: Int) -> [UInt8] { statement.bytes(index) }
+
+  /// The column as a digest.
+  ///
+  /// - Throws: `CatalogError.damaged` if it is not 32 bytes long.
+  public func digest(_ index: Int) throws -> Digest {
+    guard let digest = Digest(bytes: bytes(index)) else {
+      throw CatalogError.damaged("a digest is not 32 bytes long in: \(statement.sql.prefix(120))")
+    }
+    return digest
+  }
+}

@@ -1,0 +1,92 @@
+/// Inserts and updates whole rows, adding the local id and the row check.
+///
+/// One place knows how a row's check is made, so that `verify` can recompute it from nothing but the stored values.
+final class RowWriter {
+  private struct Layout {
+    var columns: [String]
+    var hasID: Bool
+    var insertSQL: String
+    var nextID: Int64
+  }
+
+  private let connection: Connection
+  private var layouts: [String: Layout] = [:]
+
+  init(_ connection: Connection) { self.connection = connection }
+
+  /// Inserts a row and returns its id (0 for tables without one).
+  @discardableResult
+  func insert(_ table: String, _ values: [String: SQLValue]) throws -> Int64 {
+    var layout = try layout(of: table)
+    let id = layout.nextID
+    if layout.hasID {
+      layout.nextID += 1
+      layouts[table] = layout
+    }
+    var row = layout.columns.map { $0 == "id" ? .integer(id) : values[$0] ?? .null }
+    row.append(.integer(Self.check(row)))
+    try connection.run(layout.insertSQL, row)
+    return layout.hasID ? id : 0
+  }
+
+  /// Changes some columns of the row with this id.
+  func update(_ table: String, id: Int64, _ changes: [String: SQLValue]) throws {
+    let columns = try layout(of: table).columns
+    let list = columns.joined(separator: ", ")
+    guard var row = try connection.firstRow("SELECT \(list) FROM \(table) WHERE id = ?", [.integer(id)], { $0.values })
+    else { throw CatalogError.damaged("no row \(id) in table \(table)") }
+    for (index, column) in columns.enumerated() {
+      if let value = changes[column] { row[index] = value }
+    }
+    row.append(.integer(Self.check(row)))
+    row.append(.integer(id))
+    let assignments = (columns + ["row_check"]).map { "\($0) = ?" }.joined(separator: ", ")
+    try connection.run("UPDATE \(table) SET \(assignments) WHERE id = ?", row)
+  }
+
+  /// After a rolled-back transaction the ids given out may be given out again.
+  func forgetIDs() { layouts.removeAll() }
+
+  /// The first eight bytes of the SHA-256 over the values in column order, each with a type mark and its length.
+  static func check(_ values: [SQLValue]) -> Int64 {
+    var bytes: [UInt8] = []
+    func append(_ value: UInt64) { withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) } }
+    for value in values {
+      switch value {
+      case .null: bytes.append(0)
+      case .integer(let value):
+        bytes.append(1)
+        append(UInt64(bitPattern: value))
+      case .real(let value):
+        bytes.append(2)
+        append(value.bitPattern)
+      case .text(let value):
+        bytes.append(3)
+        append(UInt64(value.utf8.count))
+        bytes += value.utf8
+      case .blob(let value):
+        bytes.append(4)
+        append(UInt64(value.count))
+        bytes += value
+      }
+    }
+    return SHA256.digest(of: bytes).prefix
+  }
+
+  private func layout(of table: String) throws -> Layout {
+    if let layout = layouts[table] { return layout }
+    var columns: [String] = []
+    try connection.forEachRow("SELECT name FROM pragma_table_info(?) ORDER BY cid", [.text(table)]) { row in
+      if row.text(0) != "row_check" { columns.append(row.text(0)) }
+    }
+    precondition(!columns.isEmpty, "no table \(table)")
+    let hasID = columns.contains("id")
+    let marks = Array(repeating: "?", count: columns.count + 1).joined(separator: ", ")
+    let layout = Layout(
+      columns: columns, hasID: hasID,
+      insertSQL: "INSERT INTO \(table) (\(columns.joined(separator: ", ")), row_check) VALUES (\(marks))",
+      nextID: hasID ? (try connection.integer("SELECT max(id) FROM \(table)") ?? 0) + 1 : 0)
+    layouts[table] = layout
+    return layout
+  }
+}

@@ -1,0 +1,162 @@
+/// The fields of a `config.json`, with the checks that all families share.
+///
+/// A field that is `null` counts as absent, as it does in transformers.
+struct ConfigurationFields {
+  let file: String
+  private let object: StrictJSON.Object
+  /// Put before a field's name in errors, for objects inside the file.
+  private let prefix: String
+
+  /// Counts above this are nonsense, and refusing them keeps every product of two of them within 64 bits.
+  private static let largestCount = Int64(Int32.max)
+
+  init(json: [UInt8], file: String) throws {
+    guard let object = try StrictJSON.parse(json, file: file).object else {
+      throw InferenceError.invalidData(file: file, detail: "expected a JSON object")
+    }
+    self.init(object, file: file)
+  }
+
+  private init(_ object: StrictJSON.Object, file: String, prefix: String = "") {
+    self.object = object
+    self.file = file
+    self.prefix = prefix
+  }
+
+  /// The value of a field, or nil if it is absent or null.
+  subscript(name: ByteString) -> StrictJSON? {
+    object[name].flatMap { $0 == .null ? nil : $0 }
+  }
+
+  // MARK: Errors
+
+  func invalid(_ name: ByteString, rule: String) -> InferenceError {
+    .invalidData(file: file, detail: "\(prefix)\(name) \(rule)")
+  }
+
+  func unsupported(_ name: ByteString, rule: String) -> InferenceError {
+    .unsupported(file: file, detail: "\(prefix)\(name) = \(object[name]?.summary ?? "absent"); \(rule)")
+  }
+
+  private func wrongType(_ name: ByteString, expected: String) -> InferenceError {
+    invalid(name, rule: "must be \(expected), found \(object[name]?.summary ?? "nothing")")
+  }
+
+  // MARK: Values
+
+  /// A positive integer below 2³¹.
+  func count(_ name: ByteString, default absent: Int? = nil) throws -> Int {
+    let rule = "an integer from 1 to \(Self.largestCount)"
+    guard let value = self[name] else {
+      guard let absent else { throw wrongType(name, expected: rule) }
+      return absent
+    }
+    guard let integer = value.integer, integer >= 1, integer <= Self.largestCount else {
+      throw wrongType(name, expected: rule)
+    }
+    return Int(integer)
+  }
+
+  /// A number in `range`, which is never NaN or infinite.
+  func number(_ name: ByteString, default absent: Double, in range: ClosedRange<Double>) throws -> Double {
+    guard let value = self[name] else { return absent }
+    guard let number = value.double, range.contains(number) else {
+      throw wrongType(name, expected: "a number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  /// A truth value, false if absent.
+  func flag(_ name: ByteString) throws -> Bool {
+    guard let value = self[name] else { return false }
+    guard let flag = value.bool else { throw wrongType(name, expected: "true or false") }
+    return flag
+  }
+
+  /// A string that must be there.
+  func text(_ name: ByteString) throws -> ByteString {
+    guard let text = self[name]?.string else { throw wrongType(name, expected: "a string") }
+    return text
+  }
+
+  /// The fields of an object inside this one, or nil if it is absent.
+  func nested(_ name: ByteString) throws -> ConfigurationFields? {
+    guard let value = self[name] else { return nil }
+    guard let object = value.object else { throw wrongType(name, expected: "an object") }
+    return ConfigurationFields(object, file: file, prefix: "\(prefix)\(name).")
+  }
+
+  // MARK: Refusals
+
+  /// The field is absent or `expected`.
+  func require(_ name: ByteString, _ expected: ByteString) throws {
+    guard let value = self[name] else { return }
+    guard value.string == expected else { throw unsupported(name, rule: "only \"\(expected)\" is implemented") }
+  }
+
+  /// The field is absent or false.
+  func requireFalse(_ name: ByteString) throws {
+    guard try flag(name) == false else { throw unsupported(name, rule: "only false is implemented") }
+  }
+
+  /// `architectures` is absent or names `expected` first, which is the class that transformers would build.
+  func requireArchitecture(_ expected: ByteString) throws {
+    guard let value = self["architectures"] else { return }
+    guard let names = value.array else { throw wrongType("architectures", expected: "an array") }
+    guard names.isEmpty || names.map(\.string) == [expected] else {
+      let found = names.map(\.summary).joined(separator: ", ")
+      throw InferenceError.unsupported(file: file, detail: "architectures = [\(found)]; expected \"\(expected)\"")
+    }
+  }
+
+  /// The weights are plain floats and the model is what its type says, not code shipped with the checkpoint.
+  func refuseForeignCode() throws {
+    if self["quantization_config"] != nil {
+      throw unsupported("quantization_config", rule: "evodb starts from an unquantized checkpoint")
+    }
+    if self["auto_map"] != nil {
+      throw unsupported("auto_map", rule: "code shipped with a checkpoint is never run")
+    }
+  }
+
+  /// Every position attends to all earlier ones.
+  func requireFullAttention() throws {
+    if self["sliding_window"] != nil { throw unsupported("sliding_window", rule: "only null is implemented") }
+    guard let value = self["layer_types"] else { return }
+    guard let types = value.array else { throw wrongType("layer_types", expected: "an array") }
+    if let other = types.first(where: { $0.string != "full_attention" }) {
+      throw InferenceError.unsupported(
+        file: file, detail: "layer_types contains \(other.summary); only \"full_attention\" is implemented")
+    }
+  }
+
+  /// The base of unscaled rotary positions, from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling`
+  /// (before); where several stand, they must agree.
+  func plainRopeTheta() throws -> Double {
+    let range = Double.leastNormalMagnitude...1e30
+    let defaultTheta = 10_000.0
+    var theta: Double?
+    if self["rope_theta"] != nil { theta = try number("rope_theta", default: defaultTheta, in: range) }
+    for fields in [try nested("rope_parameters"), try nested("rope_scaling")] {
+      guard let fields else { continue }
+      try fields.require("rope_type", "default")
+      // The name of `rope_type` before transformers 4.43.
+      try fields.require("type", "default")
+      try fields.requireWholeRotation()
+      guard fields["rope_theta"] != nil else { continue }
+      let own = try fields.number("rope_theta", default: defaultTheta, in: range)
+      guard theta == nil || theta == own else {
+        throw fields.invalid("rope_theta", rule: "is \(own), but the file also says \(theta ?? own)")
+      }
+      theta = own
+    }
+    try requireWholeRotation()
+    return theta ?? defaultTheta
+  }
+
+  private func requireWholeRotation() throws {
+    if let factor = self["partial_rotary_factor"], factor.double != 1 {
+      throw unsupported("partial_rotary_factor", rule: "only 1 is implemented")
+    }
+  }
+}

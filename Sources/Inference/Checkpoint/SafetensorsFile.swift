@@ -1,0 +1,162 @@
+import Foundation
+
+/// A safetensors file: its header in memory, its tensors read on demand.
+///
+/// The file stays open as long as this object lives, so replacing it by name does no harm. Reads are independent of each
+/// other and may run on several threads. Nothing is allocated on the word of the file alone: every tensor's size has been
+/// held against the size of the file.
+public final class SafetensorsFile: Sendable {
+  /// Bytes read at a time where values are converted: large enough to keep the system calls cheap, small enough for
+  /// the second-level cache.
+  private static let conversionByteCount = 1 << 18
+
+  /// All tensors, sorted by the bytes of their names.
+  public let tensors: [TensorDescription]
+  /// The strings of `__metadata__`; empty if there are none.
+  public let metadata: [ByteString: String]
+  /// The file's path.
+  public var path: String { file.path }
+
+  private let file: RandomAccessFile
+  private let positions: [ByteString: Int]
+
+  /// Opens `url` and checks its header.
+  ///
+  /// - Throws: `InferenceError.missingInput`, `.inputOutput`, `.invalidData` (naming the broken rule) or `.unsupported`
+  ///   (an unknown element type).
+  public init(_ url: URL) throws {
+    file = try RandomAccessFile(url)
+    let header = try SafetensorsHeader(file)
+    tensors = header.tensors
+    metadata = header.metadata
+    // The header's keys are unique.
+    positions = Dictionary(
+      tensors.enumerated().map { ($0.element.key, $0.offset) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// The description of the tensor called `name` (compared as UTF-8 bytes), or nil.
+  public func tensor(named name: String) -> TensorDescription? {
+    positions[ByteString(name)].map { tensors[$0] }
+  }
+
+  /// A float tensor as Float32: `[n]` as [1, n], a single number as [1, 1], three and more dimensions as
+  /// [product of all but the last, last].
+  ///
+  /// F16 and BF16 widen exactly, F64 rounds to nearest even. The caller owns the matrix.
+  ///
+  /// - Throws: `InferenceError.invalidData` if there is no such tensor or it is too large, `.unsupported` if it does not
+  ///   hold floats of 16 bits or more, `.inputOutput` if reading fails.
+  public func matrix(named name: String) throws -> Matrix {
+    let tensor = try existing(name)
+    let columns = tensor.shape.last ?? 1
+    var rows = 1
+    for dimension in tensor.shape.dropLast() {
+      let (product, overflow) = rows.multipliedReportingOverflow(by: dimension)
+      guard !overflow else { throw tooLarge(tensor) }
+      rows = product
+    }
+    let (count, countOverflow) = rows.multipliedReportingOverflow(by: columns)
+    guard !countOverflow, !count.multipliedReportingOverflow(by: MemoryLayout<Float>.stride).overflow else {
+      throw tooLarge(tensor)
+    }
+    switch tensor.elementType {
+    case .float32, .float16, .bfloat16, .float64: break
+    default:
+      throw InferenceError.unsupported(
+        file: path, detail: "tensor \(name): reading \(tensor.elementType.rawValue) as floats")
+    }
+
+    let matrix = Matrix(uninitializedRows: rows, columns: columns)
+    switch tensor.elementType {
+    case .bfloat16: try convert(tensor, into: matrix, FloatConversion.widenBFloat16)
+    case .float16: try convert(tensor, into: matrix, FloatConversion.widenFloat16)
+    case .float64: try convert(tensor, into: matrix, FloatConversion.narrowFloat64)
+    default:
+      try file.read(at: tensor.fileOffset, into: UnsafeMutableRawBufferPointer(matrix.storage))
+      #if _endian(big)
+        for index in matrix.storage.indices {
+          matrix.storage[index] = Float(bitPattern: UInt32(littleEndian: matrix.storage[index].bitPattern))
+        }
+      #endif
+    }
+    return matrix
+  }
+
+  /// An I32 or I64 tensor, row-major.
+  ///
+  /// - Throws: `InferenceError.invalidData` if there is no such tensor, `.unsupported` for other element types,
+  ///   `.inputOutput` if reading fails.
+  public func integers(named name: String) throws -> (shape: [Int], values: [Int64]) {
+    let tensor = try existing(name)
+    let bytes: [UInt8]
+    switch tensor.elementType {
+    case .int32, .int64: bytes = try file.bytes(at: tensor.fileOffset, count: tensor.byteCount)
+    default:
+      throw InferenceError.unsupported(
+        file: path, detail: "tensor \(name): reading \(tensor.elementType.rawValue) as integers")
+    }
+    let values: [Int64] = bytes.withUnsafeBytes { raw in
+      if tensor.elementType == .int64 {
+        return (0..<raw.count / 8).map { Int64(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self)) }
+      }
+      return (0..<raw.count / 4).map {
+        Int64(Int32(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)))
+      }
+    }
+    return (tensor.shape, values)
+  }
+
+  /// Hands the stored bytes of a tensor to `body`, in order and in pieces of at most `chunkByteCount` bytes.
+  ///
+  /// A slice is valid after the call, but keeping it costs a copy of the next piece's buffer.
+  ///
+  /// - Throws: `InferenceError.invalidData` if there is no such tensor, `.inputOutput`, and whatever `body` throws.
+  public func forEachChunk(
+    ofTensor name: String, chunkByteCount: Int = 1 << 20, _ body: (ArraySlice<UInt8>) throws -> Void
+  ) throws {
+    precondition(chunkByteCount > 0)
+    let tensor = try existing(name)
+    var buffer = [UInt8](repeating: 0, count: min(chunkByteCount, tensor.byteCount))
+    var position = 0
+    while position < tensor.byteCount {
+      let count = min(buffer.count, tensor.byteCount - position)
+      try buffer.withUnsafeMutableBytes {
+        try file.read(
+          at: tensor.fileOffset + position, into: UnsafeMutableRawBufferPointer(rebasing: $0[..<count]))
+      }
+      try body(buffer[..<count])
+      position += count
+    }
+  }
+
+  /// Reads elements of `tensor` piece by piece and converts them into the elements of `matrix`.
+  private func convert<Element: FixedWidthInteger>(
+    _ tensor: TensorDescription, into matrix: Matrix,
+    _ conversion: (UnsafeBufferPointer<Element>, UnsafeMutableBufferPointer<Float>) -> Void
+  ) throws {
+    let stride = MemoryLayout<Element>.stride
+    let elementCount = matrix.storage.count
+    let capacity = min(Self.conversionByteCount / stride, elementCount)
+    guard capacity > 0 else { return }
+    let buffer = UnsafeMutableBufferPointer<Element>.allocate(capacity: capacity)
+    defer { buffer.deallocate() }
+    var position = 0
+    while position < elementCount {
+      let piece = UnsafeMutableBufferPointer(rebasing: buffer[..<min(capacity, elementCount - position)])
+      try file.read(at: tensor.fileOffset + position * stride, into: UnsafeMutableRawBufferPointer(piece))
+      conversion(UnsafeBufferPointer(piece), UnsafeMutableBufferPointer(rebasing: matrix.storage[position...]))
+      position += piece.count
+    }
+  }
+
+  private func existing(_ name: String) throws -> TensorDescription {
+    guard let tensor = tensor(named: name) else {
+      throw InferenceError.invalidData(file: path, detail: "there is no tensor \(name)")
+    }
+    return tensor
+  }
+
+  private func tooLarge(_ tensor: TensorDescription) -> InferenceError {
+    .invalidData(file: path, detail: "tensor \(tensor.name): shape \(tensor.shape) does not fit in memory")
+  }
+}

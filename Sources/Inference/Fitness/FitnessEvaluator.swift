@@ -1,0 +1,183 @@
+import Foundation
+
+/// Evaluates many nearly equal models on the same sequences.
+///
+/// The unit of computation is one sequence of one candidate; prefixes that candidates share are computed once, and
+/// sequences and candidates run in parallel. Neither changes a bit of a result.
+public final class FitnessEvaluator: Sendable {
+  /// One sequence and the candidates wanted on it.
+  public struct Request: Sendable {
+    /// The sequence, at least 2 ids.
+    public var tokenIDs: [Int32]
+    /// Indices of candidates.
+    public var candidates: [Int]
+    /// The dense model's last hidden state [n, hidden]; nil if no measure needs it.
+    public var teacherHidden: Matrix?
+
+    /// All fields.
+    public init(tokenIDs: [Int32], candidates: [Int], teacherHidden: Matrix?) {
+      self.tokenIDs = tokenIDs
+      self.candidates = candidates
+      self.teacherHidden = teacherHidden
+    }
+  }
+
+  /// The model.
+  public let model: any LanguageModel
+  /// What the products have done so far.
+  public let work = WorkCounter()
+  private let weights: WeightCache
+  private let threadCount: Int
+  private let sharesPrefixes: Bool
+  private let layersOfBlock: [Range<Int>]
+
+  /// - Parameters:
+  ///   - sharesPrefixes: false computes every candidate from its first block, for measuring and for tests.
+  public init(model: any LanguageModel, weights: WeightCache, threadCount: Int, sharesPrefixes: Bool = true) {
+    self.model = model
+    self.weights = weights
+    self.threadCount = threadCount
+    self.sharesPrefixes = sharesPrefixes
+    layersOfBlock = (0..<model.blockCount).map { block in
+      let indices = model.layers.filter { $0.subblock.blockIndex == block }.map(\.index)
+      return (indices.first ?? 0)..<((indices.last ?? -1) + 1)
+    }
+  }
+
+  /// The dense model's last hidden states [n, hidden].
+  ///
+  /// - Parameter onResult: called once per sequence, from any thread, one at a time.
+  public func teacherHiddenStates(
+    _ sequences: [[Int32]], cancellation: Cancellation, onResult: @escaping (Int, Matrix) throws -> Void
+  ) throws {
+    let dense = Candidate.dense(layerCount: model.layers.count)
+    let requests = sequences.map { Request(tokenIDs: $0, candidates: [0], teacherHidden: nil) }
+    try walk([dense], requests, cancellation) { sequence, _, hidden in { try onResult(sequence, hidden) } }
+  }
+
+  /// Sums of the measures for every requested (candidate, sequence).
+  ///
+  /// - Parameter onResult: called once per (request, candidate), from any thread, one at a time, roughly in the order of
+  ///   the requests; a sum is nil where it is not finite.
+  public func evaluate(
+    _ candidates: [Candidate], _ requests: [Request], measures: [Measure], cancellation: Cancellation,
+    onResult: @escaping (_ request: Int, _ candidate: Int, _ sums: [Measure: Double?]) throws -> Void
+  ) throws {
+    let needsTeacher = measures.contains { $0.needsTeacher }
+    let teachers = requests.map { LazyTeacher(needsTeacher ? $0.teacherHidden : nil, uses: $0.candidates.count) }
+    try walk(candidates, requests, cancellation) { [model] index, candidate, hidden in
+      let teacher = teachers[index].logProbabilities(model: model)
+      let sums = FitnessSums.sums(
+        hidden: hidden, tokenIDs: requests[index].tokenIDs, teacher: teacher, measures: measures, model: model)
+      teachers[index].release()
+      return { try onResult(index, candidate, sums) }
+    }
+  }
+
+  /// Walks the trie of every request. `leaf` computes in parallel; what it returns is called one at a time.
+  private func walk(
+    _ candidates: [Candidate], _ requests: [Request], _ cancellation: Cancellation,
+    leaf: @escaping (_ request: Int, _ candidate: Int, _ hidden: Matrix) throws -> (() throws -> Void)
+  ) throws {
+    let stack = TaskStack()
+    let reporting = NSLock()
+    var trees: [[Int]: PrefixTree] = [:]
+
+    func tree(_ wanted: [Int]) -> PrefixTree {
+      if let tree = trees[wanted] { return tree }
+      let tree = PrefixTree(candidates, wanted: wanted, layersOfBlock: layersOfBlock, sharing: sharesPrefixes)
+      trees[wanted] = tree
+      return tree
+    }
+
+    func visit(_ request: Int, _ node: PrefixTree.Node, _ input: Matrix) throws {
+      var node = node
+      var x = input
+      while true {
+        try cancellation.check()
+        let candidate = candidates[node.candidate]
+        x = try model.block(
+          node.blockIndex, x, weight: { try self.weights.weight($0, candidate.choices[$0]) },
+          dropped: candidate.dropped, tap: nil)
+        work.countBlock(tokens: x.rows)
+        guard node.children.count == 1 else { break }
+        node = node.children[0]
+      }
+      let output = x
+      if !node.children.isEmpty {
+        stack.push(node.children.map { child in { try visit(request, child, output) } })
+        return
+      }
+      let hidden = model.finish(output)
+      for candidate in node.leaves {
+        let report = try leaf(request, candidate, hidden)
+        work.countForward(tokens: output.rows)
+        try reporting.withLock { try report() }
+      }
+    }
+
+    stack.push(
+      requests.indices.flatMap { request -> [TaskStack.Task] in
+        let roots = tree(requests[request].candidates).roots
+        let start = LazyEmbedding(model: model, tokenIDs: requests[request].tokenIDs)
+        return roots.map { root in { try visit(request, root, start.matrix()) } }
+      })
+    try stack.run(threadCount: threadCount)
+  }
+}
+
+/// The embedded tokens of a request, made when its first task runs.
+///
+/// `@unchecked Sendable`: `lock` guards the matrix.
+private final class LazyEmbedding: @unchecked Sendable {
+  private let lock = NSLock()
+  private let model: any LanguageModel
+  private let tokenIDs: [Int32]
+  private weak var made: Matrix?
+
+  init(model: any LanguageModel, tokenIDs: [Int32]) {
+    self.model = model
+    self.tokenIDs = tokenIDs
+  }
+
+  func matrix() -> Matrix {
+    lock.withLock {
+      if let made { return made }
+      let matrix = model.embed(tokenIDs)
+      made = matrix
+      return matrix
+    }
+  }
+}
+
+/// The dense model's log-probabilities of one sequence: made by the first candidate that needs them, freed by the last.
+///
+/// `@unchecked Sendable`: `lock` guards the matrix and the count.
+private final class LazyTeacher: @unchecked Sendable {
+  private let lock = NSLock()
+  private let hidden: Matrix?
+  private var remaining: Int
+  private var made: Matrix?
+
+  init(_ hidden: Matrix?, uses: Int) {
+    self.hidden = hidden
+    remaining = uses
+  }
+
+  func logProbabilities(model: some LanguageModel) -> Matrix? {
+    guard let hidden else { return nil }
+    return lock.withLock {
+      if let made { return made }
+      let matrix = FitnessSums.logProbabilities(hidden: hidden, model: model)
+      made = matrix
+      return matrix
+    }
+  }
+
+  func release() {
+    lock.withLock {
+      remaining -= 1
+      if remaining == 0 { made = nil }
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import Foundation
+
+/// Sums of measures over the predictions of one sequence.
+enum FitnessSums {
+  /// Bytes of logits that are held at a time; the strip of rows follows from the vocabulary alone, so that no bit depends
+  /// on a memory limit. 4 MiB stay in the second-level caches of two cores and keep the product at full speed.
+  private static let stripByteCount = 4 << 20
+
+  static func stripRowCount(vocabularySize: Int) -> Int {
+    max(16, min(256, stripByteCount / (4 * vocabularySize)))
+  }
+
+  /// Sums over all predictions in position order, in Double; nil where a sum is not finite.
+  ///
+  /// - Parameters:
+  ///   - hidden: the candidate's last hidden state [n, hidden].
+  ///   - teacher: the dense model's log-probabilities [n − 1, vocabulary]; nil if no measure needs them.
+  static func sums(
+    hidden: Matrix, tokenIDs: [Int32], teacher: Matrix?, measures: [Measure], model: some LanguageModel
+  ) -> [Measure: Double?] {
+    var sums = [Double](repeating: 0, count: measures.count)
+    let predictions = tokenIDs.count - 1
+    let strip = stripRowCount(vocabularySize: model.vocabularySize)
+    for first in stride(from: 0, to: predictions, by: strip) {
+      let rows = first..<min(first + strip, predictions)
+      let logits = model.logits(hidden, rows: rows)
+      for position in rows {
+        let row = position - first
+        let logSumExp = VectorKernels.logSumExp(logits, row: row)
+        for (index, measure) in measures.enumerated() {
+          switch measure {
+          case .perplexity:
+            sums[index] += logSumExp - Double(logits[row, Int(tokenIDs[position + 1])])
+          case .kl:
+            guard let teacher else { preconditionFailure("KL needs the dense model") }
+            sums[index] += VectorKernels.klDivergence(
+              teacher: teacher, teacherRow: position, student: logits, row: row, studentLogSumExp: logSumExp)
+          case .topKKL(let k):
+            guard let teacher else { preconditionFailure("KL needs the dense model") }
+            sums[index] += topKDivergence(teacher: teacher, teacherRow: position, student: logits, row: row, k: k)
+          }
+        }
+      }
+    }
+    var result: [Measure: Double?] = [:]
+    for (index, measure) in measures.enumerated() {
+      result[measure] = .some(sums[index].isFinite ? sums[index] : nil)
+    }
+    return result
+  }
+
+  /// The dense model's log-probabilities [n − 1, vocabulary] from its last hidden state.
+  static func logProbabilities(hidden: Matrix, model: some LanguageModel) -> Matrix {
+    let predictions = hidden.rows - 1
+    let result = Matrix(uninitializedRows: predictions, columns: model.vocabularySize)
+    let strip = stripRowCount(vocabularySize: model.vocabularySize)
+    for first in stride(from: 0, to: predictions, by: strip) {
+      let rows = first..<min(first + strip, predictions)
+      let logits = model.logits(hidden, rows: rows)
+      _ = VectorKernels.logSoftmax(logits)
+      (result.base + first * result.columns).update(from: logits.base, count: rows.count * result.columns)
+    }
+    return result
+  }
+
+  /// KL over the teacher's k most likely tokens (ties to the smaller id), both sides renormalised over them.
+  private static func topKDivergence(teacher: Matrix, teacherRow: Int, student: Matrix, row: Int, k: Int) -> Double {
+    let width = teacher.columns
+    let k = min(k, width)
+    // Insertion into a short sorted list: nearly every token fails the first comparison.
+    var best: [(value: Float, index: Int)] = []
+    best.reserveCapacity(k + 1)
+    for index in 0..<width {
+      let value = teacher[teacherRow, index]
+      if best.count == k, let last = best.last, value <= last.value { continue }
+      let place = best.firstIndex { $0.value < value } ?? best.count
+      best.insert((value, index), at: place)
+      if best.count > k { best.removeLast() }
+    }
+    let p = best.map { Double($0.value) }
+    let q = best.map { Double(student[row, $0.index]) }
+    let shiftP = logSumExp(p)
+    let shiftQ = logSumExp(q)
+    return zip(p, q).reduce(0) { sum, pair in
+      let logP = pair.0 - shiftP
+      return sum + exp(logP) * (logP - (pair.1 - shiftQ))
+    }
+  }
+
+  private static func logSumExp(_ x: [Double]) -> Double {
+    let largest = x.max() ?? 0
+    return largest + log(x.reduce(0) { $0 + exp($1 - largest) })
+  }
+}

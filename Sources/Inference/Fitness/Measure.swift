@@ -1,0 +1,57 @@
+import Foundation
+
+/// What fitness is computed with; lower is better. All are means over the predicted tokens; the last position of a
+/// sequence predicts nothing.
+public enum Measure: Hashable, Sendable, CustomStringConvertible {
+  /// KL(dense ‖ candidate) over the whole vocabulary, in nats.
+  case kl
+  /// The same over the dense model's k most likely tokens of each position, both distributions renormalised over them.
+  case topKKL(k: Int)
+  /// exp of the mean negative log-likelihood; sums are in nats.
+  case perplexity
+
+  /// Raised when results change beyond rounding.
+  public static let revision = 1
+
+  /// `kl`, `topk-kl`, `perplexity`.
+  public var name: String {
+    switch self {
+    case .kl: return "kl"
+    case .topKKL: return "topk-kl"
+    case .perplexity: return "perplexity"
+    }
+  }
+
+  /// k of `topk-kl`.
+  public var topK: Int? {
+    if case .topKKL(let k) = self { return k }
+    return nil
+  }
+
+  /// Whether it compares with the dense model.
+  public var needsTeacher: Bool { self != .perplexity }
+
+  public var description: String { topK.map { "\(name):\($0)" } ?? name }
+
+  /// From `kl`, `topk-kl`, `topk-kl:K`, `perplexity`.
+  ///
+  /// - Throws: `InferenceError.impossible` for anything else.
+  public init(_ text: String) throws {
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
+    switch (parts[0], parts.count > 1 ? Int(parts[1]) : nil, parts.count) {
+    case ("kl", _, 1): self = .kl
+    case ("perplexity", _, 1): self = .perplexity
+    case ("topk-kl", _, 1): self = .topKKL(k: 10)
+    case ("topk-kl", let k?, 2) where k >= 2: self = .topKKL(k: k)
+    default:
+      throw InferenceError.impossible(
+        detail: "no measure \(text); there are kl, topk-kl, topk-kl:K (K at least 2) and perplexity")
+    }
+  }
+
+  /// The value of a sum over `predictionCount` predictions.
+  public func value(sum: Double, predictionCount: Int) -> Double {
+    let mean = sum / Double(predictionCount)
+    return self == .perplexity ? exp(mean) : mean
+  }
+}

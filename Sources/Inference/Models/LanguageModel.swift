@@ -1,0 +1,102 @@
+/// A transformer language model as evodb computes it: block by block, with the compressible weights supplied from outside.
+///
+/// One architecture is one file that conforms. Every function treats one sequence, so that the shape of every product, and
+/// with it every bit, depends on nothing but the model and the sequence.
+public protocol LanguageModel: Sendable {
+  /// Raised when results change beyond rounding; part of every key that rests on a forward pass.
+  static var revision: Int { get }
+  /// Transformer blocks.
+  var blockCount: Int { get }
+  /// Width of the residual stream.
+  var hiddenSize: Int { get }
+  /// Tokens in the vocabulary.
+  var vocabularySize: Int { get }
+  /// The longest sequence.
+  var maximumLength: Int { get }
+  /// All compressible layers, block by block; `index` counts through.
+  var layers: [LayerDescription] { get }
+  /// All inputs that layers share, block by block.
+  var sites: [SiteDescription] { get }
+  /// Bytes of the weights that are always in memory.
+  var residentByteCount: Int { get }
+
+  /// The residual stream [n, hidden] of token ids below `vocabularySize`.
+  func embed(_ tokenIDs: [Int32]) -> Matrix
+  /// The residual stream after block `index`.
+  ///
+  /// - Parameters:
+  ///   - x: [n, hidden]; not changed.
+  ///   - weight: the weight [out, in] of a layer by its index.
+  ///   - dropped: subblocks that add nothing to the stream.
+  ///   - tap: called with the input [n, width] of each site of the block, by site index.
+  func block(
+    _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
+    tap: ((Int, Matrix) -> Void)?
+  ) throws -> Matrix
+  /// The last hidden state [n, hidden], after the final norm.
+  func finish(_ x: Matrix) -> Matrix
+  /// Logits [rows, vocabulary] of some rows of the last hidden state.
+  func logits(_ hidden: Matrix, rows: Range<Int>) -> Matrix
+}
+
+/// A half of a transformer block.
+public struct Subblock: Hashable, Sendable {
+  /// Which half.
+  public enum Half: String, Sendable {
+    case attention
+    case mlp
+  }
+  /// 0-based.
+  public var blockIndex: Int
+  /// Which half.
+  public var half: Half
+
+  /// All fields.
+  public init(blockIndex: Int, half: Half) {
+    self.blockIndex = blockIndex
+    self.half = half
+  }
+
+  /// From `3.attention`; nil for anything else.
+  public init?(name: String) {
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count == 2, let index = Int(parts[0]), index >= 0, let half = Half(rawValue: String(parts[1])) else { return nil }
+    self.init(blockIndex: index, half: half)
+  }
+
+  /// `3.attention`.
+  public var name: String { "\(blockIndex).\(half.rawValue)" }
+}
+
+/// A compressible linear weight.
+public struct LayerDescription: Equatable, Sendable {
+  /// Position in the model.
+  public var index: Int
+  /// `model.layers.3.self_attn.q_proj`; the tensor is this with `.weight` behind it.
+  public var name: String
+  /// The half of the block it belongs to.
+  public var subblock: Subblock
+  /// `q_proj`, …
+  public var role: String
+  /// Index of the site its input is measured at.
+  public var siteIndex: Int
+  /// Rows.
+  public var outputCount: Int
+  /// Columns.
+  public var inputCount: Int
+
+  /// The checkpoint's tensor.
+  public var tensorName: String { name + ".weight" }
+}
+
+/// An input that layers share.
+public struct SiteDescription: Equatable, Sendable {
+  /// Position in the model.
+  public var index: Int
+  /// `model.layers.3.self_attn.in`.
+  public var name: String
+  /// 0-based.
+  public var blockIndex: Int
+  /// Length of an input vector.
+  public var width: Int
+}

@@ -1,0 +1,91 @@
+/// A dense row-major Float32 matrix that owns its buffer.
+///
+/// `@unchecked Sendable`: its guard is a convention that every call site keeps: one thread fills a fresh matrix, and once
+/// it has been handed to another thread nobody writes to it again.
+public final class Matrix: @unchecked Sendable {
+  /// Number of rows.
+  public let rows: Int
+  /// Number of columns.
+  public let columns: Int
+  let storage: UnsafeMutableBufferPointer<Float>
+  let base: UnsafeMutablePointer<Float>
+
+  /// An uninitialised `[rows, columns]` matrix: the caller writes every element before reading one.
+  init(uninitializedRows rows: Int, columns: Int) {
+    precondition(rows >= 0 && columns >= 0)
+    self.rows = rows
+    self.columns = columns
+    // 64-byte alignment: one AVX-512 register and one cache line.
+    let bytes = max(1, rows * columns) * MemoryLayout<Float>.stride
+    let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+    base = raw.bindMemory(to: Float.self, capacity: max(1, rows * columns))
+    storage = UnsafeMutableBufferPointer(start: base, count: rows * columns)
+  }
+
+  /// A `[rows, columns]` matrix of zeros.
+  public convenience init(rows: Int, columns: Int) {
+    self.init(uninitializedRows: rows, columns: columns)
+    storage.initialize(repeating: 0)
+  }
+
+  /// A `[rows, columns]` matrix of the given row-major values.
+  public convenience init(rows: Int, columns: Int, values: [Float]) {
+    precondition(values.count == rows * columns)
+    self.init(uninitializedRows: rows, columns: columns)
+    _ = storage.initialize(from: values)
+  }
+
+  deinit { UnsafeMutableRawPointer(base).deallocate() }
+
+  /// The element in row `row`, column `column`.
+  public subscript(row: Int, column: Int) -> Float {
+    get { storage[row * columns + column] }
+    set { storage[row * columns + column] = newValue }
+  }
+
+  /// All elements, row-major.
+  public var values: [Float] { Array(storage) }
+
+  /// Bytes of the buffer.
+  public var byteCount: Int { rows * columns * MemoryLayout<Float>.stride }
+
+  /// A new matrix with the same elements.
+  public func copy() -> Matrix {
+    let result = Matrix(uninitializedRows: rows, columns: columns)
+    _ = result.storage.initialize(from: storage)
+    return result
+  }
+}
+
+extension Matrix {
+  /// The rows of `table` named by `indices`, in order; the caller has checked the range.
+  static func gatherRows(of table: Matrix, _ indices: [Int32]) -> Matrix {
+    let result = Matrix(uninitializedRows: indices.count, columns: table.columns)
+    for (row, index) in indices.enumerated() {
+      precondition(index >= 0 && Int(index) < table.rows)
+      (result.base + row * table.columns).update(from: table.base + Int(index) * table.columns, count: table.columns)
+    }
+    return result
+  }
+
+  /// The little-endian float32 bytes, row-major.
+  var littleEndianBytes: [UInt8] {
+    #if _endian(little)
+      return [UInt8](UnsafeRawBufferPointer(storage))
+    #else
+      return storage.flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) } }
+    #endif
+  }
+
+  /// From little-endian float32 bytes; nil if their count does not fit.
+  convenience init?(rows: Int, columns: Int, littleEndianBytes bytes: [UInt8]) {
+    guard bytes.count == rows * columns * MemoryLayout<Float>.stride else { return nil }
+    self.init(uninitializedRows: rows, columns: columns)
+    bytes.withUnsafeBytes { source in
+      for index in 0..<rows * columns {
+        base[index] = Float(
+          bitPattern: UInt32(littleEndian: source.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self)))
+      }
+    }
+  }
+}

@@ -1,0 +1,18 @@
+/// Everything that can go wrong in setting up and running a search.
+public enum SearchError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// A well-formed request that nothing can satisfy; `detail` names the feasible range (exit code 78).
+  case impossible(detail: String)
+  /// A parameter that breaks its rule; `detail` names the parameter, the rule and the received value (exit code 64).
+  case invalidParameter(detail: String)
+  /// Stopped on request (^C) between two stages (exit code 75).
+  case interrupted
+
+  /// What is wrong, the rule and the received value, as one sentence for a person.
+  public var description: String {
+    switch self {
+    case .impossible(let detail): return detail
+    case .invalidParameter(let detail): return detail
+    case .interrupted: return "stopped on request; nothing is lost"
+    }
+  }
+}

@@ -1,0 +1,56 @@
+/// What help pages and error messages know about one declared argument.
+struct ArgumentSpecification: Equatable, Sendable {
+  enum Kind: Equatable, Sendable {
+    /// Found by its place.
+    case positional
+    /// `--name VALUE`.
+    case option
+    /// `--name`.
+    case flag
+  }
+
+  let kind: Kind
+  /// `--seed`, or `CATALOG` for a positional.
+  let name: String
+  /// What stands for the value in help: `N`. Empty for a flag.
+  let placeholder: String
+  let help: String
+  /// The default as one would type it; nil if there is none or nothing worth showing.
+  let defaultText: String?
+  let choices: [String]
+  let isRequired: Bool
+  let isRepeatable: Bool
+
+  /// How it is typed: `--seed N`, `CATALOG`, `--quiet`.
+  var typed: String { kind == .option ? "\(name) \(placeholder)" : name }
+
+  /// Its place in a usage line, with brackets if it may be left out.
+  var usage: String {
+    let repeated = isRepeatable && kind == .positional ? typed + "…" : typed
+    return isRequired ? repeated : "[\(repeated)]"
+  }
+
+  /// The help with choices and default.
+  var fullHelp: String {
+    var text = help
+    if !choices.isEmpty { text += " One of: " + choices.joined(separator: ", ") + "." }
+    if let defaultText { text += " [default: \(defaultText)]" }
+    return text
+  }
+}
+
+/// A property of a command that takes something from the command line.
+protocol DeclaredArgument {
+  var specification: ArgumentSpecification { get }
+  /// Whether the command line has given it.
+  var wasGiven: Bool { get }
+  /// Takes a value from the command line; for a flag, the empty text.
+  ///
+  /// - Throws: `UsageError`.
+  func take(_ text: String) throws
+}
+
+/// A set of options that several commands share; a command takes it over as a property: `let output = OutputOptions()`.
+protocol ArgumentGroup {
+  init()
+}

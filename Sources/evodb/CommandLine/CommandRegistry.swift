@@ -1,0 +1,85 @@
+import Foundation
+
+/// All verbs, in the order of the help page; parses, runs, and turns errors into exit codes.
+struct CommandRegistry {
+  /// Verbs that belong together, under a heading of the help page.
+  struct Section {
+    let title: String
+    let commands: [any Command.Type]
+  }
+
+  let version: String
+  /// One sentence on what the program is.
+  let abstract: String
+  let sections: [Section]
+
+  var commands: [any Command.Type] { sections.flatMap(\.commands) }
+
+  /// Runs a command line without the program's name: never throws, everything is told in the exit code and on stderr.
+  func run(_ arguments: [String], in context: CommandContext) -> ExitCode {
+    let verb = arguments.first.flatMap { command(named: $0)?.name }
+    let program = verb.map { "evodb \($0)" } ?? "evodb"
+    do {
+      try dispatch(arguments, in: context)
+      try context.output.flush()
+      return .success
+    } catch {
+      return report(error, from: program, in: context)
+    }
+  }
+
+  func command(named name: String) -> (any Command.Type)? {
+    commands.first { $0.name == name }
+  }
+
+  private func dispatch(_ arguments: [String], in context: CommandContext) throws {
+    guard let verb = arguments.first else {
+      context.note(HelpPage.overview(of: self, width: context.environment.width))
+      throw ExitCode.usage
+    }
+    let rest = Array(arguments.dropFirst())
+    switch verb {
+    case "help", "--help", "-h":
+      try help(rest, in: context)
+    case "--version", "version":
+      try context.output.write("evodb \(version)\n")
+    default:
+      let command = try find(verb).init()
+      if ArgumentSet.asksForHelp(rest) { return try help([verb], in: context) }
+      try ArgumentSet(of: command).parse(rest)
+      try command.validate()
+      try command.run(in: context)
+    }
+  }
+
+  private func help(_ arguments: [String], in context: CommandContext) throws {
+    let width = context.environment.width
+    switch arguments.first {
+    case nil, "help", "--help", "-h":
+      try context.output.write(HelpPage.overview(of: self, width: width))
+    case "--markdown":
+      try context.output.write(HelpMarkdown.document(of: self))
+    case let verb?:
+      try context.output.write(HelpPage.page(of: find(verb), width: width))
+    }
+  }
+
+  private func find(_ verb: String) throws -> any Command.Type {
+    if let command = command(named: verb) { return command }
+    let hint = Suggestion.nearest(to: verb, among: commands.map { $0.name } + ["help"])
+    throw UsageError(
+      "unknown verb ‘\(TerminalText.visible(verb))’" + (hint.map { "; did you mean ‘\($0)’?" } ?? ""))
+  }
+
+  private func report(_ error: any Error, from program: String, in context: CommandContext) -> ExitCode {
+    let code = ExitCode(for: error)
+    // What the command printed before it failed is still wanted; if that fails too, the first error is the one to tell.
+    try? context.output.flush()
+    if error is ExitCode || error as? OutputError == .brokenPipe { return code }
+    context.note("\(program): \((error as? CocoaError)?.localizedDescription ?? "\(error)")")
+    if error is UsageError {
+      context.note(program == "evodb" ? "Run ‘evodb help’ for the verbs." : "Run ‘\(program) --help’ for its usage.")
+    }
+    return code
+  }
+}

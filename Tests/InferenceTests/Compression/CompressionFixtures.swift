@@ -1,0 +1,101 @@
+import Foundation
+import TestSupport
+
+@testable import Inference
+
+/// The layer that the reference implementation compressed, and what it made of it.
+struct GoldenLayer {
+  private let file: SafetensorsFile
+  let weight: Matrix
+  let hessian: Matrix
+  /// NMSE by tensor name.
+  let errors: [String: Double]
+
+  init() throws {
+    file = try SafetensorsFile(Fixtures.url("golden/compression/layer.safetensors"))
+    weight = try file.matrix(named: "weight")
+    hessian = try file.matrix(named: "hessian")
+    errors = try JSONDecoder().decode(
+      [String: Double].self, from: Data(contentsOf: Fixtures.url("golden/compression/layer_errors.json")))
+  }
+
+  func matrix(_ name: String) throws -> Matrix { try file.matrix(named: name) }
+
+  func integers(_ name: String) throws -> [Int64] { try file.integers(named: name).values }
+
+  /// An unsigned 8-bit tensor.
+  func bytes(_ name: String) throws -> [UInt8] {
+    var result: [UInt8] = []
+    try file.forEachChunk(ofTensor: name) { result += $0 }
+    return result
+  }
+
+  /// The parameters of the reference run.
+  func parameters(bits: Int, symmetric: Bool = false, activationOrder: Bool = false) -> QuantizationParameters {
+    QuantizationParameters(
+      bits: bits, symmetric: symmetric, quantizationGroupSize: 16, activationOrder: activationOrder,
+      columnBlockSize: 64, groupRange: .blockStart, rangeContainsZero: false, scaleType: .float32)
+  }
+
+  func factor(activationOrder: Bool = false) throws -> HessianFactor {
+    try HessianFactor(
+      hessian: hessian, zeroColumns: HessianFactor.zeroColumns(of: weight), activationOrder: activationOrder)
+  }
+}
+
+/// A repeatable random layer with correlated inputs.
+struct RandomLayer {
+  let weight: Matrix
+  let hessian: Matrix
+
+  init(rows: Int, columns: Int, seed: UInt64 = 1, deadInputs: [Int] = []) {
+    var generator = SplitMix64(state: seed)
+    weight = Matrix(rows: rows, columns: columns, values: (0..<rows * columns).map { _ in generator.normal() })
+    let samples = 3 * columns + 5
+    var inputs = (0..<samples * columns).map { _ in generator.normal() }
+    for sample in 0..<samples {
+      for column in 1..<max(columns, 1) {
+        inputs[sample * columns + column] += 0.6 * inputs[sample * columns + column - 1]
+      }
+      for input in deadInputs { inputs[sample * columns + input] = 0 }
+    }
+    hessian = Matrix(rows: columns, columns: columns)
+    for row in 0..<columns {
+      for column in 0..<columns {
+        var sum = 0.0
+        for sample in 0..<samples {
+          sum += Double(inputs[sample * columns + row]) * Double(inputs[sample * columns + column])
+        }
+        hessian[row, column] = Float(2 * sum / 4)
+      }
+    }
+  }
+
+  func factor(activationOrder: Bool = false) throws -> HessianFactor {
+    try HessianFactor(
+      hessian: hessian, zeroColumns: HessianFactor.zeroColumns(of: weight), activationOrder: activationOrder)
+  }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): enough randomness for test data.
+struct SplitMix64: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var mixed = (state ^ (state >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+    return mixed ^ (mixed >> 31)
+  }
+
+  /// Nearly normal: the sum of twelve uniform numbers.
+  mutating func normal() -> Float {
+    (0..<12).reduce(Float(-6)) { sum, _ in sum + Float(next() >> 40) * 0x1p-24 }
+  }
+}
+
+/// Share of equal elements.
+func agreement<Element: Equatable>(_ a: [Element], _ b: [Element]) -> Double {
+  guard a.count == b.count, !a.isEmpty else { return 0 }
+  return Double(zip(a, b).count { $0 == $1 }) / Double(a.count)
+}

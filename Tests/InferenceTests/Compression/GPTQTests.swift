@@ -1,0 +1,192 @@
+import Testing
+
+@testable import Inference
+
+@Suite struct GPTQTests {
+  /// Optimal brain quantization written out plainly in Double: no blocks, no Cholesky factor; after each input its row and
+  /// column are eliminated from the inverse Hessian (GPTQ, equations 2 and 3).
+  private func plainCodes(_ layer: RandomLayer, _ parameters: QuantizationParameters, order: [Int]) -> [UInt8] {
+    let rows = layer.weight.rows
+    let columns = layer.weight.columns
+    var hessian = order.map { row in order.map { Double(layer.hessian[row, $0]) } }
+    var weight = (0..<rows).map { row in order.map { Double(layer.weight[row, $0]) } }
+    for input in 0..<columns where hessian[input][input] == 0 {
+      hessian[input][input] = 1
+      for row in 0..<rows { weight[row][input] = 0 }
+    }
+    let damping = parameters.dampingFraction * (0..<columns).reduce(0) { $0 + hessian[$1][$1] } / Double(columns)
+    for input in 0..<columns { hessian[input][input] += damping }
+    var inverse = Self.inverse(hessian)
+
+    let groupLength = parameters.quantizationGroupSize == 0 ? columns : parameters.quantizationGroupSize
+    var blockStart = weight
+    var codes = [UInt8](repeating: 0, count: rows * columns)
+    var grids = [(scale: Float, zeroPoint: Float)](repeating: (0, 0), count: rows)
+    for column in 0..<columns {
+      if column % parameters.columnBlockSize == 0 { blockStart = weight }
+      for row in 0..<rows {
+        if column % groupLength == 0 {
+          let source = parameters.groupRange == .current ? weight[row] : blockStart[row]
+          let group = source[column..<min(columns, column + groupLength)].map { Float($0) }
+          grids[row] = parameters.format.grid(minimum: group.min() ?? 0, maximum: group.max() ?? 0)
+        }
+        let scale = Double(grids[row].scale)
+        let zeroPoint = Double(grids[row].zeroPoint)
+        let largest = Double((1 << parameters.bits) - 1)
+        let steps = scale == 0 ? 0 : (weight[row][column] / scale).rounded(.toNearestOrEven)
+        let code = min(max(steps + zeroPoint, 0), largest)
+        codes[row * columns + column] = UInt8(code)
+        let error = (weight[row][column] - scale * (code - zeroPoint)) / inverse[column][column]
+        for later in column..<columns { weight[row][later] -= error * inverse[column][later] }
+      }
+      let pivotRow = inverse[column]
+      for row in column + 1..<max(columns, column + 1) {
+        let factor = inverse[row][column] / pivotRow[column]
+        for other in column..<columns { inverse[row][other] -= factor * pivotRow[other] }
+      }
+    }
+    return codes
+  }
+
+  /// Gauss-Jordan; positive definite matrices need no pivoting.
+  private static func inverse(_ matrix: [[Double]]) -> [[Double]] {
+    let size = matrix.count
+    var left = matrix
+    var right = (0..<size).map { row in (0..<size).map { $0 == row ? 1.0 : 0.0 } }
+    for pivot in 0..<size {
+      let divisor = left[pivot][pivot]
+      for column in 0..<size {
+        left[pivot][column] /= divisor
+        right[pivot][column] /= divisor
+      }
+      for row in 0..<size where row != pivot {
+        let factor = left[row][pivot]
+        for column in 0..<size {
+          left[row][column] -= factor * left[pivot][column]
+          right[row][column] -= factor * right[pivot][column]
+        }
+      }
+    }
+    return right
+  }
+
+  struct Shape: Sendable {
+    var rows: Int
+    var columns: Int
+    var quantizationGroupSize: Int
+    var columnBlockSize: Int
+  }
+
+  static let shapes = [
+    Shape(rows: 1, columns: 1, quantizationGroupSize: 128, columnBlockSize: 128),
+    Shape(rows: 5, columns: 37, quantizationGroupSize: 0, columnBlockSize: 128),
+    Shape(rows: 7, columns: 50, quantizationGroupSize: 16, columnBlockSize: 16),
+    Shape(rows: 9, columns: 67, quantizationGroupSize: 8, columnBlockSize: 20),
+    Shape(rows: 3, columns: 61, quantizationGroupSize: 24, columnBlockSize: 7),
+    Shape(rows: 17, columns: 90, quantizationGroupSize: 128, columnBlockSize: 33),
+    Shape(rows: 8, columns: 75, quantizationGroupSize: 30, columnBlockSize: 1),
+    Shape(rows: 4, columns: 40, quantizationGroupSize: 1, columnBlockSize: 64),
+  ]
+
+  @Test(arguments: shapes, QuantizationParameters.GroupRange.allCases)
+  func agreesWithThePlainAlgorithmOnRaggedSizes(
+    shape: Shape, groupRange: QuantizationParameters.GroupRange
+  ) throws {
+    let layer = RandomLayer(
+      rows: shape.rows, columns: shape.columns, seed: 7, deadInputs: shape.columns > 4 ? [3] : [])
+    for activationOrder in [false, true] {
+      for (bits, symmetric) in [(2, false), (3, true), (4, false), (8, false)] {
+        let parameters = QuantizationParameters(
+          bits: bits, symmetric: symmetric, quantizationGroupSize: shape.quantizationGroupSize,
+          activationOrder: activationOrder, columnBlockSize: shape.columnBlockSize, groupRange: groupRange)
+        let factor = try layer.factor(activationOrder: activationOrder)
+        let order = factor.permutation?.map { Int($0) } ?? Array(0..<shape.columns)
+        let quantized = try GPTQ.quantize(weight: layer.weight, factor: factor, parameters: parameters)
+        let expected = plainCodes(layer, parameters, order: order)
+        let equal = agreement(quantized.codes, expected)
+        #expect(equal >= 0.99, "\(shape), \(bits) bits: \(equal)")
+      }
+    }
+  }
+
+  @Test(arguments: [2, 3, 4, 6]) func losesLessThanRoundToNearestUnderTheHessian(bits: Int) throws {
+    for seed in UInt64(1)...4 {
+      let layer = RandomLayer(rows: 24, columns: 96, seed: seed)
+      let error = LayerError(weight: layer.weight, hessian: layer.hessian)
+      for groupSize in [0, 16, 40, 128] {
+        let parameters = QuantizationParameters(bits: bits, quantizationGroupSize: groupSize)
+        let gptq = try GPTQ.quantize(weight: layer.weight, factor: layer.factor(), parameters: parameters)
+        let rtn = try RoundToNearest.quantize(weight: layer.weight, parameters: parameters)
+        #expect(error.nmse(compressed: gptq.dequantized()) <= error.nmse(compressed: rtn.dequantized()))
+      }
+    }
+  }
+
+  @Test func columnBlocksDoNotMatterWithCurrentRanges() throws {
+    let layer = RandomLayer(rows: 12, columns: 100)
+    let factor = try layer.factor()
+    let results = try [1, 16, 37, 128].map { columnBlockSize in
+      try GPTQ.quantize(
+        weight: layer.weight, factor: factor,
+        parameters: QuantizationParameters(bits: 4, quantizationGroupSize: 24, columnBlockSize: columnBlockSize))
+    }
+    for result in results { #expect(agreement(result.codes, results[0].codes) >= 0.99) }
+  }
+
+  @Test func theSameInputGivesTheSameBits() throws {
+    let layer = RandomLayer(rows: 33, columns: 70)
+    let parameters = QuantizationParameters(bits: 3)
+    let first = try GPTQ.quantize(weight: layer.weight, factor: layer.factor(), parameters: parameters)
+    #expect(try GPTQ.quantize(weight: layer.weight, factor: layer.factor(), parameters: parameters) == first)
+  }
+
+  @Test(arguments: [false, true]) func deadInputsAndZeroColumnsAreZeroAfterwards(activationOrder: Bool) throws {
+    let layer = RandomLayer(rows: 6, columns: 40, deadInputs: [0, 11])
+    for row in 0..<6 { layer.weight[row, 20] = 0 }
+    let factor = try layer.factor(activationOrder: activationOrder)
+    #expect(factor.deadInputs == [0, 11] && factor.zeroColumns == [20])
+    let result = try GPTQ.quantize(
+      weight: layer.weight, factor: factor,
+      parameters: QuantizationParameters(bits: 3, quantizationGroupSize: 8, activationOrder: activationOrder)
+    ).dequantized()
+    for row in 0..<6 {
+      for input in [0, 11, 20] { #expect(result[row, input] == 0) }
+    }
+  }
+
+  @Test func aZeroWeightStaysZero() throws {
+    let layer = RandomLayer(rows: 3, columns: 20)
+    let zero = Matrix(rows: 3, columns: 20)
+    for symmetric in [false, true] {
+      for rangeContainsZero in [false, true] {
+        let parameters = QuantizationParameters(
+          bits: 3, symmetric: symmetric, quantizationGroupSize: 8, rangeContainsZero: rangeContainsZero)
+        let result = try GPTQ.quantize(weight: zero, factor: layer.factor(), parameters: parameters)
+        #expect(result.dequantized().values.allSatisfy { $0 == 0 })
+      }
+    }
+  }
+
+  @Test func theFactorMustBeMadeForTheParameters() throws {
+    let layer = RandomLayer(rows: 3, columns: 20)
+    #expect(throws: InferenceError.self) {
+      try GPTQ.quantize(
+        weight: layer.weight, factor: layer.factor(), parameters: QuantizationParameters(bits: 3, activationOrder: true))
+    }
+    #expect(throws: InferenceError.self) {
+      try GPTQ.quantize(
+        weight: layer.weight, factor: layer.factor(), parameters: QuantizationParameters(bits: 3, dampingFraction: 0.1))
+    }
+  }
+
+  @Test(arguments: [Float.nan, .infinity, -.infinity]) func weightsThatAreNotFiniteAreRefused(value: Float) throws {
+    let layer = RandomLayer(rows: 3, columns: 20)
+    layer.weight[1, 7] = value
+    #expect(throws: InferenceError.self) {
+      try GPTQ.quantize(weight: layer.weight, factor: layer.factor(), parameters: QuantizationParameters(bits: 3))
+    }
+    #expect(throws: InferenceError.self) {
+      try RoundToNearest.quantize(weight: layer.weight, parameters: QuantizationParameters(bits: 3))
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import Testing
+
+@testable import Inference
+
+@Suite struct LayerErrorTests {
+  @Test func equalsThePlainTraces() {
+    let layer = RandomLayer(rows: 7, columns: 19, deadInputs: [4])
+    let compressed = RandomLayer(rows: 7, columns: 19, seed: 3).weight
+    func trace(_ x: (Int, Int) -> Double) -> Double {
+      var sum = 0.0
+      for row in 0..<7 {
+        for left in 0..<19 {
+          for right in 0..<19 {
+            let dead = left == 4 && right == 4
+            sum += x(row, left) * (dead ? 1 : Double(layer.hessian[left, right])) * x(row, right)
+          }
+        }
+      }
+      return sum
+    }
+    let expected =
+      trace { Double(layer.weight[$0, $1]) - Double(compressed[$0, $1]) } / trace { Double(layer.weight[$0, $1]) }
+    let error = LayerError.nmse(weight: layer.weight, compressed: compressed, hessian: layer.hessian)
+    #expect(abs(error / expected - 1) < 1e-5)
+  }
+
+  @Test func nothingLostIsZeroAndEverythingLostIsOne() {
+    let layer = RandomLayer(rows: 7, columns: 19)
+    let error = LayerError(weight: layer.weight, hessian: layer.hessian)
+    #expect(error.nmse(compressed: layer.weight) == 0)
+    #expect(error.nmse(compressed: Matrix(rows: 7, columns: 19)) == 1)
+  }
+
+  @Test func aWeightWithoutOutputIsZeroOrInfinitelyWrong() {
+    let layer = RandomLayer(rows: 3, columns: 5)
+    let error = LayerError(weight: Matrix(rows: 3, columns: 5), hessian: layer.hessian)
+    #expect(error.outputEnergy == 0)
+    #expect(error.nmse(compressed: Matrix(rows: 3, columns: 5)) == 0)
+    #expect(error.nmse(compressed: layer.weight) == .infinity)
+  }
+}

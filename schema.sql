@@ -1,0 +1,550 @@
+-- The catalog of evodb, schema version 1. This file is embedded into the binary and is the source of every new database.
+--
+-- Conventions. Shared rows are content-addressed by `digest` (or `recipe_key` + `content_key`): 32-byte SHA-256 values over
+-- canonical bytes (docs/catalog-format.md). Children point to parents by local integer ids, which never leave the file.
+-- `row_check` is the first 8 bytes of the SHA-256 over the row's other columns. Times are UTC ISO-8601 text; sizes end in
+-- `_bytes`, counts in `_count`. Readers use the views at the end of this file: they stay, tables may change by migration.
+
+PRAGMA application_id = 1702260580; -- 0x65766F64, "evod"
+PRAGMA user_version = 1;
+
+-- ── The file itself ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE catalog_property (
+  name TEXT NOT NULL PRIMARY KEY, -- schema_digest, created_by_version
+  value TEXT NOT NULL, -- its value
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE numerics (
+  id INTEGER PRIMARY KEY, -- local
+  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of the columns below
+  blas_version TEXT NOT NULL, -- OpenBLAS's version
+  blas_core TEXT NOT NULL, -- the kernel set OpenBLAS chose for this processor
+  kernels TEXT NOT NULL, -- evodb's own kernels: revision and instruction set
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+
+CREATE TABLE blob (
+  id INTEGER PRIMARY KEY, -- local
+  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- SHA-256 of all bytes
+  byte_count INTEGER NOT NULL CHECK (byte_count >= 0), -- of all chunks together
+  chunk_count INTEGER NOT NULL CHECK (chunk_count >= 0), -- of at most 16 MiB each
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+
+CREATE TABLE blob_chunk (
+  blob_id INTEGER NOT NULL REFERENCES blob (id) ON DELETE CASCADE, -- whose bytes
+  chunk_index INTEGER NOT NULL CHECK (chunk_index >= 0), -- position, 0-based
+  bytes BLOB NOT NULL, -- the content; its check is blob.digest
+  UNIQUE (blob_id, chunk_index)
+) STRICT;
+
+-- ── Models ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE model (
+  id INTEGER PRIMARY KEY, -- local
+  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of the architecture fields and all tensors
+  name TEXT NOT NULL UNIQUE, -- what users call it; local
+  architecture TEXT NOT NULL, -- llama, …
+  architecture_revision INTEGER NOT NULL, -- raised when forward results change beyond rounding
+  configuration TEXT NOT NULL CHECK (json_valid(configuration)), -- the architecture fields as evodb understands them, JSON
+  block_count INTEGER NOT NULL CHECK (block_count > 0), -- transformer blocks
+  parameter_count INTEGER NOT NULL, -- all weights of all tensors
+  compressible_weight_count INTEGER NOT NULL, -- weights in layers: the denominator of every average
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+
+CREATE TABLE model_source (
+  model_id INTEGER NOT NULL PRIMARY KEY REFERENCES model (id), -- which model; this table is local provenance
+  folder TEXT NOT NULL, -- the checkpoint folder, absolute
+  fingerprint TEXT NOT NULL, -- names, sizes and modification times of the weight files, to notice a change cheaply
+  tokenizer_digest BLOB CHECK (length(tokenizer_digest) = 32), -- SHA-256 of tokenizer.json; NULL: none
+  imported_at TEXT NOT NULL, -- UTC
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+
+CREATE TABLE tensor (
+  model_id INTEGER NOT NULL REFERENCES model (id), -- whose
+  name TEXT NOT NULL, -- as in the checkpoint
+  dtype TEXT NOT NULL, -- BF16, F16, F32, …
+  shape TEXT NOT NULL CHECK (json_valid(shape)), -- JSON array
+  digest BLOB NOT NULL CHECK (length(digest) = 32), -- SHA-256 of the bytes
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (model_id, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE site (
+  id INTEGER PRIMARY KEY, -- local
+  model_id INTEGER NOT NULL REFERENCES model (id), -- whose
+  name TEXT NOT NULL, -- model.layers.3.self_attn.in: an input that layers share
+  block_index INTEGER NOT NULL, -- 0-based
+  width INTEGER NOT NULL CHECK (width > 0), -- length of an input vector
+  row_check INTEGER NOT NULL, -- see the head of this file
+  UNIQUE (model_id, name)
+) STRICT;
+
+CREATE TABLE weight (
+  id INTEGER PRIMARY KEY, -- local
+  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of dtype, shape and bytes: what a variant is a compression of
+  output_count INTEGER NOT NULL CHECK (output_count > 0), -- rows
+  input_count INTEGER NOT NULL CHECK (input_count > 0), -- columns
+  dense_bits INTEGER NOT NULL CHECK (dense_bits > 0), -- bits per weight as stored in the checkpoint
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+
+CREATE TABLE layer (
+  id INTEGER PRIMARY KEY, -- local
+  model_id INTEGER NOT NULL REFERENCES model (id), -- whose
+  layer_index INTEGER NOT NULL CHECK (layer_index >= 0), -- position in the model, the index into assignment.variant_ids
+  name TEXT NOT NULL, -- model.layers.3.self_attn.q_proj
+  block_index INTEGER NOT NULL, -- 0-based
+  subblock TEXT NOT NULL CHECK (subblock IN ('attention', 'mlp')), -- the half of the block
+  role TEXT NOT NULL, -- q_proj, k_proj, …
+  site_id INTEGER NOT NULL REFERENCES site (id), -- where its input is measured
+  weight_id INTEGER NOT NULL REFERENCES weight (id), -- its dense weight
+  row_check INTEGER NOT NULL, -- see the head of this file
+  UNIQUE (model_id, name),
+  UNIQUE (model_id, layer_index)
+) STRICT;
+
+-- ── Texts ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE sequence (
+  id INTEGER PRIMARY KEY, -- local
+  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of its token ids
+  token_count INTEGER NOT NULL CHECK (token_count >= 2), -- tokens fed; one prediction fewer
+  token_ids BLOB NOT NULL, -- int32, little-endian
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+
+CREATE TABLE sequence_list (
+  id INTEGER PRIMARY KEY, -- local
+  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of the sequences' digests in order
+  sequence_count INTEGER NOT NULL CHECK (sequence_count > 0), -- how many
+  token_count INTEGER NOT NULL, -- input tokens of all
+  prediction_count INTEGER NOT NULL, -- predicted tokens of all: token_count - sequence_count
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+
+CREATE TABLE sequence_list_item (
+  sequence_list_id INTEGER NOT NULL REFERENCES sequence_list (id), -- the content of a data set or of a minibatch
+  position INTEGER NOT NULL CHECK (position >= 0), -- 0-based
+  sequence_id INTEGER NOT NULL REFERENCES sequence (id), -- which
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (sequence_list_id, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sequence_list_item_by_sequence ON sequence_list_item (sequence_id);
+
+CREATE TABLE data_set (
+  id INTEGER PRIMARY KEY, -- local
+  name TEXT NOT NULL UNIQUE, -- what users call it
+  sequence_list_id INTEGER NOT NULL REFERENCES sequence_list (id), -- its content
+  tokenizer_digest BLOB CHECK (length(tokenizer_digest) = 32), -- SHA-256 of tokenizer.json; NULL: ids were given
+  text_digest BLOB CHECK (length(text_digest) = 32), -- SHA-256 of the texts' bytes one after another; NULL: ids were given
+  options TEXT NOT NULL CHECK (json_valid(options)), -- how the text was cut, JSON
+  dropped_token_count INTEGER NOT NULL, -- incomplete tails that were left out
+  created_at TEXT NOT NULL, -- UTC
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+CREATE INDEX data_set_by_content ON data_set (sequence_list_id);
+
+-- ── Calibration and compression ────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE method (
+  id INTEGER PRIMARY KEY, -- local
+  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of name, revision and parameters
+  name TEXT NOT NULL, -- gptq, rtn, …
+  revision INTEGER NOT NULL, -- raised when results change beyond rounding
+  parameters TEXT NOT NULL CHECK (json_valid(parameters)), -- all parameters with their values, JSON
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+
+CREATE TABLE statistic (
+  id INTEGER PRIMARY KEY, -- local
+  recipe_key BLOB NOT NULL CHECK (length(recipe_key) = 32), -- what was asked: kind, revision, model, site, data, upstream
+  content_key BLOB NOT NULL CHECK (length(content_key) = 32), -- what came out: SHA-256 of the full accumulated matrix
+  kind TEXT NOT NULL, -- hessian
+  revision INTEGER NOT NULL, -- of the kind
+  site_id INTEGER NOT NULL REFERENCES site (id), -- where
+  sequence_list_id INTEGER NOT NULL REFERENCES sequence_list (id), -- calibration data
+  upstream_method_id INTEGER REFERENCES method (id), -- how earlier blocks were compressed; NULL: dense
+  upstream_level TEXT, -- their level, e.g. bits=3; NULL: dense
+  diagonal_blob_id INTEGER REFERENCES blob (id), -- float32 [width]; NULL: not kept
+  matrix_blob_id INTEGER REFERENCES blob (id), -- float32 lower triangle, row by row; NULL: not kept
+  numerics_id INTEGER NOT NULL REFERENCES numerics (id), -- what computed it
+  row_check INTEGER NOT NULL, -- see the head of this file
+  UNIQUE (recipe_key, content_key)
+) STRICT;
+
+CREATE TABLE variant (
+  id INTEGER PRIMARY KEY, -- local
+  recipe_key BLOB NOT NULL CHECK (length(recipe_key) = 32), -- what was asked: weight, method, level, statistic recipe
+  content_key BLOB NOT NULL CHECK (length(content_key) = 32), -- what came out: SHA-256 of the packed bytes
+  weight_id INTEGER NOT NULL REFERENCES weight (id), -- of which dense weight
+  method_id INTEGER NOT NULL REFERENCES method (id), -- by which method
+  level TEXT NOT NULL, -- the physical level as text, e.g. bits=3: equal for equal settings
+  bits REAL, -- bits per weight of the codes; NULL: not a quantization
+  sparsity REAL CHECK (sparsity BETWEEN 0 AND 1), -- share of zeros; NULL: not a sparsification
+  statistic_recipe_key BLOB CHECK (length(statistic_recipe_key) = 32), -- calibration it rests on; NULL: needs none
+  statistic_id INTEGER REFERENCES statistic (id), -- the realisation used; NULL: needs none
+  nmse REAL, -- relative layer error tr((W-Wc)H(W-Wc)')/tr(WHW'); NULL: no statistic
+  code_bits INTEGER NOT NULL, -- what counts under cost codes: bits x weights
+  stored_bits INTEGER NOT NULL, -- what counts under cost stored: 8 x packed bytes
+  blob_id INTEGER NOT NULL REFERENCES blob (id), -- the packed codes, scales and zero points
+  damping_used REAL, -- damping fraction that made the Hessian factor; NULL: none
+  dead_input_count INTEGER NOT NULL, -- inputs that were always zero
+  trouble TEXT, -- numerical trouble in words; NULL: none
+  numerics_id INTEGER NOT NULL REFERENCES numerics (id), -- what computed it
+  row_check INTEGER NOT NULL, -- see the head of this file
+  UNIQUE (recipe_key, content_key)
+) STRICT;
+CREATE INDEX variant_by_weight ON variant (weight_id, method_id, level);
+
+CREATE TABLE assignment (
+  id INTEGER PRIMARY KEY, -- local
+  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of model, (layer, variant content key) and drops
+  setting_digest BLOB NOT NULL CHECK (length(setting_digest) = 32), -- of model, (layer, method, level) and drops
+  model_id INTEGER NOT NULL REFERENCES model (id), -- whose
+  variant_ids TEXT NOT NULL CHECK (json_valid(variant_ids)), -- JSON array by layer_index; null: dense or dropped
+  dropped_subblocks TEXT NOT NULL CHECK (json_valid(dropped_subblocks)), -- JSON array such as ["3.attention"], sorted
+  code_bits INTEGER NOT NULL, -- sum over layers; a dense layer counts its stored bits, a dropped one nothing
+  stored_bits INTEGER NOT NULL, -- sum over layers with scales, zero points and masks
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+CREATE INDEX assignment_by_setting ON assignment (setting_digest);
+
+-- ── Evaluations ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE measure (
+  id INTEGER PRIMARY KEY, -- local
+  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of the columns below
+  name TEXT NOT NULL, -- kl, topk-kl, perplexity
+  top_k INTEGER, -- k of topk-kl; NULL for others
+  reference TEXT NOT NULL, -- what is compared with: dense, or none for perplexity
+  revision INTEGER NOT NULL, -- raised when results change beyond rounding
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+
+CREATE TABLE observation (
+  assignment_id INTEGER NOT NULL REFERENCES assignment (id), -- which weights
+  measure_id INTEGER NOT NULL REFERENCES measure (id), -- which question
+  sequence_id INTEGER NOT NULL REFERENCES sequence (id), -- on which tokens
+  numerics_id INTEGER NOT NULL REFERENCES numerics (id), -- answered by which arithmetic
+  sum REAL, -- over the predictions: KL in nats, or negative log-likelihood in nats; NULL: diverged
+  prediction_count INTEGER NOT NULL CHECK (prediction_count > 0), -- tokens predicted
+  outcome TEXT NOT NULL CHECK ((outcome = 'finite') = (sum IS NOT NULL)), -- finite or diverged
+  job_id INTEGER NOT NULL REFERENCES job (id), -- who computed it; local
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (assignment_id, measure_id, sequence_id, numerics_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE teacher_state (
+  model_id INTEGER NOT NULL REFERENCES model (id), -- the dense model
+  sequence_id INTEGER NOT NULL REFERENCES sequence (id), -- on which tokens
+  numerics_id INTEGER NOT NULL REFERENCES numerics (id), -- computed by which arithmetic; this table is a local cache
+  hidden_blob_id INTEGER NOT NULL REFERENCES blob (id), -- float32 [tokens, hidden], after the final norm
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (model_id, sequence_id, numerics_id)
+) STRICT, WITHOUT ROWID;
+
+-- ── Runs ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE space (
+  id INTEGER PRIMARY KEY, -- local
+  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of everything below it
+  model_id INTEGER NOT NULL REFERENCES model (id), -- whose
+  cost TEXT NOT NULL CHECK (cost IN ('codes', 'stored', 'weights', 'subblocks')), -- what a budget counts
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+
+CREATE TABLE space_unit (
+  space_id INTEGER NOT NULL REFERENCES space (id), -- which space
+  unit_index INTEGER NOT NULL CHECK (unit_index >= 0), -- position of the search
+  name TEXT NOT NULL, -- a layer's name, or the names of tied layers
+  size_group TEXT NOT NULL, -- mutation group under --mutation-group size
+  name_group TEXT NOT NULL, -- mutation group under --mutation-group name
+  weight_count INTEGER NOT NULL, -- dense weights it covers
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (space_id, unit_index)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE space_level (
+  space_id INTEGER NOT NULL REFERENCES space (id), -- which space
+  unit_index INTEGER NOT NULL, -- which unit
+  level_index INTEGER NOT NULL CHECK (level_index >= 0), -- 0 is the least compressed
+  cost_bits INTEGER NOT NULL CHECK (cost_bits >= 0), -- what it takes of the budget
+  label TEXT NOT NULL, -- the physical level, e.g. bits=3
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (space_id, unit_index, level_index)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE space_member (
+  space_id INTEGER NOT NULL REFERENCES space (id), -- which space
+  unit_index INTEGER NOT NULL, -- which unit
+  level_index INTEGER NOT NULL, -- at which level
+  layer_id INTEGER NOT NULL REFERENCES layer (id), -- which layer of the unit
+  variant_id INTEGER REFERENCES variant (id), -- the pinned realisation; NULL: dense, or dropped where dropped = 1
+  dropped INTEGER NOT NULL CHECK (dropped IN (0, 1)), -- whether the layer's subblock is removed at this level
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (space_id, unit_index, level_index, layer_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY, -- local
+  uuid TEXT NOT NULL UNIQUE, -- the same in every file that holds the run
+  name TEXT NOT NULL UNIQUE, -- what users call it
+  recipe_digest BLOB NOT NULL CHECK (length(recipe_digest) = 32), -- of the recipe and everything it points to
+  recipe TEXT NOT NULL CHECK (json_valid(recipe)), -- all parameters, JSON
+  model_id INTEGER NOT NULL REFERENCES model (id), -- what is compressed
+  space_id INTEGER NOT NULL REFERENCES space (id), -- the choices, with pinned variants and costs
+  budget_bits INTEGER NOT NULL, -- no candidate costs more
+  measure_id INTEGER NOT NULL REFERENCES measure (id), -- fitness
+  calibration_set_id INTEGER NOT NULL REFERENCES data_set (id), -- what fitness is measured on
+  validation_set_id INTEGER REFERENCES data_set (id), -- held out for the report; NULL: none
+  origin_run_id INTEGER REFERENCES run (id), -- the run it branched from; NULL: none
+  origin_generation INTEGER, -- and the generation whose parent it started with
+  dense_assignment_id INTEGER NOT NULL REFERENCES assignment (id), -- the uncompressed model
+  start_assignment_id INTEGER REFERENCES assignment (id), -- first parent; NULL: not chosen yet
+  reference_assignment_id INTEGER REFERENCES assignment (id), -- what the result is compared with: uniform, else the start
+  found_assignment_id INTEGER REFERENCES assignment (id), -- last parent; NULL: not finished
+  recommendation TEXT CHECK (recommendation IN ('found', 'reference')), -- the better of the two; NULL: not finished
+  state TEXT NOT NULL CHECK (state IN ('open', 'finished')), -- open: to be resumed
+  created_at TEXT NOT NULL, -- UTC
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+CREATE INDEX run_by_recipe ON run (recipe_digest);
+
+CREATE TABLE generation (
+  run_id INTEGER NOT NULL REFERENCES run (id), -- which run
+  generation_index INTEGER NOT NULL CHECK (generation_index >= 0), -- 0 chooses the first parent
+  content_digest BLOB NOT NULL CHECK (length(content_digest) = 32), -- of candidates, stages, results and the parent after
+  parent_assignment_id INTEGER NOT NULL REFERENCES assignment (id), -- the parent after this generation
+  missing_offspring_count INTEGER NOT NULL, -- offspring that an exhausted neighbourhood could not give
+  job_id INTEGER NOT NULL REFERENCES job (id), -- who closed it; local
+  closed_at TEXT NOT NULL, -- UTC
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (run_id, generation_index)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE candidate (
+  run_id INTEGER NOT NULL REFERENCES run (id), -- which run
+  generation_index INTEGER NOT NULL, -- which generation
+  candidate_index INTEGER NOT NULL CHECK (candidate_index >= 0), -- offspring in order, the parent last
+  assignment_id INTEGER NOT NULL REFERENCES assignment (id), -- which weights
+  role TEXT NOT NULL CHECK (role IN ('start', 'offspring', 'parent')), -- why it is here
+  switch_count INTEGER NOT NULL, -- level switches away from the parent
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (run_id, generation_index, candidate_index)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX candidate_by_assignment ON candidate (assignment_id);
+
+CREATE TABLE stage (
+  run_id INTEGER NOT NULL REFERENCES run (id), -- which run
+  generation_index INTEGER NOT NULL, -- which generation
+  stage_index INTEGER NOT NULL CHECK (stage_index >= 0), -- 0-based
+  minibatch_id INTEGER NOT NULL REFERENCES sequence_list (id), -- the tokens all its candidates saw
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (run_id, generation_index, stage_index)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE stage_result (
+  run_id INTEGER NOT NULL REFERENCES run (id), -- which run
+  generation_index INTEGER NOT NULL, -- which generation
+  stage_index INTEGER NOT NULL, -- which stage
+  candidate_index INTEGER NOT NULL, -- which candidate
+  sum REAL, -- over the minibatch, as used for the selection; NULL: diverged
+  prediction_count INTEGER NOT NULL, -- tokens predicted
+  fitness REAL, -- the measure's value; compares only inside its stage; NULL: diverged
+  survived INTEGER NOT NULL CHECK (survived IN (0, 1)), -- whether the stage kept it
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (run_id, generation_index, stage_index, candidate_index)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE job (
+  id INTEGER PRIMARY KEY, -- local
+  uuid TEXT NOT NULL UNIQUE, -- one process doing one command
+  command TEXT NOT NULL, -- the verb
+  run_id INTEGER REFERENCES run (id), -- what it worked on; NULL: no run
+  evodb_version TEXT NOT NULL, -- of the program
+  numerics_id INTEGER NOT NULL REFERENCES numerics (id), -- its arithmetic
+  user_name TEXT NOT NULL, -- who
+  host_name TEXT NOT NULL, -- where
+  started_at TEXT NOT NULL, -- UTC
+  updated_at TEXT NOT NULL, -- UTC, of the last commit
+  outcome TEXT NOT NULL CHECK (outcome IN ('running', 'done', 'interrupted', 'failed')), -- running after a crash: killed
+  message TEXT, -- why it failed; NULL: it did not
+  forward_token_count INTEGER NOT NULL, -- tokens whose forward pass was computed to its end
+  forward_block_token_count INTEGER NOT NULL, -- tokens x transformer blocks computed: what prefix sharing lowers
+  evaluation_count INTEGER NOT NULL, -- (assignment, sequence) pairs computed
+  cache_hit_count INTEGER NOT NULL, -- (assignment, sequence) pairs found in the catalog instead
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+
+-- ── Views: the face for readers ────────────────────────────────────────────────────────────────────────────────────────
+
+-- One row per layer with the size of its dense weight.
+CREATE VIEW model_layer AS
+SELECT m.name AS model, l.layer_index, l.name AS layer, l.block_index, l.subblock, l.role, s.name AS site,
+  w.output_count, w.input_count, w.output_count * w.input_count AS weight_count, w.dense_bits
+FROM layer l JOIN model m ON m.id = l.model_id JOIN site s ON s.id = l.site_id JOIN weight w ON w.id = l.weight_id;
+
+-- Relative error of every stored variant of every layer.
+CREATE VIEW layer_error AS
+SELECT m.name AS model, l.layer_index, l.name AS layer, l.block_index, l.role, me.name AS method, v.level, v.bits,
+  v.sparsity, v.nmse, v.stored_bits / 8 AS stored_bytes, v.dead_input_count, v.trouble, v.id AS variant_id,
+  lower(hex(v.content_key)) AS variant
+FROM variant v JOIN method me ON me.id = v.method_id JOIN layer l ON l.weight_id = v.weight_id
+JOIN model m ON m.id = l.model_id;
+
+-- One row per assignment with its sizes.
+CREATE VIEW assignment_summary AS
+SELECT a.id AS assignment_id, lower(hex(a.digest)) AS assignment, m.name AS model,
+  1.0 * a.code_bits / m.compressible_weight_count AS average_bits,
+  1.0 * a.stored_bits / m.compressible_weight_count AS average_stored_bits, a.stored_bits / 8 AS stored_bytes,
+  json_array_length(a.dropped_subblocks) AS dropped_subblock_count
+FROM assignment a JOIN model m ON m.id = a.model_id;
+
+-- One row per layer of an assignment. bits is NULL where the layer is dense or dropped.
+CREATE VIEW assignment_layer AS
+SELECT a.id AS assignment_id, lower(hex(a.digest)) AS assignment, l.layer_index, l.name AS layer, l.block_index,
+  l.subblock, l.role, w.output_count * w.input_count AS weight_count, me.name AS method, v.level, v.bits, v.sparsity,
+  v.nmse, v.stored_bits / 8 AS stored_bytes,
+  EXISTS (SELECT 1 FROM json_each(a.dropped_subblocks) d WHERE d.value = l.block_index || '.' || l.subblock) AS dropped
+FROM assignment a JOIN json_each(a.variant_ids) j JOIN layer l ON l.model_id = a.model_id AND l.layer_index = j.key
+JOIN weight w ON w.id = l.weight_id LEFT JOIN variant v ON v.id = j.value LEFT JOIN method me ON me.id = v.method_id;
+
+-- One answer per (assignment, measure, sequence): of several numerics the one with the smallest digest.
+CREATE VIEW evaluation AS
+SELECT o.assignment_id, o.measure_id, o.sequence_id, o.sum, o.prediction_count, o.outcome, o.numerics_id, o.job_id
+FROM observation o
+WHERE NOT EXISTS (
+  SELECT 1 FROM observation p JOIN numerics np ON np.id = p.numerics_id JOIN numerics no ON no.id = o.numerics_id
+  WHERE p.assignment_id = o.assignment_id AND p.measure_id = o.measure_id AND p.sequence_id = o.sequence_id
+    AND np.digest < no.digest);
+
+-- Fitness of an assignment on a data set. value and standard_error (over sequences) are NULL unless every sequence of the
+-- set has a finite answer (complete = 1). value is mean KL per token in nats, or perplexity.
+CREATE VIEW evaluation_summary AS
+SELECT t.assignment_id, lower(hex(a.digest)) AS assignment, d.name AS data_set, d.id AS data_set_id, me.name AS measure,
+  me.top_k, t.measure_id, t.complete, t.observed_count AS sequence_count, sl.sequence_count AS set_sequence_count,
+  1.0 * t.observed_count / sl.sequence_count AS coverage,
+  CASE WHEN t.complete THEN CASE me.name WHEN 'perplexity' THEN exp(t.mean) ELSE t.mean END END AS value,
+  CASE WHEN t.complete AND t.observed_count > 1 THEN
+    sqrt(max(0.0, t.sum_squares - 2 * t.mean * t.sum_products + t.mean * t.mean * t.count_squares)
+      * t.observed_count / (t.observed_count - 1)) / t.prediction_count
+    * CASE me.name WHEN 'perplexity' THEN exp(t.mean) ELSE 1 END END AS standard_error
+FROM (
+  SELECT e.assignment_id, ds.id AS data_set_id, e.measure_id, count(*) AS observed_count,
+    count(*) = l.sequence_count AND count(e.sum) = l.sequence_count AS complete,
+    sum(e.sum) / sum(e.prediction_count) AS mean, sum(e.prediction_count) AS prediction_count,
+    sum(e.sum * e.sum) AS sum_squares, sum(e.sum * e.prediction_count) AS sum_products,
+    sum(1.0 * e.prediction_count * e.prediction_count) AS count_squares
+  FROM evaluation e JOIN sequence_list_item i ON i.sequence_id = e.sequence_id
+  JOIN data_set ds ON ds.sequence_list_id = i.sequence_list_id JOIN sequence_list l ON l.id = ds.sequence_list_id
+  GROUP BY e.assignment_id, ds.id, e.measure_id) t
+JOIN assignment a ON a.id = t.assignment_id JOIN data_set d ON d.id = t.data_set_id
+JOIN sequence_list sl ON sl.id = d.sequence_list_id JOIN measure me ON me.id = t.measure_id;
+
+-- The assignment with the lowest complete value at each size, per data set and measure.
+CREATE VIEW best_assignment AS
+SELECT model, data_set, measure, top_k, average_bits, stored_bytes, assignment_id, assignment, value, standard_error
+FROM (
+  SELECT s.model, e.data_set, e.measure, e.top_k, s.average_bits, s.stored_bytes, e.assignment_id, e.assignment, e.value,
+    e.standard_error,
+    row_number() OVER (PARTITION BY s.model, e.data_set, e.measure, e.top_k, s.average_bits ORDER BY e.value, e.assignment)
+      AS place
+  FROM evaluation_summary e JOIN assignment_summary s ON s.assignment_id = e.assignment_id
+  WHERE e.value IS NOT NULL)
+WHERE place = 1;
+
+-- One row per run with its ends and its size.
+CREATE VIEW run_summary AS
+SELECT r.id AS run_id, r.name AS run, r.state, m.name AS model, me.name AS measure, me.top_k, cal.name AS calibration_set,
+  val.name AS validation_set, 1.0 * r.budget_bits / m.compressible_weight_count AS target_bits, sp.cost,
+  json_extract(r.recipe, '$.seed') AS seed, json_extract(r.recipe, '$.generations') AS generations,
+  (SELECT max(g.generation_index) FROM generation g WHERE g.run_id = r.id) AS closed_generation,
+  lower(hex(st.digest)) AS start_assignment, lower(hex(re.digest)) AS reference_assignment,
+  lower(hex(fo.digest)) AS found_assignment, r.recommendation, o.name AS origin_run, r.origin_generation, r.created_at
+FROM run r JOIN model m ON m.id = r.model_id JOIN measure me ON me.id = r.measure_id JOIN space sp ON sp.id = r.space_id
+JOIN data_set cal ON cal.id = r.calibration_set_id LEFT JOIN data_set val ON val.id = r.validation_set_id
+LEFT JOIN assignment st ON st.id = r.start_assignment_id LEFT JOIN assignment re ON re.id = r.reference_assignment_id
+LEFT JOIN assignment fo ON fo.id = r.found_assignment_id LEFT JOIN run o ON o.id = r.origin_run_id;
+
+-- One row per closed generation of a run: who entered, what the last stage said, whether the parent changed.
+CREATE VIEW run_progress AS
+SELECT r.name AS run, g.generation_index AS generation,
+  (SELECT count(*) FROM candidate c WHERE c.run_id = g.run_id AND c.generation_index = g.generation_index
+    AND c.role = 'offspring') AS offspring_count,
+  g.missing_offspring_count,
+  (SELECT count(DISTINCT x.stage_index) FROM stage_result x WHERE x.run_id = g.run_id
+    AND x.generation_index = g.generation_index) AS stage_count,
+  (SELECT sum(x.prediction_count) FROM stage_result x WHERE x.run_id = g.run_id
+    AND x.generation_index = g.generation_index) AS evaluated_prediction_count,
+  (SELECT x.fitness FROM stage_result x JOIN candidate c ON c.run_id = x.run_id AND c.generation_index = x.generation_index
+    AND c.candidate_index = x.candidate_index WHERE x.run_id = g.run_id AND x.generation_index = g.generation_index
+    AND c.assignment_id = g.parent_assignment_id ORDER BY x.stage_index DESC LIMIT 1) AS parent_stage_fitness,
+  g.generation_index > 0 AND g.parent_assignment_id <> (SELECT p.parent_assignment_id FROM generation p
+    WHERE p.run_id = g.run_id AND p.generation_index = g.generation_index - 1) AS parent_changed,
+  lower(hex(a.digest)) AS parent_assignment, g.closed_at
+FROM generation g JOIN run r ON r.id = g.run_id JOIN assignment a ON a.id = g.parent_assignment_id;
+
+-- Every candidate of every stage with its fitness there.
+CREATE VIEW candidate_result AS
+SELECT r.name AS run, x.generation_index AS generation, x.stage_index AS stage, x.candidate_index AS candidate, c.role,
+  c.switch_count, x.fitness, x.survived, sl.token_count, lower(hex(sl.digest)) AS minibatch, c.assignment_id,
+  lower(hex(a.digest)) AS assignment
+FROM stage_result x JOIN run r ON r.id = x.run_id JOIN candidate c ON c.run_id = x.run_id
+  AND c.generation_index = x.generation_index AND c.candidate_index = x.candidate_index
+JOIN assignment a ON a.id = c.assignment_id JOIN stage st ON st.run_id = x.run_id
+  AND st.generation_index = x.generation_index AND st.stage_index = x.stage_index
+JOIN sequence_list sl ON sl.id = st.minibatch_id;
+
+-- Two assignments compared on the same sequences: difference of the values (first minus second) and its paired standard
+-- error over sequences. Complete pairs only.
+CREATE VIEW paired_difference AS
+SELECT t.data_set_id, d.name AS data_set, t.measure_id, me.name AS measure, me.top_k, t.assignment_id, t.other_assignment_id,
+  CASE me.name WHEN 'perplexity' THEN exp(t.mean) - exp(t.other_mean) ELSE t.mean - t.other_mean END AS difference,
+  CASE WHEN t.observed_count > 1 THEN
+    sqrt(max(0.0, t.sum_squares - 2 * (t.mean - t.other_mean) * t.sum_products
+      + (t.mean - t.other_mean) * (t.mean - t.other_mean) * t.count_squares)
+      * t.observed_count / (t.observed_count - 1)) / t.prediction_count
+    * CASE me.name WHEN 'perplexity' THEN exp((t.mean + t.other_mean) / 2) ELSE 1 END END AS standard_error
+FROM (
+  SELECT ds.id AS data_set_id, e.measure_id, e.assignment_id, f.assignment_id AS other_assignment_id,
+    count(*) AS observed_count, count(*) = l.sequence_count AND count(e.sum - f.sum) = l.sequence_count AS complete,
+    sum(e.sum) / sum(e.prediction_count) AS mean, sum(f.sum) / sum(f.prediction_count) AS other_mean,
+    sum(e.prediction_count) AS prediction_count, sum((e.sum - f.sum) * (e.sum - f.sum)) AS sum_squares,
+    sum((e.sum - f.sum) * e.prediction_count) AS sum_products,
+    sum(1.0 * e.prediction_count * e.prediction_count) AS count_squares
+  FROM evaluation e JOIN evaluation f ON f.measure_id = e.measure_id AND f.sequence_id = e.sequence_id
+  JOIN sequence_list_item i ON i.sequence_id = e.sequence_id
+  JOIN data_set ds ON ds.sequence_list_id = i.sequence_list_id JOIN sequence_list l ON l.id = ds.sequence_list_id
+  GROUP BY e.assignment_id, f.assignment_id, ds.id, e.measure_id) t
+JOIN data_set d ON d.id = t.data_set_id JOIN measure me ON me.id = t.measure_id
+WHERE t.complete;
+
+-- The report of a run: dense, start, reference and found assignment on both data sets, in the run's measure and in
+-- perplexity; difference and its paired standard error are against the reference.
+CREATE VIEW run_result AS
+SELECT r.name AS run, p.point, e.data_set, CASE WHEN e.data_set_id = r.calibration_set_id THEN 'calibration'
+    ELSE 'validation' END AS data_set_role, e.measure, e.top_k, e.value, e.standard_error, pd.difference,
+  pd.standard_error AS difference_standard_error, s.average_bits, s.average_stored_bits, s.stored_bytes, s.assignment,
+  s.assignment_id
+FROM run r JOIN (
+  SELECT id AS run_id, 'found' AS point, found_assignment_id AS assignment_id FROM run
+  UNION ALL SELECT id, 'reference', reference_assignment_id FROM run
+  UNION ALL SELECT id, 'start', start_assignment_id FROM run
+  UNION ALL SELECT id, 'dense', dense_assignment_id FROM run) p ON p.run_id = r.id
+JOIN assignment_summary s ON s.assignment_id = p.assignment_id
+JOIN evaluation_summary e ON e.assignment_id = p.assignment_id AND e.complete
+  AND e.data_set_id IN (r.calibration_set_id, r.validation_set_id)
+LEFT JOIN paired_difference pd ON pd.assignment_id = p.assignment_id AND pd.other_assignment_id = r.reference_assignment_id
+  AND pd.data_set_id = e.data_set_id AND pd.measure_id = e.measure_id;
+
+-- What was computed when, by whom and where, and what the cache saved.
+CREATE VIEW job_summary AS
+SELECT j.id AS job_id, j.command, r.name AS run, j.user_name, j.host_name, j.evodb_version, n.blas_version, n.blas_core,
+  j.started_at, j.updated_at, j.outcome, j.message, j.forward_token_count, j.forward_block_token_count, j.evaluation_count,
+  j.cache_hit_count
+FROM job j JOIN numerics n ON n.id = j.numerics_id LEFT JOIN run r ON r.id = j.run_id;
