@@ -123,7 +123,8 @@ private struct ColumnSweep {
         QuantizationKernels.quantizeColumn(
           column, of: transposed, scales: grid.scales, zeroPoints: grid.zeroPoints, group: column / groupLength,
           largestCode: grid.format.largestCode, codes: &codes, errors: (errors, 1 / upper[column, column]))
-        BLAS.subtractOuterProduct(row: column, of: upper, row: column, of: errors, fromRows: column + 1..<end, of: transposed)
+        BLAS.subtractOuterProduct(
+          row: column, of: upper, row: column, of: errors, fromRows: column + 1..<end, of: transposed)
       }
     }
   }

@@ -49,32 +49,32 @@ struct PackedWeightHeader: Equatable {
   ///
   /// - Throws: `InferenceError.invalidData` with the field, the rule and the received value; `InferenceError.unsupported`
   ///   for a version or kind of a newer evodb.
-  init(_ bytes: UnsafeRawBufferPointer) throws {
+  init(_ bytes: [UInt8]) throws {
     guard bytes.count >= Self.byteCount else {
-      throw PackedWeightHeader.invalid("\(bytes.count) bytes are fewer than the header's \(Self.byteCount)")
+      throw Self.invalid("\(bytes.count) bytes are fewer than the header's \(Self.byteCount)")
     }
     guard bytes.prefix(4).elementsEqual(Self.magic) else {
-      throw PackedWeightHeader.invalid("it does not begin with EVPW")
+      throw Self.invalid("it does not begin with EVPW")
     }
     guard bytes[4] == Self.version else {
       throw InferenceError.unsupported(
-        file: PackedWeightHeader.name, detail: "container version \(bytes[4]); this evodb reads \(Self.version)")
+        file: Self.name, detail: "container version \(bytes[4]); this evodb reads \(Self.version)")
     }
     guard Kind(rawValue: bytes[5]) == .quantized else {
-      throw InferenceError.unsupported(file: PackedWeightHeader.name, detail: "content of kind \(bytes[5])")
+      throw InferenceError.unsupported(file: Self.name, detail: "content of kind \(bytes[5])")
     }
     let bits = Int(bytes[6])
     guard QuantizationFormat.bitRange.contains(bits) else {
-      throw PackedWeightHeader.invalid("bits must be from 1 to 8, not \(bits)")
+      throw Self.invalid("bits must be from 1 to 8, not \(bits)")
     }
     let flags = Flags(rawValue: bytes[7])
     guard flags.isSubset(of: .all), !flags.isSuperset(of: [.symmetric, .wideZeroPoints]) else {
-      throw PackedWeightHeader.invalid("flags \(bytes[7]) are unknown or contradict each other")
+      throw Self.invalid("flags \(bytes[7]) are unknown or contradict each other")
     }
     rows = try Self.dimension("rows", bytes, at: 8, from: 1)
     columns = try Self.dimension("columns", bytes, at: 12, from: 1)
     let groupSize = try Self.dimension("quantizationGroupSize", bytes, at: 16, from: 0)
-    guard bytes[20..<24].allSatisfy({ $0 == 0 }) else { throw PackedWeightHeader.invalid("reserved bytes must be 0") }
+    guard bytes[20..<24].allSatisfy({ $0 == 0 }) else { throw Self.invalid("reserved bytes must be 0") }
     format = QuantizationFormat(
       bits: bits, symmetric: flags.contains(.symmetric), quantizationGroupSize: groupSize,
       scaleType: flags.contains(.float32Scales) ? .float32 : .float16,
@@ -101,9 +101,9 @@ struct PackedWeightHeader: Equatable {
   static func invalid(_ detail: String) -> InferenceError { .invalidData(file: name, detail: detail) }
 
   private static func dimension(
-    _ field: String, _ bytes: UnsafeRawBufferPointer, at offset: Int, from least: Int
+    _ field: String, _ bytes: [UInt8], at offset: Int, from least: Int
   ) throws -> Int {
-    let value = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+    let value = Int(bytes.littleEndian(at: offset, as: UInt32.self))
     guard (least...QuantizationFormat.largestDimension).contains(value) else {
       throw invalid("\(field) must be from \(least) to \(QuantizationFormat.largestDimension), not \(value)")
     }
@@ -156,6 +156,15 @@ struct PackedWeightLayout {
 extension [UInt8] {
   /// Appends the bytes of `value`, lowest first.
   mutating func append<Value: FixedWidthInteger>(littleEndian value: Value) {
-    Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
+    for shift in stride(from: 0, to: Value.bitWidth, by: 8) { append(UInt8(truncatingIfNeeded: value >> shift)) }
+  }
+
+  /// The number whose bytes begin at `offset`, lowest first.
+  func littleEndian<Value: FixedWidthInteger>(at offset: Int, as type: Value.Type) -> Value {
+    var value: Value = 0
+    for index in 0..<Value.bitWidth / 8 {
+      value |= Value(truncatingIfNeeded: self[offset + index]) << (8 * index)
+    }
+    return value
   }
 }

@@ -6,11 +6,12 @@ struct PackedWeightReader {
   let zeroPoints: [Int16]
   let permutation: [Int32]?
   private let layout: PackedWeightLayout
-  private let bytes: UnsafeRawBufferPointer
+  private let bytes: [UInt8]
 
-  /// - Parameter bytes: must outlive the reader.
+  /// Checks everything but the codes.
+  ///
   /// - Throws: `InferenceError.invalidData` with the place, the rule and the value.
-  init(_ bytes: UnsafeRawBufferPointer) throws {
+  init(_ bytes: [UInt8]) throws {
     header = try PackedWeightHeader(bytes)
     guard let layout = PackedWeightLayout(header), layout.byteCount == bytes.count else {
       throw PackedWeightHeader.invalid(
@@ -39,15 +40,15 @@ struct PackedWeightReader {
   }
 
   private static func permutation(
-    _ bytes: UnsafeRawBufferPointer, _ layout: PackedWeightLayout, columns: Int
+    _ bytes: [UInt8], _ layout: PackedWeightLayout, columns: Int
   ) throws -> [Int32] {
     var seen = [Bool](repeating: false, count: columns)
     return try (0..<columns).map { place in
       let offset = layout.permutation.lowerBound + place * layout.permutationEntrySize
       let input =
         layout.permutationEntrySize == 2
-        ? Int(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self)))
-        : Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+        ? Int(bytes.littleEndian(at: offset, as: UInt16.self))
+        : Int(bytes.littleEndian(at: offset, as: UInt32.self))
       guard input < columns, !seen[input] else {
         throw PackedWeightHeader.invalid("entry \(place) of the permutation, \(input), is out of range or repeated")
       }
@@ -57,7 +58,7 @@ struct PackedWeightReader {
   }
 
   private static func scales(
-    _ bytes: UnsafeRawBufferPointer, _ layout: PackedWeightLayout, _ format: QuantizationFormat
+    _ bytes: [UInt8], _ layout: PackedWeightLayout, _ format: QuantizationFormat
   ) throws -> [Float] {
     let largest = format.largestScale
     return try (0..<layout.groupTotal).map { index in
@@ -65,11 +66,11 @@ struct PackedWeightReader {
       switch format.scaleType {
       case .float16:
         let offset = layout.scales.lowerBound + 2 * index
-        let pattern = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+        let pattern = bytes.littleEndian(at: offset, as: UInt16.self)
         scale = Float(Float16(bitPattern: pattern))
       case .float32:
         let offset = layout.scales.lowerBound + 4 * index
-        let pattern = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+        let pattern = bytes.littleEndian(at: offset, as: UInt32.self)
         scale = Float(bitPattern: pattern)
       }
       guard scale.sign == .plus, scale <= largest else {
@@ -80,7 +81,7 @@ struct PackedWeightReader {
   }
 
   private static func zeroPoints(
-    _ bytes: UnsafeRawBufferPointer, _ layout: PackedWeightLayout, _ format: QuantizationFormat
+    _ bytes: [UInt8], _ layout: PackedWeightLayout, _ format: QuantizationFormat
   ) throws -> [Int16] {
     let count = layout.groupTotal
     if format.symmetric { return [Int16](repeating: Int16(format.symmetricZeroPoint), count: count) }
@@ -92,7 +93,7 @@ struct PackedWeightReader {
     }
     return try (0..<count).map { index in
       let offset = layout.zeroPoints.lowerBound + 2 * index
-      let zeroPoint = Int16(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int16.self))
+      let zeroPoint = bytes.littleEndian(at: offset, as: Int16.self)
       guard QuantizationFormat.wideZeroPoints.contains(Int(zeroPoint)) else {
         throw PackedWeightHeader.invalid("zero point \(index) must be from -32767 to 32767, not \(zeroPoint)")
       }
@@ -102,7 +103,7 @@ struct PackedWeightReader {
 
   /// Checks that the bits behind the last of `count` packed codes are 0 in the byte before `end`.
   private static func requireZeroPadding(
-    _ bytes: UnsafeRawBufferPointer, end: Int, count: Int, bits: Int
+    _ bytes: [UInt8], end: Int, count: Int, bits: Int
   ) throws {
     let used = count * bits % 8
     guard used == 0 || bytes[end - 1] >> UInt8(used) == 0 else {

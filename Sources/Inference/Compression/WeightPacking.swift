@@ -46,20 +46,18 @@ public enum WeightPacking {
   /// - Throws: `InferenceError.invalidData` if anything in them breaks the format, however hostile;
   ///   `InferenceError.unsupported` for the format of a newer evodb.
   public static func decode(_ bytes: [UInt8]) throws -> QuantizedWeight {
-    try bytes.withUnsafeBytes { raw in
-      let reader = try PackedWeightReader(raw)
-      let header = reader.header
-      var codes: [UInt8] = []
-      codes.reserveCapacity(header.rows * header.columns)
-      var rowCodes = reader.rowBuffer
-      for row in 0..<header.rows {
-        try reader.unpackCodes(row: row, into: &rowCodes)
-        codes.append(contentsOf: rowCodes[0..<header.columns])
-      }
-      return QuantizedWeight(
-        rows: header.rows, columns: header.columns, format: header.format, codes: codes, scales: reader.scales,
-        zeroPoints: reader.zeroPoints, permutation: reader.permutation)
+    let reader = try PackedWeightReader(bytes)
+    let header = reader.header
+    var codes: [UInt8] = []
+    codes.reserveCapacity(header.rows * header.columns)
+    var rowCodes = reader.rowBuffer
+    for row in 0..<header.rows {
+      try reader.unpackCodes(row: row, into: &rowCodes)
+      codes.append(contentsOf: rowCodes[0..<header.columns])
     }
+    return QuantizedWeight(
+      rows: header.rows, columns: header.columns, format: header.format, codes: codes, scales: reader.scales,
+      zeroPoints: reader.zeroPoints, permutation: reader.permutation)
   }
 
   /// The weights [out, in] that `bytes` stand for, in the original order of inputs: the same as
@@ -67,21 +65,19 @@ public enum WeightPacking {
   ///
   /// - Throws: as `decode`.
   public static func unpack(_ bytes: [UInt8]) throws -> Matrix {
-    try bytes.withUnsafeBytes { raw in
-      let reader = try PackedWeightReader(raw)
-      let header = reader.header
-      let result = Matrix(uninitializedRows: header.rows, columns: header.columns)
-      let groupLength = header.format.groupLength(columns: header.columns)
-      let groupCount = header.format.groupCount(columns: header.columns)
-      var rowCodes = reader.rowBuffer
-      for row in 0..<header.rows {
-        try reader.unpackCodes(row: row, into: &rowCodes)
-        QuantizationKernels.dequantizeRow(
-          codes: rowCodes, codesStart: 0, scales: reader.scales, zeroPoints: reader.zeroPoints,
-          groupsStart: row * groupCount, groupLength: groupLength, into: result, row: row)
-      }
-      return reader.permutation.map { result.scatteringColumns(to: $0) } ?? result
+    let reader = try PackedWeightReader(bytes)
+    let header = reader.header
+    let result = Matrix(uninitializedRows: header.rows, columns: header.columns)
+    let groupLength = header.format.groupLength(columns: header.columns)
+    let groupCount = header.format.groupCount(columns: header.columns)
+    var rowCodes = reader.rowBuffer
+    for row in 0..<header.rows {
+      try reader.unpackCodes(row: row, into: &rowCodes)
+      QuantizationKernels.dequantizeRow(
+        codes: rowCodes, codesStart: 0, scales: reader.scales, zeroPoints: reader.zeroPoints,
+        groupsStart: row * groupCount, groupLength: groupLength, into: result, row: row)
     }
+    return reader.permutation.map { result.scatteringColumns(to: $0) } ?? result
   }
 
   /// The exact length of `encode`'s result for a [rows, columns] weight quantized with `parameters` by GPTQ (round to
@@ -95,7 +91,8 @@ public enum WeightPacking {
       rows: rows, columns: columns, format: parameters.format, hasPermutation: parameters.activationOrder)
     guard dimensions.contains(rows), dimensions.contains(columns), let layout = PackedWeightLayout(header) else {
       throw InferenceError.impossible(
-        detail: "a weight of \(rows) × \(columns) cannot be packed; each side must be from 1 to \(dimensions.upperBound)")
+        detail:
+          "a weight of \(rows) × \(columns) cannot be packed; each side must be from 1 to \(dimensions.upperBound)")
     }
     return layout.byteCount
   }

@@ -63,27 +63,29 @@ enum BitPacking {
   /// Unpacks `count` codes that begin at byte `offset` of `bytes` to the start of `codes`.
   ///
   /// - Parameter codes: at least `count` rounded up to a multiple of 8 long; what follows the last code is overwritten.
-  static func unpack(
-    _ bytes: UnsafeRawBufferPointer, offset: Int, count: Int, bits: Int, into codes: inout [UInt8]
-  ) {
+  static func unpack(_ bytes: [UInt8], offset: Int, count: Int, bits: Int, into codes: inout [UInt8]) {
     let packedCount = byteCount(count: count, bits: bits)
     precondition((1...8).contains(bits) && offset >= 0 && offset + packedCount <= bytes.count)
-    precondition((count + 7) / 8 * 8 <= codes.count)
+    let wordCount = (count + 7) / 8
+    precondition(wordCount * 8 <= codes.count)
     let steps = Steps(bits: bits)
-    // Whole words are read only where eight bytes are left in the buffer.
-    let wholeWords = max(0, min((count + 7) / 8, (bytes.count - offset - 8) / bits + (bytes.count - offset >= 8 ? 1 : 0)))
-    codes.withUnsafeMutableBytes { target in
-      for index in 0..<wholeWords {
-        let packed = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + index * bits, as: UInt64.self))
-        target.storeBytes(of: steps.spread(packed).littleEndian, toByteOffset: index * 8, as: UInt64.self)
-      }
-      for index in wholeWords..<(count + 7) / 8 {
-        var packed: UInt64 = 0
-        let start = offset + index * bits
-        for byte in 0..<min(bits, bytes.count - start) {
-          packed |= UInt64(bytes[start + byte]) &<< UInt64(8 &* byte)
+    // Words are loaded whole only where eight bytes are left in the buffer.
+    let slack = bytes.count - offset - 8
+    let wholeWords = slack < 0 ? 0 : min(wordCount, slack / bits + 1)
+    bytes.withUnsafeBytes { bytes in
+      codes.withUnsafeMutableBytes { target in
+        for index in 0..<wholeWords {
+          let packed = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + index * bits, as: UInt64.self))
+          target.storeBytes(of: steps.spread(packed).littleEndian, toByteOffset: index * 8, as: UInt64.self)
         }
-        target.storeBytes(of: steps.spread(packed).littleEndian, toByteOffset: index * 8, as: UInt64.self)
+        for index in wholeWords..<wordCount {
+          var packed: UInt64 = 0
+          let start = offset + index * bits
+          for byte in 0..<min(bits, bytes.count - start) {
+            packed |= UInt64(bytes[start + byte]) &<< UInt64(8 &* byte)
+          }
+          target.storeBytes(of: steps.spread(packed).littleEndian, toByteOffset: index * 8, as: UInt64.self)
+        }
       }
     }
   }

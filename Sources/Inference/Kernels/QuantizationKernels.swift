@@ -98,7 +98,8 @@ enum QuantizationKernels {
       var start = 0
       while start < result.columns {
         let count = min(groupLength, result.columns - start)
-        dequantize(rowCodes + start, count: count, scale: scales[group], zeroPoint: zeroPoints[group], into: target + start)
+        dequantize(
+          rowCodes + start, count: count, scale: scales[group], zeroPoint: zeroPoints[group], into: target + start)
         start += count
         group += 1
       }

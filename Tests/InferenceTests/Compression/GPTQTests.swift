@@ -171,7 +171,8 @@ import Testing
     let layer = RandomLayer(rows: 3, columns: 20)
     #expect(throws: InferenceError.self) {
       try GPTQ.quantize(
-        weight: layer.weight, factor: layer.factor(), parameters: QuantizationParameters(bits: 3, activationOrder: true))
+        weight: layer.weight, factor: layer.factor(), parameters: QuantizationParameters(bits: 3, activationOrder: true)
+      )
     }
     #expect(throws: InferenceError.self) {
       try GPTQ.quantize(

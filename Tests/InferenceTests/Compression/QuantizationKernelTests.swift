@@ -31,7 +31,8 @@ import Testing
   @Test func notANumberGetsTheLowestCode() {
     var codes: [UInt8] = [9, 9]
     QuantizationKernels.quantizeColumn(
-      0, of: Matrix(rows: 1, columns: 2, values: [.nan, .infinity]), scales: Matrix(rows: 1, columns: 2, values: [1, 1]),
+      0, of: Matrix(rows: 1, columns: 2, values: [.nan, .infinity]),
+      scales: Matrix(rows: 1, columns: 2, values: [1, 1]),
       zeroPoints: Matrix(rows: 1, columns: 2, values: [2, 2]), group: 0, largestCode: 7, codes: &codes, errors: nil)
     #expect(codes == [0, 7])
   }
@@ -52,7 +53,7 @@ import Testing
   @Test func transpositionsPutEveryElementInItsPlace() {
     for (rows, columns) in [(1, 1), (3, 17), (16, 16), (33, 50)] {
       let matrix = RandomLayer(rows: rows, columns: columns).weight
-      let order = (0..<columns).map { Int32((($0 + 3) * 1) % columns) }
+      let order = (0..<columns).map { Int32(($0 + 3) % columns) }
       let plain = QuantizationKernels.transposed(matrix)
       let permuted = QuantizationKernels.transposed(matrix, permutation: order)
       let bytes = (0..<rows * columns).map { UInt8(truncatingIfNeeded: $0 * 7) }
@@ -83,9 +84,8 @@ import Testing
       // With and without bytes behind the last code, for the whole-word loads.
       for tail in [0, 1, 7, 8, 20] {
         var unpacked = [UInt8](repeating: 0, count: (count + 7) / 8 * 8)
-        (packed + [UInt8](repeating: 255, count: tail)).withUnsafeBytes {
-          BitPacking.unpack($0, offset: 1, count: count, bits: bits, into: &unpacked)
-        }
+        BitPacking.unpack(
+          packed + [UInt8](repeating: 255, count: tail), offset: 1, count: count, bits: bits, into: &unpacked)
         #expect(Array(unpacked[0..<count]) == codes)
       }
     }

@@ -29,7 +29,8 @@ import Testing
       let layer = RandomLayer(rows: rows, columns: columns, seed: UInt64(bits))
       let parameters = QuantizationParameters(bits: bits, symmetric: symmetric, quantizationGroupSize: groupSize)
       let result = try RoundToNearest.quantize(weight: layer.weight, parameters: parameters)
-      #expect(result.dequantized().values == plain(layer.weight, bits: bits, symmetric: symmetric, groupSize: groupSize))
+      #expect(
+        result.dequantized().values == plain(layer.weight, bits: bits, symmetric: symmetric, groupSize: groupSize))
     }
   }
 

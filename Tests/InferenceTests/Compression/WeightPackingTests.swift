@@ -16,7 +16,8 @@ import Testing
     for (rows, columns) in [(1, 1), (3, 7), (2, 8), (5, 9), (9, 67), (16, 128)] {
       for symmetric in [false, true] {
         for scaleType in QuantizationParameters.ScaleType.allCases {
-          for (activationOrder, rangeContainsZero, groupSize) in [(false, true, 16), (true, false, 5), (true, true, 0)] {
+          for (activationOrder, rangeContainsZero, groupSize) in [(false, true, 16), (true, false, 5), (true, true, 0)]
+          {
             let parameters = QuantizationParameters(
               bits: bits, symmetric: symmetric, quantizationGroupSize: groupSize, activationOrder: activationOrder,
               rangeContainsZero: rangeContainsZero, scaleType: scaleType)
@@ -144,7 +145,8 @@ import Testing
     var generator = SplitMix64(state: 3)
     for _ in 0..<2000 {
       var bytes = PackedWeightHeader.magic + [1, 1]
-      bytes += (0..<Int.random(in: 18...80, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+      bytes += (0..<Int.random(in: 18...80, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator)
+      }
       if let weight = try? WeightPacking.decode(bytes) { #expect(WeightPacking.encode(weight) == bytes) }
     }
   }

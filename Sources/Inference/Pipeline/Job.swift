@@ -1,0 +1,71 @@
+import Catalog
+import Foundation
+
+/// One process doing one command on a catalog: what every long piece of work needs.
+public final class Job {
+  /// What a long piece of work reports.
+  public struct Progress: Sendable {
+    /// What is being done, in a few words.
+    public var phase: String
+    /// Done so far.
+    public var done: Int
+    /// All there is to do.
+    public var total: Int
+    /// More figures, such as cache hits and the best fitness.
+    public var details: [(name: String, value: String)]
+  }
+
+  /// The catalog, opened for writing.
+  public let store: CatalogStore
+  /// Set by ^C.
+  public let cancellation: Cancellation
+  /// Threads for the products.
+  public let threadCount: Int
+  /// Local id of this process's arithmetic.
+  public let numericsID: Int64
+  /// Its row in the catalog.
+  public private(set) var record: JobRecord
+  private let report: (Progress) -> Void
+
+  /// Notes the start of a job.
+  public init(
+    store: CatalogStore, command: String, version: String, threadCount: Int, cancellation: Cancellation,
+    report: @escaping (Progress) -> Void = { _ in }
+  ) throws {
+    self.store = store
+    self.cancellation = cancellation
+    self.threadCount = threadCount
+    self.report = report
+    let record = try store.write { tx in
+      let numericsID = try tx.store(numerics: .current)
+      return try tx.beginJob(command: command, version: version, numericsID: numericsID)
+    }
+    self.record = record
+    numericsID = record.numericsID
+  }
+
+  /// Tells whoever watches.
+  public func progress(_ phase: String, _ done: Int, of total: Int, _ details: [(name: String, value: String)] = []) {
+    report(Progress(phase: phase, done: done, total: total, details: details))
+  }
+
+  /// Writes results together with the job's counts.
+  public func write<T>(durable: Bool = false, _ body: (CatalogTransaction) throws -> T) throws -> T {
+    try store.write(durable: durable) { tx in
+      let result = try body(tx)
+      try tx.update(job: record)
+      return result
+    }
+  }
+
+  /// Names the run this job works on.
+  public func works(onRun runID: Int64) { record.runID = runID }
+
+  /// Adds work to the counts; stored with the next write.
+  func count(_ change: (inout JobRecord.Work) -> Void) { change(&record.work) }
+
+  /// Notes the end.
+  public func finish(_ outcome: JobRecord.Outcome, message: String? = nil) throws {
+    try store.write(durable: true) { try $0.update(job: record, outcome: outcome, message: message) }
+  }
+}
