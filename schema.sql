@@ -330,7 +330,7 @@ CREATE TABLE generation (
 CREATE TABLE candidate (
   run_id INTEGER NOT NULL REFERENCES run (id), -- which run
   generation_index INTEGER NOT NULL, -- which generation
-  candidate_index INTEGER NOT NULL CHECK (candidate_index >= 0), -- offspring in order, the parent last
+  candidate_index INTEGER NOT NULL CHECK (candidate_index >= 0), -- the parent is 0, offspring follow; starts in generation 0
   assignment_id INTEGER NOT NULL REFERENCES assignment (id), -- which weights
   role TEXT NOT NULL CHECK (role IN ('start', 'offspring', 'parent')), -- why it is here
   switch_count INTEGER NOT NULL, -- level switches away from the parent

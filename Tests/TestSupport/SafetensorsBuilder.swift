@@ -1,5 +1,3 @@
-import Foundation
-
 /// Makes the bytes of safetensors files for tests, well-formed ones and ones that break a single rule.
 public struct SafetensorsBuilder {
   private var entries: [String] = []
@@ -41,30 +39,4 @@ public struct SafetensorsBuilder {
   public static func littleEndian<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] {
     withUnsafeBytes(of: value.littleEndian) { Array($0) }
   }
-}
-
-/// A folder of its own for one test, removed when the test lets go of it.
-public final class TemporaryFolder {
-  /// The folder.
-  public let url: URL
-
-  /// Makes an empty folder.
-  public init() throws {
-    url = FileManager.default.temporaryDirectory.appendingPathComponent("evodb-test-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(at: url) }
-
-  /// Writes a file into the folder.
-  @discardableResult
-  public func write(_ bytes: [UInt8], to name: String) throws -> URL {
-    let file = url.appendingPathComponent(name)
-    try Data(bytes).write(to: file)
-    return file
-  }
-
-  /// Writes a text file into the folder.
-  @discardableResult
-  public func write(_ text: String, to name: String) throws -> URL { try write(Array(text.utf8), to: name) }
 }

@@ -97,7 +97,9 @@ public final class SafetensorsFile: Sendable {
     }
     let values: [Int64] = bytes.withUnsafeBytes { raw in
       if tensor.elementType == .int64 {
-        return (0..<raw.count / 8).map { Int64(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self)) }
+        return (0..<raw.count / 8).map {
+          Int64(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self))
+        }
       }
       return (0..<raw.count / 4).map {
         Int64(Int32(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)))

@@ -50,7 +50,7 @@ public final class FitnessEvaluator: Sendable {
   public func teacherHiddenStates(
     _ sequences: [[Int32]], cancellation: Cancellation, onResult: @escaping (Int, Matrix) throws -> Void
   ) throws {
-    let dense = Candidate.dense(layerCount: model.layers.count)
+    let dense = LayerChoices.dense(layerCount: model.layers.count)
     let requests = sequences.map { Request(tokenIDs: $0, candidates: [0], teacherHidden: nil) }
     try walk([dense], requests, cancellation) { sequence, _, hidden in { try onResult(sequence, hidden) } }
   }
@@ -60,7 +60,7 @@ public final class FitnessEvaluator: Sendable {
   /// - Parameter onResult: called once per (request, candidate), from any thread, one at a time, roughly in the order of
   ///   the requests; a sum is nil where it is not finite.
   public func evaluate(
-    _ candidates: [Candidate], _ requests: [Request], measures: [Measure], cancellation: Cancellation,
+    _ candidates: [LayerChoices], _ requests: [Request], measures: [Measure], cancellation: Cancellation,
     onResult: @escaping (_ request: Int, _ candidate: Int, _ sums: [Measure: Double?]) throws -> Void
   ) throws {
     let needsTeacher = measures.contains { $0.needsTeacher }
@@ -76,7 +76,7 @@ public final class FitnessEvaluator: Sendable {
 
   /// Walks the trie of every request. `leaf` computes in parallel; what it returns is called one at a time.
   private func walk(
-    _ candidates: [Candidate], _ requests: [Request], _ cancellation: Cancellation,
+    _ candidates: [LayerChoices], _ requests: [Request], _ cancellation: Cancellation,
     leaf: @escaping (_ request: Int, _ candidate: Int, _ hidden: Matrix) throws -> (() throws -> Void)
   ) throws {
     let stack = TaskStack()

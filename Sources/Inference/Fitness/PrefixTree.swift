@@ -26,7 +26,7 @@ struct PrefixTree {
   ///   - candidates: all candidates.
   ///   - wanted: the indices to include.
   ///   - sharing: false gives every candidate its own chain.
-  init(_ candidates: [Candidate], wanted: [Int], layersOfBlock: [Range<Int>], sharing: Bool) {
+  init(_ candidates: [LayerChoices], wanted: [Int], layersOfBlock: [Range<Int>], sharing: Bool) {
     func subtrees(_ members: [Int], _ block: Int) -> [Node] {
       guard block < layersOfBlock.count else { return [] }
       var groups: [[Int]] = []
@@ -54,7 +54,7 @@ struct PrefixTree {
     var dropsAttention: Bool
     var dropsMLP: Bool
 
-    init(_ candidate: Candidate, block: Int, layers: Range<Int>) {
+    init(_ candidate: LayerChoices, block: Int, layers: Range<Int>) {
       choices = candidate.choices[layers]
       dropsAttention = candidate.dropped.contains(Subblock(blockIndex: block, half: .attention))
       dropsMLP = candidate.dropped.contains(Subblock(blockIndex: block, half: .mlp))

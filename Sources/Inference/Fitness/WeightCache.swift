@@ -66,7 +66,7 @@ public enum WeightChoice: Hashable, Sendable {
 }
 
 /// An assignment as the evaluator sees it.
-public struct Candidate: Hashable, Sendable {
+public struct LayerChoices: Hashable, Sendable {
   /// By layer index.
   public var choices: [WeightChoice]
   /// Subblocks that add nothing.
@@ -79,7 +79,7 @@ public struct Candidate: Hashable, Sendable {
   }
 
   /// The uncompressed model.
-  public static func dense(layerCount: Int) -> Candidate {
-    Candidate(choices: Array(repeating: .dense, count: layerCount))
+  public static func dense(layerCount: Int) -> LayerChoices {
+    LayerChoices(choices: Array(repeating: .dense, count: layerCount))
   }
 }

@@ -60,7 +60,8 @@ struct TokenizerPart {
 
   func unsupported(_ name: ByteString) -> InferenceError {
     .unsupported(
-      file: file, detail: "\(place(name)) = \(object[name]?.summary ?? "absent"); evodb reads byte-level BPE tokenizers")
+      file: file, detail: "\(place(name)) = \(object[name]?.summary ?? "absent"); evodb reads byte-level BPE tokenizers"
+    )
   }
 
   func invalid(_ name: ByteString, rule: String) -> InferenceError {

@@ -132,7 +132,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "../one.safetensors", "/etc/one.safetensors", "sub/one.safetensors", "a\\\\one.safetensors", "..", "", ".safetensors",
+    "../one.safetensors", "/etc/one.safetensors", "sub/one.safetensors", "a\\\\one.safetensors", "..", "",
+    ".safetensors",
     ".hidden.safetensors", "one.bin", "one.safetensors\\u0000",
   ])
   func shardNamesThatAreNotPlainAreRefused(_ name: String) throws {

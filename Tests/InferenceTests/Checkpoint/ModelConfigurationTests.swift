@@ -107,7 +107,8 @@ import Testing
     #expect(try unsupported(["auto_map": "{}"])?.contains("auto_map") == true)
     #expect(try unsupported(["partial_rotary_factor": "0.5"])?.contains("partial_rotary_factor") == true)
     for field in ["rope_parameters", "rope_scaling"] {
-      #expect(try unsupported([field: #"{"rope_type": "llama3"}"#])?.contains("\(field).rope_type = \"llama3\"") == true)
+      #expect(
+        try unsupported([field: #"{"rope_type": "llama3"}"#])?.contains("\(field).rope_type = \"llama3\"") == true)
       #expect(try unsupported([field: #"{"type": "linear", "factor": 2.0}"#])?.contains("linear") == true)
       #expect(try unsupported([field: #"{"partial_rotary_factor": 0.5}"#])?.contains("partial") == true)
     }

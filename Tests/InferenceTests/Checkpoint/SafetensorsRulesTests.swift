@@ -164,7 +164,8 @@ import Testing
         var bytes = whole
         bytes[position] = value
         let url = try folder.write(bytes, to: "fuzzed.safetensors")
-        do { for tensor in try SafetensorsFile(url).tensors { #expect(tensor.byteCount == 8) } } catch is InferenceError {}
+        do { for tensor in try SafetensorsFile(url).tensors { #expect(tensor.byteCount == 8) } } catch is InferenceError
+        {}
       }
     }
   }

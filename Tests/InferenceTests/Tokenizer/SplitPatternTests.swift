@@ -38,8 +38,9 @@ import Testing
   }
 
   @Test func classesAreTranslated() throws {
-    #expect(try SplitPatternTranslation.icuPattern(#"\s\S[^\s\d]\D"#)
-      == #"\p{White_Space}\P{White_Space}[^\p{White_Space}\p{Nd}]\P{Nd}"#)
+    #expect(
+      try SplitPatternTranslation.icuPattern(#"\s\S[^\s\d]\D"#)
+        == #"\p{White_Space}\P{White_Space}[^\p{White_Space}\p{Nd}]\P{Nd}"#)
     #expect(try SplitPatternTranslation.icuPattern(#"(?i:'s)| ?\p{Lu}{1,3}\\s"#) == #"(?i:'s)| ?\p{Lu}{1,3}\\s"#)
   }
 

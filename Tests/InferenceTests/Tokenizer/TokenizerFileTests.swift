@@ -24,13 +24,14 @@ import Testing
     ("decoder", "null"), ("decoder", #"{"type": "WordPiece"}"#),
     ("post_processor", #"{"type": "RobertaProcessing"}"#), ("pre_tokenizer", "null"),
     ("pre_tokenizer", #"{"type": "Whitespace"}"#), ("pre_tokenizer", #"{"type": "Metaspace"}"#),
-    ("pre_tokenizer", #"{"type": "ByteLevel", "add_prefix_space": true}"#), ("pre_tokenizer", #"{"type": "ByteLevel"}"#),
+    ("pre_tokenizer", #"{"type": "ByteLevel", "add_prefix_space": true}"#),
+    ("pre_tokenizer", #"{"type": "ByteLevel"}"#),
     ("pre_tokenizer", #"{"type": "Sequence", "pretokenizers": []}"#),
     (
       "pre_tokenizer",
       #"{"type": "Sequence", "pretokenizers": [{"type": "Digits"}, {"type": "ByteLevel", "add_prefix_space": false}]}"#
     ),
-    ("added_tokens", #"[{"id": 300, "content": "x", "single_word": true}]"#),
+    ("added_tokens", #"[{"id": 300, "content": "xy", "single_word": true}]"#),
   ])
   func partsThatAreNotImplementedAreNamed(_ part: (name: String, json: String)) throws {
     #expect(try unsupported(TinyTokenizer().with(part.name, part.json))?.contains(part.name) == true)
@@ -77,9 +78,10 @@ import Testing
       #expect(try invalid(tiny)?.contains("model.merges") == true)
     }
     let text = TinyTokenizer().json
-    for (old, new) in [("\"a\": 97", "\"a\": -1"), ("\"a\": 97", "\"a\": 98"), ("\"a\": 97", "\"a\": 97.0"),
-      ("\"a\": 97", "\"a\": 2147483648")]
-    {
+    for (old, new) in [
+      ("\"a\": 97", "\"a\": -1"), ("\"a\": 97", "\"a\": 98"), ("\"a\": 97", "\"a\": 97.0"),
+      ("\"a\": 97", "\"a\": 2147483648"),
+    ] {
       #expect(text.contains(old))
       let json = try StrictJSON.parse(Array(text.replacing(old, with: new).utf8), file: "t").object?["model"]?.object
       let model = try #require(json)

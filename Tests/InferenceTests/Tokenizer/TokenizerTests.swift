@@ -29,10 +29,11 @@ import Testing
     let count = 1_000_003
     let text = String(repeating: "a", count: count)
     let clock = ContinuousClock()
-    let duration = try clock.measure {
-      #expect(try tokenizer.encode(text, addingSpecialTokens: false) == mergedPlainly(count))
-    }
-    // Measured: 0.5 s; a quadratic algorithm takes minutes.
+    let start = clock.now
+    let ids = try tokenizer.encode(text, addingSpecialTokens: false)
+    let duration = clock.now - start
+    #expect(ids == mergedPlainly(count))
+    // Under a second alone; a quadratic algorithm takes minutes.
     #expect(duration < .seconds(10))
   }
 
@@ -97,7 +98,7 @@ import Testing
   @Test func wholeWordsGoBeforeMergesOnlyIfTheFileSaysSo() throws {
     var tiny = TinyTokenizer()
     tiny.tokens += ["abc", "Ġabc"]
-    #expect(try encode("abc abc", tiny) == [256, 99, 259, 98, 99])
+    #expect(try encode("abc abc", tiny) == [256, 99, 32, 256, 99])
     tiny.modelSettings += #", "ignore_merges": true"#
     #expect(try encode("abc abc", tiny) == [261, 262])
   }

@@ -1,0 +1,220 @@
+import Foundation
+
+extension CatalogTransaction {
+  /// Stores a space, or finds it.
+  public func store(space: SpaceRecord) throws -> SpaceRecord {
+    var space = space
+    if let id = try id(of: space.digest, in: "space") {
+      space.id = id
+      return space
+    }
+    space.id = try intern("space", space.digest, ["model_id": .integer(space.modelID), "cost": .text(space.cost)])
+    for (unitIndex, unit) in space.units.enumerated() {
+      let unitKey: [String: SQLValue] = ["space_id": .integer(space.id), "unit_index": .integer(unitIndex)]
+      try rows.insert(
+        "space_unit",
+        unitKey.merging([
+          "name": .text(unit.name), "size_group": .text(unit.sizeGroup), "name_group": .text(unit.nameGroup),
+          "weight_count": .integer(unit.weightCount),
+        ]) { $1 })
+      for (levelIndex, level) in unit.levels.enumerated() {
+        let levelKey = unitKey.merging(["level_index": .integer(levelIndex)]) { $1 }
+        try rows.insert(
+          "space_level", levelKey.merging(["cost_bits": .integer(level.cost), "label": .text(level.label)]) { $1 })
+        for member in level.members {
+          try rows.insert(
+            "space_member",
+            levelKey.merging([
+              "layer_id": .integer(member.layerID), "variant_id": .integer(member.variantID),
+              "dropped": .flag(member.isDropped),
+            ]) { $1 })
+        }
+      }
+    }
+    return space
+  }
+
+  /// A space by its local id.
+  public func space(id: Int64) throws -> SpaceRecord {
+    let head = try connection.firstRow(
+      "SELECT s.model_id, m.digest, s.cost FROM space s JOIN model m ON m.id = s.model_id WHERE s.id = ?", [.integer(id)]
+    ) { (modelID: $0.integer(0), model: try $0.digest(1), cost: $0.text(2)) }
+    guard let head else { throw CatalogError.damaged("space \(id) is missing") }
+    var space = SpaceRecord(modelID: head.modelID, modelDigest: head.model, cost: head.cost, units: [])
+    space.id = id
+    try connection.forEachRow(
+      "SELECT name, size_group, name_group, weight_count FROM space_unit WHERE space_id = ? ORDER BY unit_index",
+      [.integer(id)]
+    ) { row in
+      space.units.append(
+        SpaceRecord.Unit(
+          name: row.text(0), sizeGroup: row.text(1), nameGroup: row.text(2), weightCount: Int(row.integer(3)),
+          levels: []))
+    }
+    try connection.forEachRow(
+      """
+      SELECT l.unit_index, l.level_index, l.cost_bits, l.label, y.id, y.name, y.layer_index, m.variant_id, v.content_key,
+        m.dropped
+      FROM space_level l JOIN space_member m ON m.space_id = l.space_id AND m.unit_index = l.unit_index
+        AND m.level_index = l.level_index
+      JOIN layer y ON y.id = m.layer_id LEFT JOIN variant v ON v.id = m.variant_id
+      WHERE l.space_id = ? ORDER BY l.unit_index, l.level_index, y.layer_index
+      """, [.integer(id)]
+    ) { row in
+      let unit = Int(row.integer(0))
+      guard space.units.indices.contains(unit) else { throw CatalogError.damaged("space \(id): a level without its unit") }
+      let member = SpaceRecord.Member(
+        layerID: row.integer(4), layerName: row.text(5), layerIndex: Int(row.integer(6)),
+        variantID: row.optionalInteger(7), contentKey: row.isNull(8) ? nil : try row.digest(8),
+        isDropped: row.integer(9) != 0)
+      if Int(row.integer(1)) == space.units[unit].levels.count {
+        space.units[unit].levels.append(SpaceRecord.Level(cost: row.integer(2), label: row.text(3), members: [member]))
+      } else if let last = space.units[unit].levels.indices.last {
+        space.units[unit].levels[last].members.append(member)
+      }
+    }
+    return space
+  }
+
+  /// Stores a new run.
+  ///
+  /// - Throws: `CatalogError.nameTaken`.
+  public func begin(run: RunRecord) throws -> RunRecord {
+    if try connection.integer("SELECT 1 FROM run WHERE name = ?", [.text(run.name)]) != nil {
+      throw CatalogError.nameTaken("a run called \(run.name) has another recipe; choose a name with --name")
+    }
+    var run = run
+    run.id = try rows.insert(
+      "run",
+      columns(of: run).merging([
+        "uuid": .text(UUID().uuidString.lowercased()), "created_at": .text(Timestamp.now()),
+      ]) { $1 })
+    return run
+  }
+
+  /// Stores how a run stands now.
+  public func update(run: RunRecord) throws { try rows.update("run", id: run.id, columns(of: run)) }
+
+  private func columns(of run: RunRecord) -> [String: SQLValue] {
+    [
+      "name": .text(run.name), "recipe_digest": .digest(run.recipeDigest), "recipe": .text(run.recipe),
+      "model_id": .integer(run.modelID), "space_id": .integer(run.spaceID), "budget_bits": .integer(run.budget),
+      "measure_id": .integer(run.measureID), "calibration_set_id": .integer(run.calibrationSetID),
+      "validation_set_id": .integer(run.validationSetID), "dense_assignment_id": .integer(run.denseAssignmentID),
+      "start_assignment_id": .integer(run.startAssignmentID),
+      "reference_assignment_id": .integer(run.referenceAssignmentID),
+      "found_assignment_id": .integer(run.foundAssignmentID), "recommendation": .text(run.recommendation),
+      "state": .text(run.isFinished ? "finished" : "open"),
+    ]
+  }
+
+  /// All runs in the order of their making.
+  public func runs() throws -> [RunRecord] {
+    var result: [RunRecord] = []
+    try connection.forEachRow(
+      """
+      SELECT id, name, recipe_digest, recipe, model_id, space_id, measure_id, calibration_set_id, validation_set_id,
+        budget_bits, dense_assignment_id, start_assignment_id, reference_assignment_id, found_assignment_id,
+        recommendation, state
+      FROM run ORDER BY id
+      """
+    ) { row in
+      var run = RunRecord(
+        name: row.text(1), recipeDigest: try row.digest(2), recipe: row.text(3), modelID: row.integer(4),
+        spaceID: row.integer(5), measureID: row.integer(6), calibrationSetID: row.integer(7),
+        validationSetID: row.optionalInteger(8), budget: row.integer(9), denseAssignmentID: row.integer(10),
+        referenceAssignmentID: row.optionalInteger(12))
+      run.id = row.integer(0)
+      run.startAssignmentID = row.optionalInteger(11)
+      run.foundAssignmentID = row.optionalInteger(13)
+      run.recommendation = row.optionalText(14)
+      run.isFinished = row.text(15) == "finished"
+      result.append(run)
+    }
+    return result
+  }
+
+  /// The run called `name`; with nil, the only one, or the newest that is open.
+  ///
+  /// - Throws: `CatalogError.notFound`.
+  public func run(_ name: String?) throws -> RunRecord {
+    let all = try runs()
+    if let name { return try Self.only(all.filter { $0.name == name }, "run", name, all.map(\.name)) }
+    if all.count == 1 { return all[0] }
+    if let open = all.last(where: { !$0.isFinished }) { return open }
+    guard !all.isEmpty else { throw CatalogError.notFound("the catalog holds no run; start one with: evodb search FILE --target-bits 3") }
+    throw CatalogError.notFound("the catalog holds several runs; name one of: \(all.map(\.name).joined(separator: ", "))")
+  }
+
+  /// The run with this recipe, the finished one first; nil if there is none.
+  public func run(recipeDigest: Digest) throws -> RunRecord? {
+    let all = try runs().filter { $0.recipeDigest == recipeDigest }
+    return all.first { $0.isFinished } ?? all.last
+  }
+
+  /// Closes a generation.
+  public func store(generation: ClosedGeneration, ofRun runID: Int64, jobID: Int64) throws {
+    let key: [String: SQLValue] = ["run_id": .integer(runID), "generation_index": .integer(generation.index)]
+    try rows.insert(
+      "generation",
+      key.merging([
+        "content_digest": .digest(generation.digest),
+        "parent_assignment_id": .integer(generation.candidates[generation.winnerIndex].assignment.id),
+        "missing_offspring_count": .integer(generation.missingCount), "job_id": .integer(jobID),
+        "closed_at": .text(Timestamp.now()),
+      ]) { $1 })
+    for (index, candidate) in generation.candidates.enumerated() {
+      try rows.insert(
+        "candidate",
+        key.merging([
+          "candidate_index": .integer(index), "assignment_id": .integer(candidate.assignment.id),
+          "role": .text(candidate.role), "switch_count": .integer(candidate.switchCount),
+        ]) { $1 })
+    }
+    for stage in generation.stages {
+      let stageKey = key.merging(["stage_index": .integer(stage.index)]) { $1 }
+      try rows.insert("stage", stageKey.merging(["minibatch_id": .integer(stage.minibatch.id)]) { $1 })
+      for result in stage.results {
+        try rows.insert(
+          "stage_result",
+          stageKey.merging([
+            "candidate_index": .integer(result.candidateIndex), "sum": .real(result.observation.sum),
+            "prediction_count": .integer(result.observation.predictionCount), "fitness": .real(result.fitness),
+            "survived": .flag(result.survived),
+          ]) { $1 })
+      }
+    }
+  }
+
+  /// The last closed generation and the parent it ended with; nil if none is closed.
+  public func lastGeneration(ofRun runID: Int64) throws -> (index: Int, parent: AssignmentRecord)? {
+    let head = try connection.firstRow(
+      """
+      SELECT generation_index, parent_assignment_id FROM generation WHERE run_id = ?
+      ORDER BY generation_index DESC LIMIT 1
+      """, [.integer(runID)]
+    ) { (Int($0.integer(0)), $0.integer(1)) }
+    return try head.map { ($0.0, try assignment(id: $0.1)) }
+  }
+
+  /// The report of a run, as the view `run_result` gives it.
+  public func results(ofRun name: String) throws -> [RunResult] {
+    var result: [RunResult] = []
+    try connection.forEachRow(
+      """
+      SELECT point, data_set, data_set_role, measure, top_k, value, standard_error, difference, difference_standard_error,
+        average_bits, average_stored_bits, stored_bytes, assignment
+      FROM run_result WHERE run = ?
+      """, [.text(name)]
+    ) { row in
+      guard let assignment = Digest(hex: row.text(12)) else { throw CatalogError.damaged("an assignment's digest") }
+      result.append(
+        RunResult(
+          point: row.text(0), dataSet: row.text(1), role: row.text(2), measure: row.text(3),
+          topK: row.optionalInteger(4).map { Int($0) }, value: row.real(5), standardError: row.optionalReal(6),
+          difference: row.optionalReal(7), differenceStandardError: row.optionalReal(8), averageBits: row.real(9),
+          averageStoredBits: row.real(10), storedByteCount: row.integer(11), assignment: assignment))
+    }
+    return result
+  }
+}

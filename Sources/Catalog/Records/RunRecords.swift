@@ -1,0 +1,276 @@
+/// Where assignments are searched: units, their levels, and the pinned variants and costs.
+public struct SpaceRecord: Equatable, Sendable {
+  /// A layer of a unit at a level.
+  public struct Member: Equatable, Sendable {
+    /// Local id and name of the layer.
+    public var layerID: Int64
+    public var layerName: String
+    /// Index of the layer in its model.
+    public var layerIndex: Int
+    /// The pinned realisation; nil: dense, or dropped.
+    public var variantID: Int64?
+    /// Its content key.
+    public var contentKey: Digest?
+    /// Whether the layer's subblock is removed.
+    public var isDropped: Bool
+
+    /// All fields.
+    public init(
+      layerID: Int64, layerName: String, layerIndex: Int, variantID: Int64?, contentKey: Digest?, isDropped: Bool
+    ) {
+      self.layerID = layerID
+      self.layerName = layerName
+      self.layerIndex = layerIndex
+      self.variantID = variantID
+      self.contentKey = contentKey
+      self.isDropped = isDropped
+    }
+  }
+
+  /// A level of a unit.
+  public struct Level: Equatable, Sendable {
+    /// What it takes of a budget.
+    public var cost: Int64
+    /// The physical level, `bits=3`.
+    public var label: String
+    /// What every layer of the unit becomes.
+    public var members: [Member]
+
+    /// All fields.
+    public init(cost: Int64, label: String, members: [Member]) {
+      self.cost = cost
+      self.label = label
+      self.members = members
+    }
+  }
+
+  /// A position of the search.
+  public struct Unit: Equatable, Sendable {
+    /// The layer's name, or names of tied layers.
+    public var name: String
+    /// Mutation group under `size`.
+    public var sizeGroup: String
+    /// Mutation group under `name`.
+    public var nameGroup: String
+    /// Dense weights it covers.
+    public var weightCount: Int
+    /// The least compressed first.
+    public var levels: [Level]
+
+    /// All fields.
+    public init(name: String, sizeGroup: String, nameGroup: String, weightCount: Int, levels: [Level]) {
+      self.name = name
+      self.sizeGroup = sizeGroup
+      self.nameGroup = nameGroup
+      self.weightCount = weightCount
+      self.levels = levels
+    }
+  }
+
+  /// Local id.
+  public var id: Int64 = 0
+  /// Local id of the model.
+  public var modelID: Int64
+  /// Content key of the model.
+  public var modelDigest: Digest
+  /// `codes`, `stored`, `weights`, `subblocks`.
+  public var cost: String
+  /// In order.
+  public var units: [Unit]
+
+  /// A space that is not stored yet.
+  public init(modelID: Int64, modelDigest: Digest, cost: String, units: [Unit]) {
+    self.modelID = modelID
+    self.modelDigest = modelDigest
+    self.cost = cost
+    self.units = units
+  }
+
+  /// Content key.
+  public var digest: Digest {
+    var record = CanonicalRecord(kind: "space")
+    record.set("model", modelDigest)
+    record.set("cost", cost)
+    for (unitIndex, unit) in units.enumerated() {
+      record.set("unit.\(unitIndex)", "\(unit.name)/\(unit.sizeGroup)/\(unit.nameGroup)/\(unit.weightCount)")
+      for (levelIndex, level) in unit.levels.enumerated() {
+        let members = level.members.map { member in
+          "\(member.layerName)=\(member.isDropped ? "drop" : member.contentKey?.hex ?? "dense")"
+        }
+        record.set("level.\(unitIndex).\(levelIndex)", "\(level.cost)/\(level.label)/\(members.joined(separator: ","))")
+      }
+    }
+    return record.digest
+  }
+}
+
+/// One search and how it stands.
+public struct RunRecord: Equatable, Sendable {
+  /// Local id.
+  public var id: Int64 = 0
+  /// What users call it.
+  public var name: String
+  /// Content key of the recipe and everything it points to.
+  public var recipeDigest: Digest
+  /// All parameters, JSON.
+  public var recipe: String
+  /// Local ids of what the recipe points to.
+  public var modelID: Int64
+  public var spaceID: Int64
+  public var measureID: Int64
+  public var calibrationSetID: Int64
+  public var validationSetID: Int64?
+  /// No candidate costs more.
+  public var budget: Int64
+  /// Local ids of the assignments that the report speaks of.
+  public var denseAssignmentID: Int64
+  public var startAssignmentID: Int64?
+  public var referenceAssignmentID: Int64?
+  public var foundAssignmentID: Int64?
+  /// `found` or `reference`; nil: not finished.
+  public var recommendation: String?
+  /// Whether all is done.
+  public var isFinished: Bool
+
+  /// A run that has not begun.
+  public init(
+    name: String, recipeDigest: Digest, recipe: String, modelID: Int64, spaceID: Int64, measureID: Int64,
+    calibrationSetID: Int64, validationSetID: Int64?, budget: Int64, denseAssignmentID: Int64,
+    referenceAssignmentID: Int64?
+  ) {
+    self.name = name
+    self.recipeDigest = recipeDigest
+    self.recipe = recipe
+    self.modelID = modelID
+    self.spaceID = spaceID
+    self.measureID = measureID
+    self.calibrationSetID = calibrationSetID
+    self.validationSetID = validationSetID
+    self.budget = budget
+    self.denseAssignmentID = denseAssignmentID
+    self.referenceAssignmentID = referenceAssignmentID
+    isFinished = false
+  }
+}
+
+/// A closed generation as it is stored.
+public struct ClosedGeneration: Equatable, Sendable {
+  /// An assignment in the generation.
+  public struct Candidate: Equatable, Sendable {
+    /// The weights.
+    public var assignment: AssignmentRecord
+    /// `start`, `offspring`, `parent`.
+    public var role: String
+    /// Level switches away from the parent.
+    public var switchCount: Int
+
+    /// All fields.
+    public init(assignment: AssignmentRecord, role: String, switchCount: Int) {
+      self.assignment = assignment
+      self.role = role
+      self.switchCount = switchCount
+    }
+  }
+
+  /// What a candidate reached in a stage.
+  public struct Result: Equatable, Sendable {
+    /// Index into the candidates.
+    public var candidateIndex: Int
+    /// Sum and predictions over the minibatch; the sum is nil if it diverged.
+    public var observation: Observation
+    /// The measure's value.
+    public var fitness: Double?
+    /// Whether the stage kept it.
+    public var survived: Bool
+
+    /// All fields.
+    public init(candidateIndex: Int, observation: Observation, fitness: Double?, survived: Bool) {
+      self.candidateIndex = candidateIndex
+      self.observation = observation
+      self.fitness = fitness
+      self.survived = survived
+    }
+  }
+
+  /// A stage of selection.
+  public struct Stage: Equatable, Sendable {
+    /// 0-based.
+    public var index: Int
+    /// What all its candidates saw.
+    public var minibatch: SequenceListRecord
+    /// By candidate.
+    public var results: [Result]
+
+    /// All fields.
+    public init(index: Int, minibatch: SequenceListRecord, results: [Result]) {
+      self.index = index
+      self.minibatch = minibatch
+      self.results = results
+    }
+  }
+
+  /// 0 chooses the first parent.
+  public var index: Int
+  /// Parent (or starts) and offspring.
+  public var candidates: [Candidate]
+  /// In order.
+  public var stages: [Stage]
+  /// Index of the parent after this generation.
+  public var winnerIndex: Int
+  /// Offspring that did not exist.
+  public var missingCount: Int
+
+  /// All fields.
+  public init(index: Int, candidates: [Candidate], stages: [Stage], winnerIndex: Int, missingCount: Int) {
+    self.index = index
+    self.candidates = candidates
+    self.stages = stages
+    self.winnerIndex = winnerIndex
+    self.missingCount = missingCount
+  }
+
+  /// Content key.
+  public var digest: Digest {
+    var record = CanonicalRecord(kind: "generation")
+    record.set("index", index)
+    record.set("winner", winnerIndex)
+    record.set("missing", missingCount)
+    for (index, candidate) in candidates.enumerated() {
+      record.set("candidate.\(index)", "\(candidate.assignment.digest.hex)/\(candidate.role)/\(candidate.switchCount)")
+    }
+    for stage in stages {
+      record.set("stage.\(stage.index)", stage.minibatch.digest)
+      for result in stage.results {
+        let name = "result.\(stage.index).\(result.candidateIndex)"
+        record.set(name, result.observation.sum ?? .infinity)
+        record.set(name + ".survived", result.survived ? 1 : 0)
+      }
+    }
+    return record.digest
+  }
+}
+
+/// A line of a run's report.
+public struct RunResult: Equatable, Sendable {
+  /// `dense`, `start`, `reference`, `found`.
+  public var point: String
+  /// Which data set.
+  public var dataSet: String
+  /// `calibration` or `validation`.
+  public var role: String
+  /// The measure's name and k.
+  public var measure: String
+  public var topK: Int?
+  /// Mean over the set, and its standard error over sequences.
+  public var value: Double
+  public var standardError: Double?
+  /// Against the reference, with the paired standard error.
+  public var difference: Double?
+  public var differenceStandardError: Double?
+  /// Size.
+  public var averageBits: Double
+  public var averageStoredBits: Double
+  public var storedByteCount: Int64
+  /// Which assignment.
+  public var assignment: Digest
+}

@@ -1,0 +1,172 @@
+import Catalog
+import Foundation
+
+/// Cuts texts into the sequences of a data set.
+public struct TextSequences: Sendable {
+  /// Where a beginning-of-sequence token is put.
+  public enum BeginningOfSequence: String, Sendable, CaseIterable {
+    /// Nowhere, as in the reference.
+    case none
+    /// At the head of every sequence, counted in its length.
+    case eachSequence = "each-sequence"
+  }
+
+  /// How several text files are treated.
+  public enum Documents: String, Sendable, CaseIterable {
+    /// As one text, as in the reference.
+    case join
+    /// Each cut for itself.
+    case separate
+  }
+
+  /// Tokens of a sequence.
+  public var sequenceLength: Int
+  /// Tokens to take at most; nil: all.
+  public var tokenLimit: Int?
+  /// Beginning-of-sequence tokens.
+  public var beginning: BeginningOfSequence
+  /// Several files.
+  public var documents: Documents
+
+  /// All fields.
+  public init(sequenceLength: Int, tokenLimit: Int?, beginning: BeginningOfSequence, documents: Documents) {
+    self.sequenceLength = sequenceLength
+    self.tokenLimit = tokenLimit
+    self.beginning = beginning
+    self.documents = documents
+  }
+
+  /// Reads, tokenises and cuts text files.
+  ///
+  /// - Throws: `InferenceError` for missing or empty files, text that is not UTF-8, a model without tokenizer, and text
+  ///   that gives no whole sequence.
+  public func store(_ files: [URL], as name: String, model: ModelRecord, job: Job) throws -> (dataSet: DataSetRecord, isNew: Bool) {
+    guard sequenceLength >= 2 else {
+      throw InferenceError.impossible(detail: "a sequence has at least 2 tokens, not \(sequenceLength)")
+    }
+    let source = try job.store.read { try $0.source(ofModel: model.id) }
+    let checkpoint = try Checkpoint(directory: URL(fileURLWithPath: source.folder))
+    guard let tokenizerURL = checkpoint.tokenizerURL else {
+      throw InferenceError.missingInput(
+        path: source.folder, reason: "the model has no tokenizer.json; give token ids with --token-ids instead")
+    }
+    let tokenizer = try Tokenizer(contentsOf: tokenizerURL)
+    var head: [Int32] = []
+    if beginning == .eachSequence {
+      guard let id = try Self.beginningToken(of: checkpoint) else {
+        throw InferenceError.impossible(detail: "--bos each-sequence: the model's config.json names no bos_token_id")
+      }
+      head = [id]
+    }
+    var hash = SHA256()
+    var texts: [String] = []
+    for file in files {
+      let bytes = try Self.bytes(file)
+      hash.update(bytes)
+      guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw InferenceError.invalidData(file: file.path, detail: "is not UTF-8 text (byte \(Self.firstBadByte(bytes)))")
+      }
+      guard !text.isEmpty else { throw InferenceError.invalidData(file: file.path, detail: "is empty") }
+      texts.append(text)
+    }
+    if documents == .join { texts = [texts.joined()] }
+    var sequences: [[Int32]] = []
+    var dropped = 0
+    var remaining = tokenLimit ?? .max
+    for (index, text) in texts.enumerated() {
+      try job.cancellation.check()
+      job.progress("tokenising", index, of: texts.count)
+      let ids = try tokenizer.encode(text, addingSpecialTokens: false)
+      let fresh = sequenceLength - head.count
+      var position = 0
+      while position + fresh <= ids.count, remaining >= sequenceLength {
+        sequences.append(head + ids[position..<position + fresh])
+        position += fresh
+        remaining -= sequenceLength
+      }
+      if remaining >= sequenceLength { dropped += ids.count - position }
+    }
+    guard !sequences.isEmpty else {
+      throw InferenceError.invalidData(
+        file: files.map(\.path).joined(separator: ", "),
+        detail: tokenLimit.map { $0 < sequenceLength } == true
+          ? "--tokens \(tokenLimit ?? 0) is less than one sequence of \(sequenceLength) tokens"
+          : "has \(dropped) tokens, less than one sequence of \(sequenceLength); give more text or a smaller --sequence-length")
+    }
+    try Self.check(sequences, model)
+    let options = """
+      {"sequence_length":\(sequenceLength),"token_limit":\(tokenLimit.map { String($0) } ?? "null"),\
+      "bos":"\(beginning.rawValue)","documents":"\(documents.rawValue)","file_count":\(files.count)}
+      """
+    return try job.write(durable: true) { tx in
+      try tx.store(
+        dataSet: name, sequences: sequences, tokenizerDigest: source.tokenizerDigest, textDigest: hash.finalize(),
+        options: options, droppedTokenCount: dropped)
+    }
+  }
+
+  /// Takes ready token ids: a safetensors file with `input_ids` [n, t].
+  public static func store(tokenIDs file: URL, as name: String, model: ModelRecord, job: Job) throws
+    -> (dataSet: DataSetRecord, isNew: Bool)
+  {
+    let (shape, values) = try SafetensorsFile(file).integers(named: "input_ids")
+    guard shape.count == 2, shape[0] >= 1, shape[1] >= 2 else {
+      throw InferenceError.invalidData(
+        file: file.path, detail: "input_ids must be [sequences, tokens] with at least 2 tokens, not \(shape)")
+    }
+    let sequences = try (0..<shape[0]).map { row in
+      try values[row * shape[1]..<(row + 1) * shape[1]].map { value in
+        guard let id = Int32(exactly: value), id >= 0 else {
+          throw InferenceError.invalidData(file: file.path, detail: "input_ids: \(value) is no token id")
+        }
+        return id
+      }
+    }
+    try check(sequences, model)
+    return try job.write(durable: true) { tx in
+      try tx.store(
+        dataSet: name, sequences: sequences, tokenizerDigest: nil, textDigest: nil,
+        options: "{\"sequence_length\":\(shape[1]),\"token_ids\":true}", droppedTokenCount: 0)
+    }
+  }
+
+  private static func check(_ sequences: [[Int32]], _ model: ModelRecord) throws {
+    guard let configuration = try? JSONSerialization.jsonObject(with: Data(model.configuration.utf8)) as? [String: Any],
+      let vocabulary = configuration["vocabulary_size"] as? Int
+    else { throw CatalogError.damaged("model \(model.name): its configuration is not JSON") }
+    if let largest = sequences.lazy.compactMap({ $0.max() }).max(), Int(largest) >= vocabulary {
+      throw InferenceError.invalidData(
+        file: model.name, detail: "token id \(largest) is outside the model's vocabulary of \(vocabulary)")
+    }
+  }
+
+  private static func bytes(_ file: URL) throws -> [UInt8] {
+    guard FileManager.default.fileExists(atPath: file.path) else {
+      throw InferenceError.missingInput(path: file.path, reason: "no such file")
+    }
+    do {
+      return [UInt8](try Data(contentsOf: file))
+    } catch {
+      throw InferenceError.inputOutput(path: file.path, detail: "cannot be read: \(error.localizedDescription)")
+    }
+  }
+
+  /// Where UTF-8 ends to be valid, found by halving.
+  private static func firstBadByte(_ bytes: [UInt8]) -> Int {
+    var low = 0
+    var high = bytes.count
+    while high - low > 4 {
+      let middle = (low + high) / 2
+      // A cut may fall inside a character: allow the three bytes that may lack.
+      let isGood = (0...3).contains { String(validating: bytes[..<max(middle - $0, 0)], as: UTF8.self) != nil }
+      if isGood { low = middle } else { high = middle }
+    }
+    return low
+  }
+
+  private static func beginningToken(of checkpoint: Checkpoint) throws -> Int32? {
+    let url = checkpoint.directory.appendingPathComponent("config.json")
+    let object = try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any]
+    return (object?["bos_token_id"] as? Int).flatMap { Int32(exactly: $0) }
+  }
+}
