@@ -2,6 +2,7 @@
 --
 -- Conventions. Shared rows are content-addressed by `digest` (or `recipe_key` + `content_key`): 32-byte SHA-256 values over
 -- canonical bytes (docs/catalog-format.md). Children point to parents by local integer ids, which never leave the file.
+-- JSON is read with json_each alone: SQLite's JSON functions count as unsafe in a schema that is not trusted.
 -- `row_check` is the first 8 bytes of the SHA-256 over the row's other columns. Times are UTC ISO-8601 text; sizes end in
 -- `_bytes`, counts in `_count`. Readers use the views at the end of this file: they stay, tables may change by migration.
 
@@ -48,7 +49,7 @@ CREATE TABLE model (
   name TEXT NOT NULL UNIQUE, -- what users call it; local
   architecture TEXT NOT NULL, -- llama, …
   architecture_revision INTEGER NOT NULL, -- raised when forward results change beyond rounding
-  configuration TEXT NOT NULL CHECK (json_valid(configuration)), -- the architecture fields as evodb understands them, JSON
+  configuration TEXT NOT NULL, -- the architecture fields as evodb understands them, JSON
   block_count INTEGER NOT NULL CHECK (block_count > 0), -- transformer blocks
   parameter_count INTEGER NOT NULL, -- all weights of all tensors
   compressible_weight_count INTEGER NOT NULL, -- weights in layers: the denominator of every average
@@ -68,7 +69,7 @@ CREATE TABLE tensor (
   model_id INTEGER NOT NULL REFERENCES model (id), -- whose
   name TEXT NOT NULL, -- as in the checkpoint
   dtype TEXT NOT NULL, -- BF16, F16, F32, …
-  shape TEXT NOT NULL CHECK (json_valid(shape)), -- JSON array
+  shape TEXT NOT NULL, -- JSON array
   digest BLOB NOT NULL CHECK (length(digest) = 32), -- SHA-256 of the bytes
   row_check INTEGER NOT NULL, -- see the head of this file
   PRIMARY KEY (model_id, name)
@@ -142,7 +143,7 @@ CREATE TABLE data_set (
   sequence_list_id INTEGER NOT NULL REFERENCES sequence_list (id), -- its content
   tokenizer_digest BLOB CHECK (length(tokenizer_digest) = 32), -- SHA-256 of tokenizer.json; NULL: ids were given
   text_digest BLOB CHECK (length(text_digest) = 32), -- SHA-256 of the texts' bytes one after another; NULL: ids were given
-  options TEXT NOT NULL CHECK (json_valid(options)), -- how the text was cut, JSON
+  options TEXT NOT NULL, -- how the text was cut, JSON
   dropped_token_count INTEGER NOT NULL, -- incomplete tails that were left out
   created_at TEXT NOT NULL, -- UTC
   row_check INTEGER NOT NULL -- see the head of this file
@@ -156,7 +157,7 @@ CREATE TABLE method (
   digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of name, revision and parameters
   name TEXT NOT NULL, -- gptq, rtn, …
   revision INTEGER NOT NULL, -- raised when results change beyond rounding
-  parameters TEXT NOT NULL CHECK (json_valid(parameters)), -- all parameters with their values, JSON
+  parameters TEXT NOT NULL, -- all parameters with their values, JSON
   row_check INTEGER NOT NULL -- see the head of this file
 ) STRICT;
 
@@ -206,8 +207,8 @@ CREATE TABLE assignment (
   digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of model, (layer, variant content key) and drops
   setting_digest BLOB NOT NULL CHECK (length(setting_digest) = 32), -- of model, (layer, method, level) and drops
   model_id INTEGER NOT NULL REFERENCES model (id), -- whose
-  variant_ids TEXT NOT NULL CHECK (json_valid(variant_ids)), -- JSON array by layer_index; null: dense or dropped
-  dropped_subblocks TEXT NOT NULL CHECK (json_valid(dropped_subblocks)), -- JSON array such as ["3.attention"], sorted
+  variant_ids TEXT NOT NULL, -- JSON array by layer_index; null: dense or dropped
+  dropped_subblocks TEXT NOT NULL, -- JSON array such as ["3.attention"], sorted
   code_bits INTEGER NOT NULL, -- sum over layers; a dense layer counts its stored bits, a dropped one nothing
   stored_bits INTEGER NOT NULL, -- sum over layers with scales, zero points and masks
   row_check INTEGER NOT NULL -- see the head of this file
@@ -295,7 +296,7 @@ CREATE TABLE run (
   uuid TEXT NOT NULL UNIQUE, -- the same in every file that holds the run
   name TEXT NOT NULL UNIQUE, -- what users call it
   recipe_digest BLOB NOT NULL CHECK (length(recipe_digest) = 32), -- of the recipe and everything it points to
-  recipe TEXT NOT NULL CHECK (json_valid(recipe)), -- all parameters, JSON
+  recipe TEXT NOT NULL, -- all parameters, JSON
   model_id INTEGER NOT NULL REFERENCES model (id), -- what is compressed
   space_id INTEGER NOT NULL REFERENCES space (id), -- the choices, with pinned variants and costs
   budget_bits INTEGER NOT NULL, -- no candidate costs more
@@ -402,7 +403,7 @@ CREATE VIEW assignment_summary AS
 SELECT a.id AS assignment_id, lower(hex(a.digest)) AS assignment, m.name AS model,
   1.0 * a.code_bits / m.compressible_weight_count AS average_bits,
   1.0 * a.stored_bits / m.compressible_weight_count AS average_stored_bits, a.stored_bits / 8 AS stored_bytes,
-  json_array_length(a.dropped_subblocks) AS dropped_subblock_count
+  (SELECT count(*) FROM json_each(a.dropped_subblocks)) AS dropped_subblock_count
 FROM assignment a JOIN model m ON m.id = a.model_id;
 
 -- One row per layer of an assignment. bits is NULL where the layer is dense or dropped.
@@ -462,7 +463,7 @@ WHERE place = 1;
 CREATE VIEW run_summary AS
 SELECT r.id AS run_id, r.name AS run, r.state, m.name AS model, me.name AS measure, me.top_k, cal.name AS calibration_set,
   val.name AS validation_set, 1.0 * r.budget_bits / m.compressible_weight_count AS target_bits, sp.cost,
-  json_extract(r.recipe, '$.seed') AS seed, json_extract(r.recipe, '$.generations') AS generations,
+  (SELECT j.value FROM json_each(r.recipe) j WHERE j.key = 'seed') AS seed, (SELECT j.value FROM json_each(r.recipe) j WHERE j.key = 'generations') AS generations,
   (SELECT max(g.generation_index) FROM generation g WHERE g.run_id = r.id) AS closed_generation,
   lower(hex(st.digest)) AS start_assignment, lower(hex(re.digest)) AS reference_assignment,
   lower(hex(fo.digest)) AS found_assignment, r.recommendation, o.name AS origin_run, r.origin_generation, r.created_at
@@ -501,46 +502,93 @@ JOIN assignment a ON a.id = c.assignment_id JOIN stage st ON st.run_id = x.run_i
 JOIN sequence_list sl ON sl.id = st.minibatch_id;
 
 -- Two assignments compared on the same sequences: difference of the values (first minus second) and its paired standard
--- error over sequences. Complete pairs only.
+-- error over sequences, for perplexity by the delta method. Complete pairs only. Ask for one assignment at a time: all pairs
+-- of a large file are many.
 CREATE VIEW paired_difference AS
-SELECT t.data_set_id, d.name AS data_set, t.measure_id, me.name AS measure, me.top_k, t.assignment_id, t.other_assignment_id,
-  CASE me.name WHEN 'perplexity' THEN exp(t.mean) - exp(t.other_mean) ELSE t.mean - t.other_mean END AS difference,
+SELECT t.data_set_id, t.data_set, t.measure_id, t.measure, t.top_k, t.assignment_id, t.other_assignment_id,
+  CASE t.measure WHEN 'perplexity' THEN t.slope - t.other_slope ELSE t.mean - t.other_mean END AS difference,
   CASE WHEN t.observed_count > 1 THEN
-    sqrt(max(0.0, t.sum_squares - 2 * (t.mean - t.other_mean) * t.sum_products
-      + (t.mean - t.other_mean) * (t.mean - t.other_mean) * t.count_squares)
-      * t.observed_count / (t.observed_count - 1)) / t.prediction_count
-    * CASE me.name WHEN 'perplexity' THEN exp((t.mean + t.other_mean) / 2) ELSE 1 END END AS standard_error
+    sqrt(max(0.0, (t.slope + t.other_slope) * (t.slope + t.other_slope) / 4 * t.dd
+        + (t.slope - t.other_slope) * (t.slope - t.other_slope) * t.uu
+        + (t.slope * t.slope - t.other_slope * t.other_slope) * t.du
+        - (t.slope + t.other_slope) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.dn
+        - 2 * (t.slope - t.other_slope) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.un
+        + (t.slope * t.mean - t.other_slope * t.other_mean) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.nn)
+      * t.observed_count / (t.observed_count - 1)) / t.prediction_count END AS standard_error
 FROM (
-  SELECT ds.id AS data_set_id, e.measure_id, e.assignment_id, f.assignment_id AS other_assignment_id,
-    count(*) AS observed_count, count(*) = l.sequence_count AND count(e.sum - f.sum) = l.sequence_count AS complete,
-    sum(e.sum) / sum(e.prediction_count) AS mean, sum(f.sum) / sum(f.prediction_count) AS other_mean,
-    sum(e.prediction_count) AS prediction_count, sum((e.sum - f.sum) * (e.sum - f.sum)) AS sum_squares,
-    sum((e.sum - f.sum) * e.prediction_count) AS sum_products,
-    sum(1.0 * e.prediction_count * e.prediction_count) AS count_squares
-  FROM evaluation e JOIN evaluation f ON f.measure_id = e.measure_id AND f.sequence_id = e.sequence_id
-  JOIN sequence_list_item i ON i.sequence_id = e.sequence_id
-  JOIN data_set ds ON ds.sequence_list_id = i.sequence_list_id JOIN sequence_list l ON l.id = ds.sequence_list_id
-  GROUP BY e.assignment_id, f.assignment_id, ds.id, e.measure_id) t
-JOIN data_set d ON d.id = t.data_set_id JOIN measure me ON me.id = t.measure_id
-WHERE t.complete;
+  -- slope is the derivative of the value by the mean. Per sequence, d is the difference of the two sums, u half their sum
+  -- and n the number of predictions: so nothing large cancels when the two are close.
+  SELECT g.*, d.name AS data_set, me.name AS measure, me.top_k,
+    CASE me.name WHEN 'perplexity' THEN exp(g.mean) ELSE 1.0 END AS slope,
+    CASE me.name WHEN 'perplexity' THEN exp(g.other_mean) ELSE 1.0 END AS other_slope
+  FROM (
+    SELECT ds.id AS data_set_id, e.measure_id, e.assignment_id, f.assignment_id AS other_assignment_id,
+      count(*) AS observed_count, sum(e.prediction_count) AS prediction_count,
+      sum(e.sum) / sum(e.prediction_count) AS mean, sum(f.sum) / sum(f.prediction_count) AS other_mean,
+      sum((e.sum - f.sum) * (e.sum - f.sum)) AS dd, sum((e.sum + f.sum) * (e.sum + f.sum)) / 4 AS uu,
+      sum((e.sum - f.sum) * (e.sum + f.sum)) / 2 AS du, sum((e.sum - f.sum) * e.prediction_count) AS dn,
+      sum((e.sum + f.sum) * e.prediction_count) / 2 AS un, sum(1.0 * e.prediction_count * e.prediction_count) AS nn
+    FROM evaluation e JOIN evaluation f ON f.measure_id = e.measure_id AND f.sequence_id = e.sequence_id
+    JOIN sequence_list_item i ON i.sequence_id = e.sequence_id
+    JOIN data_set ds ON ds.sequence_list_id = i.sequence_list_id JOIN sequence_list l ON l.id = ds.sequence_list_id
+    GROUP BY e.assignment_id, f.assignment_id, ds.id, e.measure_id
+    HAVING count(e.sum - f.sum) = l.sequence_count) g
+  JOIN data_set d ON d.id = g.data_set_id JOIN measure me ON me.id = g.measure_id) t;
 
 -- The report of a run: dense, start, reference and found assignment on both data sets, in the run's measure and in
--- perplexity; difference and its paired standard error are against the reference.
+-- perplexity; difference and its paired standard error are against the reference, as in paired_difference. It starts from
+-- the run's few points, so that its time does not grow with the file.
 CREATE VIEW run_result AS
-SELECT r.name AS run, p.point, e.data_set, CASE WHEN e.data_set_id = r.calibration_set_id THEN 'calibration'
-    ELSE 'validation' END AS data_set_role, e.measure, e.top_k, e.value, e.standard_error, pd.difference,
-  pd.standard_error AS difference_standard_error, s.average_bits, s.average_stored_bits, s.stored_bytes, s.assignment,
-  s.assignment_id
-FROM run r JOIN (
-  SELECT id AS run_id, 'found' AS point, found_assignment_id AS assignment_id FROM run
-  UNION ALL SELECT id, 'reference', reference_assignment_id FROM run
-  UNION ALL SELECT id, 'start', start_assignment_id FROM run
-  UNION ALL SELECT id, 'dense', dense_assignment_id FROM run) p ON p.run_id = r.id
-JOIN assignment_summary s ON s.assignment_id = p.assignment_id
-JOIN evaluation_summary e ON e.assignment_id = p.assignment_id AND e.complete
-  AND e.data_set_id IN (r.calibration_set_id, r.validation_set_id)
-LEFT JOIN paired_difference pd ON pd.assignment_id = p.assignment_id AND pd.other_assignment_id = r.reference_assignment_id
-  AND pd.data_set_id = e.data_set_id AND pd.measure_id = e.measure_id;
+SELECT r.name AS run, t.point, t.data_set, CASE WHEN t.data_set_id = r.calibration_set_id THEN 'calibration'
+    ELSE 'validation' END AS data_set_role, t.measure, t.top_k,
+  CASE t.measure WHEN 'perplexity' THEN t.slope ELSE t.mean END AS value,
+  CASE WHEN t.observed_count > 1 THEN
+    sqrt(max(0.0, t.ss - 2 * t.mean * t.sn + t.mean * t.mean * t.nn) * t.observed_count / (t.observed_count - 1))
+      / t.prediction_count * t.slope END AS standard_error,
+  CASE t.measure WHEN 'perplexity' THEN t.slope - t.other_slope ELSE t.mean - t.other_mean END AS difference,
+  CASE WHEN t.observed_count > 1 AND t.other_mean IS NOT NULL THEN
+    sqrt(max(0.0, (t.slope + t.other_slope) * (t.slope + t.other_slope) / 4 * t.dd
+        + (t.slope - t.other_slope) * (t.slope - t.other_slope) * t.uu
+        + (t.slope * t.slope - t.other_slope * t.other_slope) * t.du
+        - (t.slope + t.other_slope) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.dn
+        - 2 * (t.slope - t.other_slope) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.un
+        + (t.slope * t.mean - t.other_slope * t.other_mean) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.nn)
+      * t.observed_count / (t.observed_count - 1)) / t.prediction_count END AS difference_standard_error,
+  s.average_bits, s.average_stored_bits, s.stored_bytes, s.assignment, s.assignment_id
+FROM (
+  SELECT g.*, d.name AS data_set, me.name AS measure, me.top_k,
+    CASE me.name WHEN 'perplexity' THEN exp(g.mean) ELSE 1.0 END AS slope,
+    CASE me.name WHEN 'perplexity' THEN exp(g.other_mean) ELSE 1.0 END AS other_slope
+  FROM (
+    SELECT o.run_id, o.point, o.assignment_id, o.data_set_id, o.measure_id, count(*) AS observed_count,
+      sum(o.n) AS prediction_count, sum(o.s) / sum(o.n) AS mean,
+      CASE WHEN count(o.f) = count(*) THEN sum(o.f) / sum(o.n) END AS other_mean,
+      sum(o.s * o.s) AS ss, sum(o.s * o.n) AS sn, sum(1.0 * o.n * o.n) AS nn,
+      sum((o.s - o.f) * (o.s - o.f)) AS dd, sum((o.s + o.f) * (o.s + o.f)) / 4 AS uu,
+      sum((o.s - o.f) * (o.s + o.f)) / 2 AS du, sum((o.s - o.f) * o.n) AS dn, sum((o.s + o.f) * o.n) / 2 AS un
+    FROM (
+      SELECT p.run_id, p.point, p.assignment_id, ds.id AS data_set_id, l.sequence_count, e.measure_id, e.sum AS s,
+        e.prediction_count AS n,
+        (SELECT f.sum FROM evaluation f WHERE f.assignment_id = p.reference_assignment_id
+          AND f.measure_id = e.measure_id AND f.sequence_id = e.sequence_id) AS f
+      FROM (
+        SELECT id AS run_id, 'found' AS point, found_assignment_id AS assignment_id, reference_assignment_id,
+          calibration_set_id, validation_set_id FROM run
+        UNION ALL SELECT id, 'reference', reference_assignment_id, reference_assignment_id, calibration_set_id,
+          validation_set_id FROM run
+        UNION ALL SELECT id, 'start', start_assignment_id, reference_assignment_id, calibration_set_id,
+          validation_set_id FROM run
+        UNION ALL SELECT id, 'dense', dense_assignment_id, reference_assignment_id, calibration_set_id,
+          validation_set_id FROM run) p
+      JOIN data_set ds ON ds.id IN (p.calibration_set_id, p.validation_set_id)
+      JOIN sequence_list l ON l.id = ds.sequence_list_id
+      CROSS JOIN sequence_list_item i ON i.sequence_list_id = l.id
+      CROSS JOIN measure m CROSS JOIN evaluation e ON e.assignment_id = p.assignment_id AND e.measure_id = m.id
+        AND e.sequence_id = i.sequence_id) o
+    GROUP BY o.run_id, o.point, o.data_set_id, o.measure_id
+    HAVING count(o.s) = o.sequence_count) g
+  JOIN data_set d ON d.id = g.data_set_id JOIN measure me ON me.id = g.measure_id) t
+JOIN run r ON r.id = t.run_id JOIN assignment_summary s ON s.assignment_id = t.assignment_id;
 
 -- What was computed when, by whom and where, and what the cache saved.
 CREATE VIEW job_summary AS

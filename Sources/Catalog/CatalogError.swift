@@ -22,7 +22,14 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
   case nameTaken(String)
   /// A file operation beside the database failed.
   case inputOutput(path: String, detail: String)
+  /// A user's statement would do more than read, or is not one statement with all its parameters.
+  case refusedQuery(String)
+  /// A user's statement is wrong, in SQLite's words.
+  case invalidQuery(String)
+  /// A user's statement took longer than it was given.
+  case queryTimedOut(seconds: Double)
 
+  /// What is wrong, what was received, and what to do.
   public var description: String {
     switch self {
     case .missing(let path): return "\(path): no such file; make a catalog with: evodb init \(path)"
@@ -38,6 +45,10 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
     case .notFound(let detail): return detail
     case .nameTaken(let detail): return detail
     case .inputOutput(let path, let detail): return "\(path): \(detail)"
+    case .refusedQuery(let detail): return "query refused: \(detail)"
+    case .invalidQuery(let message): return "SQL error: \(message)"
+    case .queryTimedOut(let seconds):
+      return "the query took more than \(seconds) s and was stopped; narrow it, or give it more time with --timeout"
     }
   }
 }

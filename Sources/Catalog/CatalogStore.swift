@@ -1,4 +1,3 @@
-import CSQLite
 import Foundation
 
 /// An open catalog file: one connection behind a lock, with synchronous transactions.
@@ -36,8 +35,8 @@ public final class CatalogStore: @unchecked Sendable {
   ///   - command: what this process does, for the message that a second writer gets.
   /// - Throws: `CatalogError`, `SQLiteError`.
   public init(path: String, mode: Mode, command: String = "") throws {
-    guard sqlite3_libversion_number() >= CatalogSchema.requiredSQLite else {
-      throw CatalogError.oldSQLite(version: String(cString: sqlite3_libversion()), required: "3.37")
+    guard Connection.libraryVersion >= CatalogSchema.requiredSQLite else {
+      throw CatalogError.oldSQLite(version: Connection.libraryVersionText, required: "3.37")
     }
     let exists = FileManager.default.fileExists(atPath: path)
     if mode == .create, exists { throw CatalogError.exists(path: path) }
@@ -52,10 +51,16 @@ public final class CatalogStore: @unchecked Sendable {
     let writerLock = mode == .read ? nil : try WriterLock(forCatalog: path, command: command)
     self.writerLock = writerLock
     if let dead = writerLock?.predecessor {
-      notices.append("took over from process \(dead.pid) (evodb \(dead.command), since \(dead.since)), which ended without closing \(path)")
+      notices.append(
+        "took over from process \(dead.pid) (evodb \(dead.command), since \(dead.since)), "
+          + "which ended without closing \(path)")
     }
     self.notices = notices
+    var isOurs = mode != .create
     do {
+      // Two may have found no file; the one that got the lock later finds the other's.
+      if mode == .create, FileManager.default.fileExists(atPath: path) { throw CatalogError.exists(path: path) }
+      isOurs = true
       // Another process's switch of the journal mode takes milliseconds; 5 s outlasts it on any disk.
       connection = try Connection(
         path: path, access: mode == .create ? .create : mode == .write ? .readWrite : .readOnly,
@@ -64,8 +69,10 @@ public final class CatalogStore: @unchecked Sendable {
       if mode != .create { try Self.refuseForeign(connection, path: path) }
       if mode != .read { try beginWriting() }
     } catch {
+      // What failed to open must not be closed like a catalog of ours: `deinit` runs even so.
+      isClosed = true
+      if mode == .create, isOurs { for suffix in ["", "-wal", "-shm", "-journal"] { unlink(path + suffix) } }
       writerLock?.release()
-      if mode == .create { unlink(path) }
       throw Self.translated(error, path: path)
     }
   }
@@ -84,7 +91,9 @@ public final class CatalogStore: @unchecked Sendable {
       // A reader may hold a snapshot: try for 50 ms, then leave the log for the next writer.
       connection.setBusyTimeout(milliseconds: 0)
       for _ in 0..<5 {
-        if (try? connection.checkpoint()) == true, (try? connection.execute("PRAGMA journal_mode = DELETE")) != nil { break }
+        if (try? connection.checkpoint()) == true, (try? connection.execute("PRAGMA journal_mode = DELETE")) != nil {
+          break
+        }
         usleep(10_000)
       }
     }
@@ -109,7 +118,7 @@ public final class CatalogStore: @unchecked Sendable {
         result = try body(CatalogTransaction(connection: connection, rows: rows))
         try connection.execute("COMMIT")
       } catch {
-        if sqlite3_get_autocommit(connection.handle) == 0 { try? connection.execute("ROLLBACK") }
+        if connection.isInTransaction { try? connection.execute("ROLLBACK") }
         rows.forgetIDs()
         throw error
       }
@@ -181,15 +190,20 @@ public final class CatalogStore: @unchecked Sendable {
     guard version <= CatalogSchema.version else {
       throw CatalogError.newerSchema(path: path, found: version, supported: CatalogSchema.version)
     }
-    let digest = try? connection.firstRow("SELECT value FROM catalog_property WHERE name = 'schema_digest'", []) { $0.text(0) }
+    let isKnown = try connection.integer("SELECT 1 FROM sqlite_schema WHERE name = 'catalog_property'") != nil
+    let digest =
+      isKnown
+      ? try connection.firstRow("SELECT value FROM catalog_property WHERE name = 'schema_digest'") { $0.text(0) } : nil
     guard digest == CatalogSchema.digest.hex else {
-      throw CatalogError.notACatalog(path: path, reason: "made by another development build; make a new one with: evodb init FILE")
+      throw CatalogError.notACatalog(
+        path: path, reason: "made by another development build; make a new one with: evodb init FILE")
     }
   }
 
   private static func translated(_ error: any Error, path: String) -> any Error {
     guard let error = error as? SQLiteError else { return error }
-    if error.isDamage { return CatalogError.notACatalog(path: path, reason: error.message) }
+    if error.isNoDatabase { return CatalogError.notACatalog(path: path, reason: error.message) }
+    if error.isDamage { return CatalogError.damaged("\(path): \(error.message)") }
     if error.isBusy { return CatalogError.busy(path: path, reason: "another program holds it (\(error.message))") }
     return error
   }

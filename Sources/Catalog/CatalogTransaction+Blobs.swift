@@ -27,11 +27,12 @@ extension CatalogTransaction {
     }
     guard let head else { throw CatalogError.damaged("blob \(id) is missing") }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(head.byteCount)
+    // The count may be damaged: it must not decide how much memory is asked for.
+    bytes.reserveCapacity(min(max(head.byteCount, 0), 1 << 28))
     try connection.forEachRow("SELECT bytes FROM blob_chunk WHERE blob_id = ? ORDER BY chunk_index", [.integer(id)]) {
       bytes += $0.bytes(0)
     }
-    guard SHA256.digest(of: bytes) == head.digest else {
+    guard bytes.count == head.byteCount, SHA256.digest(of: bytes) == head.digest else {
       throw CatalogError.damaged("blob \(id) does not have its digest \(head.digest.short)…")
     }
     return bytes

@@ -91,7 +91,8 @@ extension CatalogTransaction {
         "weight_id": .integer(variant.weightID), "method_id": .integer(variant.methodID), "level": .text(variant.level),
         "bits": .real(variant.bits), "sparsity": .real(variant.sparsity),
         "statistic_recipe_key": .digest(variant.statisticRecipeKey), "statistic_id": .integer(variant.statisticID),
-        "nmse": .real(variant.nmse), "code_bits": .integer(variant.codeBits), "stored_bits": .integer(variant.storedBits),
+        "nmse": .real(variant.nmse), "code_bits": .integer(variant.codeBits),
+        "stored_bits": .integer(variant.storedBits),
         "blob_id": .integer(variant.blobID), "damping_used": .real(variant.dampingUsed),
         "dead_input_count": .integer(variant.deadInputCount), "trouble": .text(variant.trouble),
         "numerics_id": .integer(variant.numericsID),
@@ -126,9 +127,10 @@ extension CatalogTransaction {
   public func variant(id: Int64) throws -> VariantRecord {
     let variant = try connection.firstRow(
       """
-      SELECT id, recipe_key, content_key, weight_id, method_id, level, bits, sparsity, statistic_recipe_key, statistic_id,
-        nmse, code_bits, stored_bits, blob_id, damping_used, dead_input_count, trouble, numerics_id
-      FROM variant WHERE id = ?
+      SELECT v.id, v.recipe_key, v.content_key, v.weight_id, v.method_id, v.level, v.bits, v.sparsity,
+        v.statistic_recipe_key, v.statistic_id, v.nmse, v.code_bits, v.stored_bits, v.blob_id, v.damping_used,
+        v.dead_input_count, v.trouble, v.numerics_id, s.sequence_list_id, s.upstream_method_id, s.upstream_level
+      FROM variant v LEFT JOIN statistic s ON s.id = v.statistic_id WHERE v.id = ?
       """, [.integer(id)]
     ) { row in
       var variant = VariantRecord(
@@ -140,6 +142,10 @@ extension CatalogTransaction {
         numericsID: row.integer(17))
       variant.id = row.integer(0)
       variant.blobID = row.integer(13)
+      variant.calibration = row.optionalInteger(18).map {
+        VariantRecord.Calibration(
+          sequenceListID: $0, upstreamMethodID: row.optionalInteger(19), upstreamLevel: row.optionalText(20))
+      }
       return variant
     }
     guard let variant else { throw CatalogError.damaged("variant \(id) is missing") }

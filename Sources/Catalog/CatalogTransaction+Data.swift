@@ -88,7 +88,8 @@ extension CatalogTransaction {
       throw CatalogError.notFound("the catalog holds no data set; add one with: evodb data FILE NAME TEXT_FILE")
     }
     guard all.count == 1 else {
-      throw CatalogError.notFound("the catalog holds several data sets; choose with --data: \(all.map(\.name).joined(separator: ", "))")
+      throw CatalogError.notFound(
+        "the catalog holds several data sets; choose with --data: \(all.map(\.name).joined(separator: ", "))")
     }
     return first
   }
@@ -109,5 +110,13 @@ extension CatalogTransaction {
       result.append(SequenceRecord(id: row.integer(0), digest: try row.digest(1), tokenIDs: ids))
     }
     return result
+  }
+}
+
+extension CatalogTransaction {
+  /// The data set that the newest statistic rests on; nil if there is no statistic, or its data set has no name here.
+  public func lastCalibratedDataSet() throws -> DataSetRecord? {
+    let listID = try connection.integer("SELECT sequence_list_id FROM statistic ORDER BY id DESC LIMIT 1")
+    return try dataSets().first { $0.sequenceListID == listID }
   }
 }

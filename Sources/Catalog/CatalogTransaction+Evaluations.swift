@@ -86,7 +86,9 @@ extension CatalogTransaction {
   /// - Throws: `CatalogError.notFound` if several fit.
   public func assignment(digestPrefix prefix: String) throws -> AssignmentRecord? {
     let prefix = prefix.lowercased()
-    guard prefix.count >= 8, let low = Hexadecimal.bytes(prefix.count % 2 == 0 ? prefix : prefix + "0") else { return nil }
+    guard prefix.count >= 8, let low = Hexadecimal.bytes(prefix.count % 2 == 0 ? prefix : prefix + "0") else {
+      return nil
+    }
     var ids: [Int64] = []
     try connection.forEachRow(
       "SELECT id, digest FROM assignment WHERE digest >= ? ORDER BY digest LIMIT 2", [.blob(low)]
@@ -159,5 +161,38 @@ extension CatalogTransaction {
         "model_id": .integer(modelID), "sequence_id": .integer(sequenceID), "numerics_id": .integer(numericsID),
         "hidden_blob_id": .integer(try store(blob: bytes)),
       ])
+  }
+}
+
+/// Fitness on a data set, as the view `evaluation_summary` gives it.
+public struct EvaluationSummary: Equatable, Sendable {
+  /// Name and k of the measure.
+  public var measure: String
+  /// k of `topk-kl`.
+  public var topK: Int?
+  /// Whether every sequence has an answer.
+  public var isComplete: Bool
+  /// Mean, or perplexity; nil unless complete and finite.
+  public var value: Double?
+  /// Over sequences.
+  public var standardError: Double?
+}
+
+extension CatalogTransaction {
+  /// All that is known of an assignment on a data set.
+  public func evaluationSummaries(ofAssignment assignmentID: Int64, dataSetID: Int64) throws -> [EvaluationSummary] {
+    var result: [EvaluationSummary] = []
+    try connection.forEachRow(
+      """
+      SELECT measure, top_k, complete, value, standard_error FROM evaluation_summary
+      WHERE assignment_id = ? AND data_set_id = ?
+      """, [.integer(assignmentID), .integer(dataSetID)]
+    ) { row in
+      result.append(
+        EvaluationSummary(
+          measure: row.text(0), topK: row.optionalInteger(1).map { Int($0) }, isComplete: row.integer(2) != 0,
+          value: row.optionalReal(3), standardError: row.optionalReal(4)))
+    }
+    return result
   }
 }

@@ -36,7 +36,8 @@ extension CatalogTransaction {
         "tensor",
         [
           "model_id": .integer(model.id), "name": .text(tensor.name), "dtype": .text(tensor.dtype),
-          "shape": .text("[\(tensor.shape.map { String($0) }.joined(separator: ","))]"), "digest": .digest(tensor.digest),
+          "shape": .text("[\(tensor.shape.map { String($0) }.joined(separator: ","))]"),
+          "digest": .digest(tensor.digest),
         ])
     }
     var siteIDs: [String: Int64] = [:]
@@ -74,11 +75,15 @@ extension CatalogTransaction {
     if let name {
       let found = models.filter { $0.name == name }
       if let model = found.first { return model }
-      return try Self.only(models.filter { $0.digest.hex.hasPrefix(name) && name.count >= 8 }, "model", name, models.map(\.name))
+      return try Self.only(
+        models.filter { $0.digest.hex.hasPrefix(name) && name.count >= 8 }, "model", name, models.map(\.name))
     }
-    guard !models.isEmpty else { throw CatalogError.notFound("the catalog holds no model; add one with: evodb import FILE MODEL_DIR") }
+    guard !models.isEmpty else {
+      throw CatalogError.notFound("the catalog holds no model; add one with: evodb import FILE MODEL_DIR")
+    }
     guard models.count == 1 else {
-      throw CatalogError.notFound("the catalog holds several models; choose with --model: \(models.map(\.name).joined(separator: ", "))")
+      throw CatalogError.notFound(
+        "the catalog holds several models; choose with --model: \(models.map(\.name).joined(separator: ", "))")
     }
     return models[0]
   }
@@ -107,7 +112,8 @@ extension CatalogTransaction {
     let source = try connection.firstRow(
       "SELECT folder, fingerprint, tokenizer_digest FROM model_source WHERE model_id = ?", [.integer(modelID)]
     ) { row in
-      ModelSource(folder: row.text(0), fingerprint: row.text(1), tokenizerDigest: row.isNull(2) ? nil : try row.digest(2))
+      ModelSource(
+        folder: row.text(0), fingerprint: row.text(1), tokenizerDigest: row.isNull(2) ? nil : try row.digest(2))
     }
     guard let source else {
       throw CatalogError.notFound("the catalog does not know where the model's files lie; import it again")

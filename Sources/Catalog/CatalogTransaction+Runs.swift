@@ -37,7 +37,8 @@ extension CatalogTransaction {
   /// A space by its local id.
   public func space(id: Int64) throws -> SpaceRecord {
     let head = try connection.firstRow(
-      "SELECT s.model_id, m.digest, s.cost FROM space s JOIN model m ON m.id = s.model_id WHERE s.id = ?", [.integer(id)]
+      "SELECT s.model_id, m.digest, s.cost FROM space s JOIN model m ON m.id = s.model_id WHERE s.id = ?",
+      [.integer(id)]
     ) { (modelID: $0.integer(0), model: try $0.digest(1), cost: $0.text(2)) }
     guard let head else { throw CatalogError.damaged("space \(id) is missing") }
     var space = SpaceRecord(modelID: head.modelID, modelDigest: head.model, cost: head.cost, units: [])
@@ -62,7 +63,9 @@ extension CatalogTransaction {
       """, [.integer(id)]
     ) { row in
       let unit = Int(row.integer(0))
-      guard space.units.indices.contains(unit) else { throw CatalogError.damaged("space \(id): a level without its unit") }
+      guard space.units.indices.contains(unit) else {
+        throw CatalogError.damaged("space \(id): a level without its unit")
+      }
       let member = SpaceRecord.Member(
         layerID: row.integer(4), layerName: row.text(5), layerIndex: Int(row.integer(6)),
         variantID: row.optionalInteger(7), contentKey: row.isNull(8) ? nil : try row.digest(8),
@@ -142,8 +145,11 @@ extension CatalogTransaction {
     if let name { return try Self.only(all.filter { $0.name == name }, "run", name, all.map(\.name)) }
     if all.count == 1 { return all[0] }
     if let open = all.last(where: { !$0.isFinished }) { return open }
-    guard !all.isEmpty else { throw CatalogError.notFound("the catalog holds no run; start one with: evodb search FILE --target-bits 3") }
-    throw CatalogError.notFound("the catalog holds several runs; name one of: \(all.map(\.name).joined(separator: ", "))")
+    guard !all.isEmpty else {
+      throw CatalogError.notFound("the catalog holds no run; start one with: evodb search FILE --target-bits 3")
+    }
+    throw CatalogError.notFound(
+      "the catalog holds several runs; name one of: \(all.map(\.name).joined(separator: ", "))")
   }
 
   /// The run with this recipe, the finished one first; nil if there is none.

@@ -11,7 +11,8 @@ public struct CatalogTransaction {
   }
 
   /// The id of the row of `table` whose digest is `digest`, inserting it if it is new.
-  func intern(_ table: String, _ digest: Digest, _ values: @autoclosure () throws -> [String: SQLValue]) throws -> Int64 {
+  func intern(_ table: String, _ digest: Digest, _ values: @autoclosure () throws -> [String: SQLValue]) throws -> Int64
+  {
     if let id = try id(of: digest, in: table) { return id }
     var values = try values()
     values["digest"] = .digest(digest)

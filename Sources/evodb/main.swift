@@ -1,1 +1,3 @@
-print("evodb")
+import Foundation
+
+exit(Evodb.registry.run(Array(CommandLine.arguments.dropFirst()), in: .process()).rawValue)

@@ -25,7 +25,9 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     var result: [UInt8] = []
     result.reserveCapacity(32)
     for word in [words.0, words.1, words.2, words.3] {
-      for shift in stride(from: 56, through: 0, by: -8) { result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+      for shift in stride(from: 56, through: 0, by: -8) {
+        result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+      }
     }
     return result
   }
@@ -37,12 +39,16 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
   public var hex: String { Hexadecimal.string(bytes) }
   /// The first 12 hexadecimal digits, for people.
   public var short: String { String(hex.prefix(12)) }
+  /// The hexadecimal digits.
   public var description: String { hex }
 
+  /// Whether all bytes agree.
   public static func == (a: Digest, b: Digest) -> Bool {
     a.words.0 == b.words.0 && a.words.1 == b.words.1 && a.words.2 == b.words.2 && a.words.3 == b.words.3
   }
+  /// The order of the bytes, which is also that of the hexadecimal digits.
   public static func < (a: Digest, b: Digest) -> Bool { a.words < b.words }
+  /// Hashes the first eight bytes: they are as good as random.
   public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }
 

@@ -66,6 +66,16 @@ public struct StatisticRecord: Equatable, Sendable {
 
 /// The compressed weights of one layer at one level.
 public struct VariantRecord: Equatable, Sendable {
+  /// The conditions of a calibration.
+  public struct Calibration: Hashable, Sendable {
+    /// Local id of the calibration sequences.
+    public var sequenceListID: Int64
+    /// Local id of the method that compressed earlier blocks; nil: dense, or nothing before.
+    public var upstreamMethodID: Int64?
+    /// Its level.
+    public var upstreamLevel: String?
+  }
+
   /// Local id.
   public var id: Int64 = 0
   /// What was asked.
@@ -86,6 +96,8 @@ public struct VariantRecord: Equatable, Sendable {
   public var statisticRecipeKey: Digest?
   /// The realisation used.
   public var statisticID: Int64?
+  /// On what data and behind what it was calibrated; set on stored variants that rest on a statistic.
+  public var calibration: Calibration?
   /// Relative layer error.
   public var nmse: Double?
   /// What counts under cost `codes`.

@@ -14,7 +14,9 @@ public struct SequenceRecord: Hashable, Sendable {
     return record.digest
   }
 
+  /// Whether the token ids agree; local ids do not count.
   public static func == (a: SequenceRecord, b: SequenceRecord) -> Bool { a.digest == b.digest }
+  /// Hashes the content key.
   public func hash(into hasher: inout Hasher) { hasher.combine(digest) }
 }
 

@@ -4,8 +4,11 @@ public struct JobRecord: Equatable, Sendable {
   public enum Outcome: String, Sendable {
     /// At work; after a crash: killed.
     case running
+    /// Ended as asked.
     case done
+    /// Stopped safely before its end.
     case interrupted
+    /// Ended by an error.
     case failed
   }
 

@@ -2,8 +2,9 @@
 public struct SpaceRecord: Equatable, Sendable {
   /// A layer of a unit at a level.
   public struct Member: Equatable, Sendable {
-    /// Local id and name of the layer.
+    /// Local id of the layer.
     public var layerID: Int64
+    /// Name of the layer.
     public var layerName: String
     /// Index of the layer in its model.
     public var layerIndex: Int
@@ -94,7 +95,8 @@ public struct SpaceRecord: Equatable, Sendable {
     for (unitIndex, unit) in units.enumerated() {
       record.set("unit.\(unitIndex)", "\(unit.name)/\(unit.sizeGroup)/\(unit.nameGroup)/\(unit.weightCount)")
       for (levelIndex, level) in unit.levels.enumerated() {
-        let members = level.members.map { member in
+        // In the order in which the catalog gives them back.
+        let members = level.members.sorted { $0.layerIndex < $1.layerIndex }.map { member in
           "\(member.layerName)=\(member.isDropped ? "drop" : member.contentKey?.hex ?? "dense")"
         }
         record.set("level.\(unitIndex).\(levelIndex)", "\(level.cost)/\(level.label)/\(members.joined(separator: ","))")
@@ -114,18 +116,25 @@ public struct RunRecord: Equatable, Sendable {
   public var recipeDigest: Digest
   /// All parameters, JSON.
   public var recipe: String
-  /// Local ids of what the recipe points to.
+  /// Local id of what is compressed.
   public var modelID: Int64
+  /// Local id of the choices.
   public var spaceID: Int64
+  /// Local id of the fitness.
   public var measureID: Int64
+  /// Local id of what fitness is measured on.
   public var calibrationSetID: Int64
+  /// Local id of the held-out data set; nil: none.
   public var validationSetID: Int64?
   /// No candidate costs more.
   public var budget: Int64
-  /// Local ids of the assignments that the report speaks of.
+  /// Local id of the uncompressed assignment.
   public var denseAssignmentID: Int64
+  /// Local id of the first parent; nil: not chosen yet.
   public var startAssignmentID: Int64?
+  /// Local id of what the result is compared with.
   public var referenceAssignmentID: Int64?
+  /// Local id of the last parent; nil: not finished.
   public var foundAssignmentID: Int64?
   /// `found` or `reference`; nil: not finished.
   public var recommendation: String?
@@ -258,18 +267,23 @@ public struct RunResult: Equatable, Sendable {
   public var dataSet: String
   /// `calibration` or `validation`.
   public var role: String
-  /// The measure's name and k.
+  /// The measure's name.
   public var measure: String
+  /// k of `topk-kl`.
   public var topK: Int?
-  /// Mean over the set, and its standard error over sequences.
+  /// Mean KL per token in nats, or perplexity, over the whole set.
   public var value: Double
+  /// Standard error of `value` over sequences; nil for a single one.
   public var standardError: Double?
-  /// Against the reference, with the paired standard error.
+  /// `value` minus that of the reference.
   public var difference: Double?
+  /// Paired standard error of `difference` over sequences.
   public var differenceStandardError: Double?
-  /// Size.
+  /// Code bits per compressible weight.
   public var averageBits: Double
+  /// Stored bits per compressible weight.
   public var averageStoredBits: Double
+  /// Bytes of all compressible layers.
   public var storedByteCount: Int64
   /// Which assignment.
   public var assignment: Digest

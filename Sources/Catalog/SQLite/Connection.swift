@@ -11,6 +11,11 @@ final class Connection {
     case readOnly
   }
 
+  /// The version of the SQLite library: 3_037_000 for 3.37.0.
+  static var libraryVersion: Int32 { sqlite3_libversion_number() }
+  /// The version of the SQLite library, for people.
+  static var libraryVersionText: String { String(cString: sqlite3_libversion()) }
+
   let handle: OpaquePointer
   let path: String
   private var statements: [String: Statement] = [:]
@@ -24,7 +29,9 @@ final class Connection {
     case .readOnly: flags |= SQLITE_OPEN_READONLY
     }
     var handle: OpaquePointer?
-    let code = sqlite3_open_v2(path, &handle, flags, nil)
+    // A library built with SQLITE_USE_URI would take file:… for an address, and every one knows :memory:.
+    let isAddress = path.hasPrefix("file:") || path.hasPrefix(":")
+    let code = sqlite3_open_v2(isAddress ? "./" + path : path, &handle, flags, nil)
     guard code == SQLITE_OK, let handle else {
       let message = handle.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(code))
       sqlite3_close_v2(handle)
@@ -34,10 +41,11 @@ final class Connection {
     self.path = path
     sqlite3_busy_timeout(handle, busyTimeoutMilliseconds)
     // Defence against hostile files (sqlite.org/security.html): no writable schema, no functions with side effects from
-    // views, no double-quoted strings, checked page cells.
+    // views, no double-quoted strings, checked page cells. And closing changes nothing: checkpoints are the writer's.
     let settings: [(Int32, Int32)] = [
       (SQLITE_DBCONFIG_DEFENSIVE, 1), (SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0), (SQLITE_DBCONFIG_DQS_DML, 0),
       (SQLITE_DBCONFIG_DQS_DDL, 0), (SQLITE_DBCONFIG_ENABLE_FKEY, 1), (SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0),
+      (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1),
     ]
     for (option, value) in settings {
       let code = evodb_sqlite3_db_config_flag(handle, option, value)
@@ -59,6 +67,9 @@ final class Connection {
       code: sqlite3_extended_errcode(handle) == SQLITE_OK ? code : sqlite3_extended_errcode(handle),
       message: String(cString: sqlite3_errmsg(handle)), sql: sql)
   }
+
+  /// Whether a transaction is open: SQLite itself ends one after some errors.
+  var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
 
   func setBusyTimeout(milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
 

@@ -9,7 +9,8 @@ enum FileSystem {
   #if os(Linux)
     // Magic numbers of statfs(2) and of the file systems' headers.
     private static let remote: [UInt64: String] = [
-      0x6969: "NFS", 0x517b: "SMB", 0xff53_4d42: "CIFS", 0xfe53_4d42: "SMB2", 0x0bd0_0bd0: "Lustre", 0x4750_4653: "GPFS",
+      0x6969: "NFS", 0x517b: "SMB", 0xff53_4d42: "CIFS", 0xfe53_4d42: "SMB2", 0x0bd0_0bd0: "Lustre",
+      0x4750_4653: "GPFS",
       0x6573_5546: "FUSE", 0x0102_1997: "9P", 0x00c3_6400: "Ceph",
     ]
 

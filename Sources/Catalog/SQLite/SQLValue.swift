@@ -1,9 +1,14 @@
 /// A value as SQLite stores it.
 public enum SQLValue: Equatable, Sendable {
+  /// NULL.
   case null
+  /// A signed 64-bit integer.
   case integer(Int64)
+  /// A finite double.
   case real(Double)
+  /// UTF-8 text.
   case text(String)
+  /// Bytes.
   case blob([UInt8])
 
   /// An integer, or NULL for nil.

@@ -24,9 +24,12 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
   public var isPermission: Bool {
     [SQLITE_READONLY, SQLITE_PERM, SQLITE_CANTOPEN, SQLITE_AUTH].contains(primaryCode)
   }
+  /// Whether the file is no database.
+  public var isNoDatabase: Bool { primaryCode == SQLITE_NOTADB }
   /// Whether the file is damaged or no database.
   public var isDamage: Bool { [SQLITE_CORRUPT, SQLITE_NOTADB].contains(primaryCode) }
 
+  /// Code, message and the start of the statement.
   public var description: String {
     sql.map { "SQLite error \(code): \(message) in: \($0.prefix(200))" } ?? "SQLite error \(code): \(message)"
   }

@@ -15,6 +15,33 @@ final class Statement {
     self.sql = sql
   }
 
+  /// Prepares a text that must hold exactly one statement, beside white space and comments.
+  ///
+  /// - Throws: `CatalogError.refusedQuery` for none or several, `SQLiteError` for a wrong one.
+  init(only sql: String, on connection: Connection) throws {
+    guard !sql.utf8.contains(0) else { throw CatalogError.refusedQuery("the text contains a zero byte") }
+    let handle: OpaquePointer? = try sql.withCString { text in
+      var found: OpaquePointer?
+      var rest: UnsafePointer<CChar>? = text
+      while let start = rest, start.pointee != 0 {
+        var next: OpaquePointer?
+        let code = sqlite3_prepare_v3(connection.handle, start, -1, 0, &next, &rest)
+        if let first = found, code != SQLITE_OK || next != nil {
+          sqlite3_finalize(next)
+          sqlite3_finalize(first)
+          throw CatalogError.refusedQuery("the text holds more than one statement; give one at a time")
+        }
+        guard code == SQLITE_OK else { throw connection.error(code, sql: sql) }
+        found = found ?? next
+      }
+      return found
+    }
+    guard let handle else { throw CatalogError.refusedQuery("the text holds no statement") }
+    self.handle = handle
+    self.connection = connection
+    self.sql = sql
+  }
+
   deinit { sqlite3_finalize(handle) }
 
   var columnCount: Int { Int(sqlite3_column_count(handle)) }

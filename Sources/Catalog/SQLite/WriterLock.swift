@@ -28,7 +28,8 @@ final class WriterLock {
     while true {
       let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
       guard descriptor >= 0 else {
-        throw CatalogError.inputOutput(path: path, detail: "cannot make the lock file: \(String(cString: strerror(errno)))")
+        throw CatalogError.inputOutput(
+          path: path, detail: "cannot make the lock file: \(String(cString: strerror(errno)))")
       }
       guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
         let owner = Self.owner(descriptor)
@@ -53,7 +54,12 @@ final class WriterLock {
       }
       predecessor = previous
       self.descriptor = descriptor
-      try write(own)
+      do {
+        try write(own)
+      } catch {
+        release()
+        throw error
+      }
       return
     }
   }
@@ -68,7 +74,8 @@ final class WriterLock {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     let bytes = [UInt8](try encoder.encode(owner))
-    guard ftruncate(descriptor, 0) == 0, bytes.withUnsafeBytes({ pwrite(descriptor, $0.baseAddress, $0.count, 0) }) == bytes.count
+    guard ftruncate(descriptor, 0) == 0,
+      bytes.withUnsafeBytes({ pwrite(descriptor, $0.baseAddress, $0.count, 0) }) == bytes.count
     else {
       throw CatalogError.inputOutput(path: path, detail: "cannot write: \(String(cString: strerror(errno)))")
     }
@@ -86,7 +93,12 @@ final class WriterLock {
     return "process \(owner.pid) on \(owner.host) (evodb \(owner.command), since \(owner.since))"
   }
 
-  static var hostName: String { ProcessInfo.processInfo.hostName }
+  /// As the kernel knows it: Foundation's host name asks the network, which can take longer than a refusal may.
+  static var hostName: String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
+    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
 
   private static var bootID: String {
     guard let text = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8) else { return "" }

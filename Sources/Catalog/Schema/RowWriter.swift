@@ -59,7 +59,8 @@ final class RowWriter {
         append(UInt64(bitPattern: value))
       case .real(let value):
         bytes.append(2)
-        append(value.bitPattern)
+        // SQLite stores -0.0 as 0.0 (sqlite.org/floatingpoint.html).
+        append((value == 0 ? 0 : value).bitPattern)
       case .text(let value):
         bytes.append(3)
         append(UInt64(value.utf8.count))

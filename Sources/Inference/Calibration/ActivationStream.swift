@@ -49,7 +49,8 @@ final class ActivationStream {
       }
       let tasks = accumulators.indices.flatMap { site in (0..<accumulators[site].panelCount).map { (site, $0) } }
       let taken = inputs.map { $0.values }
-      try parallel(tasks.count) { task in accumulators[tasks[task].0].add(taken[tasks[task].0], toPanel: tasks[task].1) }
+      try parallel(tasks.count) { task in accumulators[tasks[task].0].add(taken[tasks[task].0], toPanel: tasks[task].1)
+      }
     }
     if advancing {
       self.streams = results.values

@@ -64,7 +64,9 @@ enum LowerTriangle {
 
   /// The symmetric matrix [width, width]; nil if the byte count does not fit.
   static func matrix(width: Int, bytes: [UInt8]) -> Matrix? {
-    guard let triangle = Matrix(rows: 1, columns: byteCount(width: width) / 4, littleEndianBytes: bytes) else { return nil }
+    guard let triangle = Matrix(rows: 1, columns: byteCount(width: width) / 4, littleEndianBytes: bytes) else {
+      return nil
+    }
     let result = Matrix(uninitializedRows: width, columns: width)
     var position = 0
     for row in 0..<width {

@@ -31,6 +31,7 @@ public enum Measure: Hashable, Sendable, CustomStringConvertible {
   /// Whether it compares with the dense model.
   public var needsTeacher: Bool { self != .perplexity }
 
+  /// The name with its parameter, as `init(_:)` reads it: `topk-kl:10`.
   public var description: String { topK.map { "\(name):\($0)" } ?? name }
 
   /// From `kl`, `topk-kl`, `topk-kl:K`, `perplexity`.

@@ -48,7 +48,8 @@ public final class WeightCache: @unchecked Sendable {
 
   private func insert(_ matrix: Matrix, for key: Key) {
     guard entries[key] == nil, matrix.byteCount <= capacity else { return }
-    while byteCount + matrix.byteCount > capacity, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {
+    while byteCount + matrix.byteCount > capacity, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse })
+    {
       entries[oldest.key] = nil
       byteCount -= oldest.value.matrix.byteCount
     }

@@ -60,7 +60,11 @@ public struct Subblock: Hashable, Sendable {
   /// From `3.attention`; nil for anything else.
   public init?(name: String) {
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 2, let index = Int(parts[0]), index >= 0, let half = Half(rawValue: String(parts[1])) else { return nil }
+    guard parts.count == 2, let index = Int(parts[0]), index >= 0, let half = Half(rawValue: String(parts[1])) else {
+      return nil
+    }
+    // One spelling only: names are compared as texts.
+    guard String(index) == parts[0] else { return nil }
     self.init(blockIndex: index, half: half)
   }
 

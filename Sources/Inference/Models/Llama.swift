@@ -1,6 +1,7 @@
 /// The Llama architecture: pre-norm blocks, rotary positions, grouped-query attention, SwiGLU (transformers'
 /// `modeling_llama.py`).
 public struct Llama: LanguageModel {
+  /// Raised when results change beyond rounding.
   public static let revision = 1
 
   private struct Norms: Sendable {
@@ -14,13 +15,20 @@ public struct Llama: LanguageModel {
   private let finalNorm: Matrix
   private let head: Matrix
   private let rotary: RotaryTable
+  /// All compressible layers: q, k, v, o, gate, up, down of each block.
   public let layers: [LayerDescription]
+  /// Four inputs a block: of q, k, v; of o; of gate, up; of down.
   public let sites: [SiteDescription]
 
+  /// Transformer blocks.
   public var blockCount: Int { configuration.blockCount }
+  /// Width of the residual stream.
   public var hiddenSize: Int { configuration.hiddenSize }
+  /// Tokens in the vocabulary.
   public var vocabularySize: Int { configuration.vocabularySize }
+  /// The longest sequence the configuration allows.
   public var maximumLength: Int { configuration.maximumPositions }
+  /// Bytes of embedding, head and rotary tables; the norms are too small to count.
   public var residentByteCount: Int {
     embedding.byteCount + (configuration.tiedEmbeddings ? 0 : head.byteCount) + rotary.cosine.byteCount * 2
   }
@@ -40,7 +48,8 @@ public struct Llama: LanguageModel {
         mlp: try checkpoint.vector("model.layers.\(block).post_attention_layernorm.weight", count: c.hiddenSize))
     }
     finalNorm = try checkpoint.vector("model.norm.weight", count: c.hiddenSize)
-    head = c.tiedEmbeddings
+    head =
+      c.tiedEmbeddings
       ? embedding : try checkpoint.matrix("lm_head.weight", rows: c.vocabularySize, columns: c.hiddenSize)
     rotary = RotaryTable(
       positions: min(longestSequence, c.maximumPositions), headDimension: c.headDimension, theta: c.ropeTheta)
@@ -83,10 +92,12 @@ public struct Llama: LanguageModel {
     return (layers, sites)
   }
 
+  /// The residual stream [n, hidden] of token ids below `vocabularySize`.
   public func embed(_ tokenIDs: [Int32]) -> Matrix {
     Matrix.gatherRows(of: embedding, tokenIDs)
   }
 
+  /// The residual stream [n, hidden] after block `index`: attention, then MLP, each behind its norm.
   public func block(
     _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
     tap: ((Int, Matrix) -> Void)?
@@ -120,14 +131,17 @@ public struct Llama: LanguageModel {
     return stream
   }
 
+  /// The last hidden state [n, hidden], after the final norm.
   public func finish(_ x: Matrix) -> Matrix {
     VectorKernels.rmsNorm(x, weight: finalNorm, epsilon: Float(configuration.normEpsilon))
   }
 
+  /// Logits [rows, vocabulary] of some rows of the last hidden state.
   public func logits(_ hidden: Matrix, rows: Range<Int>) -> Matrix {
     let result = Matrix(uninitializedRows: rows.count, columns: head.rows)
     BLAS.multiply(
-      hidden.panel(rows: rows, columns: 0..<hidden.columns), transposed: false, head.panel, transposed: true, into: result.panel)
+      hidden.panel(rows: rows, columns: 0..<hidden.columns), transposed: false, head.panel, transposed: true,
+      into: result.panel)
     return result
   }
 }

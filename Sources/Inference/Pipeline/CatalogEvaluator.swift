@@ -47,6 +47,16 @@ public final class CatalogEvaluator {
     of assignments: [AssignmentRecord], on sequences: [SequenceRecord], measures: [Measure],
     watch: @escaping (Int, Int) -> Void = { _, _ in }
   ) throws -> [[[Observation]]] {
+    let distinct = sequences.enumerated().filter { !sequences[..<$0.offset].contains($0.element) }.map(\.element)
+    guard distinct.count == sequences.count else {
+      // What occurs twice is answered once.
+      let rows = try observations(of: assignments, on: distinct, measures: measures, watch: watch)
+      return rows.map { row in
+        let answerOfID = Dictionary(uniqueKeysWithValues: zip(distinct.map(\.id), row))
+        return sequences.map { answerOfID[$0.id] ?? [] }
+      }
+    }
+    try model.check(sequences)
     let records = try measures.map { try record(of: $0) }
     var answers: [[[Observation]?]] = Array(
       repeating: Array(repeating: nil, count: sequences.count), count: assignments.count)
@@ -77,7 +87,8 @@ public final class CatalogEvaluator {
       position += batch.count
       let isDense = assignments.map { $0.variantIDs.allSatisfy { $0 == nil } && $0.droppedSubblocks.isEmpty }
       let denseWanted = batch.contains { s in wanted[s].contains { isDense[$0] } }
-      let hidden = needsTeacher || denseWanted
+      let hidden =
+        needsTeacher || denseWanted
         ? try teacherStates(batch.map { sequences[$0] }) : Array(repeating: nil, count: batch.count)
       var pending: [(a: Int, s: Int, answer: [Observation])] = []
 
@@ -102,6 +113,7 @@ public final class CatalogEvaluator {
       for (request, s) in batch.enumerated() {
         for a in wanted[s] where isDense[a] {
           guard let state = hidden[request] else { continue }
+          try job.cancellation.check()
           var sums: [Measure: Double?] = [:]
           for measure in measures { sums[measure] = .some(0) }
           if measures.contains(.perplexity) {
@@ -137,7 +149,8 @@ public final class CatalogEvaluator {
     var states = try job.store.read { tx in try sequences.map { try teachers.state(of: $0, tx) } }
     let missing = states.indices.filter { states[$0] == nil }
     guard !missing.isEmpty else { return states }
-    try evaluator.teacherHiddenStates(missing.map { sequences[$0].tokenIDs }, cancellation: job.cancellation) { index, hidden in
+    try evaluator.teacherHiddenStates(missing.map { sequences[$0].tokenIDs }, cancellation: job.cancellation) {
+      index, hidden in
       let place = missing[index]
       states[place] = hidden
       self.countWork(evaluations: 0)
@@ -153,7 +166,8 @@ public final class CatalogEvaluator {
   }
 
   private func store(
-    _ pieces: [(assignment: AssignmentRecord, sequence: SequenceRecord, answer: [Observation])], _ measures: [MeasureRecord]
+    _ pieces: [(assignment: AssignmentRecord, sequence: SequenceRecord, answer: [Observation])],
+    _ measures: [MeasureRecord]
   ) throws {
     guard !pieces.isEmpty else { return }
     countWork(evaluations: pieces.count)

@@ -8,11 +8,13 @@ import Foundation
 public final class CompressionJob {
   /// What came of it.
   public struct Outcome: Sendable {
-    /// Hessians accumulated now, and found in the catalog.
+    /// Hessians accumulated now.
     public var computedStatisticCount = 0
+    /// Hessians found in the catalog.
     public var foundStatisticCount = 0
-    /// Variants made now, and found in the catalog.
+    /// Variants made now.
     public var builtVariantCount = 0
+    /// Variants found in the catalog.
     public var foundVariantCount = 0
     /// Bytes of the variants made now.
     public var builtByteCount = 0
@@ -25,7 +27,6 @@ public final class CompressionJob {
   private let upstream: (method: MethodRecord, level: String)?
   private let stream: ActivationStream?
   private let work = WorkCounter()
-  private let tokenCount: Int
   /// Upstream variants by layer index, for moving the streams on.
   private var upstreamVariants: [Int: Int64] = [:]
   private var outcome = Outcome()
@@ -51,12 +52,11 @@ public final class CompressionJob {
     }
     if plan.needsHessians, let data = plan.data {
       let sequences = try job.store.read { try $0.sequences(ofList: data.sequenceListID) }
-      tokenCount = sequences.reduce(0) { $0 + $1.tokenIDs.count }
+      try model.check(sequences)
       stream = ActivationStream(
         model: model.network, weights: model.weights, sequences: sequences.map(\.tokenIDs),
         threadCount: job.threadCount, work: work, cancellation: job.cancellation)
     } else {
-      tokenCount = 0
       stream = nil
     }
   }
@@ -109,15 +109,17 @@ public final class CompressionJob {
     let isComplete = known.allSatisfy { $0 != nil && (!(keepsMatrix && plan.calibrates) || $0?.matrixBlobID != nil) }
     if isComplete, !missing {
       outcome.foundStatisticCount += sites.count
-      return Dictionary(uniqueKeysWithValues: zip(sites, known).compactMap { site, record in
-        record.map { (site.name, SiteHessian(record: $0, matrix: nil)) }
-      })
+      return Dictionary(
+        uniqueKeysWithValues: zip(sites, known).compactMap { site, record in
+          record.map { (site.name, SiteHessian(record: $0, matrix: nil)) }
+        })
     }
     if known.allSatisfy({ $0?.matrixBlobID != nil }) {
       outcome.foundStatisticCount += sites.count
-      return Dictionary(uniqueKeysWithValues: try zip(sites, known).compactMap { site, record in
-        try record.map { (site.name, SiteHessian(record: $0, matrix: try storedMatrix($0, width: site.width))) }
-      })
+      return Dictionary(
+        uniqueKeysWithValues: try zip(sites, known).compactMap { site, record in
+          try record.map { (site.name, SiteHessian(record: $0, matrix: try storedMatrix($0, width: site.width))) }
+        })
     }
     return try accumulate(block, sites, keys, data, stream)
   }
@@ -129,9 +131,10 @@ public final class CompressionJob {
     let isDenseUpstream = plan.upstream == .dense
     let hessians = try stream.hessians(advancing: isDenseUpstream)
     countForward()
-    let bySiteName = Dictionary(uniqueKeysWithValues: model.network.sites.compactMap { site in
-      hessians[site.index].map { (site.name, $0) }
-    })
+    let bySiteName = Dictionary(
+      uniqueKeysWithValues: model.network.sites.compactMap { site in
+        hessians[site.index].map { (site.name, $0) }
+      })
     return try job.write(durable: true) { tx in
       var result: [String: SiteHessian] = [:]
       for (site, key) in zip(sites, keys) {
@@ -247,13 +250,15 @@ public final class CompressionJob {
   }
 
   private func note(_ variant: VariantRecord, _ layer: LayerRecord, _ level: CompressionPlan.Level) {
-    if case .quantized(let method, let bits) = plan.upstream, level == CompressionPlan.Level(method: method, bits: bits) {
+    if case .quantized(let method, let bits) = plan.upstream, level == CompressionPlan.Level(method: method, bits: bits)
+    {
       upstreamVariants[layer.index] = variant.id
     }
   }
 
   private func compress(
-    _ weight: Matrix, _ layer: LayerRecord, _ level: CompressionPlan.Level, _ hessian: SiteHessian?, _ error: LayerError?,
+    _ weight: Matrix, _ layer: LayerRecord, _ level: CompressionPlan.Level, _ hessian: SiteHessian?,
+    _ error: LayerError?,
     _ factors: FactorCache
   ) throws -> (record: VariantRecord, packed: [UInt8]) {
     guard let method = methods[level.method] else { preconditionFailure("method of a level is stored first") }
@@ -276,7 +281,8 @@ public final class CompressionJob {
       trouble = "Hessian not positive definite at damping \(factor.dampingFraction); used \(factor.dampingFractionUsed)"
     }
     let record = VariantRecord(
-      recipeKey: RecipeKey.variant(weight: layer.weightDigest, method: method, level: levelText, statistic: statisticKey),
+      recipeKey: RecipeKey.variant(
+        weight: layer.weightDigest, method: method, level: levelText, statistic: statisticKey),
       contentKey: SHA256.digest(of: packed), weightID: layer.weightID, methodID: method.id, level: levelText,
       bits: Double(level.bits), sparsity: nil, statisticRecipeKey: statisticKey,
       statisticID: statisticKey == nil ? nil : hessian?.record.id,
@@ -295,7 +301,8 @@ private final class FactorCache: @unchecked Sendable {
   private let lock = NSLock()
   private var factors: [(site: String, factor: HessianFactor)] = []
 
-  func factor(site: String, hessian: Matrix, weight: Matrix, parameters: QuantizationParameters) throws -> HessianFactor {
+  func factor(site: String, hessian: Matrix, weight: Matrix, parameters: QuantizationParameters) throws -> HessianFactor
+  {
     let known = lock.withLock {
       factors.first {
         $0.site == site && $0.factor.activationOrder == parameters.activationOrder

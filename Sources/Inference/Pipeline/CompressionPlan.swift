@@ -46,12 +46,11 @@ public struct CompressionPlan: Sendable {
 
   /// All levels that a block needs: those asked for, and the one that later blocks are calibrated behind.
   var levels: [Level] {
-    var result = method.map { method in bits.map { Level(method: method, bits: $0) } } ?? []
+    var wanted = method.map { method in bits.map { Level(method: method, bits: $0) } } ?? []
     if case .quantized(let method, let bits) = upstream, needsHessians {
-      let level = Level(method: method, bits: bits)
-      if !result.contains(level) { result.append(level) }
+      wanted.append(Level(method: method, bits: bits))
     }
-    return result
+    return wanted.enumerated().filter { !wanted[..<$0.offset].contains($0.element) }.map(\.element)
   }
 
   /// Whether Hessians are needed at all.

@@ -28,11 +28,11 @@ public enum ModelImport {
     }
     // Reading what stays in memory checks shapes and values of everything outside the layers.
     _ = try Llama(checkpoint, longestSequence: 2)
-    let byName = Dictionary(uniqueKeysWithValues: zip(tensors, checkpoint.tensors).map { ($0.name, ($0, $1)) })
+    let byName = Dictionary(uniqueKeysWithValues: zip(tensors, checkpoint.tensors).map { ($1.key, ($0, $1)) })
     let layerRecords = try layers.map { layer in
       // Also checks shape and finiteness.
       _ = try checkpoint.matrix(layer.tensorName, rows: layer.outputCount, columns: layer.inputCount)
-      guard let (record, tensor) = byName[layer.tensorName] else {
+      guard let (record, tensor) = byName[ByteString(layer.tensorName)] else {
         throw InferenceError.invalidData(file: folder.path, detail: "there is no tensor \(layer.tensorName)")
       }
       var weight = CanonicalRecord(kind: "weight")
@@ -57,7 +57,8 @@ public enum ModelImport {
     return try job.write(durable: true) { tx in
       try tx.store(
         model: model, source: source, tensors: tensors,
-        sites: sites.map { SiteRecord(name: $0.name, blockIndex: $0.blockIndex, width: $0.width) }, layers: layerRecords)
+        sites: sites.map { SiteRecord(name: $0.name, blockIndex: $0.blockIndex, width: $0.width) }, layers: layerRecords
+      )
     }
   }
 
@@ -73,7 +74,8 @@ public enum ModelImport {
   /// Names, sizes and modification times of the files a model consists of.
   static func fingerprint(of folder: URL) throws -> String {
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
-    return try names.filter { $0 == "config.json" || $0.hasSuffix(".safetensors") || $0.hasSuffix(".index.json") }.sorted()
+    return try names.filter { $0 == "config.json" || $0.hasSuffix(".safetensors") || $0.hasSuffix(".index.json") }
+      .sorted()
       .map { name in
         let attributes = try FileManager.default.attributesOfItem(atPath: folder.appendingPathComponent(name).path)
         let modified = (attributes[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0

@@ -9,10 +9,10 @@ public final class OpenModel: Sendable {
   public let layers: [LayerRecord]
   /// Its sites.
   public let sites: [SiteRecord]
-  /// Digests of all methods by local id when the model was opened.
   let network: any LanguageModel
   let weights: WeightCache
   let memory: MemoryPlan
+  private let longestSequence: Int
 
   /// Opens the model's folder and checks that it still holds what was imported.
   ///
@@ -56,6 +56,25 @@ public final class OpenModel: Sendable {
         return try WeightPacking.unpack(packed)
       }
     }
+    self.longestSequence = longestSequence
+  }
+
+  /// Checks that the model as it was opened can take these sequences: a data set may have been made for another model.
+  ///
+  /// - Throws: `InferenceError.impossible` for an id outside the vocabulary or a sequence longer than `longestSequence`.
+  func check(_ sequences: [SequenceRecord]) throws {
+    for sequence in sequences {
+      guard sequence.tokenIDs.count <= longestSequence else {
+        throw InferenceError.impossible(
+          detail: "\(record.name) was opened for at most \(longestSequence) tokens a sequence, not "
+            + "\(sequence.tokenIDs.count)")
+      }
+      if let bad = sequence.tokenIDs.first(where: { $0 < 0 || Int($0) >= network.vocabularySize }) {
+        throw InferenceError.impossible(
+          detail: "token id \(bad) is outside the vocabulary of \(record.name), 0 to \(network.vocabularySize - 1); "
+            + "was the data set made for another model?")
+      }
+    }
   }
 }
 
@@ -76,7 +95,9 @@ struct MemoryPlan: Sendable {
     let blockBytes = layerBytes.reduce(0, +) / max(model.blockCount, 1)
     // A thread holds a block's inputs and outputs, a strip of logits, and the teacher's row probabilities of a sequence.
     let activations = longestSequence * (6 * model.hiddenSize + 3 * widest) * 4
-    let logits = longestSequence * model.vocabularySize * 4 + FitnessSums.stripRowCount(vocabularySize: model.vocabularySize) * model.vocabularySize * 4
+    let logits =
+      longestSequence * model.vocabularySize * 4 + FitnessSums.stripRowCount(vocabularySize: model.vocabularySize)
+      * model.vocabularySize * 4
     let perThread = activations + logits + blockBytes
     let base = model.residentByteCount + threadCount * perThread + (64 << 20)
     guard limit >= base else {

@@ -84,7 +84,8 @@ public enum Upstream: Hashable, Sendable {
     }
     let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
     let head = parts[0].split(separator: ":", omittingEmptySubsequences: false)
-    guard head.count == 2, let algorithm = QuantizationMethod.Algorithm(rawValue: String(head[0])), let bits = Int(head[1])
+    guard head.count == 2, let algorithm = QuantizationMethod.Algorithm(rawValue: String(head[0])),
+      let bits = Int(head[1])
     else {
       throw InferenceError.impossible(
         detail: "upstream is dense or METHOD:BITS such as gptq:3 or gptq:3,group-size=128, not \(text)")
@@ -96,7 +97,8 @@ public enum Upstream: Hashable, Sendable {
       switch (pair[0], Int(value), Double(value)) {
       case ("group-size", let size?, _): parameters.quantizationGroupSize = size
       case ("symmetric", _, _) where value == "true" || value == "false": parameters.symmetric = value == "true"
-      case ("activation-order", _, _) where value == "true" || value == "false": parameters.activationOrder = value == "true"
+      case ("activation-order", _, _) where value == "true" || value == "false":
+        parameters.activationOrder = value == "true"
       case ("damping", _, let fraction?): parameters.dampingFraction = fraction
       case ("scale-type", _, _) where QuantizationParameters.ScaleType(rawValue: value) != nil:
         parameters.scaleType = QuantizationParameters.ScaleType(rawValue: value) ?? .float16

@@ -19,6 +19,18 @@ public struct TextSequences: Sendable {
     case separate
   }
 
+  /// Which of the sequences are taken.
+  public enum Share: String, Sendable, CaseIterable {
+    /// All.
+    case all
+    /// All but every fourth.
+    case kept
+    /// Every fourth.
+    case heldOut = "held-out"
+
+    func takes(_ index: Int) -> Bool { self == .all || (index % 4 == 3) == (self == .heldOut) }
+  }
+
   /// Tokens of a sequence.
   public var sequenceLength: Int
   /// Tokens to take at most; nil: all.
@@ -27,9 +39,14 @@ public struct TextSequences: Sendable {
   public var beginning: BeginningOfSequence
   /// Several files.
   public var documents: Documents
+  /// Which of the sequences are taken.
+  public var share: Share
 
   /// All fields.
-  public init(sequenceLength: Int, tokenLimit: Int?, beginning: BeginningOfSequence, documents: Documents) {
+  public init(
+    sequenceLength: Int, tokenLimit: Int?, beginning: BeginningOfSequence, documents: Documents, share: Share = .all
+  ) {
+    self.share = share
     self.sequenceLength = sequenceLength
     self.tokenLimit = tokenLimit
     self.beginning = beginning
@@ -40,7 +57,9 @@ public struct TextSequences: Sendable {
   ///
   /// - Throws: `InferenceError` for missing or empty files, text that is not UTF-8, a model without tokenizer, and text
   ///   that gives no whole sequence.
-  public func store(_ files: [URL], as name: String, model: ModelRecord, job: Job) throws -> (dataSet: DataSetRecord, isNew: Bool) {
+  public func store(_ files: [URL], as name: String, model: ModelRecord, job: Job) throws -> (
+    dataSet: DataSetRecord, isNew: Bool
+  ) {
     guard sequenceLength >= 2 else {
       throw InferenceError.impossible(detail: "a sequence has at least 2 tokens, not \(sequenceLength)")
     }
@@ -51,6 +70,8 @@ public struct TextSequences: Sendable {
         path: source.folder, reason: "the model has no tokenizer.json; give token ids with --token-ids instead")
     }
     let tokenizer = try Tokenizer(contentsOf: tokenizerURL)
+    // Of the file as it is now: it may have been replaced since the import.
+    let tokenizerDigest = try ModelImport.fileDigest(tokenizerURL)
     var head: [Int32] = []
     if beginning == .eachSequence {
       guard let id = try Self.beginningToken(of: checkpoint) else {
@@ -64,7 +85,8 @@ public struct TextSequences: Sendable {
       let bytes = try Self.bytes(file)
       hash.update(bytes)
       guard let text = String(validating: bytes, as: UTF8.self) else {
-        throw InferenceError.invalidData(file: file.path, detail: "is not UTF-8 text (byte \(Self.firstBadByte(bytes)))")
+        throw InferenceError.invalidData(
+          file: file.path, detail: "is not UTF-8 text (byte \(Self.firstBadByte(bytes)))")
       }
       guard !text.isEmpty else { throw InferenceError.invalidData(file: file.path, detail: "is empty") }
       texts.append(text)
@@ -86,21 +108,23 @@ public struct TextSequences: Sendable {
       }
       if remaining >= sequenceLength { dropped += ids.count - position }
     }
+    sequences = sequences.enumerated().filter { share.takes($0.offset) }.map(\.element)
     guard !sequences.isEmpty else {
       throw InferenceError.invalidData(
         file: files.map(\.path).joined(separator: ", "),
         detail: tokenLimit.map { $0 < sequenceLength } == true
           ? "--tokens \(tokenLimit ?? 0) is less than one sequence of \(sequenceLength) tokens"
-          : "has \(dropped) tokens, less than one sequence of \(sequenceLength); give more text or a smaller --sequence-length")
+          : "has \(dropped) tokens, less than one sequence of \(sequenceLength); give more text or a smaller --sequence-length"
+      )
     }
     try Self.check(sequences, model)
     let options = """
       {"sequence_length":\(sequenceLength),"token_limit":\(tokenLimit.map { String($0) } ?? "null"),\
-      "bos":"\(beginning.rawValue)","documents":"\(documents.rawValue)","file_count":\(files.count)}
+      "bos":"\(beginning.rawValue)","documents":"\(documents.rawValue)","file_count":\(files.count),"share":"\(share.rawValue)"}
       """
     return try job.write(durable: true) { tx in
       try tx.store(
-        dataSet: name, sequences: sequences, tokenizerDigest: source.tokenizerDigest, textDigest: hash.finalize(),
+        dataSet: name, sequences: sequences, tokenizerDigest: tokenizerDigest, textDigest: hash.finalize(),
         options: options, droppedTokenCount: dropped)
     }
   }
@@ -134,9 +158,9 @@ public struct TextSequences: Sendable {
     guard let configuration = try? JSONSerialization.jsonObject(with: Data(model.configuration.utf8)) as? [String: Any],
       let vocabulary = configuration["vocabulary_size"] as? Int
     else { throw CatalogError.damaged("model \(model.name): its configuration is not JSON") }
-    if let largest = sequences.lazy.compactMap({ $0.max() }).max(), Int(largest) >= vocabulary {
+    if let bad = sequences.joined().first(where: { $0 < 0 || Int($0) >= vocabulary }) {
       throw InferenceError.invalidData(
-        file: model.name, detail: "token id \(largest) is outside the model's vocabulary of \(vocabulary)")
+        file: model.name, detail: "token id \(bad) is outside the model's vocabulary of \(vocabulary)")
     }
   }
 
@@ -161,7 +185,8 @@ public struct TextSequences: Sendable {
       let isGood = (0...3).contains { String(validating: bytes[..<max(middle - $0, 0)], as: UTF8.self) != nil }
       if isGood { low = middle } else { high = middle }
     }
-    return low
+    // The longest valid beginning ends within these few bytes or, inside a character, up to three before.
+    return (max(low - 3, 0)...high).last { String(validating: bytes[..<$0], as: UTF8.self) != nil } ?? low
   }
 
   private static func beginningToken(of checkpoint: Checkpoint) throws -> Int32? {

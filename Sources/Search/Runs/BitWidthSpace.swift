@@ -20,10 +20,10 @@ public struct BitWidthSpace {
     let layers = try tx.layers(ofModel: model.id)
     let methods = try tx.methods()
     let built = try layers.map { try tx.variants(ofWeight: $0.weightID) }
-    let source = try Self.source(recipe, methods, built)
-    let perLayer = built.map { list in
+    let source = try VariantSource.mostBuilt(method: recipe.method, methods, layers, built)
+    let perLayer = zip(layers, built).map { layer, list in
       Dictionary(
-        list.filter { $0.methodID == source.method && $0.statisticKeyClass == source.usesStatistic }.map { ($0.level, $0) },
+        list.filter { source.made($0, ofBlock: layer.blockIndex) }.map { ($0.level, $0) },
         uniquingKeysWith: { first, _ in first })
     }
     var common = perLayer.reduce(Set(perLayer.first?.keys.map { $0 } ?? [])) { $0.intersection($1.keys) }
@@ -123,21 +123,39 @@ public struct BitWidthSpace {
           costs: unit.levels.map(\.cost))
       })
   }
-
-  /// Which method, and whether with calibration, a recipe means: the one of its name with most variants.
-  private static func source(_ recipe: SearchRecipe, _ methods: [MethodRecord], _ built: [[VariantRecord]]) throws
-    -> (method: Int64, usesStatistic: Bool)
-  {
-    let wanted = methods.filter { $0.name == recipe.method }
-    let counts = wanted.map { method in (method.id, built.reduce(0) { $0 + $1.filter { $0.methodID == method.id }.count }) }
-    guard let best = counts.max(by: { ($0.1, $1.0) < ($1.1, $0.0) }), best.1 > 0 else {
-      throw SearchError.impossible(
-        detail: "no \(recipe.method) variants are built; build some with: evodb build FILE --method \(recipe.method) --bits 2,3,4,5,6")
-    }
-    return (best.0, recipe.method != "rtn")
-  }
 }
 
-extension VariantRecord {
-  fileprivate var statisticKeyClass: Bool { statisticRecipeKey != nil }
+/// A method under certain conditions of calibration: the variants of a space all come from one.
+private struct VariantSource: Hashable {
+  var methodID: Int64
+  var calibration: VariantRecord.Calibration?
+
+  /// Whether the variant of a layer of a block comes from here. The first block has nothing before it.
+  func made(_ variant: VariantRecord, ofBlock block: Int) -> Bool {
+    guard variant.methodID == methodID else { return false }
+    return block > 0
+      ? variant.calibration == calibration
+      : variant.calibration?.sequenceListID == calibration?.sequenceListID
+  }
+
+  /// Of all sources with the method's name the one with most variants, ties to the newest.
+  static func mostBuilt(
+    method name: String, _ methods: [MethodRecord], _ layers: [LayerRecord], _ built: [[VariantRecord]]
+  ) throws -> VariantSource {
+    let ids = Set(methods.filter { $0.name == name }.map(\.id))
+    let onlyOneBlock = layers.allSatisfy { $0.blockIndex == 0 }
+    var counts: [VariantSource: (count: Int, newest: Int64)] = [:]
+    for (layer, list) in zip(layers, built) where layer.blockIndex > 0 || onlyOneBlock {
+      for variant in list where ids.contains(variant.methodID) {
+        let source = VariantSource(methodID: variant.methodID, calibration: variant.calibration)
+        let known = counts[source] ?? (0, 0)
+        counts[source] = (known.count + 1, max(known.newest, variant.id))
+      }
+    }
+    guard let best = counts.max(by: { $0.value < $1.value }) else {
+      throw SearchError.impossible(
+        detail: "no \(name) variants are built; build some with: evodb build FILE --method \(name) --bits 2,3,4,5,6")
+    }
+    return best.key
+  }
 }

@@ -69,6 +69,15 @@ public struct SearchRecipe: Codable, Equatable, Sendable {
     seed = 0
   }
 
+  /// The defaults, whatever the target.
+  public static let standard = SearchRecipe(targetBits: 3)
+
+  /// Default tokens for another number of stages: each stage has four times the one before, and the last one the default.
+  public func tokens(stages: Int) -> [Int] {
+    let last = Self.standard.tokens.last ?? 4096
+    return (0..<stages).map { max(256, last >> (2 * (stages - 1 - $0))) }
+  }
+
   /// Canonical JSON: sorted keys.
   public var json: String {
     get throws {

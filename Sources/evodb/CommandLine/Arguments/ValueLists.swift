@@ -43,34 +43,28 @@ struct IntegerList: ArgumentValue, Equatable, Sendable, ExpressibleByArrayLitera
   }
 }
 
-/// Different finite numbers, typed as `0.3,0.5,0.7`: levels of sparsity.
-struct NumberList: ArgumentValue, Equatable, Sendable, ExpressibleByArrayLiteral {
-  let values: [Double]
+/// Positive integers in order, typed as `4,2,1`, one per stage; equal ones are allowed.
+struct CountList: ArgumentValue, Equatable, Sendable, ExpressibleByArrayLiteral {
+  let values: [Int]
 
-  static let rule = "different numbers, such as 0.3,0.5,0.7"
-  static let isRepeatable = true
+  static let rule = "positive integers, such as 4,2,1"
 
-  init(_ values: [Double]) {
+  init(_ values: [Int]) {
     self.values = values
   }
 
-  init(arrayLiteral elements: Double...) {
+  init(arrayLiteral elements: Int...) {
     self.values = elements
   }
 
   init?(argument: String) {
-    var values: [Double] = []
+    var values: [Int] = []
     for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
-      guard let value = Double(argument: String(part.drop { $0 == " " })) else { return nil }
+      guard let value = Int(part.drop { $0 == " " }), value > 0 else { return nil }
       values.append(value)
     }
-    guard Set(values).count == values.count else { return nil }
     self.values = values
   }
 
-  var argumentText: String { values.map(\.argumentText).joined(separator: ",") }
-
-  func joined(with next: NumberList) -> NumberList {
-    NumberList(values + next.values.filter { !values.contains($0) })
-  }
+  var argumentText: String { values.map(String.init).joined(separator: ",") }
 }

@@ -1,0 +1,44 @@
+import Catalog
+
+/// What a plan will need, computed without doing anything.
+public struct CompressionEstimate: Sendable {
+  /// Variants of the plan, whether they are there or not.
+  public let variantCount: Int
+  /// Bytes of their packed forms.
+  public let variantByteCount: Int
+  /// Statistics of the plan.
+  public let statisticCount: Int
+  /// Bytes that are kept of them.
+  public let statisticByteCount: Int
+  /// Bytes of the residual streams in memory.
+  public let activationByteCount: Int
+  /// Tokens that go forward through the model.
+  public let forwardTokenCount: Int
+
+  /// - Throws: `InferenceError.impossible` for parameters out of range.
+  public init(_ plan: CompressionPlan, layers: [LayerRecord], sites: [SiteRecord]) throws {
+    var bytes = 0
+    for level in plan.levels {
+      var parameters = level.method.parameters(bits: level.bits)
+      if level.method.algorithm == .rtn { parameters.activationOrder = false }
+      for layer in layers {
+        bytes += try WeightPacking.packedByteCount(
+          rows: layer.outputCount, columns: layer.inputCount, parameters: parameters)
+      }
+    }
+    variantCount = plan.levels.count * layers.count
+    variantByteCount = bytes
+    statisticCount = plan.needsHessians ? sites.count : 0
+    switch plan.keeps {
+    case _ where !plan.needsHessians: statisticByteCount = 0
+    case .all: statisticByteCount = sites.reduce(0) { $0 + LowerTriangle.byteCount(width: $1.width) + 4 * $1.width }
+    case .diagonal: statisticByteCount = sites.reduce(0) { $0 + 4 * $1.width }
+    case .none: statisticByteCount = 0
+    }
+    let tokens = plan.needsHessians ? plan.data?.tokenCount ?? 0 : 0
+    let width = sites.first?.width ?? 0
+    activationByteCount = tokens * width * 4
+    // With compressed upstream every block runs twice: dense for its Hessians, compressed for what follows.
+    forwardTokenCount = plan.upstream == .dense ? tokens : 2 * tokens
+  }
+}

@@ -1,0 +1,270 @@
+import Catalog
+import Foundation
+import Inference
+
+/// A search in a catalog: begins, goes on after any stop, and ends with a report on complete data sets.
+public final class SearchRun {
+  /// Raised when the engine's trajectory changes for equal recipes.
+  static let revision = 1
+
+  /// The run as it stands.
+  public private(set) var record: RunRecord
+  /// Its parameters.
+  public let recipe: SearchRecipe
+  /// Whether it was there before, finished or not.
+  public let isResumed: Bool
+
+  private let job: Job
+  private let evaluator: CatalogEvaluator
+  private let space: BitWidthSpace
+  private let calibration: [SequenceRecord]
+  private let validation: [SequenceRecord]
+  private let measure: Measure
+  private let evolution: Evolution
+
+  /// Begins a run, or finds the one with the same recipe.
+  ///
+  /// - Parameters:
+  ///   - name: nil: `run-1`, `run-2`, …
+  ///   - validation: nil: no validation.
+  /// - Throws: `SearchError`, `InferenceError`, `CatalogError`; nothing is stored if the recipe is impossible.
+  public convenience init(
+    _ recipe: SearchRecipe, name: String?, calibration: DataSetRecord, validation: DataSetRecord?,
+    evaluator: CatalogEvaluator, job: Job
+  ) throws {
+    let model = evaluator.model.record
+    let measure = try Measure(recipe.measure)
+    let plan = try job.store.read { tx in
+      let space = try BitWidthSpace(model: model, recipe: recipe, tx: tx)
+      return (space, try tx.sequences(ofList: calibration.sequenceListID).map(\.tokenIDs.count))
+    }
+    // Everything that can be wrong is found before anything is stored.
+    let budget = try plan.0.space.budget(targetBits: recipe.targetBits)
+    let uniform = Self.uniform(recipe, plan.0)
+    let parameters = try recipe.evolutionParameters(targetIsLevel: uniform != nil)
+    _ = try Evolution(
+      space: plan.0.space, budget: budget, parameters: parameters, sequenceLengths: plan.1, tieKey: { _ in [] })
+    let measureRecord = try evaluator.record(of: measure)
+    let digest = try recipe.digest(
+      space: plan.0.record.digest, calibration: calibration.digest, validation: validation?.digest)
+    let known = try job.store.read { try $0.run(recipeDigest: digest) }
+    let record = try known.map { known in
+      guard name == nil || name == known.name else {
+        throw CatalogError.nameTaken("run \(known.name) has exactly this recipe; resume it, or change --seed")
+      }
+      return known
+    } ?? job.write(durable: true) { tx in
+      let space = try tx.store(space: plan.0.record)
+      let layers = evaluator.model.layers
+      let dense = try tx.store(
+        assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: [])
+      return try tx.begin(
+        run: RunRecord(
+          name: try name ?? Self.freeName(tx), recipeDigest: digest, recipe: try recipe.json, modelID: model.id,
+          spaceID: space.id, measureID: measureRecord.id, calibrationSetID: calibration.id,
+          validationSetID: validation?.id, budget: budget, denseAssignmentID: dense.id,
+          referenceAssignmentID: try uniform.map { try plan.0.store($0, tx: tx).id }))
+    }
+    try self.init(record, isResumed: known != nil, evaluator: evaluator, job: job)
+  }
+
+  /// Takes up a stored run.
+  public init(_ record: RunRecord, isResumed: Bool = true, evaluator: CatalogEvaluator, job: Job) throws {
+    self.record = record
+    self.isResumed = isResumed
+    self.job = job
+    self.evaluator = evaluator
+    recipe = try SearchRecipe(json: record.recipe)
+    measure = try Measure(recipe.measure)
+    let model = evaluator.model.record
+    let stored = try job.store.read { tx in
+      let sets = try tx.dataSets()
+      func sequences(_ id: Int64?) throws -> [SequenceRecord] {
+        guard let set = sets.first(where: { $0.id == id }) else { return [] }
+        return try tx.sequences(ofList: set.sequenceListID)
+      }
+      return (
+        try BitWidthSpace(model: model, record: try tx.space(id: record.spaceID), tx: tx),
+        try sequences(record.calibrationSetID), try sequences(record.validationSetID)
+      )
+    }
+    space = stored.0
+    calibration = stored.1
+    validation = stored.2
+    let space = space
+    evolution = try Evolution(
+      space: space.space, budget: record.budget,
+      parameters: try recipe.evolutionParameters(targetIsLevel: Self.uniform(recipe, space) != nil),
+      sequenceLengths: calibration.map(\.tokenIDs.count), tieKey: { space.digest(of: $0).bytes })
+    job.works(onRun: record.id)
+  }
+
+  /// Goes on to the end: the remaining generations, then the complete evaluation of start, reference and result.
+  ///
+  /// - Throws: `InferenceError.interrupted` after ^C; all closed generations and all evaluations stay.
+  public func run() throws {
+    if !record.isFinished {
+      let last = try job.store.read { try $0.lastGeneration(ofRun: record.id) }
+      var state = EvolutionState.beginning
+      if let last { state = EvolutionState(closedGeneration: last.index, parent: try space.vector(of: last.parent)) }
+      let stages = StageRunner(run: self)
+      var evaluator = stages
+      let final = try evolution.run(
+        from: state, evaluator: &evaluator, shouldStop: { self.job.cancellation.isRequested },
+        onClosed: { try self.close($0, stages: stages.take()) })
+      if record.foundAssignmentID == nil, let parent = final.parent {
+        record.foundAssignmentID = try job.write { try space.store(parent, tx: $0).id }
+      }
+    }
+    try complete()
+  }
+
+  /// The report's lines.
+  public func results() throws -> [RunResult] { try job.store.read { try $0.results(ofRun: record.name) } }
+
+  // MARK: Generations
+
+  /// Sums of the stages of the generation under way, by stage and candidate.
+  fileprivate struct StageSums {
+    var minibatch: SequenceListRecord
+    var sums: [LevelVector: Observation]
+  }
+
+  /// Evaluates the stages of a generation through the catalog.
+  private final class StageRunner: StageEvaluator {
+    private unowned let run: SearchRun
+    private var stages: [Int: StageSums] = [:]
+
+    init(run: SearchRun) { self.run = run }
+
+    /// What the stages since the last call summed.
+    func take() -> [Int: StageSums] {
+      defer { stages.removeAll() }
+      return stages
+    }
+
+    func fitness(
+      of candidates: [LevelVector], on minibatch: Minibatch, generation: Int, stage: Int
+    ) throws -> [Double?] {
+      let (values, sums) = try run.evaluate(candidates, on: minibatch, generation: generation, stage: stage)
+      stages[stage] = sums
+      return values
+    }
+  }
+
+  private func evaluate(_ candidates: [LevelVector], on minibatch: Minibatch, generation: Int, stage: Int) throws
+    -> ([Double?], StageSums)
+  {
+    let (list, assignments) = try job.store.write { tx in
+      let sequences = try minibatch.items.map { item in
+        let whole = calibration[item.sequenceIndex]
+        return item.tokenCount == whole.tokenIDs.count
+          ? whole : try tx.store(sequence: Array(whole.tokenIDs.prefix(item.tokenCount)))
+      }
+      return (try tx.store(sequenceList: sequences), try candidates.map { try space.store($0, tx: tx) })
+    }
+    let stageCount = recipe.tokens.count
+    let observations = try evaluator.observations(
+      of: assignments, on: list.sequences, measures: measures
+    ) { done, total in
+      self.report(generation, Double(stage) / Double(stageCount) + Double(done) / Double(total * stageCount))
+    }
+    var sums: [LevelVector: Observation] = [:]
+    let values = zip(candidates, observations).map { candidate, answers -> Double? in
+      let own = answers.map { $0[0] }
+      let predictions = own.reduce(0) { $0 + $1.predictionCount }
+      guard own.allSatisfy({ $0.sum != nil }) else {
+        sums[candidate] = Observation(sum: nil, predictionCount: predictions)
+        return nil
+      }
+      let sum = own.reduce(0) { $0 + ($1.sum ?? 0) }
+      sums[candidate] = Observation(sum: sum, predictionCount: predictions)
+      return measure.value(sum: sum, predictionCount: predictions)
+    }
+    return (values, StageSums(minibatch: list, sums: sums))
+  }
+
+  /// The run's measure, and the likelihood, which costs nothing once the logits are there.
+  private var measures: [Measure] { measure == .perplexity ? [measure] : [measure, .perplexity] }
+
+  private func close(_ generation: GenerationRecord, stages: [Int: StageSums]) throws {
+    try job.write(durable: true) { tx in
+      let candidates = try generation.candidates.enumerated().map { index, candidate in
+        ClosedGeneration.Candidate(
+          assignment: try space.store(candidate.levels, tx: tx),
+          role: generation.parentIndex == nil ? "start" : index == generation.parentIndex ? "parent" : "offspring",
+          switchCount: candidate.switchCount)
+      }
+      let closed = ClosedGeneration(
+        index: generation.index, candidates: candidates,
+        stages: generation.stages.compactMap { stage in
+          guard let sums = stages[stage.index] else { return nil }
+          return ClosedGeneration.Stage(
+            index: stage.index, minibatch: sums.minibatch,
+            results: zip(stage.evaluated, stage.fitness).compactMap { index, fitness in
+              sums.sums[generation.candidates[index].levels].map {
+                ClosedGeneration.Result(
+                  candidateIndex: index, observation: $0, fitness: fitness, survived: stage.survivors.contains(index))
+              }
+            })
+        }, winnerIndex: generation.winnerIndex, missingCount: generation.missingCount)
+      try tx.store(generation: closed, ofRun: record.id, jobID: job.record.id)
+      if generation.index == 0 {
+        record.startAssignmentID = closed.candidates[closed.winnerIndex].assignment.id
+        record.referenceAssignmentID = record.referenceAssignmentID ?? record.startAssignmentID
+        try tx.update(run: record)
+      }
+      if let last = generation.stages.last, let place = last.evaluated.firstIndex(of: generation.winnerIndex) {
+        bestFitness = last.fitness[place]
+      }
+    }
+    report(generation.index + 1, 0)
+  }
+
+  private var bestFitness: Double?
+
+  private func report(_ generation: Int, _ share: Double) {
+    // Permille of generations, so that the line moves within a long one.
+    let done = min(Double(generation) + share, Double(recipe.generations + 1)) * 1000
+    job.progress(
+      "searching \(record.name), generation \(min(generation, recipe.generations)) of \(recipe.generations)", Int(done),
+      of: (recipe.generations + 1) * 1000,
+      [("hits", "\(job.record.work.cacheHitCount)")] + (bestFitness.map { [("best", String(format: "%.5f", $0))] } ?? []))
+  }
+
+  // MARK: The end
+
+  /// Evaluates start, reference, result and the dense model on whole data sets, and says which to take.
+  private func complete() throws {
+    let ids = [record.denseAssignmentID, record.startAssignmentID, record.referenceAssignmentID, record.foundAssignmentID]
+    var distinct: [Int64] = []
+    for id in ids.compactMap({ $0 }) where !distinct.contains(id) { distinct.append(id) }
+    let assignments = try job.store.read { tx in try distinct.map { try tx.assignment(id: $0) } }
+    for (name, sequences) in [("calibration", calibration), ("validation", validation)] where !sequences.isEmpty {
+      _ = try evaluator.observations(of: assignments, on: sequences, measures: measures) { done, total in
+        self.job.progress("completing the \(name) set", done, of: total)
+      }
+    }
+    guard !record.isFinished else { return }
+    try job.write(durable: true) { tx in
+      try tx.update(run: record)
+      let lines = try tx.results(ofRun: record.name).filter { $0.point == "found" && $0.measure == measure.name }
+      let judge = lines.first { $0.role == "validation" } ?? lines.first
+      record.recommendation = (judge?.difference ?? 1) < 0 ? "found" : "reference"
+      record.isFinished = true
+      try tx.update(run: record)
+    }
+  }
+
+  private static func uniform(_ recipe: SearchRecipe, _ space: BitWidthSpace) -> LevelVector? {
+    guard recipe.cost == .codes else { return nil }
+    return space.uniform(bits: recipe.targetBits)
+  }
+
+  private static func freeName(_ tx: CatalogTransaction) throws -> String {
+    let taken = Set(try tx.runs().map(\.name))
+    var number = 1
+    while taken.contains("run-\(number)") { number += 1 }
+    return "run-\(number)"
+  }
+}

@@ -1,0 +1,91 @@
+import Catalog
+import Foundation
+import Inference
+import Search
+
+/// `evodb auto`.
+struct AutoCommand: Command {
+  static let name = "auto"
+  static let abstract = "From a model folder and a text to the best assignment: import, data, build and search in one."
+  static let discussion = """
+    Everything is kept in the catalog, so the same command again computes nothing, and a stopped one goes on. Without \
+    --validation every fourth sequence of the text is held out for the report.
+    """
+  static let examples = ["evodb auto Examples/prose-10m --text notes.txt --target-bits 3"]
+
+  @Positional("MODEL_DIR", "A Hugging Face folder with config.json, safetensors and tokenizer.json.") var folder: String
+  @Option("--text", "FILE", "Calibration text, UTF-8.") var text: String
+  @Option("--validation", "FILE", "Held-out text for the report.") var validation: String?
+  let search = SearchOptions()
+  @Option("--catalog", "FILE", "The catalog; made if it is not there [default: the model folder's name with .evodb].")
+  var catalog: String?
+  @Option("--sequence-length", "N", "Tokens of a sequence.", rule: .atLeast(2)) var sequenceLength: Int = 256
+  let quantization = QuantizationOptions()
+  let calibration = CalibrationOptions()
+  let resources = ResourceOptions()
+  let output = OutputOptions()
+  let progress = ProgressOptions()
+
+  func run(in context: CommandContext) throws {
+    let folder = URL(fileURLWithPath: folder)
+    let path = catalog ?? folder.standardizedFileURL.lastPathComponent + ".evodb"
+    let session = CatalogSession(context: context, path: path, isQuiet: progress.quiet)
+    let upstream = try Upstream(calibration.upstream)
+    let clock = context.clock
+    var started = clock()
+    func stage(_ text: String) {
+      guard !progress.quiet else { return }
+      context.note("evodb: \(text) (\(HumanFormat.duration(seconds: clock() - started)))")
+      started = clock()
+    }
+    let report = try session.write(Self.name, creating: true, resources: resources) { job in
+      let model = try ModelImport.run(folder: folder, name: nil, job: job)
+      stage("\(model.name): \(model.architecture), \(model.blockCount) blocks, "
+        + "\(HumanFormat.count(Int64(model.compressibleWeightCount))) compressible weights")
+      let sets = try dataSets(model, job)
+      stage("calibration \(sets.calibration.sequenceCount) × \(sequenceLength) tokens, "
+        + "validation \(sets.validation.sequenceCount) × \(sequenceLength); tails left out: "
+        + "\(sets.calibration.droppedTokenCount) and \(sets.validation.droppedTokenCount) tokens")
+      let open = try OpenModel(
+        model, store: job.store, longestSequence: sequenceLength, threadCount: job.threadCount,
+        memoryLimit: resources.memory?.bytes)
+      let plan = CompressionPlan(
+        data: sets.calibration, upstream: upstream, keeps: calibration.keeps, calibrates: true,
+        method: QuantizationMethod(.gptq, parameters: quantization.parameters), bits: quantization.bits.values)
+      let built = try CompressionJob(plan, model: open, job: job).run()
+      stage("\(HumanFormat.count(Int64(built.builtVariantCount))) variants built with GPTQ, "
+        + "\(HumanFormat.count(Int64(built.foundVariantCount))) found in the catalog")
+      let recipe = try search.recipe(
+        method: "gptq", bits: quantization.bits.values, tokenCount: sets.calibration.tokenCount)
+      let run = try SearchRun(
+        recipe, name: nil, calibration: sets.calibration, validation: sets.validation,
+        evaluator: CatalogEvaluator(model: open, job: job), job: job)
+      let report = try RunReport.complete(run, job: job)
+      stage("\(run.record.name): \(recipe.generations) generations of \(recipe.offspring) offspring")
+      return report
+    }
+    try report.print(as: output.format, in: context)
+    if output.format == .table, !progress.quiet {
+      context.note("evodb: look around with: evodb query \(path) \"SELECT * FROM run_progress\"")
+    }
+  }
+
+  private func dataSets(_ model: ModelRecord, _ job: Job) throws -> (calibration: DataSetRecord, validation: DataSetRecord) {
+    func store(_ file: String, _ share: TextSequences.Share) throws -> DataSetRecord {
+      let cutting = TextSequences(
+        sequenceLength: sequenceLength, tokenLimit: nil, beginning: .none, documents: .join, share: share)
+      // The name tells file, length and share, so that other choices in the same catalog have other names.
+      let base = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
+      let suffix = share == .all ? "" : "-\(share.rawValue)"
+      let name = "\(base)-\(sequenceLength)\(suffix)"
+      do {
+        return try cutting.store([URL(fileURLWithPath: file)], as: name, model: model, job: job).dataSet
+      } catch CatalogError.nameTaken {
+        throw CommandFailure(
+          .outputExists, "the catalog has a data set \(name) of another text called \(base); use another --catalog")
+      }
+    }
+    if let validation { return (try store(text, .all), try store(validation, .all)) }
+    return (try store(text, .kept), try store(text, .heldOut))
+  }
+}

@@ -1,0 +1,29 @@
+import Catalog
+import Inference
+
+/// `evodb calibrate`.
+struct CalibrateCommand: Command {
+  static let name = "calibrate"
+  static let abstract = "Accumulate the Hessians of all layer inputs on a data set."
+  static let discussion = """
+    Blocks are treated one after the other. With --upstream gptq:3, as the reference does, every block sees the output of \
+    the earlier blocks quantized; these variants are stored and used again by build. A block that is done is kept.
+    """
+
+  @Positional("CATALOG", "The catalog file.") var catalog: String
+  @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
+  @Option("--data", "NAME", "Which data set; may be left out if there is only one.") var data: String?
+  let calibration = CalibrationOptions()
+  let resources = ResourceOptions()
+  let dryRun = DryRunOption()
+  let output = OutputOptions()
+  let progress = ProgressOptions()
+
+  func run(in context: CommandContext) throws {
+    let request = CompressionRequest(
+      command: Self.name, catalog: catalog, model: model, data: data, calibration: calibration, resources: resources,
+      isQuiet: progress.quiet)
+    try request.run(
+      calibrates: true, method: nil, bits: [], isDryRun: dryRun.isDryRun, format: output.format, in: context)
+  }
+}

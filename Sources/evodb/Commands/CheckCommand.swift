@@ -1,0 +1,50 @@
+import Foundation
+import Inference
+
+/// `evodb check`.
+struct CheckCommand: Command {
+  static let name = "check"
+  static let abstract = "Say what a model folder is, and hold its logits against reference ones."
+  static let discussion = """
+    Exit code 65 if the folder is not supported, 1 if the logits differ by more than the tolerance, are not finite, or do \
+    not have the right shape.
+    """
+
+  @Positional("MODEL_DIR", "A Hugging Face folder.") var folder: String
+  @Option("--expected", "FILE", "A safetensors file with input_ids [n, t] and logits [n, t, vocabulary].") var expected: String?
+  @Option("--tolerance", "X", "Largest absolute difference allowed.", rule: .atLeast(0)) var tolerance: Double = 2e-4
+  let output = OutputOptions()
+
+  func run(in context: CommandContext) throws {
+    let checkpoint = try Checkpoint(directory: URL(fileURLWithPath: folder))
+    let configuration = checkpoint.configuration
+    var result = ResultObject()
+    result.add("architecture", .text(configuration.architecture.rawValue))
+    result.add("supported", .text("yes"))
+    result.add("block_count", .integer(configuration.blockCount), .integer)
+    result.add("hidden_size", .integer(configuration.hiddenSize), .integer)
+    result.add("vocabulary_size", .integer(configuration.vocabularySize), .integer)
+    result.add("tokenizer", .text(try tokenizerState(checkpoint)))
+    guard let expected else {
+      // Reads what stays in memory, so that missing tensors and wrong shapes are found.
+      _ = try Llama(checkpoint, longestSequence: 2)
+      return try context.print(result, as: output.format)
+    }
+    let check = try ReferenceCheck(checkpoint, expected: URL(fileURLWithPath: expected))
+    result.add("max_abs_difference", .real(check.maximumDifference), .real(significantDigits: 3))
+    result.add("position_count", .integer(check.positionCount), .count)
+    result.add("tolerance", .real(tolerance), .real(significantDigits: 3))
+    result.add("problem", .text(check.shapeProblem))
+    try context.print(result, as: output.format)
+    guard let difference = check.maximumDifference, difference <= tolerance else { throw ExitCode.failure }
+  }
+
+  private func tokenizerState(_ checkpoint: Checkpoint) throws -> String {
+    guard let url = checkpoint.tokenizerURL else { return "none" }
+    do {
+      return "\(try Tokenizer(contentsOf: url).vocabularySize) tokens"
+    } catch let error as InferenceError {
+      return "unusable: \(error)"
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import Catalog
+import Inference
+import Search
+
+extension CatalogError: ExitCodeProviding {
+  var exitCode: ExitCode {
+    switch self {
+    case .missing, .notFound: return .missingInput
+    case .exists, .nameTaken: return .outputExists
+    case .notACatalog, .newerSchema, .damaged: return .badData
+    case .oldSQLite, .queryTimedOut: return .failure
+    case .refusedQuery, .invalidQuery: return .usage
+    case .locked, .busy: return .tryAgain
+    case .inputOutput: return .inputOutput
+    }
+  }
+}
+
+extension SQLiteError: ExitCodeProviding {
+  var exitCode: ExitCode {
+    if isBusy { return .tryAgain }
+    if isStorageFailure { return .inputOutput }
+    if isPermission { return .permission }
+    if isDamage { return .badData }
+    return .failure
+  }
+}
+
+extension InferenceError: ExitCodeProviding {
+  var exitCode: ExitCode {
+    switch self {
+    case .missingInput: return .missingInput
+    case .invalidData, .unsupported: return .badData
+    case .impossible: return .impossible
+    case .inputOutput: return .inputOutput
+    case .interrupted: return .tryAgain
+    }
+  }
+}
+
+extension SearchError: ExitCodeProviding {
+  var exitCode: ExitCode {
+    switch self {
+    case .impossible: return .impossible
+    case .invalidParameter: return .usage
+    case .interrupted: return .tryAgain
+    }
+  }
+}

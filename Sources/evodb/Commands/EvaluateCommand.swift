@@ -1,0 +1,70 @@
+import Catalog
+import Foundation
+import Inference
+import Search
+
+/// `evodb evaluate`.
+struct EvaluateCommand: Command {
+  static let name = "evaluate"
+  static let abstract = "Measure an assignment on a whole data set."
+  static let examples = [
+    "evodb evaluate my.evodb uniform:3 --data validation --measure kl,perplexity",
+    "evodb evaluate my.evodb 3fa9c2d1 --data validation",
+  ]
+
+  @Positional("CATALOG", "The catalog file.") var catalog: String
+  @Positional("ASSIGNMENT", "dense, uniform:BITS, a run, digits of a digest, or an EvoPress profile file.") var assignment: String
+  @Option("--data", "NAME", "Which data set; may be left out if there is only one.") var data: String?
+  @Option("--measure", "LIST", "kl, topk-kl, topk-kl:K, perplexity; several with commas.") var measures: String = "kl,perplexity"
+  @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
+  @Option("--method", "M", "Where uniform and profiles take their variants from.") var method: QuantizationMethod.Algorithm = .gptq
+  let resources = ResourceOptions()
+  let output = OutputOptions()
+  let progress = ProgressOptions()
+
+  func run(in context: CommandContext) throws {
+    let wanted = try measures.split(separator: ",").map { try Measure(String($0)) }
+    guard !wanted.isEmpty else { throw UsageError("--measure must name a measure") }
+    let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
+    let result = try session.write(Self.name, resources: resources) { job in
+      let (owner, set) = try job.store.read { tx in (try tx.model(model), try tx.dataSet(data)) }
+      let record = try job.store.write { tx in
+        try AssignmentReference.resolve(assignment, model: owner, method: method.rawValue, tx: tx)
+      }
+      guard record.modelID == owner.id else {
+        throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")
+      }
+      let evaluator = try CatalogEvaluator.opened(owner, job: job, sets: [set], resources: resources)
+      let sequences = try job.store.read { try $0.sequences(ofList: set.sequenceListID) }
+      _ = try evaluator.observations(of: [record], on: sequences, measures: wanted) { done, total in
+        job.progress("evaluating on \(set.name)", done, of: total)
+      }
+      let summaries = try job.store.read { try $0.evaluationSummaries(ofAssignment: record.id, dataSetID: set.id) }
+      return self.result(record, owner, set, wanted, summaries, job.record.work)
+    }
+    try context.print(result, as: output.format)
+  }
+
+  private func result(
+    _ assignment: AssignmentRecord, _ model: ModelRecord, _ set: DataSetRecord, _ measures: [Measure],
+    _ summaries: [EvaluationSummary], _ work: JobRecord.Work
+  ) -> ResultObject {
+    var result = ResultObject()
+    result.add("assignment", .text(assignment.digest.hex))
+    result.add("data_set", .text(set.name))
+    result.add("sequence_count", .integer(set.sequenceCount), .count)
+    let denominator = Double(model.compressibleWeightCount)
+    result.add("average_bits", .real(Double(assignment.codeBits) / denominator), .bits)
+    result.add("average_stored_bits", .real(Double(assignment.storedBits) / denominator), .bits)
+    result.add("stored_bytes", .integer(assignment.storedBits / 8), .bytes)
+    for measure in measures {
+      let summary = summaries.first { $0.measure == measure.name && $0.topK == measure.topK }
+      let name = measure.name.replacingOccurrences(of: "-", with: "_")
+      result.add(name, .real(summary?.value), .real(significantDigits: 6))
+      result.add("\(name)_standard_error", .real(summary?.standardError), .real(significantDigits: 3))
+    }
+    result.add("forward_tokens", .integer(work.forwardTokenCount), .count)
+    result.add("cache_hits", .integer(work.cacheHitCount), .count)
+    return result
+  }
+}

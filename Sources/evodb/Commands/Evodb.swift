@@ -1,0 +1,22 @@
+/// The program: its version and its verbs.
+enum Evodb {
+  /// Version of this build.
+  static let version = "0.1.0-dev"
+
+  /// All verbs.
+  static var registry: CommandRegistry {
+    CommandRegistry(
+    version: version,
+    abstract: "Finds the best non-uniform compression of a language model and keeps everything it computed in one file.",
+    sections: [
+      .init(title: "All in one", commands: [AutoCommand.self]),
+      .init(
+        title: "Step by step",
+        commands: [
+          InitCommand.self, ImportCommand.self, DataCommand.self, CalibrateCommand.self, BuildCommand.self,
+          SearchCommand.self, ResumeCommand.self, EvaluateCommand.self,
+        ]),
+      .init(title: "Look", commands: [CheckCommand.self]),
+    ])
+  }
+}

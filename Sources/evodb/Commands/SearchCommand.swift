@@ -1,0 +1,114 @@
+import Catalog
+import Inference
+import Search
+
+/// `evodb search`.
+struct SearchCommand: Command {
+  static let name = "search"
+  static let abstract = "Search the best assignment of levels within a budget."
+  static let discussion = """
+    (1+λ) evolution with level switches and selection in stages, after EvoPress (arXiv 2410.14649). Everything computed is \
+    kept: a stopped search goes on with resume or the same command, and the same recipe again computes nothing. The search \
+    ends by evaluating its start and its result on the whole calibration and validation sets.
+    """
+  static let examples = [
+    "evodb search my.evodb --target-bits 3 --validation held-out --seed 1",
+    "evodb search my.evodb --target-bits 2.25 --survivors 16,4,1 --tokens 2048,16384,131072 --offspring 128",
+  ]
+
+  @Positional("CATALOG", "The catalog file.") var catalog: String
+  let search = SearchOptions()
+  @Option("--name", "NAME", "What to call the run [default: run-1, run-2, …].", rule: .notEmpty) var runName: String?
+  @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
+  @Option("--data", "NAME", "Calibration data [default: what the variants were calibrated on].") var data: String?
+  @Option("--validation", "NAME", "Held-out data for the report.") var validation: String?
+  @Option("--method", "M", "Which variants to choose from.") var method: QuantizationMethod.Algorithm = .gptq
+  @Option("--bits", "LIST", "Bit-widths to choose from [default: all that are built].", rule: .each(within: 1...8))
+  var bits: IntegerList?
+  @Flag("--no-prefix-sharing", "Compute every candidate from its first block; for measuring.") var sharesNothing: Bool
+  let resources = ResourceOptions()
+  let dryRun = DryRunOption()
+  let output = OutputOptions()
+  let progress = ProgressOptions()
+
+  func run(in context: CommandContext) throws {
+    let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
+    if dryRun.isDryRun {
+      let estimate = try session.read { store in
+        try store.read { tx in
+          let calibration = try sets(tx).calibration
+          return SearchEstimate(try recipe(calibration), calibration: calibration)
+        }
+      }
+      return try context.print(estimate.result, as: output.format)
+    }
+    let report = try session.write(Self.name, resources: resources) { job in
+      let owner = try job.store.read { try $0.model(self.model) }
+      let (calibration, validation) = try job.store.read { try self.sets($0) }
+      let evaluator = try CatalogEvaluator.opened(
+        owner, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources,
+        sharesPrefixes: !sharesNothing)
+      let run = try SearchRun(
+        try recipe(calibration), name: runName, calibration: calibration, validation: validation, evaluator: evaluator,
+        job: job)
+      return try RunReport.complete(run, job: job)
+    }
+    try report.print(as: output.format, in: context)
+  }
+
+  private func recipe(_ calibration: DataSetRecord) throws -> SearchRecipe {
+    try search.recipe(method: method.rawValue, bits: bits?.values ?? [], tokenCount: calibration.tokenCount)
+  }
+
+  private func sets(_ tx: CatalogTransaction) throws -> (calibration: DataSetRecord, validation: DataSetRecord?) {
+    let calibration = try data == nil ? tx.lastCalibratedDataSet() ?? tx.dataSet(nil) : tx.dataSet(data)
+    return (calibration, try validation.map { try tx.dataSet($0) })
+  }
+}
+
+/// What a search may need at most.
+struct SearchEstimate {
+  let recipe: SearchRecipe
+  let calibration: DataSetRecord
+
+  init(_ recipe: SearchRecipe, calibration: DataSetRecord) {
+    self.recipe = recipe
+    self.calibration = calibration
+  }
+
+  /// Tokens of one generation if nothing is cached: every stage's candidates on its tokens, the parent in the last one.
+  var tokensPerGeneration: Int {
+    var candidates = recipe.offspring
+    var tokens = 0
+    for (index, (stageTokens, survivors)) in zip(recipe.tokens, recipe.survivors).enumerated() {
+      if index == recipe.tokens.count - 1 { candidates += 1 }
+      tokens += candidates * stageTokens
+      candidates = min(candidates, survivors)
+    }
+    return tokens
+  }
+
+  var result: ResultObject {
+    var result = ResultObject()
+    result.add("generations", .integer(recipe.generations), .count)
+    result.add("tokens_per_generation", .integer(tokensPerGeneration), .count)
+    result.add("forward_tokens_at_most", .integer(tokensPerGeneration * recipe.generations), .count)
+    result.add("evaluations_at_most", .integer(recipe.generations * (recipe.offspring + recipe.survivors.reduce(0, +))), .count)
+    return result
+  }
+}
+
+extension CatalogEvaluator {
+  /// The evaluator of a model for the sequences of some data sets.
+  static func opened(
+    _ model: ModelRecord, job: Job, sets: [DataSetRecord], resources: ResourceOptions, sharesPrefixes: Bool = true
+  ) throws -> CatalogEvaluator {
+    let length = try job.store.read { tx in
+      try sets.flatMap { try tx.sequences(ofList: $0.sequenceListID).map(\.tokenIDs.count) }.max() ?? 2
+    }
+    let open = try OpenModel(
+      model, store: job.store, longestSequence: length, threadCount: job.threadCount,
+      memoryLimit: resources.memory?.bytes)
+    return CatalogEvaluator(model: open, job: job, sharesPrefixes: sharesPrefixes)
+  }
+}

@@ -1,0 +1,146 @@
+import Catalog
+import Foundation
+import Inference
+import Search
+
+/// What a search found, against what it is compared with: the lines of the view `run_result`.
+struct RunReport {
+  let run: RunRecord
+  let recipe: SearchRecipe
+  let lines: [RunResult]
+  /// What this process computed; nil when a stored run is only shown.
+  let work: JobRecord.Work?
+  /// Whether the run was finished before.
+  let wasFinished: Bool
+
+  /// Runs a search to its end.
+  static func complete(_ run: SearchRun, job: Job) throws -> RunReport {
+    let wasFinished = run.record.isFinished
+    try run.run()
+    return RunReport(
+      run: run.record, recipe: run.recipe, lines: try run.results(), work: job.record.work, wasFinished: wasFinished)
+  }
+
+  private var measureName: String { recipe.measure.hasPrefix("topk-kl") ? "topk-kl" : recipe.measure }
+
+  private func line(_ point: String, _ role: String, _ measure: String) -> RunResult? {
+    lines.first { $0.point == point && $0.role == role && $0.measure == measure }
+  }
+
+  /// Where the result is judged: held-out data if there is any.
+  private var judgedRole: String { lines.contains { $0.role == "validation" } ? "validation" : "calibration" }
+
+  func print(as format: OutputFormat, in context: CommandContext) throws {
+    guard format == .table else { return try context.print(result, as: format) }
+    try context.print(table, as: .table)
+    for sentence in sentences { try context.output.write(sentence + "\n") }
+  }
+
+  /// Named numbers: those of the found assignment without prefix, on held-out data if there is any.
+  private var result: ResultObject {
+    var result = ResultObject()
+    result.add("run", .text(run.name))
+    result.add("state", .text(run.isFinished ? "finished" : "open"))
+    result.add("recommendation", .text(run.recommendation))
+    let points = [("", "found"), ("reference_", "reference"), ("start_", "start"), ("dense_", "dense")]
+    for (prefix, point) in points {
+      let any = lines.first { $0.point == point }
+      result.add("\(prefix)assignment", .text(any?.assignment.hex))
+      result.add("\(prefix)average_bits", .real(any?.averageBits), .bits)
+      result.add("\(prefix)average_stored_bits", .real(any?.averageStoredBits), .bits)
+      result.add("\(prefix)stored_bytes", any.map { .integer($0.storedByteCount) } ?? .null, .bytes)
+      for (suffix, role) in [("", judgedRole), ("_calibration", "calibration")] where role != judgedRole || suffix.isEmpty {
+        for measure in Set([measureName, "perplexity"]).sorted() {
+          let name = prefix + measure.replacingOccurrences(of: "-", with: "_")
+          let line = line(point, role, measure)
+          result.add("\(name)\(suffix)", .real(line?.value), .real(significantDigits: 6))
+          result.add("\(name)_standard_error\(suffix)", .real(line?.standardError), .real(significantDigits: 3))
+          if point == "found" || point == "start" {
+            result.add("\(name)_difference\(suffix)", .real(line?.difference), .real(significantDigits: 6))
+            result.add(
+              "\(name)_difference_standard_error\(suffix)", .real(line?.differenceStandardError),
+              .real(significantDigits: 3))
+          }
+        }
+      }
+    }
+    if let work {
+      result.add("forward_tokens", .integer(work.forwardTokenCount), .count)
+      result.add("forward_block_tokens", .integer(work.forwardBlockTokenCount), .count)
+      result.add("evaluations", .integer(work.evaluationCount), .count)
+      result.add("cache_hits", .integer(work.cacheHitCount), .count)
+    }
+    return result
+  }
+
+  private var table: ResultTable {
+    let measure = measureName
+    var columns = [ResultColumn("data"), ResultColumn("assignment"), ResultColumn("bits", .bits), ResultColumn("stored", .bytes)]
+    if measure != "perplexity" {
+      columns += [
+        ResultColumn(measure, .real(significantDigits: 4)), ResultColumn("±", .real(significantDigits: 2)),
+        ResultColumn("− reference", .real(significantDigits: 3)), ResultColumn("± ", .real(significantDigits: 2)),
+      ]
+    }
+    columns += [ResultColumn("perplexity", .real(significantDigits: 5)), ResultColumn(" ±", .real(significantDigits: 3))]
+    var table = ResultTable(columns)
+    for role in ["calibration", "validation"] {
+      for point in ["dense", "start", "reference", "found"] {
+        guard let perplexity = line(point, role, "perplexity") else { continue }
+        if point == "start", run.startAssignmentID == run.referenceAssignmentID { continue }
+        var row: [ResultValue] = [
+          .text(role), .text(label(point)), .real(perplexity.averageBits), .integer(perplexity.storedByteCount),
+        ]
+        if measure != "perplexity" {
+          let line = line(point, role, measure)
+          let isCompared = point == "found" || point == "start"
+          row += [
+            .real(line?.value), .real(line?.standardError), .real(isCompared ? line?.difference : nil),
+            .real(isCompared ? line?.differenceStandardError : nil),
+          ]
+        }
+        table.append(row + [.real(perplexity.value), .real(perplexity.standardError)])
+      }
+    }
+    return table
+  }
+
+  private func label(_ point: String) -> String {
+    guard point == "reference" else { return point }
+    return run.referenceAssignmentID == run.startAssignmentID && recipe.initial.hasPrefix("random")
+      || !isUniformReference ? "start" : "uniform \(HumanFormat.number(recipe.targetBits, significantDigits: 4))"
+  }
+
+  private var isUniformReference: Bool {
+    recipe.cost == .codes && recipe.targetBits == recipe.targetBits.rounded()
+  }
+
+  /// The result in words.
+  private var sentences: [String] {
+    var sentences: [String] = []
+    if let found = line("found", judgedRole, measureName), let reference = line("reference", judgedRole, measureName),
+      let difference = found.difference, let error = found.differenceStandardError
+    {
+      let share = HumanFormat.percent(abs(difference) / reference.value)
+      let certainty = error > 0 ? HumanFormat.number(abs(difference) / error, decimals: 1) : "many"
+      if run.recommendation == "found" {
+        sentences.append(
+          "Found \(found.assignment.short): \(judgedRole) \(measureName) \(share) below \(label("reference")) "
+            + "(\(certainty) standard errors of the paired difference). Recommended.")
+      } else {
+        sentences.append(
+          "Found \(found.assignment.short): \(judgedRole) \(measureName) not below \(label("reference")) "
+            + "(\(share) above, \(certainty) standard errors). Recommended: \(label("reference")) \(reference.assignment.short).")
+      }
+    }
+    if let work {
+      sentences.append(
+        work.forwardTokenCount == 0
+          ? "No forward pass: everything was in the catalog (\(HumanFormat.count(Int64(work.cacheHitCount))) cache hits)."
+          : "Computed \(HumanFormat.count(Int64(work.forwardTokenCount))) forward tokens, "
+            + "\(HumanFormat.count(Int64(work.evaluationCount))) evaluations; "
+            + "\(HumanFormat.count(Int64(work.cacheHitCount))) came from the catalog.")
+    }
+    return sentences
+  }
+}

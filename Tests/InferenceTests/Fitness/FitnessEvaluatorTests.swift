@@ -1,0 +1,189 @@
+import Foundation
+import Testing
+
+@testable import Inference
+
+/// The evaluator against the plain way: whatever it shares and however many threads it has, every bit is the same.
+@Suite struct FitnessEvaluatorTests {
+  private let golden: GoldenModel
+  private let sequences: [[Int32]]
+  private let candidates: [LayerChoices]
+  private let measures: [Measure] = [.kl, .perplexity, .topKKL(k: 4)]
+
+  /// Variant ids from here on hold weights that no model survives.
+  private static let firstBadID: Int64 = 100
+  private static let badWeights: [Float] = [.nan, .infinity, 3e38]
+
+  private static func change(_ weight: Float, _ id: Int64) -> Float {
+    if id >= firstBadID { return badWeights[Int(id - firstBadID)] }
+    let step = 0.02 * Float(id)
+    return (weight / step).rounded(.toNearestOrEven) * step
+  }
+
+  init() throws {
+    golden = try GoldenModel()
+    sequences = [24, 2, 17, 40, 33].enumerated().map {
+      randomTokens($1, vocabulary: 96, seed: UInt64($0) + 1)
+    }
+    var generator = SplitMix64(state: 7)
+    var candidates: [LayerChoices] = []
+    for index in 0..<20 {
+      // Offspring of an earlier candidate, so that there are prefixes to share.
+      var choices =
+        index == 0
+        ? LayerChoices.dense(layerCount: 21) : candidates[Int.random(in: 0..<index, using: &generator)]
+      for _ in 0..<Int.random(in: 0...3, using: &generator) {
+        choices.choices[Int.random(in: 0..<21, using: &generator)] = .variant(
+          Int64.random(in: 1...4, using: &generator))
+      }
+      if index % 4 == 3 {
+        choices.dropped.insert(
+          Subblock(
+            blockIndex: Int.random(in: 0..<3, using: &generator), half: index % 8 == 3 ? .attention : .mlp))
+      }
+      candidates.append(choices)
+    }
+    candidates[11] = candidates[4]
+    self.candidates = candidates
+  }
+
+  private func evaluator(_ threadCount: Int = 1, sharing: Bool = true, capacity: Int = .max) -> FitnessEvaluator {
+    FitnessEvaluator(
+      model: golden.llama, weights: golden.cache(capacity: capacity, Self.change), threadCount: threadCount,
+      sharesPrefixes: sharing)
+  }
+
+  /// Sums by the plain way.
+  private func plainSums(_ candidates: [LayerChoices]) throws -> [[[Measure: Double?]]] {
+    let weights = golden.cache(Self.change)
+    return try sequences.map { tokenIDs in
+      let teacher = FitnessSums.logProbabilities(hidden: try golden.hidden(tokenIDs), model: golden.llama)
+      return try candidates.map { candidate in
+        FitnessSums.sums(
+          hidden: try golden.hidden(tokenIDs, candidate, weights: weights), tokenIDs: tokenIDs, teacher: teacher,
+          measures: measures, model: golden.llama)
+      }
+    }
+  }
+
+  @Test func sharingThreadsAndCacheChangeNoBit() throws {
+    let expected = try plainSums(candidates)
+    #expect(expected.joined().allSatisfy { $0.values.allSatisfy { $0 != nil } })
+    #expect(Set(expected[0].map { $0[.kl] }).count > 10, "the candidates differ")
+    for threadCount in 1...3 {
+      for sharing in [true, false] {
+        #expect(try allSums(evaluator(threadCount, sharing: sharing), candidates, sequences, measures) == expected)
+      }
+    }
+    #expect(try allSums(evaluator(2, capacity: 0), candidates, sequences, measures) == expected)
+    #expect(try allSums(evaluator(2, capacity: 100_000), candidates, sequences, measures) == expected)
+  }
+
+  @Test func onlyWhatIsRequestedIsComputed() throws {
+    let expected = try plainSums(candidates)
+    let requests = [(0, [3, 1]), (3, []), (2, [19, 4, 11, 0])].map { sequence, wanted in
+      FitnessEvaluator.Request(tokenIDs: sequences[sequence], candidates: wanted, teacherHidden: nil)
+    }
+    var seen: [[Int]: Double?] = [:]
+    try evaluator(2).evaluate(
+      candidates, requests, measures: [.perplexity], cancellation: Cancellation()
+    ) { seen[[$0, $1]] = $2[.perplexity] ?? nil }
+    let wanted: [[Int]: Double?] = [
+      [0, 3]: expected[0][3][.perplexity] ?? nil, [0, 1]: expected[0][1][.perplexity] ?? nil,
+      [2, 19]: expected[2][19][.perplexity] ?? nil, [2, 4]: expected[2][4][.perplexity] ?? nil,
+      [2, 11]: expected[2][11][.perplexity] ?? nil, [2, 0]: expected[2][0][.perplexity] ?? nil,
+    ]
+    #expect(seen == wanted)
+  }
+
+  @Test(arguments: 1...3) func everyDistinctPrefixIsComputedOnce(_ threadCount: Int) throws {
+    var prefixes: Set<[LayerChoices]> = []
+    for candidate in candidates {
+      let blocks = (0..<3).map { block in
+        LayerChoices(
+          choices: Array(candidate.choices[block * 7..<(block + 1) * 7]),
+          dropped: candidate.dropped.filter { $0.blockIndex == block })
+      }
+      for count in 1...3 { prefixes.insert(Array(blocks[..<count])) }
+    }
+    let tokens = sequences.reduce(0) { $0 + $1.count }
+    let sharing = evaluator(threadCount)
+    _ = try allSums(sharing, candidates, sequences, [.perplexity])
+    #expect(sharing.work.forwardBlockTokenCount == prefixes.count * tokens)
+    #expect(sharing.work.forwardTokenCount == candidates.count * tokens)
+    let alone = evaluator(threadCount, sharing: false)
+    _ = try allSums(alone, candidates, sequences, [.perplexity])
+    #expect(alone.work.forwardBlockTokenCount == 3 * candidates.count * tokens)
+    #expect(prefixes.count < 3 * candidates.count)
+  }
+
+  private struct Refusal: Error, Equatable {}
+
+  @Test(arguments: 1...3) func aThrowingReceiverStopsTheWork(_ threadCount: Int) throws {
+    let evaluator = evaluator(threadCount)
+    let requests = sequences.map {
+      FitnessEvaluator.Request(tokenIDs: $0, candidates: Array(candidates.indices), teacherHidden: nil)
+    }
+    var calls = 0
+    #expect(throws: Refusal()) {
+      try evaluator.evaluate(candidates, requests, measures: [.perplexity], cancellation: Cancellation()) { _, _, _ in
+        calls += 1
+        if calls >= 3 { throw Refusal() }
+      }
+    }
+    // Other threads may have been in the middle of a leaf.
+    #expect((3...2 + threadCount).contains(calls))
+  }
+
+  @Test(arguments: 1...3) func cancellingInterrupts(_ threadCount: Int) throws {
+    let requests = sequences.map {
+      FitnessEvaluator.Request(tokenIDs: $0, candidates: Array(candidates.indices), teacherHidden: nil)
+    }
+    let cancellation = Cancellation()
+    var calls = 0
+    #expect(throws: InferenceError.interrupted) {
+      try evaluator(threadCount).evaluate(
+        candidates, requests, measures: [.perplexity], cancellation: cancellation
+      ) { _, _, _ in
+        calls += 1
+        if calls == 2 { cancellation.request() }
+      }
+    }
+    #expect(calls < candidates.count * sequences.count)
+    let evaluator = evaluator(threadCount)
+    #expect(throws: InferenceError.interrupted) {
+      try evaluator.evaluate(candidates, requests, measures: [.perplexity], cancellation: cancellation) { _, _, _ in }
+    }
+    #expect(evaluator.work.forwardBlockTokenCount == 0)
+  }
+
+  @Test func divergedCandidatesHaveNoSumAndStopNobody() throws {
+    var candidates = candidates
+    for (offset, layer) in [0, 9, 20].enumerated() {
+      candidates[5 + offset].choices[layer] = .variant(Self.firstBadID + Int64(offset))
+      candidates[5 + offset].dropped = []
+    }
+    let expected = try plainSums(candidates)
+    let sums = try allSums(evaluator(2), candidates, sequences, measures)
+    #expect(sums == expected)
+    for row in sums {
+      for (index, sums) in row.enumerated() {
+        #expect(sums.count == measures.count)
+        // Equal candidates and offspring were made before, so only these three are bad.
+        for sum in sums.values { #expect((sum == nil) == (5...7).contains(index)) }
+      }
+    }
+  }
+
+  private struct Unreadable: Error, Equatable {}
+
+  @Test(arguments: 1...3) func aWeightThatCannotBeLoadedIsThrown(_ threadCount: Int) throws {
+    let golden = golden
+    let weights = WeightCache(capacity: .max) { index, _ in
+      if index == 15 { throw Unreadable() }
+      return try golden.dense(index)
+    }
+    let evaluator = FitnessEvaluator(model: golden.llama, weights: weights, threadCount: threadCount)
+    #expect(throws: Unreadable()) { _ = try allSums(evaluator, candidates, sequences, [.perplexity]) }
+  }
+}

@@ -1,0 +1,44 @@
+import Foundation
+import Testing
+
+@testable import Inference
+
+@Suite struct WeightCacheTests {
+  /// What was loaded, in order. `@unchecked Sendable`: `lock` guards the list.
+  private final class Loads: @unchecked Sendable {
+    private let lock = NSLock()
+    private var indices: [Int] = []
+    func note(_ index: Int) { lock.withLock { indices.append(index) } }
+    var all: [Int] { lock.withLock { indices } }
+  }
+
+  private let loads = Loads()
+
+  /// Weights of 100 numbers, 400 bytes.
+  private func cache(capacity: Int) -> WeightCache {
+    WeightCache(capacity: capacity) { [loads] index, _ in
+      loads.note(index)
+      return Matrix(rows: 10, columns: 10, values: [Float](repeating: Float(index), count: 100))
+    }
+  }
+
+  @Test func theLeastRecentlyUsedGoesFirst() throws {
+    let cache = cache(capacity: 1000)
+    for index in [0, 1, 0, 2, 0, 1] { #expect(try cache.weight(index, .dense)[9, 9] == Float(index)) }
+    #expect(loads.all == [0, 1, 2, 1], "2 pushes 1 out, because 0 was used after it")
+  }
+
+  @Test func withoutCapacityEveryUseLoads() throws {
+    let cache = cache(capacity: 0)
+    for _ in 0..<3 { #expect(try cache.weight(4, .dense)[0, 0] == 4) }
+    #expect(loads.all == [4, 4, 4])
+  }
+
+  @Test func variantsOfALayerAreKeptApart() throws {
+    let cache = cache(capacity: .max)
+    for choice in [WeightChoice.dense, .variant(1), .variant(2), .dense, .variant(1)] {
+      _ = try cache.weight(0, choice)
+    }
+    #expect(loads.all.count == 3)
+  }
+}

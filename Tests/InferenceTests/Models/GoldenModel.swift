@@ -1,0 +1,67 @@
+import Foundation
+import TestSupport
+
+@testable import Inference
+
+/// A checkpoint with the logits that transformers computed, and the plainest way through it.
+struct GoldenModel {
+  let checkpoint: Checkpoint
+  let llama: Llama
+  let sequences: [[Int32]]
+  /// [sequences · tokens, vocabulary].
+  let logits: Matrix
+  let meanNegativeLogLikelihood: Double?
+
+  /// - Parameter name: a folder of `golden/models`.
+  init(_ name: String = "llama-gqa") throws { try self.init(folder: Fixtures.url("golden/models/\(name)")) }
+
+  init(folder: URL) throws {
+    checkpoint = try Checkpoint(directory: folder)
+    llama = try Llama(checkpoint, longestSequence: 64)
+    let expected = try SafetensorsFile(folder.appendingPathComponent("expected.safetensors"))
+    let (shape, ids) = try expected.integers(named: "input_ids")
+    sequences = (0..<shape[0]).map { row in ids[row * shape[1]..<(row + 1) * shape[1]].map { Int32($0) } }
+    logits = try expected.matrix(named: "logits")
+    meanNegativeLogLikelihood = expected.metadata["mean_nll"].flatMap { Double($0) }
+  }
+
+  /// The dense weight of a layer.
+  func dense(_ index: Int) throws -> Matrix { try Self.dense(index, llama, checkpoint) }
+
+  private static func dense(_ index: Int, _ llama: Llama, _ checkpoint: Checkpoint) throws -> Matrix {
+    let layer = llama.layers[index]
+    return try checkpoint.matrix(layer.tensorName, rows: layer.outputCount, columns: layer.inputCount)
+  }
+
+  /// A cache whose variants are made from the dense weights by `change`.
+  func cache(
+    capacity: Int = .max, _ change: @escaping @Sendable (Float, Int64) -> Float = { weight, _ in weight }
+  ) -> WeightCache {
+    let (llama, checkpoint) = (llama, checkpoint)
+    return WeightCache(capacity: capacity) { index, choice in
+      let dense = try Self.dense(index, llama, checkpoint)
+      guard case .variant(let id) = choice else { return dense }
+      return Matrix(rows: dense.rows, columns: dense.columns, values: dense.values.map { change($0, id) })
+    }
+  }
+
+  /// The last hidden state of one sequence: all blocks in order, on this thread, sharing nothing.
+  func hidden(
+    _ tokenIDs: [Int32], _ choices: LayerChoices? = nil, weights: WeightCache? = nil
+  ) throws -> Matrix {
+    let choices = choices ?? .dense(layerCount: llama.layers.count)
+    let weights = weights ?? cache()
+    var x = llama.embed(tokenIDs)
+    for block in 0..<llama.blockCount {
+      x = try llama.block(
+        block, x, weight: { try weights.weight($0, choices.choices[$0]) }, dropped: choices.dropped, tap: nil)
+    }
+    return llama.finish(x)
+  }
+}
+
+/// `count` repeatable token ids below `vocabulary`.
+func randomTokens(_ count: Int, vocabulary: Int, seed: UInt64) -> [Int32] {
+  var generator = SplitMix64(state: seed)
+  return (0..<count).map { _ in Int32.random(in: 0..<Int32(vocabulary), using: &generator) }
+}
