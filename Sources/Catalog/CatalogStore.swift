@@ -146,6 +146,9 @@ public final class CatalogStore: @unchecked Sendable {
     }
   }
 
+  /// Who writes the catalog now, in words; nil if nobody does.
+  public var currentWriter: String? { WriterLock.currentOwner(ofCatalog: path) }
+
   /// Bytes of the log that waits to be folded into the file.
   public var logByteCount: Int64 {
     var info = stat()

@@ -81,6 +81,15 @@ final class WriterLock {
     }
   }
 
+  /// Who writes the catalog now, in words; nil if nobody does. Only looks: it takes no lock that could refuse a writer.
+  static func currentOwner(ofCatalog catalogPath: String) -> String? {
+    guard let data = FileManager.default.contents(atPath: catalogPath + "-lock"),
+      let owner = try? JSONDecoder().decode(Owner.self, from: data)
+    else { return nil }
+    let isAlive = owner.host != hostName || (owner.bootID == bootID && (kill(owner.pid, 0) == 0 || errno == EPERM))
+    return isAlive ? describe(owner) : nil
+  }
+
   private static func owner(_ descriptor: Int32) -> Owner? {
     var bytes = [UInt8](repeating: 0, count: 4096)
     let count = bytes.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, 0) }

@@ -160,7 +160,6 @@ public final class CatalogEvaluator {
           numericsID: self.job.numericsID)
       }
       self.teachers.keep(hidden, of: sequences[place])
-      self.job.progress("dense model", missing.count - missing.filter { states[$0] == nil }.count, of: missing.count)
     }
     return states
   }

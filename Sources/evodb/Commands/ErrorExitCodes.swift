@@ -12,6 +12,9 @@ extension CatalogError: ExitCodeProviding {
     case .refusedQuery, .invalidQuery: return .usage
     case .locked, .busy: return .tryAgain
     case .inputOutput: return .inputOutput
+    case .refusedQuery: return .permission
+    case .invalidQuery: return .usage
+    case .queryTimedOut: return .tryAgain
     }
   }
 }

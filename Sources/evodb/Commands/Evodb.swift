@@ -16,7 +16,12 @@ enum Evodb {
           InitCommand.self, ImportCommand.self, DataCommand.self, CalibrateCommand.self, BuildCommand.self,
           SearchCommand.self, ResumeCommand.self, EvaluateCommand.self,
         ]),
-      .init(title: "Look", commands: [CheckCommand.self]),
+      .init(
+        title: "Look",
+        commands: [
+          StatusCommand.self, RunsCommand.self, ShowCommand.self, BestCommand.self, QueryCommand.self, SchemaCommand.self,
+          DigestCommand.self, CheckCommand.self,
+        ]),
     ])
   }
 }

@@ -150,11 +150,11 @@ import Testing
       }
     }
     #expect(calls < candidates.count * sequences.count)
-    let evaluator = evaluator(threadCount)
+    let fresh = evaluator(threadCount)
     #expect(throws: InferenceError.interrupted) {
-      try evaluator.evaluate(candidates, requests, measures: [.perplexity], cancellation: cancellation) { _, _, _ in }
+      try fresh.evaluate(candidates, requests, measures: [.perplexity], cancellation: cancellation) { _, _, _ in }
     }
-    #expect(evaluator.work.forwardBlockTokenCount == 0)
+    #expect(fresh.work.forwardBlockTokenCount == 0)
   }
 
   @Test func divergedCandidatesHaveNoSumAndStopNobody() throws {

@@ -27,8 +27,8 @@ import Testing
     let x = Matrix(rows: 2, columns: 17, values: randomValues(34, seed: 5))
     x[0, 16] = .nan
     let result = VectorKernels.rmsNorm(x, weight: weight, epsilon: 1e-5).values
-    #expect(result[..<17].allSatisfy(\.isNaN))
-    #expect(result[17...].allSatisfy(\.isFinite))
+    #expect(result[..<17].allSatisfy { $0.isNaN })
+    #expect(result[17...].allSatisfy { $0.isFinite })
     x[0, 16] = .infinity
     #expect(VectorKernels.rmsNorm(x, weight: weight, epsilon: 1e-5)[0, 16].isNaN)
   }
@@ -120,15 +120,15 @@ import Testing
     var values = randomValues(count, seed: 13)
     values[1] = -.infinity
     #expect(softmax(values)[1] < 1e-37)
-    #expect(softmax(values).allSatisfy(\.isFinite))
+    #expect(softmax(values).allSatisfy { $0.isFinite })
     values[1] = 88
     values[2] = -88
     #expect(abs(softmax(values)[1] - 1) < 1e-6)
     values[2] = .nan
-    #expect(softmax(values).allSatisfy(\.isNaN))
-    #expect(softmax([Float](repeating: -.infinity, count: count)).allSatisfy(\.isNaN))
+    #expect(softmax(values).allSatisfy { $0.isNaN })
+    #expect(softmax([Float](repeating: -.infinity, count: count)).allSatisfy { $0.isNaN })
     values[2] = .infinity
-    #expect(softmax(values).contains(where: \.isNaN))
+    #expect(softmax(values).contains { $0.isNaN })
   }
 
   @Test(arguments: raggedSizes) func logSumExpEqualsItsTwin(_ count: Int) {

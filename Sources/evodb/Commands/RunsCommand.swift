@@ -1,0 +1,23 @@
+import Catalog
+
+/// `evodb runs`.
+struct RunsCommand: Command {
+  static let name = "runs"
+  static let abstract = "List the searches of a catalog."
+
+  @Positional("CATALOG", "The catalog file.") var catalog: String
+  let output = OutputOptions()
+
+  func run(in context: CommandContext) throws {
+    _ = try CatalogSession(context: context, path: catalog).read { store in
+      try CatalogQuery.print(
+        """
+        SELECT s.run, s.state, s.model, s.target_bits, s.measure, s.seed, s.closed_generation AS generation, s.generations,
+          substr(s.found_assignment, 1, 12) AS found,
+          (SELECT r.value FROM run_result r WHERE r.run = s.run AND r.point = 'found' AND r.measure = s.measure
+            ORDER BY r.data_set_role DESC LIMIT 1) AS value, s.recommendation, s.created_at
+        FROM run_summary s ORDER BY s.run_id
+        """, store: store, as: output.format, in: context)
+    }
+  }
+}

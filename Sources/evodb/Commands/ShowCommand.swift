@@ -1,0 +1,38 @@
+import Catalog
+import Search
+
+/// `evodb show`.
+struct ShowCommand: Command {
+  static let name = "show"
+  static let abstract = "Show a run with its report, or an assignment layer by layer."
+
+  @Positional("CATALOG", "The catalog file.") var catalog: String
+  @Positional("ID", "A run, or 8 or more digits of an assignment's digest.") var identifier: String
+  let output = OutputOptions()
+
+  func run(in context: CommandContext) throws {
+    try CatalogSession(context: context, path: catalog).read { store in
+      let run = try store.read { tx in try tx.runs().first { $0.name == identifier } }
+      if let run {
+        return try RunReport(run, store: store).print(as: output.format, in: context)
+      }
+      guard let assignment = try store.read({ try $0.assignment(digestPrefix: identifier) }) else {
+        throw CatalogError.notFound("no run and no assignment \(identifier); evodb runs \(catalog) lists the runs")
+      }
+      _ = try CatalogQuery.print(
+        """
+        SELECT layer, role, weight_count, method, bits, nmse, stored_bytes FROM assignment_layer
+        WHERE assignment_id = :id ORDER BY layer_index
+        """, parameters: ["id": .integer(assignment.id)], store: store, as: output.format, in: context)
+    }
+  }
+}
+
+extension RunReport {
+  /// The report of a stored run.
+  init(_ run: RunRecord, store: CatalogStore) throws {
+    self.init(
+      run: run, recipe: try SearchRecipe(json: run.recipe), lines: try store.read { try $0.results(ofRun: run.name) },
+      work: nil, wasFinished: run.isFinished)
+  }
+}

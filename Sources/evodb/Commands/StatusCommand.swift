@@ -1,0 +1,44 @@
+import Catalog
+import Foundation
+
+/// `evodb status`.
+struct StatusCommand: Command {
+  static let name = "status"
+  static let abstract = "What a catalog holds, and what is being done to it."
+
+  @Positional("CATALOG", "The catalog file.") var catalog: String
+  let output = OutputOptions()
+
+  private static let sql = """
+    SELECT (SELECT count(*) FROM model) AS model_count, (SELECT count(*) FROM data_set) AS data_set_count,
+      (SELECT count(*) FROM statistic) AS statistic_count, (SELECT count(*) FROM variant) AS variant_count,
+      (SELECT sum(byte_count) FROM blob WHERE id IN (SELECT blob_id FROM variant)) AS variant_bytes,
+      (SELECT count(*) FROM assignment) AS assignment_count, (SELECT count(*) FROM observation) AS observation_count,
+      (SELECT count(*) FROM run) AS run_count, (SELECT count(*) FROM run WHERE state = 'open') AS open_run_count,
+      (SELECT sum(forward_token_count) FROM job) AS forward_tokens, (SELECT sum(evaluation_count) FROM job) AS evaluations,
+      (SELECT sum(cache_hit_count) FROM job) AS cache_hits,
+      (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size) AS file_bytes
+    """
+
+  func run(in context: CommandContext) throws {
+    let (result, progress) = try CatalogSession(context: context, path: catalog).read { store in
+      var result = ResultObject()
+      var columns: [String] = []
+      try store.query(Self.sql, timeout: 60, maximumRows: 1, onColumns: { columns = $0 }) { row in
+        for (name, value) in zip(columns, row) { result.add(name, ResultValue(value), CatalogQuery.kind(of: name)) }
+      }
+      result.add("writer", .text(store.currentWriter))
+      var progress: [String] = []
+      try store.query(
+        "SELECT run, closed_generation, generations FROM run_summary WHERE state = 'open'", timeout: 60, maximumRows: 100,
+        onColumns: { _ in }
+      ) { row in
+        let cells = row.map { ResultKind.integer.shown(ResultValue($0)) }
+        progress.append("run \(cells[0]): generation \(cells[1]) of \(cells[2]) closed; go on with: evodb resume \(catalog) \(cells[0])")
+      }
+      return (result, progress)
+    }
+    try context.print(result, as: output.format)
+    if output.format == .table { for line in progress { try context.output.write(TerminalText.visible(line) + "\n") } }
+  }
+}
