@@ -9,11 +9,18 @@ struct RotaryTable: Sendable {
 
   /// - Parameter theta: the base of the geometric series of wavelengths.
   init(positions: Int, headDimension: Int, theta: Double) {
-    let half = headDimension / 2
-    let cosine = Matrix(uninitializedRows: positions, columns: half)
-    let sine = Matrix(uninitializedRows: positions, columns: half)
-    // Frequencies and angles in float32, as transformers computes them.
-    let frequencies = (0..<half).map { Float(1 / pow(theta, Double(2 * $0) / Double(headDimension))) }
+    self.init(positions: positions, frequencies: Self.frequencies(headDimension: headDimension, theta: theta))
+  }
+
+  /// Radians per position of each pair [headDimension / 2], in float32 as transformers computes them.
+  static func frequencies(headDimension: Int, theta: Double) -> [Float] {
+    (0..<headDimension / 2).map { Float(1 / pow(theta, Double(2 * $0) / Double(headDimension))) }
+  }
+
+  /// - Parameter frequencies: radians per position of each pair [headDimension / 2]; angles are float32 too.
+  init(positions: Int, frequencies: [Float]) {
+    let cosine = Matrix(uninitializedRows: positions, columns: frequencies.count)
+    let sine = Matrix(uninitializedRows: positions, columns: frequencies.count)
     for position in 0..<positions {
       for (index, frequency) in frequencies.enumerated() {
         let angle = Float(position) * frequency

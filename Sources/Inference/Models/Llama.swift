@@ -39,7 +39,16 @@ public struct Llama: LanguageModel {
   /// - Throws: `InferenceError` for missing tensors, wrong shapes and values that are not finite.
   public init(_ checkpoint: Checkpoint, longestSequence: Int) throws {
     let c = checkpoint.configuration
+    let rotary = RotaryTable(
+      positions: min(longestSequence, c.maximumPositions), headDimension: c.headDimension, theta: c.ropeTheta)
+    try self.init(checkpoint, rotary: rotary)
+  }
+
+  /// The same with rotary positions from outside.
+  init(_ checkpoint: Checkpoint, rotary: RotaryTable) throws {
+    let c = checkpoint.configuration
     configuration = c
+    self.rotary = rotary
     let embedding = try checkpoint.matrix("model.embed_tokens.weight", rows: c.vocabularySize, columns: c.hiddenSize)
     self.embedding = embedding
     norms = try (0..<c.blockCount).map { block in
@@ -51,8 +60,6 @@ public struct Llama: LanguageModel {
     head =
       c.tiedEmbeddings
       ? embedding : try checkpoint.matrix("lm_head.weight", rows: c.vocabularySize, columns: c.hiddenSize)
-    rotary = RotaryTable(
-      positions: min(longestSequence, c.maximumPositions), headDimension: c.headDimension, theta: c.ropeTheta)
     (layers, sites) = Self.describe(c)
   }
 

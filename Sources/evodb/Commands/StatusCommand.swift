@@ -16,8 +16,7 @@ struct StatusCommand: Command {
       (SELECT count(*) FROM assignment) AS assignment_count, (SELECT count(*) FROM observation) AS observation_count,
       (SELECT count(*) FROM run) AS run_count, (SELECT count(*) FROM run WHERE state = 'open') AS open_run_count,
       (SELECT sum(forward_token_count) FROM job) AS forward_tokens, (SELECT sum(evaluation_count) FROM job) AS evaluations,
-      (SELECT sum(cache_hit_count) FROM job) AS cache_hits,
-      (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size) AS file_bytes
+      (SELECT sum(cache_hit_count) FROM job) AS cache_hits
     """
 
   func run(in context: CommandContext) throws {
@@ -27,6 +26,9 @@ struct StatusCommand: Command {
       try store.query(Self.sql, timeout: 60, maximumRows: 1, onColumns: { columns = $0 }) { row in
         for (name, value) in zip(columns, row) { result.add(name, ResultValue(value), CatalogQuery.kind(of: name)) }
       }
+      let attributes = try FileManager.default.attributesOfItem(atPath: catalog)
+      result.add("file_bytes", .integer((attributes[.size] as? NSNumber)?.intValue), .bytes)
+      result.add("log_bytes", .integer(store.logByteCount), .bytes)
       result.add("writer", .text(store.currentWriter))
       var progress: [String] = []
       try store.query(

@@ -12,7 +12,9 @@ import Testing
 
   private static func rounded(_ weight: Float, _ id: Int64) -> Float { (weight * 10).rounded() / 10 }
 
-  private func stream(_ threadCount: Int, work: WorkCounter = WorkCounter(), cancellation: Cancellation = Cancellation())
+  private func stream(
+    _ threadCount: Int, work: WorkCounter = WorkCounter(), cancellation: Cancellation = Cancellation()
+  )
     -> ActivationStream
   {
     ActivationStream(

@@ -50,7 +50,9 @@ import Testing
   }
 
   @Test func neitherTheOrderOfPanelsNorChunksOfSequencesChangeABit() throws {
-    let inputs = (0..<7).map { Matrix(rows: 5 + $0, columns: 300, values: randomValues((5 + $0) * 300, seed: UInt64($0))) }
+    let inputs = (0..<7).map {
+      Matrix(rows: 5 + $0, columns: 300, values: randomValues((5 + $0) * 300, seed: UInt64($0)))
+    }
     let expected = accumulated(inputs).values
     #expect(accumulated(inputs, panels: { $0.reversed() }).values == expected)
     #expect(accumulated(inputs, chunk: 1).values == expected)

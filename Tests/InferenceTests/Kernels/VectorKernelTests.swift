@@ -23,7 +23,8 @@ import Testing
 
   @Test func rmsNormOfZerosIsZeroAndNaNSpreadsOverItsRowOnly() {
     let weight = row([Float](repeating: 1, count: 17))
-    #expect(VectorKernels.rmsNorm(Matrix(rows: 1, columns: 17), weight: weight, epsilon: 1e-5).values.allSatisfy { $0 == 0 })
+    #expect(
+      VectorKernels.rmsNorm(Matrix(rows: 1, columns: 17), weight: weight, epsilon: 1e-5).values.allSatisfy { $0 == 0 })
     let x = Matrix(rows: 2, columns: 17, values: randomValues(34, seed: 5))
     x[0, 16] = .nan
     let result = VectorKernels.rmsNorm(x, weight: weight, epsilon: 1e-5).values

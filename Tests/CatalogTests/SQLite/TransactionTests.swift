@@ -1,0 +1,141 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Catalog
+
+@Suite struct TransactionTests {
+  private struct Failure: Error {}
+
+  private func isWAL(_ folder: CatalogFolder) throws -> Bool { try folder.bytes[18...19] == Data([2, 2]) }
+
+  @Test func aClosedCatalogIsOneFileWithARollbackJournal() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    #expect(try folder.files == ["c.evodb"] && !isWAL(folder))
+    let store = try folder.write()
+    try store.write { _ = try $0.store(sequence: [100, 200]) }
+    store.close()
+    #expect(try folder.files == ["c.evodb"] && !isWAL(folder))
+    _ = try folder.read().read { try $0.models() }
+    #expect(try folder.files == ["c.evodb"])
+  }
+
+  @Test func aStoreThatIsLetGoClosesItself() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    do {
+      let store = try folder.write()
+      try store.write { _ = try $0.store(sequence: [100, 200]) }
+    }
+    #expect(try folder.files == ["c.evodb"])
+  }
+
+  @Test func aReaderKeepsItsStateWhileAWriterCommits() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let writer = try folder.write()
+    let reader = try folder.read()
+    func count(_ transaction: CatalogTransaction) throws -> Int64? {
+      try transaction.connection.integer("SELECT count(*) FROM sequence")
+    }
+    let before = try reader.read(count)
+    try reader.read { transaction in
+      #expect(try count(transaction) == before)
+      for token in Int32(1000)..<1010 {
+        try writer.write(durable: token % 2 == 0) { _ = try $0.store(sequence: [token, token]) }
+        #expect(try count(transaction) == before)
+      }
+    }
+    #expect(try reader.read(count) == before.map { $0 + 10 })
+    writer.close()
+  }
+
+  @Test func aWriterClosesBesideAReaderAndTheNextOneTidiesUp() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let start = ContinuousClock.now
+    do {
+      let reader = try folder.read()
+      let writer = try folder.write()
+      try reader.read { transaction in
+        _ = try transaction.models()
+        try writer.write { _ = try $0.store(sequence: [100, 200]) }
+        writer.close()
+        #expect(!FileManager.default.fileExists(atPath: folder.path + "-lock"))
+      }
+      #expect(try reader.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 4)
+    }
+    #expect(ContinuousClock.now - start < .seconds(20))
+    let next = try folder.write()
+    #expect(try next.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 4)
+    next.close()
+    #expect(try folder.files == ["c.evodb"])
+  }
+
+  @Test func whatAKilledWriterCommittedIsThere() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let writer = try folder.write()
+    try writer.write { _ = try $0.store(sequence: [100, 200]) }
+    // The files of this instant are what a killed process leaves.
+    let copy = try CatalogFolder()
+    for name in ["c.evodb", "c.evodb-wal"] {
+      let source = folder.folder.url.appendingPathComponent(name)
+      try FileManager.default.copyItem(at: source, to: copy.folder.url.appendingPathComponent(name))
+    }
+    writer.close()
+    #expect(try copy.read().read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 4)
+    try copy.write().close()
+    #expect(try copy.files == ["c.evodb"])
+    #expect(try copy.read().read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 4)
+  }
+
+  @Test func aThrownErrorTakesEverythingBackAndTheNextWriteWorks() throws {
+    let (folder, contents) = try CatalogFolder.filled()
+    let store = try folder.write()
+    defer { store.close() }
+    let before = try store.read { try $0.sharedDigest(includingProvenance: true) }
+    #expect(throws: Failure.self) {
+      try store.write { transaction in
+        _ = try transaction.store(sequence: [100, 200])
+        _ = try transaction.store(measure: MeasureRecord(name: "topk-kl", topK: 5, reference: "dense", revision: 1))
+        throw Failure()
+      }
+    }
+    #expect(try store.read { try $0.sharedDigest(includingProvenance: true) } == before)
+    let ids = try store.write { transaction in
+      [try transaction.store(sequence: [300, 400]).id, try transaction.store(sequence: [500, 600]).id]
+    }
+    #expect(Set(ids + contents.sequences.map(\.id)).count == 5)
+    #expect(ids == [4, 5])
+  }
+
+  @Test func anErrorOfSQLiteTakesEverythingBackToo() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let store = try folder.write()
+    defer { store.close() }
+    let error = #expect(throws: SQLiteError.self) {
+      try store.write { transaction in
+        _ = try transaction.store(sequence: [100, 200])
+        _ = try transaction.store(sequence: [1])  // shorter than a sequence may be
+      }
+    }
+    #expect(error?.primaryCode == 19 && error?.message.contains("token_count") == true)
+    #expect(try store.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 3)
+    #expect(!store.connection.isInTransaction)
+  }
+
+  @Test func manyThreadsShareOneStore() async throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let store = try folder.write()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for worker in Int32(0)..<8 {
+        group.addTask {
+          for index in Int32(0)..<20 {
+            try store.write { _ = try $0.store(sequence: [1000 + worker, index]) }
+            _ = try store.read { try $0.models() }
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(try store.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 163)
+    store.close()
+  }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import Testing
+
+@testable import Catalog
+
+@Suite struct WriterLockTests {
+  private func lockText(_ folder: CatalogFolder) throws -> String {
+    try String(contentsOfFile: folder.path + "-lock", encoding: .utf8)
+  }
+
+  private func ownerText(pid: Int32, host: String) -> String {
+    #"{"bootID":"b","command":"search","host":"\#(host)","pid":\#(pid),"since":"2026-01-01T00:00:00Z"}"#
+  }
+
+  @Test func aSecondWriterIsToldWhoWritesWithinASecond() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let first = try folder.write(command: "search")
+    // flock() stands between two descriptions of one file even in one process.
+    let start = ContinuousClock.now
+    let error = #expect(throws: CatalogError.self) { _ = try folder.write() }
+    #expect(ContinuousClock.now - start < .seconds(1))
+    guard case .locked(let path, let owner) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(path == folder.path)
+    #expect(owner.contains("process \(getpid()) on \(WriterLock.hostName)") && owner.contains("search"))
+    // The refused one has disturbed nothing.
+    try first.write { _ = try $0.store(sequence: [1, 2]) }
+    first.close()
+    #expect(try folder.files == ["c.evodb"])
+  }
+
+  @Test func aReaderNeedsNoLock() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let writer = try folder.write()
+    defer { writer.close() }
+    #expect(try folder.read().read { try $0.models().count } == 1)
+  }
+
+  @Test func theLockNamesItsOwnerAndIsGoneAfterClosing() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let store = try folder.write(command: "import")
+    #expect(store.notices.isEmpty)
+    let text = try lockText(folder)
+    #expect(text.contains("\"pid\":\(getpid())") && text.contains("import") && text.contains(WriterLock.hostName))
+    store.close()
+    store.close()
+    #expect(try folder.files == ["c.evodb"])
+    let next = try folder.write()
+    #expect(next.notices.isEmpty)
+    next.close()
+  }
+
+  @Test func theLockOfADeadProcessIsTakenOverWithANotice() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    try folder.folder.write(ownerText(pid: 999_999, host: WriterLock.hostName), to: "c.evodb-lock")
+    let store = try folder.write()
+    #expect(store.notices.count == 1)
+    #expect(store.notices.first?.contains("999999") == true && store.notices.first?.contains("search") == true)
+    #expect(try lockText(folder).contains("\"pid\":\(getpid())"))
+    store.close()
+    #expect(try folder.files == ["c.evodb"])
+  }
+
+  @Test func theLockOfAnotherHostIsLeftAlone() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let text = ownerText(pid: 1, host: "elsewhere.example")
+    try folder.folder.write(text, to: "c.evodb-lock")
+    let error = #expect(throws: CatalogError.self) { _ = try folder.write() }
+    guard case .locked(_, let owner) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(owner.contains("elsewhere.example") && owner.contains("c.evodb-lock"))
+    #expect(try lockText(folder) == text)
+    #expect(try folder.read().read { try $0.models().count } == 1)
+  }
+
+  @Test(arguments: ["", "{", "not JSON at all", #"{"pid":1}"#])
+  func aLockFileWithoutAReadableOwnerIsTakenOver(text: String) throws {
+    let (folder, _) = try CatalogFolder.filled()
+    try folder.folder.write(text, to: "c.evodb-lock")
+    let store = try folder.write()
+    #expect(store.notices.isEmpty)
+    store.close()
+    #expect(try folder.files == ["c.evodb"])
+  }
+
+  @Test func aFailedOpeningDoesNotTakeTheNextOnesLock() throws {
+    let folder = try CatalogFolder()
+    try folder.folder.write("no database, but long enough to be asked", to: "c.evodb")
+    for _ in 0..<20 { #expect(throws: CatalogError.self) { _ = try folder.write() } }
+    #expect(try folder.files == ["c.evodb"])
+  }
+}
