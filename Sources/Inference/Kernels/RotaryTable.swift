@@ -17,6 +17,22 @@ struct RotaryTable: Sendable {
     (0..<headDimension / 2).map { Float(1 / pow(theta, Double(2 * $0) / Double(headDimension))) }
   }
 
+  /// The frequencies as a model has them that was cast to 16 bits as a whole, buffers included, and back; nil for types that
+  /// are not 16-bit floats.
+  static func frequencies(headDimension: Int, theta: Double, castTo type: TensorElementType) -> [Float]? {
+    let exact = frequencies(headDimension: headDimension, theta: theta)
+    switch type {
+    case .bfloat16:
+      return exact.map { value in
+        // Round half to even on the upper 16 bits.
+        let bits = value.bitPattern
+        return Float(bitPattern: (bits &+ 0x7fff &+ ((bits >> 16) & 1)) & 0xffff_0000)
+      }
+    case .float16: return exact.map { Float(Float16($0)) }
+    default: return nil
+    }
+  }
+
   /// - Parameter frequencies: radians per position of each pair [headDimension / 2]; angles are float32 too.
   init(positions: Int, frequencies: [Float]) {
     let cosine = Matrix(uninitializedRows: positions, columns: frequencies.count)

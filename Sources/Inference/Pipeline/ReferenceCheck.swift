@@ -2,57 +2,105 @@ import Foundation
 
 /// Holds a checkpoint's logits against those that another implementation computed.
 public struct ReferenceCheck: Sendable {
+  /// How the other implementation held its rotary frequencies.
+  ///
+  /// Loading a checkpoint in float32 leaves them in float32, and that is what evodb computes with. A model that was cast to
+  /// 16 bits as a whole and back has them rounded, which moves logits by about 0.01 (docs/decisions/0003).
+  public enum RotaryFrequencies: String, Sendable {
+    /// In float32.
+    case float32
+    /// Rounded to the type of the weights.
+    case castWithWeights = "cast with the weights"
+  }
+
   /// Largest absolute difference over all positions; nil if a value is not finite.
   public let maximumDifference: Double?
+  /// The treatment of rotary frequencies under which the difference is smallest.
+  public let rotaryFrequencies: RotaryFrequencies
   /// Positions compared.
   public let positionCount: Int
   /// What is wrong with the file's shapes in words; nil: nothing.
   public let shapeProblem: String?
 
-  /// - Parameter expected: a safetensors file with `input_ids` [n, t] or [t] and `logits` [n, t, vocabulary].
+  /// - Parameters:
+  ///   - expected: a safetensors file with `input_ids` [n, t] or [t] and `logits` [n, t, vocabulary].
+  ///   - tolerance: the other treatment of rotary frequencies is tried only if float32 ones differ by more.
   /// - Throws: `InferenceError`.
-  public init(_ checkpoint: Checkpoint, expected: URL) throws {
+  public init(_ checkpoint: Checkpoint, expected: URL, tolerance: Double) throws {
     let file = try SafetensorsFile(expected)
     let (shape, ids) = try file.integers(named: "input_ids")
     let configuration = checkpoint.configuration
     let logitsShape = file.tensor(named: "logits")?.shape ?? []
-    let logits = try file.matrix(named: "logits")
     let length = shape.last ?? 0
     let count = shape.dropLast().reduce(1, *)
     guard length >= 1, count >= 1, shape.count <= 2, logitsShape == shape + [configuration.vocabularySize] else {
       maximumDifference = nil
+      rotaryFrequencies = .float32
       positionCount = 0
-      shapeProblem = "input_ids \(shape) and a vocabulary of \(configuration.vocabularySize) need logits "
+      shapeProblem =
+        "input_ids \(shape) and a vocabulary of \(configuration.vocabularySize) need logits "
         + "\(shape + [configuration.vocabularySize]), found \(logitsShape)"
       return
+    }
+    guard length <= configuration.maximumPositions else {
+      throw InferenceError.invalidData(
+        file: expected.path,
+        detail: "\(length) tokens a sequence are more than the model's \(configuration.maximumPositions) positions")
     }
     if let bad = ids.first(where: { $0 < 0 || $0 >= Int64(configuration.vocabularySize) }) {
       throw InferenceError.invalidData(
         file: expected.path, detail: "input_ids: \(bad) is outside the vocabulary of \(configuration.vocabularySize)")
     }
-    let model = try Llama(checkpoint, longestSequence: length)
+    let logits = try file.matrix(named: "logits")
+    let sequences = (0..<count).map { row in ids[row * length..<(row + 1) * length].map { Int32($0) } }
+    func difference(_ model: Llama) throws -> Double {
+      try Self.largestDifference(model, checkpoint, sequences, logits)
+    }
+    var best = try difference(Llama(checkpoint, longestSequence: length))
+    var frequencies = RotaryFrequencies.float32
+    let type = checkpoint.tensors.first { $0.name == "model.embed_tokens.weight" }?.elementType
+    if !(best <= tolerance), let type,
+      let cast = RotaryTable.frequencies(
+        headDimension: configuration.headDimension, theta: configuration.ropeTheta, castTo: type)
+    {
+      let other = try difference(Llama(checkpoint, rotary: RotaryTable(positions: length, frequencies: cast)))
+      if other < best {
+        best = other
+        frequencies = .castWithWeights
+      }
+    }
+    maximumDifference = best.isFinite ? best : nil
+    rotaryFrequencies = frequencies
+    positionCount = count * length
+    shapeProblem = nil
+  }
+
+  /// Over all positions; NaN if any logit is.
+  private static func largestDifference(
+    _ model: Llama, _ checkpoint: Checkpoint, _ sequences: [[Int32]], _ logits: Matrix
+  ) throws -> Double {
     let weights = WeightCache(capacity: .max) { index, _ in
       let layer = model.layers[index]
       return try checkpoint.matrix(layer.tensorName, rows: layer.outputCount, columns: layer.inputCount)
     }
     var largest = 0.0
-    for sequence in 0..<count {
-      var x = model.embed(ids[sequence * length..<(sequence + 1) * length].map { Int32($0) })
+    var position = 0
+    for sequence in sequences {
+      var x = model.embed(sequence)
       for block in 0..<model.blockCount {
         x = try model.block(block, x, weight: { try weights.weight($0, .dense) }, dropped: [], tap: nil)
       }
       let hidden = model.finish(x)
-      for position in 0..<length {
-        let own = model.logits(hidden, rows: position..<position + 1)
-        for token in 0..<configuration.vocabularySize {
-          let difference = abs(Double(own[0, token]) - Double(logits[sequence * length + position, token]))
-          // A comparison with NaN is false: turned around so that NaN is never lost.
-          if !(difference <= largest) { largest = difference }
+      for row in sequence.indices {
+        let own = model.logits(hidden, rows: row..<row + 1)
+        for token in 0..<model.vocabularySize {
+          let difference = abs(Double(own[0, token]) - Double(logits[position, token]))
+          guard !difference.isNaN else { return .nan }
+          largest = max(largest, difference)
         }
+        position += 1
       }
     }
-    maximumDifference = largest.isFinite ? largest : nil
-    positionCount = count * length
-    shapeProblem = nil
+    return largest
   }
 }

@@ -30,8 +30,10 @@ struct CheckCommand: Command {
       _ = try Llama(checkpoint, longestSequence: 2)
       return try context.print(result, as: output.format)
     }
-    let check = try ReferenceCheck(checkpoint, expected: URL(fileURLWithPath: expected))
+    let check = try ReferenceCheck(
+      checkpoint, expected: URL(fileURLWithPath: expected), tolerance: tolerance)
     result.add("max_abs_difference", .real(check.maximumDifference), .real(significantDigits: 3))
+    result.add("rotary_frequencies", .text(check.rotaryFrequencies.rawValue))
     result.add("position_count", .integer(check.positionCount), .count)
     result.add("tolerance", .real(tolerance), .real(significantDigits: 3))
     result.add("problem", .text(check.shapeProblem))

@@ -85,7 +85,7 @@ import Testing
     try folder.folder.write(Array(whole.prefix(byteCount)), to: "c.evodb")
     let error: (any Error)? = #expect(throws: (any Error).self) {
       let store = try folder.read()
-      try store.read { transaction in
+      try store.read { (transaction) throws in
         _ = try transaction.dataSets().map { try transaction.sequences(ofList: $0.sequenceListID) }
         _ = try transaction.sharedDigest(includingProvenance: true)
       }

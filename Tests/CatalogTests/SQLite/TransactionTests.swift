@@ -37,7 +37,7 @@ import Testing
       try transaction.connection.integer("SELECT count(*) FROM sequence")
     }
     let before = try reader.read(count)
-    try reader.read { transaction in
+    try reader.read { (transaction) throws in
       #expect(try count(transaction) == before)
       for token in Int32(1000)..<1010 {
         try writer.write(durable: token % 2 == 0) { _ = try $0.store(sequence: [token, token]) }
@@ -54,7 +54,7 @@ import Testing
     do {
       let reader = try folder.read()
       let writer = try folder.write()
-      try reader.read { transaction in
+      try reader.read { (transaction) throws in
         _ = try transaction.models()
         try writer.write { _ = try $0.store(sequence: [100, 200]) }
         writer.close()
@@ -92,14 +92,14 @@ import Testing
     defer { store.close() }
     let before = try store.read { try $0.sharedDigest(includingProvenance: true) }
     #expect(throws: Failure.self) {
-      try store.write { transaction in
+      try store.write { (transaction) throws in
         _ = try transaction.store(sequence: [100, 200])
         _ = try transaction.store(measure: MeasureRecord(name: "topk-kl", topK: 5, reference: "dense", revision: 1))
         throw Failure()
       }
     }
     #expect(try store.read { try $0.sharedDigest(includingProvenance: true) } == before)
-    let ids = try store.write { transaction in
+    let ids = try store.write { (transaction) throws in
       [try transaction.store(sequence: [300, 400]).id, try transaction.store(sequence: [500, 600]).id]
     }
     #expect(Set(ids + contents.sequences.map(\.id)).count == 5)
@@ -111,7 +111,7 @@ import Testing
     let store = try folder.write()
     defer { store.close() }
     let error = #expect(throws: SQLiteError.self) {
-      try store.write { transaction in
+      try store.write { (transaction) throws in
         _ = try transaction.store(sequence: [100, 200])
         _ = try transaction.store(sequence: [1])  // shorter than a sequence may be
       }

@@ -53,7 +53,7 @@ import Testing
   @Test func valuesThatSQLiteStoresOtherwiseHaveTheCheckOfWhatIsStored() throws {
     let (folder, contents) = try CatalogFolder.filled()
     let store = try folder.write()
-    try store.write { transaction in
+    try store.write { (transaction) throws in
       let sequence = try transaction.store(sequence: [1, 1])
       try transaction.store(
         observation: Observation(sum: -0.0, predictionCount: 1), assignmentID: contents.low.id,

@@ -37,7 +37,7 @@ import Testing
 
   @Test func anAssignmentComesBackById() throws {
     let (folder, contents) = try CatalogFolder.filled()
-    try folder.read().read { transaction in
+    try folder.read().read { (transaction) throws in
       for assignment in [contents.dense, contents.low, contents.high, contents.mixed] {
         #expect(try transaction.assignment(id: assignment.id) == assignment)
       }
@@ -61,7 +61,7 @@ import Testing
   @Test(arguments: [8, 9, 15, 32, 63, 64])
   func aPrefixOfEightOrMoreDigitsFindsAnAssignment(length: Int) throws {
     let (folder, contents) = try CatalogFolder.filled()
-    try folder.read().read { transaction in
+    try folder.read().read { (transaction) throws in
       for assignment in [contents.dense, contents.low, contents.high, contents.mixed] {
         let prefix = String(assignment.digest.hex.prefix(length))
         #expect(try transaction.assignment(digestPrefix: prefix) == assignment)
@@ -73,7 +73,7 @@ import Testing
   @Test func whatIsNoPrefixFindsNothing() throws {
     let (folder, contents) = try CatalogFolder.filled()
     let hex = contents.low.digest.hex
-    try folder.read().read { transaction in
+    try folder.read().read { (transaction) throws in
       for prefix in ["", String(hex.prefix(7)), hex + "0", hex + "00", "zzzzzzzz", "00000000", "ffffffff", "%_______"] {
         #expect(try transaction.assignment(digestPrefix: prefix) == nil, "\(prefix)")
       }
@@ -87,7 +87,7 @@ import Testing
       try folder.tamper(
         "UPDATE assignment SET digest = x'\(shared)\(String(repeating: "0\(index)", count: 24))' WHERE id = \(assignment.id)")
     }
-    try folder.read().read { transaction in
+    try folder.read().read { (transaction) throws in
       for length in [8, 15, 16] {
         #expect(throws: CatalogError.self) { _ = try transaction.assignment(digestPrefix: String(shared.prefix(length))) }
       }

@@ -29,7 +29,7 @@ import Testing
     let (folder, _) = try CatalogFolder.filled()
     let store = try folder.write()
     defer { store.close() }
-    let ids = try store.write { transaction in
+    let ids = try store.write { (transaction) throws in
       [try transaction.store(blob: [9, 9, 9]), try transaction.store(blob: [9, 9, 8]), try transaction.store(blob: [9, 9, 9])]
     }
     #expect(ids[0] == ids[2] && ids[0] != ids[1])
@@ -62,7 +62,7 @@ import Testing
   @Test func theDenseModelsStateIsCachedByNumerics() throws {
     let (folder, contents) = try CatalogFolder.filled()
     let store = try folder.read()
-    try store.read { transaction in
+    try store.read { (transaction) throws in
       let (model, sequence) = (contents.model.id, contents.sequences[0].id)
       #expect(
         try transaction.teacherState(modelID: model, sequenceID: sequence, numericsID: contents.here) == [1, 2, 3, 4])

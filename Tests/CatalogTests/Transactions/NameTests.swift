@@ -60,7 +60,7 @@ import Testing
 
   @Test func aNameThatIsMissingIsAnsweredWithTheKnownOnes() throws {
     let (folder, contents) = try CatalogFolder.filled()
-    try folder.read().read { transaction in
+    try folder.read().read { (transaction) throws in
       for body: () throws -> Void in [
         { _ = try transaction.dataSet("nothing") }, { _ = try transaction.model("nothing") },
         { _ = try transaction.run("nothing") },
@@ -82,7 +82,7 @@ import Testing
     let folder = try CatalogFolder()
     let store = try folder.create()
     defer { store.close() }
-    try store.read { transaction in
+    try store.read { (transaction) throws in
       for body: () throws -> Void in [
         { _ = try transaction.dataSet(nil) }, { _ = try transaction.model(nil) }, { _ = try transaction.run(nil) },
       ] {
