@@ -22,6 +22,8 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
   case nameTaken(String)
   /// A file operation beside the database failed.
   case inputOutput(path: String, detail: String)
+  /// The operating system does not permit a file operation beside the database.
+  case notPermitted(path: String, detail: String)
   /// A user's statement would do more than read, or is not one statement with all its parameters.
   case refusedQuery(String)
   /// A user's statement is wrong, in SQLite's words.
@@ -44,7 +46,7 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
     case .damaged(let detail): return "damaged catalog: \(detail)"
     case .notFound(let detail): return detail
     case .nameTaken(let detail): return detail
-    case .inputOutput(let path, let detail): return "\(path): \(detail)"
+    case .inputOutput(let path, let detail), .notPermitted(let path, let detail): return "\(path): \(detail)"
     case .refusedQuery(let detail): return "query refused: \(detail)"
     case .invalidQuery(let message): return "SQL error: \(message)"
     case .queryTimedOut(let seconds):

@@ -38,8 +38,10 @@ public final class CatalogStore: @unchecked Sendable {
     guard Connection.libraryVersion >= CatalogSchema.requiredSQLite else {
       throw CatalogError.oldSQLite(version: Connection.libraryVersionText, required: "3.37")
     }
-    let exists = FileManager.default.fileExists(atPath: path)
+    var isFolder: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
     if mode == .create, exists { throw CatalogError.exists(path: path) }
+    if isFolder.boolValue { throw CatalogError.notACatalog(path: path, reason: "it is a folder") }
     if mode != .create, !exists { throw CatalogError.missing(path: path) }
     self.path = path
     self.mode = mode

@@ -203,6 +203,16 @@ extension CatalogTransaction {
     return try head.map { ($0.0, try assignment(id: $0.1)) }
   }
 
+  /// The level that all layers of an assignment have; nil if they differ, or one is dense or dropped.
+  public func uniformLevel(ofAssignment assignmentID: Int64) throws -> String? {
+    try connection.firstRow(
+      """
+      SELECT min(level) FROM assignment_layer WHERE assignment_id = ?
+      HAVING count(DISTINCT level) = 1 AND count(level) = count(*)
+      """, [.integer(assignmentID)]
+    ) { $0.text(0) }
+  }
+
   /// The report of a run, as the view `run_result` gives it.
   public func results(ofRun name: String) throws -> [RunResult] {
     var result: [RunResult] = []

@@ -13,6 +13,7 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
   /// Stopped on request (^C) at a safe place.
   case interrupted
 
+  /// What is wrong, the rule, and the received value.
   public var description: String {
     switch self {
     case .missingInput(let path, let reason): return "\(path): \(reason)"

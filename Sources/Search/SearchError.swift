@@ -4,6 +4,8 @@ public enum SearchError: Error, Equatable, Sendable, CustomStringConvertible {
   case impossible(detail: String)
   /// A parameter that breaks its rule; `detail` names the parameter, the rule and the received value (exit code 64).
   case invalidParameter(detail: String)
+  /// A profile file that breaks its format or does not fit the model; `detail` names the place (exit code 65).
+  case invalidProfile(detail: String)
   /// Stopped on request (^C) between two stages (exit code 75).
   case interrupted
 
@@ -12,6 +14,7 @@ public enum SearchError: Error, Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .impossible(let detail): return detail
     case .invalidParameter(let detail): return detail
+    case .invalidProfile(let detail): return detail
     case .interrupted: return "stopped on request; nothing is lost"
     }
   }

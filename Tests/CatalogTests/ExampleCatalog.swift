@@ -65,7 +65,8 @@ struct ExampleContents {
 
   /// The sums of an assignment under a measure on the sequences 0 to 2 (5, 2 and 3 predictions).
   static let sums: [String: [Double]] = [
-    "dense/kl": [0, 0, 0], "low/kl": [1.75, 0.5, 0.875], "high/kl": [0.25, 0.125, 0.0625], "mixed/kl": [0.5, 0.375, 0.1],
+    "dense/kl": [0, 0, 0], "low/kl": [1.75, 0.5, 0.875], "high/kl": [0.25, 0.125, 0.0625],
+    "mixed/kl": [0.5, 0.375, 0.1],
     "dense/perplexity": [9.5, 4.25, 6], "low/perplexity": [11.5, 4.5, 7.25], "high/perplexity": [9.75, 4.125, 6.25],
     "mixed/perplexity": [10, 4.75, 6.125],
   ]

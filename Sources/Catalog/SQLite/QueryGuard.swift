@@ -100,8 +100,13 @@ final class QueryGuard {
 
   private func decide(_ action: Int32, _ first: String?, _ second: String?) -> Int32 {
     let wish: String
+    let isSchema = first == "sqlite_master" || first == "sqlite_temp_master"
     switch action {
     case SQLITE_SELECT, SQLITE_READ, SQLITE_RECURSIVE: return SQLITE_OK
+    // The first use of json_each or another built-in table compiles, and throws away, an update of the schema. A real one
+    // is refused by SQLite itself, and by the connection, which can only read.
+    case SQLITE_UPDATE where isSchema: return SQLITE_OK
+    case SQLITE_INSERT where isSchema, SQLITE_DELETE where isSchema: wish = "to change the schema"
     case SQLITE_FUNCTION:
       let name = (second ?? "").lowercased()
       if !Self.refusedFunctions.contains(name) { return SQLITE_OK }

@@ -19,7 +19,8 @@ final class WriterLock {
   let predecessor: Owner?
   private let descriptor: Int32
 
-  /// - Throws: `CatalogError.locked` naming the owner, `.inputOutput` if the file cannot be made.
+  /// - Throws: `CatalogError.locked` naming the owner; `.notPermitted`, `.notFound` or `.inputOutput` if the file cannot be
+  ///   made.
   init(forCatalog catalogPath: String, command: String) throws {
     path = catalogPath + "-lock"
     let own = Owner(
@@ -28,8 +29,7 @@ final class WriterLock {
     while true {
       let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
       guard descriptor >= 0 else {
-        throw CatalogError.inputOutput(
-          path: path, detail: "cannot make the lock file: \(String(cString: strerror(errno)))")
+        throw Self.failure(toOpen: path, forCatalog: catalogPath, code: errno)
       }
       guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
         let owner = Self.owner(descriptor)
@@ -61,6 +61,16 @@ final class WriterLock {
         throw error
       }
       return
+    }
+  }
+
+  /// - Parameter code: a value of `errno`.
+  private static func failure(toOpen path: String, forCatalog catalogPath: String, code: Int32) -> CatalogError {
+    let detail = "cannot make the lock file: \(String(cString: strerror(code)))"
+    switch code {
+    case EACCES, EPERM, EROFS: return .notPermitted(path: path, detail: detail)
+    case ENOENT, ENOTDIR: return .notFound("\(catalogPath): its folder does not exist")
+    default: return .inputOutput(path: path, detail: detail)
     }
   }
 

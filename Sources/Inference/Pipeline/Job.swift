@@ -25,12 +25,12 @@ public final class Job {
   public let numericsID: Int64
   /// Its row in the catalog.
   public private(set) var record: JobRecord
-  private let report: (Progress) -> Void
+  private let report: (Progress?) -> Void
 
   /// Notes the start of a job.
   public init(
     store: CatalogStore, command: String, version: String, threadCount: Int, cancellation: Cancellation,
-    report: @escaping (Progress) -> Void = { _ in }
+    report: @escaping (Progress?) -> Void = { _ in }
   ) throws {
     self.store = store
     self.cancellation = cancellation
@@ -48,6 +48,9 @@ public final class Job {
   public func progress(_ phase: String, _ done: Int, of total: Int, _ details: [(name: String, value: String)] = []) {
     report(Progress(phase: phase, done: done, total: total, details: details))
   }
+
+  /// Tells whoever watches that the phase is over.
+  public func phaseEnds() { report(nil) }
 
   /// Writes results together with the job's counts.
   public func write<T>(durable: Bool = false, _ body: (CatalogTransaction) throws -> T) throws -> T {

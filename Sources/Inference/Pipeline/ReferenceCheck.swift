@@ -32,7 +32,7 @@ public struct ReferenceCheck: Sendable {
     let configuration = checkpoint.configuration
     let logitsShape = file.tensor(named: "logits")?.shape ?? []
     let length = shape.last ?? 0
-    let count = shape.dropLast().reduce(1, *)
+    let count = shape.count == 2 ? shape[0] : 1
     guard length >= 1, count >= 1, shape.count <= 2, logitsShape == shape + [configuration.vocabularySize] else {
       maximumDifference = nil
       rotaryFrequencies = .float32

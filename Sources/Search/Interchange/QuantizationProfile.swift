@@ -4,25 +4,25 @@ public struct QuantizationProfile: Equatable, Sendable {
   /// Bits by layer name.
   public var bits: [String: Double]
 
-  /// Parses the text of a profile.
+  /// Parses the text of a profile; lines may end as on any system.
   ///
-  /// - Throws: `SearchError.invalidParameter` naming the line.
+  /// - Throws: `SearchError.invalidProfile` naming the line.
   public init(_ text: String) throws {
     bits = [:]
-    for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-      let line = line.drop { $0 == " " || $0 == "\t" }
-      if line.allSatisfy({ $0.isWhitespace }) { continue }
+    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
+      let line = line.drop { $0.isWhitespace }
+      if line.isEmpty { continue }
       let parts = line.split(separator: ":", maxSplits: 1)
-      let value = parts.count == 2 ? parts[1].split(whereSeparator: { $0.isWhitespace }).first : nil
-      guard let value, let number = Double(value), number > 0, number.isFinite else {
-        throw SearchError.invalidParameter(
-          detail: "profile line \(number + 1): expected 'layer: bits', found '\(line.prefix(60))'")
+      let value = parts.count == 2 ? parts[1].split(whereSeparator: \.isWhitespace).first : nil
+      let name = parts.first?.split(whereSeparator: \.isWhitespace).first
+      guard let name, let value, let number = Double(value), number > 0, number.isFinite else {
+        throw SearchError.invalidProfile(
+          detail: "profile line \(index + 1): expected 'layer: bits', found '\(line.prefix(60))'")
       }
-      let name = String(parts[0])
-      guard bits.updateValue(number, forKey: name) == nil else {
-        throw SearchError.invalidParameter(detail: "profile line \(number): \(name) stands there twice")
+      guard bits.updateValue(number, forKey: String(name)) == nil else {
+        throw SearchError.invalidProfile(detail: "profile line \(index + 1): \(name) stands there twice")
       }
     }
-    guard !bits.isEmpty else { throw SearchError.invalidParameter(detail: "the profile is empty") }
+    guard !bits.isEmpty else { throw SearchError.invalidProfile(detail: "the profile is empty") }
   }
 }

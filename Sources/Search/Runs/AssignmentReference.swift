@@ -23,7 +23,9 @@ public enum AssignmentReference {
       let space = try space(model, method, tx)
       guard let vector = space.uniform(bits: bits) else {
         throw SearchError.impossible(
-          detail: "\(text): that bit-width is not built for every layer; there are \(space.levelNames.joined(separator: ", "))")
+          detail:
+            "\(text): that bit-width is not built for every layer; there are \(space.levelNames.joined(separator: ", "))"
+        )
       }
       return try space.store(vector, tx: tx)
     }
@@ -39,7 +41,8 @@ public enum AssignmentReference {
       return try space(model, method, tx).store(profile, layers: layers, tx: tx)
     }
     throw CatalogError.notFound(
-      "no assignment \(text): give dense, uniform:BITS, a run, 8 or more digits of an assignment's digest, or a profile file")
+      "no assignment \(text): give dense, uniform:BITS, a run, 8 or more digits of an assignment's digest, or a profile file"
+    )
   }
 
   private static func space(_ model: ModelRecord, _ method: String, _ tx: CatalogTransaction) throws -> BitWidthSpace {
@@ -57,11 +60,11 @@ extension BitWidthSpace {
   func store(_ profile: QuantizationProfile, layers: [LayerRecord], tx: CatalogTransaction) throws -> AssignmentRecord {
     let names = Set(layers.map(\.name))
     if let unknown = profile.bits.keys.sorted().first(where: { !names.contains($0) }) {
-      throw SearchError.invalidParameter(detail: "the profile names \(unknown), which is no layer of the model")
+      throw SearchError.invalidProfile(detail: "the profile names \(unknown), which is no layer of the model")
     }
     let levels = try zip(layers, record.units).map { layer, unit in
       guard let bits = profile.bits[layer.name] else {
-        throw SearchError.invalidParameter(detail: "the profile lacks \(layer.name)")
+        throw SearchError.invalidProfile(detail: "the profile lacks \(layer.name)")
       }
       guard let level = unit.levels.firstIndex(where: { Double($0.label.dropFirst("bits=".count)) == bits }) else {
         throw SearchError.impossible(

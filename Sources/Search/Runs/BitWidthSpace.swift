@@ -30,13 +30,17 @@ public struct BitWidthSpace {
     if !recipe.bits.isEmpty {
       for bits in recipe.bits where !common.contains("bits=\(bits)") {
         throw SearchError.impossible(
-          detail: "\(bits) bits are not built for every layer; build them with: evodb build FILE --method \(recipe.method) --bits \(bits)")
+          detail:
+            "\(bits) bits are not built for every layer; build them with: evodb build FILE --method \(recipe.method) --bits \(bits)"
+        )
       }
       common.formIntersection(recipe.bits.map { "bits=\($0)" })
     }
     guard !common.isEmpty else {
       throw SearchError.impossible(
-        detail: "no level of \(recipe.method) is built for every layer; build some with: evodb build FILE --method \(recipe.method) --bits 2,3,4,5,6")
+        detail:
+          "no level of \(recipe.method) is built for every layer; build some with: evodb build FILE --method \(recipe.method) --bits 2,3,4,5,6"
+      )
     }
     variants = perLayer.map { levels in
       levels.filter { common.contains($0.key) }.map(\.value).sorted { ($0.bits ?? 0) > ($1.bits ?? 0) }
@@ -98,7 +102,8 @@ public struct BitWidthSpace {
     LevelVector(
       try zip(layers, variants).map { layer, levels in
         guard let level = levels.firstIndex(where: { $0.id == assignment.variantIDs[layer.index] }) else {
-          throw CatalogError.damaged("assignment \(assignment.digest.short): layer \(layer.name) has a variant of another space")
+          throw CatalogError.damaged(
+            "assignment \(assignment.digest.short): layer \(layer.name) has a variant of another space")
         }
         return level
       })

@@ -78,6 +78,18 @@ public struct SearchRecipe: Codable, Equatable, Sendable {
     return (0..<stages).map { max(256, last >> (2 * (stages - 1 - $0))) }
   }
 
+  /// Tokens of one generation if nothing is cached: every stage's candidates on its tokens, the parent in the last one.
+  public var tokensPerGeneration: Int {
+    var candidates = offspring
+    var sum = 0
+    for (index, (stageTokens, kept)) in zip(tokens, survivors).enumerated() {
+      if index == tokens.count - 1 { candidates += 1 }
+      sum += candidates * stageTokens
+      candidates = min(candidates, kept)
+    }
+    return sum
+  }
+
   /// Canonical JSON: sorted keys.
   public var json: String {
     get throws {
@@ -128,7 +140,8 @@ public struct SearchRecipe: Codable, Equatable, Sendable {
     if text == "uniform" {
       guard targetIsLevel else {
         throw SearchError.impossible(
-          detail: "--initial uniform needs a target that is a level; \(targetBits) bits lie between levels: use random:N")
+          detail:
+            "--initial uniform needs a target that is a level; \(targetBits) bits lie between levels: use random:N")
       }
       return .uniform
     }

@@ -48,23 +48,25 @@ public final class SearchRun {
     let digest = try recipe.digest(
       space: plan.0.record.digest, calibration: calibration.digest, validation: validation?.digest)
     let known = try job.store.read { try $0.run(recipeDigest: digest) }
-    let record = try known.map { known in
-      guard name == nil || name == known.name else {
-        throw CatalogError.nameTaken("run \(known.name) has exactly this recipe; resume it, or change --seed")
+    let record =
+      try known.map { known in
+        guard name == nil || name == known.name else {
+          throw CatalogError.nameTaken("run \(known.name) has exactly this recipe; resume it, or change --seed")
+        }
+        return known
       }
-      return known
-    } ?? job.write(durable: true) { tx in
-      let space = try tx.store(space: plan.0.record)
-      let layers = evaluator.model.layers
-      let dense = try tx.store(
-        assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: [])
-      return try tx.begin(
-        run: RunRecord(
-          name: try name ?? Self.freeName(tx), recipeDigest: digest, recipe: try recipe.json, modelID: model.id,
-          spaceID: space.id, measureID: measureRecord.id, calibrationSetID: calibration.id,
-          validationSetID: validation?.id, budget: budget, denseAssignmentID: dense.id,
-          referenceAssignmentID: try uniform.map { try plan.0.store($0, tx: tx).id }))
-    }
+      ?? job.write(durable: true) { tx in
+        let space = try tx.store(space: plan.0.record)
+        let layers = evaluator.model.layers
+        let dense = try tx.store(
+          assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: [])
+        return try tx.begin(
+          run: RunRecord(
+            name: try name ?? Self.freeName(tx), recipeDigest: digest, recipe: try recipe.json, modelID: model.id,
+            spaceID: space.id, measureID: measureRecord.id, calibrationSetID: calibration.id,
+            validationSetID: validation?.id, budget: budget, denseAssignmentID: dense.id,
+            referenceAssignmentID: try uniform.map { try plan.0.store($0, tx: tx).id }))
+      }
     try self.init(record, isResumed: known != nil, evaluator: evaluator, job: job)
   }
 
@@ -163,12 +165,11 @@ public final class SearchRun {
       }
       return (try tx.store(sequenceList: sequences), try candidates.map { try space.store($0, tx: tx) })
     }
-    let stageCount = recipe.tokens.count
+    let stageTokens = candidates.count * minibatch.tokenCount
     let observations = try evaluator.observations(
       of: assignments, on: list.sequences, measures: measures
-    ) { done, total in
-      self.report(generation, Double(stage) / Double(stageCount) + Double(done) / Double(total * stageCount))
-    }
+    ) { done, total in self.report(generation, self.seenTokens + stageTokens * done / total) }
+    seenTokens += stageTokens
     var sums: [LevelVector: Observation] = [:]
     let values = zip(candidates, observations).map { candidate, answers -> Double? in
       let own = answers.map { $0[0] }
@@ -218,25 +219,28 @@ public final class SearchRun {
         bestFitness = last.fitness[place]
       }
     }
-    report(generation.index + 1, 0)
+    seenTokens = generation.index * recipe.tokensPerGeneration
+    report(generation.index, seenTokens)
   }
 
   private var bestFitness: Double?
+  /// Tokens of all candidates so far, computed or found.
+  private var seenTokens = 0
 
-  private func report(_ generation: Int, _ share: Double) {
-    // Permille of generations, so that the line moves within a long one.
-    let done = min(Double(generation) + share, Double(recipe.generations + 1)) * 1000
+  private func report(_ generation: Int, _ tokens: Int) {
+    let best = bestFitness.map { [(name: "best", value: String(format: "%.5f", $0))] } ?? []
     job.progress(
-      "searching \(record.name), generation \(min(generation, recipe.generations)) of \(recipe.generations)", Int(done),
-      of: (recipe.generations + 1) * 1000,
-      [("hits", "\(job.record.work.cacheHitCount)")] + (bestFitness.map { [("best", String(format: "%.5f", $0))] } ?? []))
+      "searching \(record.name), tokens", tokens, of: recipe.generations * recipe.tokensPerGeneration,
+      [("generation", "\(generation)/\(recipe.generations)"), ("hits", "\(job.record.work.cacheHitCount)")] + best)
   }
 
   // MARK: The end
 
   /// Evaluates start, reference, result and the dense model on whole data sets, and says which to take.
   private func complete() throws {
-    let ids = [record.denseAssignmentID, record.startAssignmentID, record.referenceAssignmentID, record.foundAssignmentID]
+    let ids = [
+      record.denseAssignmentID, record.startAssignmentID, record.referenceAssignmentID, record.foundAssignmentID,
+    ]
     var distinct: [Int64] = []
     for id in ids.compactMap({ $0 }) where !distinct.contains(id) { distinct.append(id) }
     let assignments = try job.store.read { tx in try distinct.map { try tx.assignment(id: $0) } }

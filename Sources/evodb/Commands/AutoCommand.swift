@@ -30,22 +30,25 @@ struct AutoCommand: Command {
     let folder = URL(fileURLWithPath: folder)
     let path = catalog ?? folder.standardizedFileURL.lastPathComponent + ".evodb"
     let session = CatalogSession(context: context, path: path, isQuiet: progress.quiet)
-    let upstream = try Upstream(calibration.upstream)
+    let upstream = try calibration.treatment
     let clock = context.clock
     var started = clock()
-    func stage(_ text: String) {
+    func stage(_ text: String, _ job: Job) {
+      job.phaseEnds()
       guard !progress.quiet else { return }
       context.note("evodb: \(text) (\(HumanFormat.duration(seconds: clock() - started)))")
       started = clock()
     }
     let report = try session.write(Self.name, creating: true, resources: resources) { job in
       let model = try ModelImport.run(folder: folder, name: nil, job: job)
-      stage("\(model.name): \(model.architecture), \(model.blockCount) blocks, "
-        + "\(HumanFormat.count(Int64(model.compressibleWeightCount))) compressible weights")
+      stage(
+        "\(model.name): \(model.architecture), \(model.blockCount) blocks, "
+          + "\(HumanFormat.count(Int64(model.compressibleWeightCount))) compressible weights", job)
       let sets = try dataSets(model, job)
-      stage("calibration \(sets.calibration.sequenceCount) × \(sequenceLength) tokens, "
-        + "validation \(sets.validation.sequenceCount) × \(sequenceLength); tails left out: "
-        + "\(sets.calibration.droppedTokenCount) and \(sets.validation.droppedTokenCount) tokens")
+      stage(
+        "calibration \(sets.calibration.sequenceCount) × \(sequenceLength) tokens, "
+          + "validation \(sets.validation.sequenceCount) × \(sequenceLength); tails left out: "
+          + "\(sets.calibration.droppedTokenCount) and \(sets.validation.droppedTokenCount) tokens", job)
       let open = try OpenModel(
         model, store: job.store, longestSequence: sequenceLength, threadCount: job.threadCount,
         memoryLimit: resources.memory?.bytes)
@@ -53,15 +56,16 @@ struct AutoCommand: Command {
         data: sets.calibration, upstream: upstream, keeps: calibration.keeps, calibrates: true,
         method: QuantizationMethod(.gptq, parameters: quantization.parameters), bits: quantization.bits.values)
       let built = try CompressionJob(plan, model: open, job: job).run()
-      stage("\(HumanFormat.count(Int64(built.builtVariantCount))) variants built with GPTQ, "
-        + "\(HumanFormat.count(Int64(built.foundVariantCount))) found in the catalog")
+      stage(
+        "\(HumanFormat.count(Int64(built.builtVariantCount))) variants built with GPTQ, "
+          + "\(HumanFormat.count(Int64(built.foundVariantCount))) found in the catalog", job)
       let recipe = try search.recipe(
         method: "gptq", bits: quantization.bits.values, tokenCount: sets.calibration.tokenCount)
       let run = try SearchRun(
         recipe, name: nil, calibration: sets.calibration, validation: sets.validation,
         evaluator: CatalogEvaluator(model: open, job: job), job: job)
       let report = try RunReport.complete(run, job: job)
-      stage("\(run.record.name): \(recipe.generations) generations of \(recipe.offspring) offspring")
+      stage("\(run.record.name): \(recipe.generations) generations of \(recipe.offspring) offspring", job)
       return report
     }
     try report.print(as: output.format, in: context)
@@ -70,7 +74,9 @@ struct AutoCommand: Command {
     }
   }
 
-  private func dataSets(_ model: ModelRecord, _ job: Job) throws -> (calibration: DataSetRecord, validation: DataSetRecord) {
+  private func dataSets(_ model: ModelRecord, _ job: Job) throws -> (
+    calibration: DataSetRecord, validation: DataSetRecord
+  ) {
     func store(_ file: String, _ share: TextSequences.Share) throws -> DataSetRecord {
       let cutting = TextSequences(
         sequenceLength: sequenceLength, tokenLimit: nil, beginning: .none, documents: .join, share: share)

@@ -1,5 +1,4 @@
 import Catalog
-import Search
 
 /// `evodb best`.
 struct BestCommand: Command {

@@ -52,11 +52,15 @@ struct CatalogSession {
   }
 }
 
-/// One progress line per phase of a job.
+/// One progress line per phase of a job; phases that are over in a moment are not shown.
 private final class PhaseLines {
+  /// Seconds a phase lasts before it is worth a line.
+  private static let patience = 0.5
+
   private let context: CommandContext
   private let isQuiet: Bool
   private var phase: String?
+  private var since = 0.0
   private var line: ProgressLine?
 
   init(context: CommandContext, isQuiet: Bool) {
@@ -64,12 +68,15 @@ private final class PhaseLines {
     self.isQuiet = isQuiet
   }
 
-  func show(_ progress: Job.Progress) {
+  /// Shows how far a phase is; nil ends it.
+  func show(_ progress: Job.Progress?) {
+    guard let progress else { return finish() }
     if progress.phase != phase {
-      line?.finish()
-      line = context.progress(progress.phase, quiet: isQuiet)
+      finish()
       phase = progress.phase
+      since = context.clock()
     }
+    if line == nil, context.clock() - since > Self.patience { line = context.progress(progress.phase, quiet: isQuiet) }
     line?.update(done: Int64(progress.done), total: Int64(progress.total), details: progress.details)
   }
 

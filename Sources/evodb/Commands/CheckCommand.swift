@@ -11,7 +11,8 @@ struct CheckCommand: Command {
     """
 
   @Positional("MODEL_DIR", "A Hugging Face folder.") var folder: String
-  @Option("--expected", "FILE", "A safetensors file with input_ids [n, t] and logits [n, t, vocabulary].") var expected: String?
+  @Option("--expected", "FILE", "A safetensors file with input_ids [n, t] and logits [n, t, vocabulary].") var expected:
+    String?
   @Option("--tolerance", "X", "Largest absolute difference allowed.", rule: .atLeast(0)) var tolerance: Double = 2e-4
   let output = OutputOptions()
 

@@ -33,6 +33,19 @@ struct CalibrationOptions: ArgumentGroup {
 
   @Option("--keep-statistics", "WHAT", "What to keep of the Hessians: all, diagonal or none.")
   var keeps: KeptStatistics = .all
+
+  /// The treatment of earlier blocks.
+  ///
+  /// - Throws: `UsageError`.
+  var treatment: Upstream {
+    get throws {
+      do {
+        return try Upstream(upstream)
+      } catch let error as InferenceError {
+        throw UsageError("--upstream: \(error)")
+      }
+    }
+  }
 }
 
 extension QuantizationParameters.ScaleType: ArgumentChoice {}

@@ -17,7 +17,7 @@ struct CompressionRequest {
     in context: CommandContext
   ) throws {
     let session = CatalogSession(context: context, path: catalog, isQuiet: isQuiet)
-    let upstream = try Upstream(calibration.upstream)
+    let upstream = try calibration.treatment
     func plan(_ tx: CatalogTransaction) throws -> (ModelRecord, CompressionPlan) {
       let needsData = calibrates || method?.algorithm == .gptq
       return (

@@ -12,9 +12,7 @@ extension CatalogError: ExitCodeProviding {
     case .refusedQuery, .invalidQuery: return .usage
     case .locked, .busy: return .tryAgain
     case .inputOutput: return .inputOutput
-    case .refusedQuery: return .permission
-    case .invalidQuery: return .usage
-    case .queryTimedOut: return .tryAgain
+    case .notPermitted: return .permission
     }
   }
 }
@@ -46,6 +44,7 @@ extension SearchError: ExitCodeProviding {
     switch self {
     case .impossible: return .impossible
     case .invalidParameter: return .usage
+    case .invalidProfile: return .badData
     case .interrupted: return .tryAgain
     }
   }

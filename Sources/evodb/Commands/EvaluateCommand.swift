@@ -13,18 +13,22 @@ struct EvaluateCommand: Command {
   ]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
-  @Positional("ASSIGNMENT", "dense, uniform:BITS, a run, digits of a digest, or an EvoPress profile file.") var assignment: String
+  @Positional("ASSIGNMENT", "dense, uniform:BITS, a run, digits of a digest, or an EvoPress profile file.")
+  var assignment: String
   @Option("--data", "NAME", "Which data set; may be left out if there is only one.") var data: String?
-  @Option("--measure", "LIST", "kl, topk-kl, topk-kl:K, perplexity; several with commas.") var measures: String = "kl,perplexity"
+  @Option("--measure", "LIST", "kl, topk-kl, topk-kl:K, perplexity; several with commas.") var measures: String =
+    "kl,perplexity"
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
-  @Option("--method", "M", "Where uniform and profiles take their variants from.") var method: QuantizationMethod.Algorithm = .gptq
+  @Option("--method", "M", "Where uniform and profiles take their variants from.") var method:
+    QuantizationMethod.Algorithm = .gptq
   let resources = ResourceOptions()
   let output = OutputOptions()
   let progress = ProgressOptions()
 
+  func validate() throws { _ = try wantedMeasures() }
+
   func run(in context: CommandContext) throws {
-    let wanted = try measures.split(separator: ",").map { try Measure(String($0)) }
-    guard !wanted.isEmpty else { throw UsageError("--measure must name a measure") }
+    let wanted = try wantedMeasures()
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     let result = try session.write(Self.name, resources: resources) { job in
       let (owner, set) = try job.store.read { tx in (try tx.model(model), try tx.dataSet(data)) }
@@ -43,6 +47,17 @@ struct EvaluateCommand: Command {
       return self.result(record, owner, set, wanted, summaries, job.record.work)
     }
     try context.print(result, as: output.format)
+  }
+
+  private func wantedMeasures() throws -> [Measure] {
+    let wanted = try measures.split(separator: ",", omittingEmptySubsequences: false).map {
+      try Measure(argument: String($0), of: "--measure")
+    }
+    // A result has one value under a name, so topk-kl:5 and topk-kl:10 need two commands.
+    guard Set(wanted.map(\.name)).count == wanted.count else {
+      throw UsageError("--measure must name every measure once; received ‘\(measures)’")
+    }
+    return wanted
   }
 
   private func result(

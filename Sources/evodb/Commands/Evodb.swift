@@ -6,22 +6,24 @@ enum Evodb {
   /// All verbs.
   static var registry: CommandRegistry {
     CommandRegistry(
-    version: version,
-    abstract: "Finds the best non-uniform compression of a language model and keeps everything it computed in one file.",
-    sections: [
-      .init(title: "All in one", commands: [AutoCommand.self]),
-      .init(
-        title: "Step by step",
-        commands: [
-          InitCommand.self, ImportCommand.self, DataCommand.self, CalibrateCommand.self, BuildCommand.self,
-          SearchCommand.self, ResumeCommand.self, EvaluateCommand.self,
-        ]),
-      .init(
-        title: "Look",
-        commands: [
-          StatusCommand.self, RunsCommand.self, ShowCommand.self, BestCommand.self, QueryCommand.self, SchemaCommand.self,
-          DigestCommand.self, CheckCommand.self,
-        ]),
-    ])
+      version: version,
+      abstract:
+        "Finds the best non-uniform compression of a language model and keeps everything it computed in one file.",
+      sections: [
+        .init(title: "All in one", commands: [AutoCommand.self]),
+        .init(
+          title: "Step by step",
+          commands: [
+            InitCommand.self, ImportCommand.self, DataCommand.self, CalibrateCommand.self, BuildCommand.self,
+            SearchCommand.self, ResumeCommand.self, EvaluateCommand.self,
+          ]),
+        .init(
+          title: "Look",
+          commands: [
+            StatusCommand.self, RunsCommand.self, ShowCommand.self, BestCommand.self, QueryCommand.self,
+            SchemaCommand.self,
+            DigestCommand.self, CheckCommand.self,
+          ]),
+      ])
   }
 }

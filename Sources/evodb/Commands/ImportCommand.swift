@@ -9,7 +9,8 @@ struct ImportCommand: Command {
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
   @Positional("MODEL_DIR", "A Hugging Face folder with config.json and safetensors.") var folder: String
-  @Option("--name", "NAME", "What to call the model [default: the folder's name].", rule: .notEmpty) var modelName: String?
+  @Option("--name", "NAME", "What to call the model [default: the folder's name].", rule: .notEmpty) var modelName:
+    String?
   let output = OutputOptions()
   let progress = ProgressOptions()
 

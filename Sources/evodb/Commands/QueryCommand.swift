@@ -24,8 +24,11 @@ struct QueryCommand: Command {
     var values: [String: SQLValue] = [:]
     for parameter in parameters {
       let parts = parameter.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
-      guard parts.count == 2, !parts[0].isEmpty else { throw UsageError("--param must be NAME=VALUE, not '\(parameter)'") }
-      values[parts[0]] = Int64(parts[1]).map { .integer($0) } ?? Double(parts[1]).map { .real($0) } ?? .text(parts[1])
+      guard parts.count == 2, !parts[0].isEmpty else {
+        throw UsageError("--param must be NAME=VALUE, not '\(parameter)'")
+      }
+      values[parts[0]] =
+        Int64(parts[1]).map { .integer($0) } ?? Double(argument: parts[1]).map { .real($0) } ?? .text(parts[1])
     }
     let wasCut = try CatalogSession(context: context, path: catalog).read { store in
       try CatalogQuery.print(

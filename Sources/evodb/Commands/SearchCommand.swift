@@ -34,13 +34,8 @@ struct SearchCommand: Command {
   func run(in context: CommandContext) throws {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     if dryRun.isDryRun {
-      let estimate = try session.read { store in
-        try store.read { tx in
-          let calibration = try sets(tx).calibration
-          return SearchEstimate(try recipe(calibration), calibration: calibration)
-        }
-      }
-      return try context.print(estimate.result, as: output.format)
+      let calibration: DataSetRecord = try session.read { store in try store.read { try sets($0).calibration } }
+      return try context.print(try recipe(calibration).estimate, as: output.format)
     }
     let report = try session.write(Self.name, resources: resources) { job in
       let owner = try job.store.read { try $0.model(self.model) }
@@ -66,34 +61,15 @@ struct SearchCommand: Command {
   }
 }
 
-/// What a search may need at most.
-struct SearchEstimate {
-  let recipe: SearchRecipe
-  let calibration: DataSetRecord
-
-  init(_ recipe: SearchRecipe, calibration: DataSetRecord) {
-    self.recipe = recipe
-    self.calibration = calibration
-  }
-
-  /// Tokens of one generation if nothing is cached: every stage's candidates on its tokens, the parent in the last one.
-  var tokensPerGeneration: Int {
-    var candidates = recipe.offspring
-    var tokens = 0
-    for (index, (stageTokens, survivors)) in zip(recipe.tokens, recipe.survivors).enumerated() {
-      if index == recipe.tokens.count - 1 { candidates += 1 }
-      tokens += candidates * stageTokens
-      candidates = min(candidates, survivors)
-    }
-    return tokens
-  }
-
-  var result: ResultObject {
+extension SearchRecipe {
+  /// What a search may need at most.
+  fileprivate var estimate: ResultObject {
     var result = ResultObject()
-    result.add("generations", .integer(recipe.generations), .count)
+    result.add("generations", .integer(generations), .count)
     result.add("tokens_per_generation", .integer(tokensPerGeneration), .count)
-    result.add("forward_tokens_at_most", .integer(tokensPerGeneration * recipe.generations), .count)
-    result.add("evaluations_at_most", .integer(recipe.generations * (recipe.offspring + recipe.survivors.reduce(0, +))), .count)
+    result.add("forward_tokens_at_most", .integer(tokensPerGeneration * generations), .count)
+    result.add(
+      "candidates_at_most", .integer(generations * (offspring + survivors.reduce(0, +))), .count)
     return result
   }
 }

@@ -4,13 +4,16 @@ import Search
 
 /// The parameters of a search, as options.
 struct SearchOptions: ArgumentGroup {
-  @Option("--target-bits", "B", "Average bits per compressible weight; 2.25 and the like lie between levels.", rule: .above(0))
+  @Option(
+    "--target-bits", "B", "Average bits per compressible weight; 2.25 and the like lie between levels.", rule: .above(0)
+  )
   var targetBits: Double
 
   @Option("--cost", "WHAT", "What the target counts: codes, or stored (with scales and zero points).")
   var cost: SearchRecipe.Cost = .codes
 
-  @Option("--generations", "N", "Generations.", rule: .atLeast(0)) var generations: Int = SearchRecipe.standard.generations
+  @Option("--generations", "N", "Generations.", rule: .atLeast(0)) var generations: Int = SearchRecipe.standard
+    .generations
   @Option("--offspring", "N", "Offspring per generation.", rule: .atLeast(1))
   var offspring: Int = SearchRecipe.standard.offspring
   @Option("--survivors", "LIST", "Survivors of each stage of selection; the last keeps 1.")
@@ -22,7 +25,9 @@ struct SearchOptions: ArgumentGroup {
   var mutationGroup: MutationGrouping = .size
   @Option("--maximum-switches", "N", "Most level switches per offspring.", rule: .atLeast(1))
   var maximumSwitches: Int = SearchRecipe.standard.maximumSwitches
-  @Option("--initial", "HOW", "First parent: uniform, or random:N, the best of N [default: uniform where it exists, else random:32].")
+  @Option(
+    "--initial", "HOW",
+    "First parent: uniform, or random:N, the best of N [default: uniform where it exists, else random:32].")
   var initial: String?
   @Option("--initial-tokens", "N", "Tokens on which the first parent is chosen.", rule: .atLeast(2))
   var initialTokens: Int = SearchRecipe.standard.initialTokens
@@ -45,13 +50,26 @@ struct SearchOptions: ArgumentGroup {
         "--survivors \(survivors.argumentText) names \(recipe.survivors.count) stages, --tokens "
           + "\(CountList(recipe.tokens).argumentText) \(recipe.tokens.count): give one number per stage in both")
     }
-    recipe.measure = try Measure(measure).description
+    recipe.measure = try Measure(argument: measure, of: "--measure").description
     recipe.mutationGroup = mutationGroup.rawValue
     recipe.maximumSwitches = maximumSwitches
     recipe.initial = initial ?? ""
     recipe.initialTokens = min(initialTokens, tokenCount)
     recipe.seed = seed
     return recipe
+  }
+}
+
+extension Measure {
+  /// From an option's value.
+  ///
+  /// - Throws: `UsageError`, where `init(_:)` has an error of a catalog's content.
+  init(argument: String, of option: String) throws {
+    do {
+      self = try Measure(argument)
+    } catch let error as InferenceError {
+      throw UsageError("\(option): \(error)")
+    }
   }
 }
 

@@ -1,5 +1,4 @@
 import Catalog
-import Search
 
 /// `evodb show`.
 struct ShowCommand: Command {
@@ -25,14 +24,5 @@ struct ShowCommand: Command {
         WHERE assignment_id = :id ORDER BY layer_index
         """, parameters: ["id": .integer(assignment.id)], store: store, as: output.format, in: context)
     }
-  }
-}
-
-extension RunReport {
-  /// The report of a stored run.
-  init(_ run: RunRecord, store: CatalogStore) throws {
-    self.init(
-      run: run, recipe: try SearchRecipe(json: run.recipe), lines: try store.read { try $0.results(ofRun: run.name) },
-      work: nil, wasFinished: run.isFinished)
   }
 }

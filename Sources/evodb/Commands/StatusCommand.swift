@@ -32,11 +32,14 @@ struct StatusCommand: Command {
       result.add("writer", .text(store.currentWriter))
       var progress: [String] = []
       try store.query(
-        "SELECT run, closed_generation, generations FROM run_summary WHERE state = 'open'", timeout: 60, maximumRows: 100,
+        "SELECT run, closed_generation, generations FROM run_summary WHERE state = 'open'", timeout: 60,
+        maximumRows: 100,
         onColumns: { _ in }
       ) { row in
         let cells = row.map { ResultKind.integer.shown(ResultValue($0)) }
-        progress.append("run \(cells[0]): generation \(cells[1]) of \(cells[2]) closed; go on with: evodb resume \(catalog) \(cells[0])")
+        progress.append(
+          "run \(cells[0]): generation \(cells[1]) of \(cells[2]) closed; go on with: evodb resume \(catalog) \(cells[0])"
+        )
       }
       return (result, progress)
     }

@@ -8,17 +8,27 @@ struct RunReport {
   let run: RunRecord
   let recipe: SearchRecipe
   let lines: [RunResult]
+  /// What the reference is called: `uniform 3`, or `start` if the target is no level.
+  let referenceName: String
   /// What this process computed; nil when a stored run is only shown.
   let work: JobRecord.Work?
-  /// Whether the run was finished before.
-  let wasFinished: Bool
 
   /// Runs a search to its end.
   static func complete(_ run: SearchRun, job: Job) throws -> RunReport {
-    let wasFinished = run.record.isFinished
     try run.run()
-    return RunReport(
-      run: run.record, recipe: run.recipe, lines: try run.results(), work: job.record.work, wasFinished: wasFinished)
+    return try RunReport(run.record, store: job.store, work: job.record.work)
+  }
+
+  /// The report of a stored run.
+  init(_ run: RunRecord, store: CatalogStore, work: JobRecord.Work? = nil) throws {
+    self.run = run
+    self.work = work
+    recipe = try SearchRecipe(json: run.recipe)
+    (lines, referenceName) = try store.read { tx in
+      let level = try run.referenceAssignmentID.flatMap { try tx.uniformLevel(ofAssignment: $0) }
+      let bits = level.map { $0.split(separator: "=").last.map { String($0) } ?? $0 }
+      return (try tx.results(ofRun: run.name), bits.map { "uniform \($0)" } ?? "start")
+    }
   }
 
   private var measureName: String { recipe.measure.hasPrefix("topk-kl") ? "topk-kl" : recipe.measure }
@@ -49,7 +59,8 @@ struct RunReport {
       result.add("\(prefix)average_bits", .real(any?.averageBits), .bits)
       result.add("\(prefix)average_stored_bits", .real(any?.averageStoredBits), .bits)
       result.add("\(prefix)stored_bytes", any.map { .integer($0.storedByteCount) } ?? .null, .bytes)
-      for (suffix, role) in [("", judgedRole), ("_calibration", "calibration")] where role != judgedRole || suffix.isEmpty {
+      for (suffix, role) in [("", judgedRole), ("_calibration", "calibration")]
+      where role != judgedRole || suffix.isEmpty {
         for measure in Set([measureName, "perplexity"]).sorted() {
           let name = prefix + measure.replacingOccurrences(of: "-", with: "_")
           let line = line(point, role, measure)
@@ -75,21 +86,28 @@ struct RunReport {
 
   private var table: ResultTable {
     let measure = measureName
-    var columns = [ResultColumn("data"), ResultColumn("assignment"), ResultColumn("bits", .bits), ResultColumn("stored", .bytes)]
+    var columns = [
+      ResultColumn("data"), ResultColumn("assignment"), ResultColumn("bits", .bits), ResultColumn("stored", .bytes),
+    ]
     if measure != "perplexity" {
       columns += [
         ResultColumn(measure, .real(significantDigits: 4)), ResultColumn("±", .real(significantDigits: 2)),
         ResultColumn("− reference", .real(significantDigits: 3)), ResultColumn("± ", .real(significantDigits: 2)),
       ]
     }
-    columns += [ResultColumn("perplexity", .real(significantDigits: 5)), ResultColumn(" ±", .real(significantDigits: 3))]
+    columns += [
+      ResultColumn("perplexity", .real(significantDigits: 5)), ResultColumn(" ±", .real(significantDigits: 3)),
+    ]
     var table = ResultTable(columns)
+    let points = ["dense", "start", "reference", "found"].filter {
+      $0 != "start" || run.startAssignmentID != run.referenceAssignmentID
+    }
     for role in ["calibration", "validation"] {
-      for point in ["dense", "start", "reference", "found"] {
+      for point in points {
         guard let perplexity = line(point, role, "perplexity") else { continue }
-        if point == "start", run.startAssignmentID == run.referenceAssignmentID { continue }
         var row: [ResultValue] = [
-          .text(role), .text(label(point)), .real(perplexity.averageBits), .integer(perplexity.storedByteCount),
+          .text(role), .text(point == "reference" ? referenceName : point), .real(perplexity.averageBits),
+          .integer(perplexity.storedByteCount),
         ]
         if measure != "perplexity" {
           let line = line(point, role, measure)
@@ -105,16 +123,6 @@ struct RunReport {
     return table
   }
 
-  private func label(_ point: String) -> String {
-    guard point == "reference" else { return point }
-    return run.referenceAssignmentID == run.startAssignmentID && recipe.initial.hasPrefix("random")
-      || !isUniformReference ? "start" : "uniform \(HumanFormat.number(recipe.targetBits, significantDigits: 4))"
-  }
-
-  private var isUniformReference: Bool {
-    recipe.cost == .codes && recipe.targetBits == recipe.targetBits.rounded()
-  }
-
   /// The result in words.
   private var sentences: [String] {
     var sentences: [String] = []
@@ -123,14 +131,18 @@ struct RunReport {
     {
       let share = HumanFormat.percent(abs(difference) / reference.value)
       let certainty = error > 0 ? HumanFormat.number(abs(difference) / error, decimals: 1) : "many"
-      if run.recommendation == "found" {
+      if found.assignment == reference.assignment {
         sentences.append(
-          "Found \(found.assignment.short): \(judgedRole) \(measureName) \(share) below \(label("reference")) "
+          "Found nothing better than \(referenceName). Recommended: \(referenceName) \(reference.assignment.short).")
+      } else if run.recommendation == "found" {
+        sentences.append(
+          "Found \(found.assignment.short): \(judgedRole) \(measureName) \(share) below \(referenceName) "
             + "(\(certainty) standard errors of the paired difference). Recommended.")
       } else {
         sentences.append(
-          "Found \(found.assignment.short): \(judgedRole) \(measureName) not below \(label("reference")) "
-            + "(\(share) above, \(certainty) standard errors). Recommended: \(label("reference")) \(reference.assignment.short).")
+          "Found \(found.assignment.short): \(judgedRole) \(measureName) not below \(referenceName) "
+            + "(\(share) above, \(certainty) standard errors). Recommended: \(referenceName) \(reference.assignment.short)."
+        )
       }
     }
     if let work {

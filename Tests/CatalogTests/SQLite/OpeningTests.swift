@@ -126,7 +126,7 @@ import Testing
     try FileManager.default.setAttributes([.posixPermissions: 0o555], ofItemAtPath: folder.folder.url.path)
     defer { try? FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.folder.url.path) }
     #expect(refusal(folder, .read) == nil)
-    guard case .inputOutput = refusal(folder, .write) else {
+    guard case .notPermitted = refusal(folder, .write) else {
       Issue.record("a read-only folder was written to")
       return
     }

@@ -85,11 +85,14 @@ import Testing
     let shared = String(contents.low.digest.hex.prefix(16))
     for (index, assignment) in [contents.low, contents.high].enumerated() {
       try folder.tamper(
-        "UPDATE assignment SET digest = x'\(shared)\(String(repeating: "0\(index)", count: 24))' WHERE id = \(assignment.id)")
+        "UPDATE assignment SET digest = x'\(shared)\(String(repeating: "0\(index)", count: 24))' WHERE id = \(assignment.id)"
+      )
     }
     try folder.read().read { (transaction) throws in
       for length in [8, 15, 16] {
-        #expect(throws: CatalogError.self) { _ = try transaction.assignment(digestPrefix: String(shared.prefix(length))) }
+        #expect(throws: CatalogError.self) {
+          _ = try transaction.assignment(digestPrefix: String(shared.prefix(length)))
+        }
       }
       #expect(try transaction.assignment(digestPrefix: shared + "01")?.id == contents.high.id)
       #expect(throws: CatalogError.self) { _ = try transaction.assignment(digestPrefix: shared + "0") }

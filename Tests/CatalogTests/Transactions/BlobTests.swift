@@ -21,7 +21,9 @@ import Testing
     let id = try store.write { try $0.store(blob: bytes) }
     let isEqual = try store.read { try $0.blob(id) } == bytes
     #expect(isEqual)
-    let chunks = try store.read { try $0.connection.integer("SELECT count(*) FROM blob_chunk WHERE blob_id = ?", [.integer(id)]) }
+    let chunks = try store.read {
+      try $0.connection.integer("SELECT count(*) FROM blob_chunk WHERE blob_id = ?", [.integer(id)])
+    }
     #expect(chunks == 2)
   }
 
@@ -30,7 +32,10 @@ import Testing
     let store = try folder.write()
     defer { store.close() }
     let ids = try store.write { (transaction) throws in
-      [try transaction.store(blob: [9, 9, 9]), try transaction.store(blob: [9, 9, 8]), try transaction.store(blob: [9, 9, 9])]
+      [
+        try transaction.store(blob: [9, 9, 9]), try transaction.store(blob: [9, 9, 8]),
+        try transaction.store(blob: [9, 9, 9]),
+      ]
     }
     #expect(ids[0] == ids[2] && ids[0] != ids[1])
   }

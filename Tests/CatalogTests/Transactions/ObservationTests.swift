@@ -20,7 +20,7 @@ import Testing
       assignmentID: contents.low.id, measureID: contents.kl.id, sequenceID: sequence.id, preferring: numerics)
   }
 
-  @Test(arguments: [0, 1.5, -2.25e-300, 5e-324, 1.797e308, 0.1])
+  @Test(arguments: [0.0, 1.5, -2.25e-300, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 0.1])
   func aFiniteSumComesBackBitForBit(sum: Double) throws {
     let (folder, contents) = try CatalogFolder.filled()
     let file = try folder.write()

@@ -46,7 +46,7 @@ import Testing
     "UPDATE statistic SET content_key = zeroblob(32)", "UPDATE variant SET trouble = 'x'",
     "UPDATE variant SET nmse = NULL WHERE id = 2", "UPDATE assignment SET stored_bits = 1",
     "UPDATE measure SET revision = 2", "UPDATE numerics SET kernels = '2'", "UPDATE space SET cost = 'stored'",
-    "DELETE FROM observation WHERE sum = 1.75", "UPDATE observation SET measure_id = 3 - measure_id",
+    "DELETE FROM observation WHERE sum = 1.75", "UPDATE observation SET prediction_count = 99",
   ])
   func everySharedValueMatters(change: String) throws {
     let (folder, _) = try CatalogFolder.filled()

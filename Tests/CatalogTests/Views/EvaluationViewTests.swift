@@ -129,7 +129,7 @@ import Testing
     let total = lengths.reduce(0, +)
     let (mean, otherMean) = (one.reduce(0, +) / total, other.reduce(0, +) / total)
     let (slope, otherSlope) = isPerplexity ? (exp(mean), exp(otherMean)) : (1, 1)
-    let squares = lengths.indices.map { index in
+    let squares = lengths.indices.map { (index) -> Double in
       let residual = slope * (one[index] - mean * lengths[index])
       let otherResidual = otherSlope * (other[index] - otherMean * lengths[index])
       return pow(residual - otherResidual, 2)
@@ -190,7 +190,8 @@ import Testing
   @Test func theBestAssignmentOfASizeHasTheLowestValue() throws {
     let (folder, contents) = try CatalogFolder.filled()
     let best = try rows(
-      folder, "SELECT average_bits, assignment_id FROM best_assignment WHERE data_set = 'text' AND measure = 'kl'"
+      folder,
+      "SELECT average_bits, assignment_id FROM best_assignment WHERE data_set = 'text' AND measure = 'kl'"
         + " ORDER BY average_bits")
     let expected = [
       (3.0, contents.low), (4.0, contents.high), (Double(contents.mixed.codeBits) / 96, contents.mixed),

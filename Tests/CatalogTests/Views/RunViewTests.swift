@@ -66,7 +66,8 @@ import Testing
 
   @Test func everyCandidateOfEveryStageIsShown() throws {
     let rows = try rows(
-      "SELECT generation, stage, candidate, role, switch_count, survived, token_count FROM candidate_result ORDER BY 1, 2, 3")
+      "SELECT generation, stage, candidate, role, switch_count, survived, token_count FROM candidate_result ORDER BY 1, 2, 3"
+    )
     #expect(rows.count == 7)
     #expect(
       rows[3] == [

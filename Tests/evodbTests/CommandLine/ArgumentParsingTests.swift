@@ -20,7 +20,7 @@ import Testing
 
   @Test func everyKindOfArgumentIsRead() throws {
     let command = try SampleCommand.parsed(
-      "--seed", "12", "a.evodb", "--damping=0.5", "--size", "1GiB", "--levels", "2-4,8", "--sparsities=0.3,0.5",
+      "--seed", "12", "a.evodb", "--damping=0.5", "--size", "1GiB", "--levels", "2-4,8", "--survivors=4,4,1",
       "--only", "x", "--only=y", "--force", "--format", "jsonl", "--dry-run", "b", "c")
     #expect(command.catalog == "a.evodb")
     #expect(command.files == ["b", "c"])
@@ -29,7 +29,7 @@ import Testing
     #expect(command.damping == 0.5)
     #expect(command.size?.bytes == 1 << 30)
     #expect(command.levels == [2, 3, 4, 8])
-    #expect(command.sparsities == [0.3, 0.5])
+    #expect(command.survivors == [4, 4, 1])
     #expect(command.only == ["x", "y"])
     #expect(command.force)
     #expect(command.output.format == .jsonl)
@@ -93,7 +93,7 @@ import Testing
   @Test func unknownOptionsSuggestTheNearestName() {
     #expect(usageError { try SampleCommand.parsed("a", "--sede=1") } == "unknown option --sede; did you mean --seed?")
     #expect(
-      usageError { try SampleCommand.parsed("a", "--spars=1") } == "unknown option --spars; did you mean --sparsities?")
+      usageError { try SampleCommand.parsed("a", "--surviv=1") } == "unknown option --surviv; did you mean --survivors?")
     #expect(usageError { try SampleCommand.parsed("a", "--unrelated") } == "unknown option --unrelated")
     #expect(usageError { try SampleCommand.parsed("a", "-x") } == "unknown option -x")
   }

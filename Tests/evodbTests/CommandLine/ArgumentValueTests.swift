@@ -39,6 +39,18 @@ import Testing
     #expect(IntegerList(argument: text) == nil)
   }
 
+  @Test(
+    arguments: [("4", [4]), ("4,2,1", [4, 2, 1]), ("1,1", [1, 1]), ("512, 2048", [512, 2048])] as [(String, [Int])])
+  func countsAreReadInOrderAndMayRepeat(text: String, values: [Int]) {
+    #expect(CountList(argument: text)?.values == values)
+    #expect(CountList(argument: text)?.argumentText == values.map { String($0) }.joined(separator: ","))
+  }
+
+  @Test(arguments: ["", ",", "4,", "0", "4,0,1", "-1", "1.5", "2-4", "a", "99999999999999999999"])
+  func countsThatAreNoneAreRefused(text: String) {
+    #expect(CountList(argument: text) == nil)
+  }
+
   @Test(arguments: ["nan", "inf", "1e999", "", "1,5"])
   func numbersMustBeFinite(text: String) {
     #expect(Double(argument: text) == nil)

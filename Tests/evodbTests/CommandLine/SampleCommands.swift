@@ -15,7 +15,7 @@ struct SampleCommand: Command {
   @Option("--damping", "FRACTION", "Share of the mean diagonal.", rule: .above(0, upTo: 1)) var damping: Double = 0.01
   @Option("--size", "SIZE", "A size.") var size: ByteSize?
   @Option("--levels", "LIST", "Levels.", rule: .each(within: 1...8)) var levels: IntegerList = [2, 3, 4]
-  @Option("--sparsities", "LIST", "Sparsities.") var sparsities: NumberList?
+  @Option("--survivors", "LIST", "Survivors of each stage.") var survivors: CountList?
   @Option("--only", "NAME", "Only these; may be repeated.") var only: [String]
   @Option("--offset", "N", "Any integer.") var offset: Int?
   @Option("--text", "FILE", "A text file.") var text: String?
