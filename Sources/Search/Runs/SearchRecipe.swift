@@ -57,10 +57,10 @@ public struct SearchRecipe: Codable, Equatable, Sendable {
     cost = .codes
     method = "gptq"
     bits = []
-    generations = 60
+    generations = 15
     offspring = 16
-    survivors = [4, 1]
-    tokens = [1024, 4096]
+    survivors = [2, 1]
+    tokens = [512, 4096]
     measure = "kl"
     mutationGroup = "size"
     maximumSwitches = 3
@@ -72,10 +72,12 @@ public struct SearchRecipe: Codable, Equatable, Sendable {
   /// The defaults, whatever the target.
   public static let standard = SearchRecipe(targetBits: 3)
 
-  /// Default tokens for another number of stages: each stage has four times the one before, and the last one the default.
-  public func tokens(stages: Int) -> [Int] {
-    let last = Self.standard.tokens.last ?? 4096
-    return (0..<stages).map { max(256, last >> (2 * (stages - 1 - $0))) }
+  /// Default tokens for any number of stages: the last has 4096, each before it a quarter, the first of several 512.
+  public static func tokens(stages: Int) -> [Int] {
+    (0..<stages).map { stage in
+      let isFirstOfSeveral = stage == 0 && stages > 1
+      return isFirstOfSeveral ? 512 : max(512, 4096 >> (2 * (stages - 1 - stage)))
+    }
   }
 
   /// Tokens of one generation if nothing is cached: every stage's candidates on its tokens, the parent in the last one.

@@ -18,7 +18,7 @@ struct SearchOptions: ArgumentGroup {
   var offspring: Int = SearchRecipe.standard.offspring
   @Option("--survivors", "LIST", "Survivors of each stage of selection; the last keeps 1.")
   var survivors: CountList = CountList(SearchRecipe.standard.survivors)
-  @Option("--tokens", "LIST", "Calibration tokens of each stage [default: 1024,4096, less for a small data set].")
+  @Option("--tokens", "LIST", "Calibration tokens of each stage [default: 512,4096, less for a small data set].")
   var tokens: CountList?
   @Option("--measure", "M", "Fitness: kl, topk-kl, topk-kl:K or perplexity.") var measure: String = "kl"
   @Option("--mutation-group", "G", "Layers that may exchange bits: of equal size, of equal name, or none (any).")
@@ -44,7 +44,7 @@ struct SearchOptions: ArgumentGroup {
     recipe.generations = generations
     recipe.offspring = offspring
     recipe.survivors = survivors.values
-    recipe.tokens = tokens?.values ?? recipe.tokens(stages: survivors.values.count).map { min($0, tokenCount) }
+    recipe.tokens = tokens?.values ?? SearchRecipe.tokens(stages: survivors.values.count).map { min($0, tokenCount) }
     guard recipe.tokens.count == recipe.survivors.count else {
       throw UsageError(
         "--survivors \(survivors.argumentText) names \(recipe.survivors.count) stages, --tokens "
