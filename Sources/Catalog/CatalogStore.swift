@@ -28,6 +28,7 @@ public final class CatalogStore: @unchecked Sendable {
   private let networkFileSystem: String?
   private var lastSync = Date.distantPast
   private var isClosed = false
+  private var busyTime = Duration.zero
 
   /// Opens, or makes, a catalog.
   ///
@@ -111,6 +112,8 @@ public final class CatalogStore: @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     precondition(!isClosed)
+    let start = ContinuousClock.now
+    defer { busyTime += ContinuousClock.now - start }
     let sync = durable || Date().timeIntervalSince(lastSync) > 10
     do {
       try connection.execute(sync ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
@@ -139,6 +142,8 @@ public final class CatalogStore: @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     precondition(!isClosed)
+    let start = ContinuousClock.now
+    defer { busyTime += ContinuousClock.now - start }
     do {
       try connection.execute("BEGIN")
       defer { try? connection.execute("COMMIT") }
@@ -146,6 +151,12 @@ public final class CatalogStore: @unchecked Sendable {
     } catch {
       throw Self.translated(error, path: path)
     }
+  }
+
+  /// Time spent inside `read` and `write` so far, waiting for another thread's turn left out.
+  public var busySeconds: Double {
+    let busy = lock.withLock { busyTime }
+    return Double(busy.components.seconds) + Double(busy.components.attoseconds) * 1e-18
   }
 
   /// Who writes the catalog now, in words; nil if nobody does.

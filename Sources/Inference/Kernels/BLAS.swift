@@ -8,7 +8,7 @@ public enum BLAS {
   private static let singleThreaded: Void = openblas_set_num_threads(1)
 
   /// A rectangle of a row-major matrix: rows `rows`, columns `columns` of a buffer with `stride` floats a row.
-  struct Panel {
+  package struct Panel {
     let start: UnsafeMutablePointer<Float>
     let rows: Int
     let columns: Int
@@ -33,7 +33,7 @@ public enum BLAS {
   }
 
   /// `x · wᵀ`: activations `x` [n, in] through a linear weight `w` [out, in] give [n, out].
-  static func linear(_ x: Matrix, _ w: Matrix) -> Matrix {
+  package static func linear(_ x: Matrix, _ w: Matrix) -> Matrix {
     let result = Matrix(uninitializedRows: x.rows, columns: w.rows)
     multiply(x.panel, transposed: false, w.panel, transposed: true, into: result.panel)
     return result
@@ -128,7 +128,7 @@ public enum BLAS {
 
 extension Matrix {
   /// The whole matrix as a panel.
-  var panel: BLAS.Panel { panel(rows: 0..<rows, columns: 0..<columns) }
+  package var panel: BLAS.Panel { panel(rows: 0..<rows, columns: 0..<columns) }
 
   /// The rectangle `rows` × `columns` as a panel.
   func panel(rows rowRange: Range<Int>, columns columnRange: Range<Int>) -> BLAS.Panel {

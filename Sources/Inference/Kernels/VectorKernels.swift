@@ -3,13 +3,13 @@ import CKernels
 /// The elementwise steps of a forward pass and of fitness on `Matrix`, done by `CKernels`.
 ///
 /// docs/decisions/0002-c-kernels.md has the measurements behind the C target; `PlainKernels` in the tests are the twins.
-enum VectorKernels {
+package enum VectorKernels {
   /// Names these kernels' arithmetic in an observation's numerics: results do not depend on the instruction set, so this
   /// is a revision only. Raise it when a bit of a result changes.
   static let identity = "evodb-kernels-1"
 
   /// Root-mean-square norm of each row of `x` [n, width] with `weight` [1, width].
-  static func rmsNorm(_ x: Matrix, weight: Matrix, epsilon: Float) -> Matrix {
+  package static func rmsNorm(_ x: Matrix, weight: Matrix, epsilon: Float) -> Matrix {
     precondition(weight.columns == x.columns)
     let result = Matrix(uninitializedRows: x.rows, columns: x.columns)
     evodb_rms_norm(result.base, x.base, weight.base, Int64(x.rows), Int64(x.columns), epsilon)
@@ -25,7 +25,7 @@ enum VectorKernels {
   }
 
   /// `gate ← silu(gate) · up`, elementwise.
-  static func siluMultiply(_ gate: Matrix, _ up: Matrix) {
+  package static func siluMultiply(_ gate: Matrix, _ up: Matrix) {
     precondition(gate.rows == up.rows && gate.columns == up.columns)
     evodb_silu_multiply(gate.base, up.base, Int64(gate.rows * gate.columns))
   }
@@ -37,13 +37,13 @@ enum VectorKernels {
   }
 
   /// Softmax in place over the causal part of scores whose first row is query `firstQuery`.
-  static func causalSoftmax(_ scores: BLAS.Panel, firstQuery: Int, scale: Float) {
+  package static func causalSoftmax(_ scores: BLAS.Panel, firstQuery: Int, scale: Float) {
     evodb_causal_softmax(
       scores.start, Int64(scores.rows), Int64(scores.columns), Int64(scores.stride), Int64(firstQuery), scale)
   }
 
   /// log Σ exp of row `row`.
-  static func logSumExp(_ x: Matrix, row: Int) -> Double {
+  package static func logSumExp(_ x: Matrix, row: Int) -> Double {
     evodb_log_sum_exp(x.base + row * x.columns, Int64(x.columns))
   }
 
@@ -57,7 +57,7 @@ enum VectorKernels {
   }
 
   /// KL(teacher ‖ student) in nats at one position: row `teacherRow` of log-probabilities against row `row` of logits.
-  static func klDivergence(
+  package static func klDivergence(
     teacher: Matrix, teacherRow: Int, student: Matrix, row: Int, studentLogSumExp: Double
   ) -> Double {
     precondition(teacher.columns == student.columns)

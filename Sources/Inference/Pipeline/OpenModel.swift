@@ -9,8 +9,8 @@ public final class OpenModel: Sendable {
   public let layers: [LayerRecord]
   /// Its sites.
   public let sites: [SiteRecord]
-  let network: any LanguageModel
-  let weights: WeightCache
+  package let network: any LanguageModel
+  package let weights: WeightCache
   let memory: MemoryPlan
   private let longestSequence: Int
 

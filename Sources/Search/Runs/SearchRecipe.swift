@@ -57,8 +57,8 @@ public struct SearchRecipe: Codable, Equatable, Sendable {
     cost = .codes
     method = "gptq"
     bits = []
-    generations = 15
-    offspring = 16
+    generations = 12
+    offspring = 32
     survivors = [2, 1]
     tokens = [512, 4096]
     measure = "kl"
