@@ -76,9 +76,13 @@ public struct CommandLineRunner: Sendable {
   ///
   /// - Throws: `RunnerError.timeout` after `timeout` seconds.
   public func shell(_ script: String, timeout: Double = 120) throws -> Result {
+    try startShell(script).wait(timeout: timeout)
+  }
+
+  /// Starts a shell script in the background.
+  public func startShell(_ script: String) throws -> RunningCommand {
     let shell = URL(fileURLWithPath: "/bin/sh")
     return try RunningCommand(shell, ["-c", script], environment: variables, input: "", in: workingDirectory)
-      .wait(timeout: timeout)
   }
 
   /// Starts `evodb` in the background.

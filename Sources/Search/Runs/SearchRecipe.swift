@@ -57,7 +57,7 @@ public struct SearchRecipe: Codable, Equatable, Sendable {
     cost = .codes
     method = "gptq"
     bits = []
-    generations = 12
+    generations = 10
     offspring = 32
     survivors = [2, 1]
     tokens = [512, 4096]

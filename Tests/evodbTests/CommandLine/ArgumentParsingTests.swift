@@ -93,7 +93,8 @@ import Testing
   @Test func unknownOptionsSuggestTheNearestName() {
     #expect(usageError { try SampleCommand.parsed("a", "--sede=1") } == "unknown option --sede; did you mean --seed?")
     #expect(
-      usageError { try SampleCommand.parsed("a", "--surviv=1") } == "unknown option --surviv; did you mean --survivors?")
+      usageError { try SampleCommand.parsed("a", "--surviv=1") } == "unknown option --surviv; did you mean --survivors?"
+    )
     #expect(usageError { try SampleCommand.parsed("a", "--unrelated") } == "unknown option --unrelated")
     #expect(usageError { try SampleCommand.parsed("a", "-x") } == "unknown option -x")
   }

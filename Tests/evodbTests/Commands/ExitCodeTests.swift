@@ -145,11 +145,11 @@ import Testing
   @Test(arguments: [700, 760, 900, 1200])
   func afterAFullDiskTheFileOpensAndTheCommandGoesOn(kilobytes: Int) throws {
     let catalog = try TinyCatalog(.filled)
-    let build = "build tiny.evodb --data calibration --bits 2-5 --group-size 32"
+    let build = "build tiny.evodb --data calibration --bits 2-5"
     let full = try catalog.runner.shell("trap '' XFSZ; ulimit -f \(kilobytes); exec \"$EVODB_BINARY\" \(build)")
     #expect(full.exitCode == 74, "\(full.diagnostics)")
     #expect(try catalog.run("status").exitCode == 0)
-    try catalog.output("build", "--data", "calibration", "--bits", "2-5", "--group-size", "32")
+    try catalog.output("build", "--data", "calibration", "--bits", "2-5")
     #expect(try catalog.number("SELECT count(*) AS n FROM variant") == 84)
     #expect(try catalog.digest() == TinyCatalog(.built).digest())
     #expect(try catalog.files == ["tiny.evodb"])

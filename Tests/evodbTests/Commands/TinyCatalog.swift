@@ -54,7 +54,7 @@ final class TinyCatalog: Sendable {
   var path: String { folder.appendingPathComponent("tiny.evodb").path }
 
   /// Runs `evodb VERB CATALOG rest…`.
-  func run(_ verb: String, _ rest: [String] = [], timeout: Double = 60) throws -> CommandLineRunner.Result {
+  func run(_ verb: String, _ rest: [String], timeout: Double = 60) throws -> CommandLineRunner.Result {
     try runner.run([verb, path] + rest, timeout: timeout)
   }
 
@@ -121,7 +121,7 @@ final class TinyCatalog: Sendable {
     try catalog.output("data", "calibration", "--token-ids", "calibration.safetensors")
     try catalog.output("data", "validation", "--token-ids", "validation.safetensors")
     try keep(.filled)
-    try catalog.output("build", "--data", "calibration", "--bits", "2-5", "--group-size", "32")
+    try catalog.output("build", "--data", "calibration", "--bits", "2-5")
     try keep(.built)
     try catalog.output(firstSearch)
     try keep(.searched)

@@ -105,7 +105,8 @@ import Testing
 
   @Test func evaluateGivesNamedNumbers() throws {
     let catalog = try TinyCatalog()
-    let value = try catalog.json("evaluate", "uniform:3", "--data", "validation", "--measure", "kl,topk-kl:5,perplexity")
+    let value = try catalog.json(
+      "evaluate", "uniform:3", "--data", "validation", "--measure", "kl,topk-kl:5,perplexity")
     #expect(try value.number("average_bits") == 3)
     #expect(try value.number("average_stored_bits") > 3)
     #expect(try value.integer("stored_bytes") > 0)

@@ -1,0 +1,58 @@
+import Testing
+
+@testable import Catalog
+@testable import Search
+
+@Suite struct SearchRecipeTests {
+  @Test func aRecipeSurvivesItsJSON() throws {
+    let recipe = RunCatalog.recipe(2.3) {
+      $0.seed = .max
+      $0.measure = "topk-kl:7"
+      $0.bits = [2, 4]
+    }
+    #expect(try SearchRecipe(json: recipe.json) == recipe)
+    #expect(try SearchRecipe(json: recipe.json).json == recipe.json)
+  }
+
+  @Test(arguments: ["", "{}", "[]", #"{"target_bits":"three"}"#]) func textsThatAreNoRecipeAreDamage(json: String) {
+    #expect(throws: CatalogError.self) { try SearchRecipe(json: json) }
+  }
+
+  @Test func everyParameterChangesTheDigest() throws {
+    let space = SHA256.digest(of: [1])
+    let set = SHA256.digest(of: [2])
+    let changes: [(inout SearchRecipe) -> Void] = [
+      { $0.targetBits = 2 }, { $0.cost = .stored }, { $0.method = "rtn" }, { $0.bits = [3] }, { $0.generations = 5 },
+      { $0.offspring = 7 }, { $0.survivors = [1, 1] }, { $0.tokens = [64, 128] }, { $0.measure = "perplexity" },
+      { $0.mutationGroup = "none" }, { $0.maximumSwitches = 1 }, { $0.initial = "random:2" }, { $0.initialTokens = 32 },
+      { $0.seed = 1 },
+    ]
+    var digests = try changes.map {
+      try RunCatalog.recipe(3, $0).digest(space: space, calibration: set, validation: nil)
+    }
+    let plain = RunCatalog.recipe()
+    digests.append(try plain.digest(space: space, calibration: set, validation: nil))
+    digests.append(try plain.digest(space: set, calibration: set, validation: nil))
+    digests.append(try plain.digest(space: space, calibration: space, validation: nil))
+    digests.append(try plain.digest(space: space, calibration: set, validation: set))
+    #expect(Set(digests).count == digests.count)
+  }
+
+  @Test func tokensOfAGenerationCountEveryCandidateOfEveryStage() {
+    let recipe = RunCatalog.recipe {
+      $0.offspring = 16
+      $0.survivors = [4, 1]
+      $0.tokens = [512, 2048]
+    }
+    #expect(recipe.tokensPerGeneration == 16 * 512 + 5 * 2048)
+  }
+
+  @Test func defaultTokensGrowFromStageToStage() {
+    for count in 1...5 {
+      let tokens = SearchRecipe.tokens(stages: count)
+      #expect(tokens.count == count)
+      #expect(tokens == tokens.sorted())
+      #expect(tokens.last == SearchRecipe.standard.tokens.last)
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension WholeRunTests {
+  /// `evodb auto` on the example model with a short text and a search of one generation.
+  @Suite struct AutoCommandTests {
+    @Test func autoDoesEverythingOnceAndNothingTwice() throws {
+      let folder = try TemporaryFolder()
+      let text = try String(contentsOf: Fixtures.example("prose-10m/calibration.txt"), encoding: .utf8)
+      try folder.write(String(text.prefix(6000)), to: "text.txt")
+      let runner = try CommandLineRunner(workingDirectory: folder.url)
+      let command = [
+        "auto", Fixtures.example("prose-10m").path, "--text", "text.txt", "--target-bits", "3", "--bits", "2-4",
+        "--upstream", "dense",
+        "--generations", "1", "--offspring", "2", "--survivors", "1,1", "--tokens", "256,512", "--sequence-length",
+        "128", "--catalog", "auto.evodb",
+      ]
+      let first = try runner.run(command + ["--format", "json"])
+      #expect(first.exitCode == 0, "\(first.diagnostics)")
+      #expect(first.diagnostics.contains("variants built with GPTQ"))
+      let found = try JSONFields(first.output)
+      #expect(try found.number("kl") > 0)
+      #expect(try found.number("kl_standard_error") > 0)
+      #expect(try found.number("average_bits") <= 3)
+      #expect(try found.number("reference_average_bits") == 3)
+      #expect(try found.integer("forward_tokens") > 0)
+      let start = ProcessInfo.processInfo.systemUptime
+      let second = try runner.run(command)
+      #expect(ProcessInfo.processInfo.systemUptime - start < 3)
+      #expect(second.output.contains("No forward pass"), "\(second.output)")
+      #expect(try JSONFields(runner.run(command + ["--format", "json"]).output).integer("forward_tokens") == 0)
+      let files = try FileManager.default.contentsOfDirectory(atPath: folder.url.path).sorted()
+      #expect(files == ["auto.evodb", "text.txt"])
+    }
+
+    @Test func anotherTextOfTheSameNameNeedsAnotherCatalog() throws {
+      let folder = try TemporaryFolder()
+      let text = try String(contentsOf: Fixtures.example("prose-10m/calibration.txt"), encoding: .utf8)
+      let runner = try CommandLineRunner(workingDirectory: folder.url)
+      let options = ["--target-bits", "8", "--sequence-length", "32", "--catalog", "a.evodb", "--bits", "3"]
+      let command = ["auto", Fixtures.example("prose-10m").path, "--text", "text.txt"] + options
+      try folder.write(String(text.prefix(1000)), to: "text.txt")
+      #expect(try runner.run(command).exitCode == 78, "8 bits are not built")
+      try folder.write(String(text.suffix(1000)), to: "text.txt")
+      #expect(try runner.run(command).exitCode == 73)
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Catalog
+
+extension WholeRunTests {
+  /// `kill -9` at random moments: everything that was committed stays, and the end is that of an undisturbed job.
+  @Suite struct KillTests {
+    /// Kills, `perCatalog` at most in one catalog, until `count` have met a command at work.
+    ///
+    /// - Parameter finished: checks a catalog in which the command was killed `kills` times and then ended.
+    private func kill(
+      _ count: Int, perCatalog: Int, seed: UInt64, milliseconds: ClosedRange<Int>, command: [String],
+      make: () throws -> TinyCatalog, finished: (TinyCatalog, _ kills: Int) throws -> Void
+    ) throws {
+      var random = SplitMix64(state: seed)
+      var total = 0
+      while total < count {
+        let catalog = try make()
+        var kills = 0
+        while kills < perCatalog, total < count {
+          let running = try catalog.start(command)
+          Thread.sleep(forTimeInterval: Double(Int.random(in: milliseconds, using: &random)) / 1000)
+          // What any reader has seen is committed; a killed process must not take it back.
+          let seen = total % 3 == 0 ? try? committed(catalog) : nil
+          let wasAtWork = try running.killAtOnce().wasKilled
+          if let seen { #expect(zip(try committed(catalog), seen).allSatisfy { $0 >= $1 }) }
+          guard wasAtWork else { break }
+          kills += 1
+          total += 1
+        }
+        try catalog.output(command)
+        try finished(catalog, kills)
+        #expect(try catalog.files == ["tiny.evodb"])
+        let connection = try Connection(path: catalog.path, access: .readOnly, busyTimeoutMilliseconds: 0)
+        #expect(try connection.firstRow("PRAGMA integrity_check") { $0.text(0) } == "ok")
+        #expect(try connection.firstRow("PRAGMA foreign_key_check") { $0.text(0) } == nil)
+      }
+    }
+
+    private func committed(_ catalog: TinyCatalog) throws -> [Double] {
+      let row = try #require(
+        try catalog.rows(
+          """
+          SELECT (SELECT count(*) FROM variant) AS variants, (SELECT count(*) FROM statistic) AS statistics,
+            (SELECT count(*) FROM observation) AS observations, (SELECT count(*) FROM generation) AS generations
+          """
+        ).first)
+      return try row.names.map { try row.number($0) }
+    }
+
+    @Test func aKilledBuildEndsLikeAnUndisturbedOne() throws {
+      let undisturbed = try catalogToBuild()
+      try undisturbed.output(longBuild)
+      let digest = try undisturbed.digest("--all")
+      let tokens = try undisturbed.number("SELECT sum(forward_token_count) AS n FROM job_summary")
+      try kill(15, perCatalog: 5, seed: 1, milliseconds: 20...250, command: longBuild, make: catalogToBuild) {
+        catalog, kills in
+        #expect(try catalog.digest("--all") == digest)
+        // After a kill the streams are moved again to the block that comes next: at most one pass over the data.
+        let all = try catalog.number("SELECT sum(forward_token_count) AS n FROM job_summary")
+        #expect(all <= tokens + Double(kills * 24_000), "\(all) after \(kills) kills, \(tokens) undisturbed")
+      }
+    }
+
+    @Test func aKilledSearchEndsLikeAnUndisturbedOne() throws {
+      let undisturbed = try TinyCatalog()
+      let best = try undisturbed.json(longSearch)
+      let digest = try undisturbed.digest("--all")
+      let tokens = try undisturbed.number("SELECT sum(forward_token_count) AS n FROM job_summary")
+      try kill(15, perCatalog: 5, seed: 2, milliseconds: 30...250, command: longSearch, make: { try TinyCatalog() }) {
+        catalog, kills in
+        #expect(try catalog.digest("--all") == digest)
+        let found = try catalog.json("best", "long")
+        #expect(try found.text("assignment") == best.text("assignment"))
+        #expect(try found.number("kl").bitPattern == best.number("kl").bitPattern)
+        #expect(try found.number("kl_calibration").bitPattern == best.number("kl_calibration").bitPattern)
+        // A batch is one sequence of 32 tokens for all candidates of a stage and the dense model.
+        let all = try catalog.number("SELECT sum(forward_token_count) AS n FROM job_summary")
+        #expect(all <= tokens + Double(kills * 32 * 10), "\(all) after \(kills) kills, \(tokens) undisturbed")
+      }
+    }
+
+    @Test func resumeGoesOnAfterAKill() throws {
+      let undisturbed = try TinyCatalog()
+      try undisturbed.output(longSearch)
+      let catalog = try TinyCatalog()
+      let running = try catalog.start(longSearch)
+      try catalog.wait(for: running, until: "SELECT count(*) AS n FROM generation", exceeds: 2)
+      #expect(try running.killAtOnce().wasKilled)
+      let status = try catalog.run("status")
+      #expect(status.exitCode == 0)
+      #expect(status.output.contains("evodb resume"))
+      let resumed = try catalog.run("resume")
+      #expect(resumed.exitCode == 0)
+      #expect(resumed.diagnostics.contains("took over from process \(running.processIdentifier)"))
+      #expect(try catalog.digest("--all") == undisturbed.digest("--all"))
+      #expect(try catalog.json("resume").integer("forward_tokens") == 0)
+    }
+  }
+}
