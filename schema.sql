@@ -249,6 +249,13 @@ CREATE TABLE teacher_state (
   PRIMARY KEY (model_id, sequence_id, numerics_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE calibration_stream (
+  recipe_key BLOB NOT NULL PRIMARY KEY CHECK (length(recipe_key) = 32), -- of the block's first statistic: what it leads to
+  numerics_id INTEGER NOT NULL REFERENCES numerics (id), -- computed by which arithmetic; this table is a local cache
+  blob_id INTEGER NOT NULL REFERENCES blob (id), -- float32, the sequences' streams [tokens, hidden] one after another
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT, WITHOUT ROWID;
+
 -- ── Runs ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 CREATE TABLE space (

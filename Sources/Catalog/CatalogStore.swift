@@ -64,9 +64,10 @@ public final class CatalogStore: @unchecked Sendable {
       // Two may have found no file; the one that got the lock later finds the other's.
       if mode == .create, FileManager.default.fileExists(atPath: path) { throw CatalogError.exists(path: path) }
       isOurs = true
+      if mode == .create { try Self.makeFile(at: path) }
       // Another process's switch of the journal mode takes milliseconds; 5 s outlasts it on any disk.
       connection = try Connection(
-        path: path, access: mode == .create ? .create : mode == .write ? .readWrite : .readOnly,
+        path: path, access: mode == .read ? .readOnly : .readWrite,
         busyTimeoutMilliseconds: 5000)
       rows = RowWriter(connection)
       if mode != .create { try Self.refuseForeign(connection, path: path) }
@@ -181,11 +182,32 @@ public final class CatalogStore: @unchecked Sendable {
     }
     // Writes never wait for readers in WAL mode, and there is no second writer.
     connection.setBusyTimeout(milliseconds: 5000)
-    if mode == .create {
-      try connection.execute("BEGIN IMMEDIATE")
+  }
+
+  /// Makes an empty catalog under a temporary name and renames it when it is whole, so that a process that is killed here
+  /// leaves nothing in the catalog's place. The caller holds the writer's lock.
+  private static func makeFile(at path: String) throws {
+    let temporary = path + "-new"
+    func remove() { for suffix in ["", "-journal"] { unlink(temporary + suffix) } }
+    // What a killed process left here.
+    remove()
+    defer { remove() }
+    do {
+      let connection = try Connection(path: temporary, access: .create, busyTimeoutMilliseconds: 0)
+      try connection.execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
       try connection.execute(CatalogSchema.text)
-      try rows.insert("catalog_property", ["name": .text("schema_digest"), "value": .text(CatalogSchema.digest.hex)])
+      try RowWriter(connection).insert(
+        "catalog_property", ["name": .text("schema_digest"), "value": .text(CatalogSchema.digest.hex)])
       try connection.execute("COMMIT")
+    }
+    guard rename(temporary, path) == 0 else {
+      throw CatalogError.inputOutput(path: path, detail: "cannot be made: \(String(cString: strerror(errno)))")
+    }
+    // A rename lasts when its folder is synced (fsync(2)).
+    let folder = open(URL(fileURLWithPath: path).deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
+    if folder >= 0 {
+      fsync(folder)
+      Foundation.close(folder)
     }
   }
 

@@ -72,6 +72,34 @@ extension CatalogTransaction {
       ])
   }
 
+  /// The streams of a calibration that was stopped, float32 bytes, by the recipe key of the statistic they lead to.
+  public func calibrationStream(recipeKey: Digest, numericsID: Int64) throws -> [UInt8]? {
+    let blobID = try connection.integer(
+      "SELECT blob_id FROM calibration_stream WHERE recipe_key = ? AND numerics_id = ?",
+      [.digest(recipeKey), .integer(numericsID)])
+    return try blobID.map { try blob($0) }
+  }
+
+  /// Keeps the streams of a calibration in place of all kept before.
+  public func store(calibrationStream bytes: [UInt8], recipeKey: Digest, numericsID: Int64) throws {
+    try dropCalibrationStreams()
+    try rows.insert(
+      "calibration_stream",
+      [
+        "recipe_key": .digest(recipeKey), "numerics_id": .integer(numericsID),
+        "blob_id": .integer(try store(blob: bytes)),
+      ])
+  }
+
+  /// Forgets kept streams: their calibration is done, or others take their place.
+  public func dropCalibrationStreams() throws {
+    var blobIDs: [Int64] = []
+    try connection.forEachRow("SELECT blob_id FROM calibration_stream") { blobIDs.append($0.integer(0)) }
+    guard !blobIDs.isEmpty else { return }
+    try connection.run("DELETE FROM calibration_stream")
+    for id in blobIDs { try connection.run("DELETE FROM blob WHERE id = ?", [.integer(id)]) }
+  }
+
   /// Stores a variant with its packed bytes, or finds it.
   public func store(variant: VariantRecord, packed: [UInt8]) throws -> VariantRecord {
     var variant = variant

@@ -143,6 +143,8 @@ struct ExampleContents {
     }
     try transaction.store(
       teacherState: [1, 2, 3, 4], modelID: model.id, sequenceID: sequences[0].id, numericsID: here)
+    try transaction.store(
+      calibrationStream: [5, 6], recipeKey: SHA256.digest(of: [1]), numericsID: here)
     run = RunRecord(
       name: "", recipeDigest: dense.digest, recipe: "", modelID: 0, spaceID: 0, measureID: 0, calibrationSetID: 0,
       validationSetID: nil, budget: 0, denseAssignmentID: 0, referenceAssignmentID: nil)

@@ -24,6 +24,28 @@ final class ActivationStream {
     streams = sequences.map { model.embed($0) }
   }
 
+  /// Bytes of all streams.
+  var byteCount: Int { streams.reduce(0) { $0 + $1.byteCount } }
+
+  /// The streams before block `blockIndex`, float32, one after another.
+  var bytes: [UInt8] { streams.flatMap(\.littleEndianBytes) }
+
+  /// Goes on from kept streams.
+  ///
+  /// - Returns: false, and nothing changed, if their size does not fit.
+  func restore(_ bytes: [UInt8], blockIndex: Int) -> Bool {
+    guard bytes.count == byteCount else { return false }
+    var position = 0
+    streams = streams.compactMap { stream in
+      defer { position += stream.byteCount }
+      return Matrix(
+        rows: stream.rows, columns: stream.columns,
+        littleEndianBytes: Array(bytes[position..<position + stream.byteCount]))
+    }
+    self.blockIndex = blockIndex
+    return true
+  }
+
   /// The Hessians of all sites of the next block, by site index, with the block's dense weights.
   ///
   /// - Parameter advancing: whether the dense block's output becomes the stream.

@@ -3,8 +3,8 @@ import Foundation
 
 /// Calibrates a model and builds compressed layers, block by block; what the catalog holds is not computed again.
 ///
-/// A block that is done is never lost: its Hessians and each layer's variants are committed durably as they come. After a
-/// stop only the streams are moved again to the block that comes next, which is one plain forward pass.
+/// A block that is done is never lost: its Hessians and each layer's variants are committed durably as they come, and the
+/// streams are kept every few seconds, so that a stop repeats no more than that (docs/decisions/0005).
 public final class CompressionJob {
   /// What came of it.
   public struct Outcome: Sendable {
@@ -27,6 +27,7 @@ public final class CompressionJob {
   private let upstream: (method: MethodRecord, level: String)?
   private let stream: ActivationStream?
   private let work = WorkCounter()
+  private var streamsKeptAt = Date()
   /// Upstream variants by layer index, for moving the streams on.
   private var upstreamVariants: [Int: Int64] = [:]
   private var outcome = Outcome()
@@ -75,7 +76,7 @@ public final class CompressionJob {
       try build(layers, hessians) { done in self.report(block * layers.count * levelCount + done, total) }
     }
     report(total, total)
-    try job.write(durable: true) { _ in }
+    try job.write(durable: true) { try $0.dropCalibrationStreams() }
     return outcome
   }
 
@@ -127,10 +128,11 @@ public final class CompressionJob {
   private func accumulate(
     _ block: Int, _ sites: [SiteRecord], _ keys: [Digest], _ data: DataSetRecord, _ stream: ActivationStream
   ) throws -> [String: SiteHessian] {
-    try advance(stream, to: block)
+    try advance(stream, to: block, data)
     let isDenseUpstream = plan.upstream == .dense
     let hessians = try stream.hessians(advancing: isDenseUpstream)
     countForward()
+    try keep(stream, data)
     let bySiteName = Dictionary(
       uniqueKeysWithValues: model.network.sites.compactMap { site in
         hessians[site.index].map { (site.name, $0) }
@@ -156,13 +158,45 @@ public final class CompressionJob {
     }
   }
 
-  /// Moves the streams through all blocks before `block`.
-  private func advance(_ stream: ActivationStream, to block: Int) throws {
+  /// Moves the streams through all blocks before `block`, from kept ones if there are any.
+  private func advance(_ stream: ActivationStream, to block: Int, _ data: DataSetRecord) throws {
+    try restore(stream, upTo: block, data)
     while stream.blockIndex < block {
       let variants = upstreamVariants
       let isDense = plan.upstream == .dense
       try stream.advance { index in isDense ? .dense : variants[index].map { .variant($0) } ?? .dense }
       countForward()
+      try keep(stream, data)
+    }
+  }
+
+  /// Seconds of work between two keepings of the streams, each of which costs a tenth of a second for 24 MB.
+  private static let keepingInterval = 3.0
+  /// Streams above this many bytes are not kept: they would be copied in memory beside the work.
+  private static let largestKeptByteCount = 1 << 30
+
+  /// Keeps the streams if the last time is long ago.
+  private func keep(_ stream: ActivationStream, _ data: DataSetRecord) throws {
+    guard Date().timeIntervalSince(streamsKeptAt) > Self.keepingInterval, stream.byteCount <= Self.largestKeptByteCount,
+      let key = streamKey(stream.blockIndex, data)
+    else { return }
+    try job.write { tx in try tx.store(calibrationStream: stream.bytes, recipeKey: key, numericsID: job.numericsID) }
+    streamsKeptAt = Date()
+  }
+
+  private func restore(_ stream: ActivationStream, upTo block: Int, _ data: DataSetRecord) throws {
+    for candidate in stride(from: block, to: stream.blockIndex, by: -1) {
+      guard let key = streamKey(candidate, data),
+        let bytes = try job.store.read({ try $0.calibrationStream(recipeKey: key, numericsID: job.numericsID) })
+      else { continue }
+      if stream.restore(bytes, blockIndex: candidate) { return }
+    }
+  }
+
+  /// The streams before a block are known by the first statistic they lead to; nil behind the last block.
+  private func streamKey(_ block: Int, _ data: DataSetRecord) -> Digest? {
+    model.sites.first { $0.blockIndex == block }.map {
+      RecipeKey.hessian(model: model.record, site: $0, data: data, upstream: upstream)
     }
   }
 
