@@ -19,6 +19,7 @@ public struct SplitMix64: RandomNumberGenerator {
   /// A generator whose numbers follow from `state`.
   public init(state: UInt64) { self.state = state }
 
+  /// The next 64 bits.
   public mutating func next() -> UInt64 {
     state &+= 0x9e37_79b9_7f4a_7c15
     var bits = state
