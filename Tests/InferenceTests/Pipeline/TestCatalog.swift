@@ -25,7 +25,7 @@ final class TestCatalog {
     let cancellation = cancellation
     job = try Job(
       store: store, command: "test", version: "0", threadCount: threadCount, cancellation: cancellation,
-      report: { watch($0, cancellation) })
+      report: { progress in if let progress { watch(progress, cancellation) } })
   }
 
   deinit { store.close() }
