@@ -31,8 +31,9 @@ struct Gemma2: LanguageModel {
   init(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws {
     let c = checkpoint.configuration
     configuration = c
-    rotary = RotaryPositions(c, longestSequence: longestSequence, constants: constants)
+    // First: it holds the configuration's widths against the file before anything is made of them.
     vocabulary = try Vocabulary(checkpoint)
+    rotary = RotaryPositions(c, longestSequence: longestSequence, constants: constants)
     embeddingScale = constants.round(Float(Double(c.hiddenSize).squareRoot()))
     func norm(_ name: String) throws -> Matrix {
       let weight = try checkpoint.vector("model.\(name).weight", count: c.hiddenSize)

@@ -43,8 +43,9 @@ public struct Llama: LanguageModel {
   init(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision = .float32) throws {
     let c = checkpoint.configuration
     configuration = c
-    rotary = RotaryPositions(c, longestSequence: longestSequence, constants: constants)
+    // First: it holds the configuration's widths against the file before anything is made of them.
     vocabulary = try Vocabulary(checkpoint)
+    rotary = RotaryPositions(c, longestSequence: longestSequence, constants: constants)
     norms = try (0..<c.blockCount).map { block in
       let name = "model.layers.\(block)"
       return Norms(

@@ -128,7 +128,8 @@ extension OPT: ModelFamily {
     }
     var configuration = ModelConfiguration(
       architecture: architecture, hiddenSize: hiddenSize, intermediateSize: try fields.count("ffn_dim"),
-      blockCount: try fields.count("num_hidden_layers"), headCount: headCount, keyValueHeadCount: headCount,
+      blockCount: try fields.count("num_hidden_layers", limit: ConfigurationFields.largestListCount),
+      headCount: headCount, keyValueHeadCount: headCount,
       headDimension: hiddenSize / headCount, vocabularySize: try fields.count("vocab_size"),
       maximumPositions: try fields.count("max_position_embeddings", default: 2048),
       normEpsilon: Double(normEpsilon), ropeTheta: 0,

@@ -26,8 +26,9 @@ struct Phi3: LanguageModel {
   init(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws {
     let c = checkpoint.configuration
     configuration = c
-    rotary = RotaryPositions(c, longestSequence: longestSequence, constants: constants)
+    // First: it holds the configuration's widths against the file before anything is made of them.
     vocabulary = try Vocabulary(checkpoint)
+    rotary = RotaryPositions(c, longestSequence: longestSequence, constants: constants)
     norms = try (0..<c.blockCount).map { block in
       Norms(
         attention: try checkpoint.vector("model.layers.\(block).input_layernorm.weight", count: c.hiddenSize),

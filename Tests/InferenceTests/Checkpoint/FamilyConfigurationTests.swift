@@ -229,6 +229,14 @@ import Testing
     }
   }
 
+  @Test func absurdCountsAreRefusedBeforeAnythingIsMadeOfThem() throws {
+    for family in Self.golden.keys.sorted() {
+      #expect(try refusal(family, ["num_hidden_layers": "2147483647"])?.contains("num_hidden_layers") == true)
+      guard family != "opt" else { continue }
+      #expect(try refusal(family, ["head_dim": "2147483646"])?.contains("head_dim") == true)
+    }
+  }
+
   @Test func codeShippedWithPhi3IsWhatTransformersHas() throws {
     let own =
       #"{"AutoConfig": "configuration_phi3.Phi3Config", "AutoModelForCausalLM": "modeling_phi3.Phi3ForCausalLM"}"#

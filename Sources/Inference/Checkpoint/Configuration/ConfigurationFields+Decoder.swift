@@ -36,7 +36,8 @@ extension ConfigurationFields {
     if self["head_dim"] == nil, defaults.headDimension == nil, hiddenSize % headCount != 0 {
       throw invalid("num_attention_heads", rule: "must divide hidden_size (\(hiddenSize)) without a head_dim")
     }
-    let headDimension = try count("head_dim", default: defaults.headDimension ?? hiddenSize / headCount)
+    let headDimension = try count(
+      "head_dim", default: defaults.headDimension ?? hiddenSize / headCount, limit: Self.largestListCount)
     guard headDimension % 2 == 0 else {
       throw invalid("head_dim", rule: "must be even for rotary positions, is \(headDimension)")
     }
@@ -47,7 +48,8 @@ extension ConfigurationFields {
         kinds: defaults.ropeKinds, aliases: defaults.ropeAliases))
     var configuration = ModelConfiguration(
       architecture: architecture, hiddenSize: hiddenSize, intermediateSize: try count("intermediate_size"),
-      blockCount: try count("num_hidden_layers"), headCount: headCount, keyValueHeadCount: keyValueHeadCount,
+      blockCount: try count("num_hidden_layers", limit: Self.largestListCount), headCount: headCount,
+      keyValueHeadCount: keyValueHeadCount,
       headDimension: headDimension, vocabularySize: try count("vocab_size"), maximumPositions: maximumPositions,
       normEpsilon: try number("rms_norm_eps", default: defaults.normEpsilon, in: 0...1), ropeTheta: theta,
       tiedEmbeddings: try flag("tie_word_embeddings", default: defaults.tiedEmbeddings))

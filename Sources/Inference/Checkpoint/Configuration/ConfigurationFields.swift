@@ -8,7 +8,9 @@ struct ConfigurationFields {
   private let prefix: String
 
   /// Counts above this are nonsense, and refusing them keeps every product of two of them within 64 bits.
-  private static let largestCount = Int64(Int32.max)
+  static let largestCount = Int64(Int32.max)
+  /// The same for what lists and tables are made of before any tensor has been compared with it: blocks, widths of heads.
+  static let largestListCount = 1 << 16
 
   init(json: [UInt8], file: String) throws {
     guard let object = try StrictJSON.parse(json, file: file).object else {
@@ -47,14 +49,14 @@ struct ConfigurationFields {
 
   // MARK: Values
 
-  /// A positive integer below 2³¹.
-  func count(_ name: ByteString, default absent: Int? = nil) throws -> Int {
-    let rule = "an integer from 1 to \(Self.largestCount)"
+  /// A positive integer of at most `limit`.
+  func count(_ name: ByteString, default absent: Int? = nil, limit: Int = Int(largestCount)) throws -> Int {
+    let rule = "an integer from 1 to \(limit)"
     guard let value = self[name] else {
       guard let absent else { throw wrongType(name, expected: rule) }
       return absent
     }
-    guard let integer = value.integer, integer >= 1, integer <= Self.largestCount else {
+    guard let integer = value.integer, integer >= 1, integer <= limit else {
       throw wrongType(name, expected: rule)
     }
     return Int(integer)
