@@ -61,8 +61,13 @@ public enum LanguageModelFactory {
   static func open(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws
     -> any LanguageModel
   {
-    try ModelFamilies.family(of: checkpoint.configuration)
+    let model = try ModelFamilies.family(of: checkpoint.configuration)
       .open(checkpoint, longestSequence: longestSequence, constants: constants)
+    // The layers are read when they are needed; a folder that does not fit is better found now.
+    for layer in model.layers {
+      try checkpoint.requireTensor(layer.tensorName, shape: [layer.outputCount, layer.inputCount])
+    }
+    return model
   }
 
   /// The revision of a configuration's family.
