@@ -24,6 +24,10 @@ void evodb_add(float *x, const float *y, int64_t count);
    0. Scores are multiplied by `scale` first. */
 void evodb_causal_softmax(float *scores, int64_t rows, int64_t columns, int64_t stride, int64_t first, float scale);
 
+/* The same with a window: row r sees the last `window` columns up to first + r only. */
+void evodb_windowed_softmax(float *scores, int64_t rows, int64_t columns, int64_t stride, int64_t first, int64_t window,
+                            float scale);
+
 /* log(sum(exp(x))) of one row. */
 double evodb_log_sum_exp(const float *x, int64_t count);
 
@@ -32,5 +36,24 @@ void evodb_subtract(float *x, float shift, int64_t count);
 
 /* KL(teacher || student) in nats of one row: teacher log-probabilities against student logits with their log-sum-exp. */
 double evodb_kl_row(const float *teacher, const float *student, double student_log_sum_exp, int64_t count);
+
+/* y[r][i] = (x[r][i] - mean(x[r])) / sqrt(variance(x[r]) + epsilon) * weight[i] + bias[i]. */
+void evodb_layer_norm(float *y, const float *x, const float *weight, const float *bias, int64_t rows, int64_t width,
+                      float epsilon);
+
+/* x[r][i] += bias[i] for `rows` rows of `width`. */
+void evodb_add_bias(float *x, const float *bias, int64_t rows, int64_t width);
+
+/* x[i] *= factor. */
+void evodb_scale(float *x, float factor, int64_t count);
+
+/* x[i] = max(x[i], 0); NaN stays NaN. */
+void evodb_relu(float *x, int64_t count);
+
+/* gate[i] = gelu(gate[i]) * up[i] with the tanh form of gelu, x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). */
+void evodb_gelu_multiply(float *gate, const float *up, int64_t count);
+
+/* x = cap * tanh(x * scale / cap) over `rows` rows of `columns`, `stride` floats apart. */
+void evodb_soft_cap(float *x, int64_t rows, int64_t columns, int64_t stride, float scale, float cap);
 
 #endif

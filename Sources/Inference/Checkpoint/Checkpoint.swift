@@ -85,13 +85,21 @@ public final class Checkpoint: Sendable {
     try file(holding: name).forEachChunk(ofTensor: name, chunkByteCount: chunkByteCount, body)
   }
 
-  private func weight(_ name: String, shape: [Int], allowingNonFinite: Bool) throws -> Matrix {
+  /// Checks from the headers alone that a tensor is there and has a shape.
+  ///
+  /// - Throws: `InferenceError.invalidData` if it is missing or has another one.
+  func requireTensor(_ name: String, shape: [Int]) throws {
     let file = try file(holding: name)
     guard let tensor = file.tensor(named: name), tensor.shape == shape else {
       throw InferenceError.invalidData(
         file: file.path,
         detail: "tensor \(name): config.json implies shape \(shape), found \(file.tensor(named: name)?.shape ?? [])")
     }
+  }
+
+  private func weight(_ name: String, shape: [Int], allowingNonFinite: Bool) throws -> Matrix {
+    try requireTensor(name, shape: shape)
+    let file = try file(holding: name)
     let matrix = try file.matrix(named: name)
     guard allowingNonFinite || FloatConversion.areFinite(UnsafeBufferPointer(matrix.storage)) else {
       let position = matrix.storage.firstIndex { !$0.isFinite } ?? 0

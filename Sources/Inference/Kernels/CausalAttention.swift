@@ -1,5 +1,15 @@
 /// Causal grouped-query attention over one sequence.
 enum CausalAttention {
+  /// How the scores of a family differ from q·k / √headDimension over all earlier positions.
+  struct ScoreRule: Sendable {
+    /// What q·k is multiplied with; nil: 1 / √headDimension.
+    var scale: Float?
+    /// Positions a query sees, its own included; nil: all earlier ones.
+    var window: Int?
+    /// Scores are softly limited to ± this (Gemma 2); nil: not.
+    var cap: Float?
+  }
+
   /// Queries are taken in strips, so that a strip multiplies only with the keys it may see: with 64 rows the half above
   /// the diagonal costs an eighth of the square at 256 tokens, and the products are still large enough for full speed.
   static let stripRowCount = 64
@@ -8,14 +18,18 @@ enum CausalAttention {
   ///   - queries: [n, heads · headDimension], rotated.
   ///   - keys: [n, keyValueHeads · headDimension], rotated.
   ///   - values: [n, keyValueHeads · headDimension].
+  ///   - scores: how scores differ from plain ones.
   /// - Returns: [n, heads · headDimension].
   static func apply(
-    queries: Matrix, keys: Matrix, values: Matrix, headDimension: Int, keyValueHeadCount: Int
+    queries: Matrix, keys: Matrix, values: Matrix, headDimension: Int, keyValueHeadCount: Int,
+    scores rule: ScoreRule = ScoreRule()
   ) -> Matrix {
     let length = queries.rows
     let headCount = queries.columns / headDimension
     let shared = headCount / keyValueHeadCount
-    let scale = Float(1 / Double(headDimension).squareRoot())
+    let scale = rule.scale ?? Float(1 / Double(headDimension).squareRoot())
+    // A window that reaches the first token hides nothing.
+    let window = rule.window.flatMap { $0 < length ? $0 : nil }
     let result = Matrix(uninitializedRows: length, columns: queries.columns)
     let scores = Matrix(uninitializedRows: min(stripRowCount, length), columns: length)
     for head in 0..<headCount {
@@ -24,14 +38,25 @@ enum CausalAttention {
       let common = group * headDimension..<(group + 1) * headDimension
       for first in stride(from: 0, to: length, by: stripRowCount) {
         let end = min(first + stripRowCount, length)
-        let strip = scores.panel(rows: 0..<end - first, columns: 0..<end)
+        // Keys before the window of the strip's first query are seen by none of its queries.
+        let begin = window.map { max(0, first + 1 - $0) } ?? 0
+        let strip = scores.panel(rows: 0..<end - first, columns: 0..<end - begin)
         BLAS.multiply(
           queries.panel(rows: first..<end, columns: own), transposed: false,
-          keys.panel(rows: 0..<end, columns: common), transposed: true,
+          keys.panel(rows: begin..<end, columns: common), transposed: true,
           into: strip)
-        VectorKernels.causalSoftmax(strip, firstQuery: first, scale: scale)
+        var scale = scale
+        if let cap = rule.cap {
+          VectorKernels.softCap(strip, scale: scale, cap: cap)
+          scale = 1
+        }
+        if let window {
+          VectorKernels.windowedSoftmax(strip, firstQuery: first - begin, window: window, scale: scale)
+        } else {
+          VectorKernels.causalSoftmax(strip, firstQuery: first, scale: scale)
+        }
         BLAS.multiply(
-          strip, values.panel(rows: 0..<end, columns: common), into: result.panel(rows: first..<end, columns: own))
+          strip, values.panel(rows: begin..<end, columns: common), into: result.panel(rows: first..<end, columns: own))
       }
     }
     return result

@@ -17,34 +17,23 @@ struct RotaryTable: Sendable {
     (0..<headDimension / 2).map { Float(1 / pow(theta, Double(2 * $0) / Double(headDimension))) }
   }
 
-  /// The frequencies as a model has them that was cast to 16 bits as a whole, buffers included, and back; nil for types that
-  /// are not 16-bit floats.
-  static func frequencies(headDimension: Int, theta: Double, castTo type: TensorElementType) -> [Float]? {
-    let exact = frequencies(headDimension: headDimension, theta: theta)
-    switch type {
-    case .bfloat16:
-      return exact.map { value in
-        // Round half to even on the upper 16 bits.
-        let bits = value.bitPattern
-        return Float(bitPattern: (bits &+ 0x7fff &+ ((bits >> 16) & 1)) & 0xffff_0000)
-      }
-    case .float16: return exact.map { Float(Float16($0)) }
-    default: return nil
-    }
-  }
-
-  /// - Parameter frequencies: radians per position of each pair [headDimension / 2]; angles are float32 too.
-  init(positions: Int, frequencies: [Float]) {
+  /// - Parameters:
+  ///   - frequencies: radians per position of each pair [headDimension / 2]; angles are float32 too.
+  ///   - amplitude: what cosines and sines are multiplied with.
+  init(positions: Int, frequencies: [Float], amplitude: Float = 1) {
     let cosine = Matrix(uninitializedRows: positions, columns: frequencies.count)
     let sine = Matrix(uninitializedRows: positions, columns: frequencies.count)
     for position in 0..<positions {
       for (index, frequency) in frequencies.enumerated() {
         let angle = Float(position) * frequency
-        cosine[position, index] = Float(cos(Double(angle)))
-        sine[position, index] = Float(sin(Double(angle)))
+        cosine[position, index] = Float(cos(Double(angle))) * amplitude
+        sine[position, index] = Float(sin(Double(angle))) * amplitude
       }
     }
     self.cosine = cosine
     self.sine = sine
   }
+
+  /// Bytes of both tables.
+  var byteCount: Int { cosine.byteCount + sine.byteCount }
 }

@@ -1,10 +1,8 @@
 /// A transformer language model as evodb computes it: block by block, with the compressible weights supplied from outside.
 ///
-/// One architecture is one file that conforms. Every function treats one sequence, so that the shape of every product, and
+/// One architecture is one file that conforms; `ModelFamily` is what else a family states. Every function treats one sequence, so that the shape of every product, and
 /// with it every bit, depends on nothing but the model and the sequence.
 public protocol LanguageModel: Sendable {
-  /// Raised when results change beyond rounding; part of every key that rests on a forward pass.
-  static var revision: Int { get }
   /// Transformer blocks.
   var blockCount: Int { get }
   /// Width of the residual stream.

@@ -1,20 +1,23 @@
 /// The Llama architecture: pre-norm blocks, rotary positions, grouped-query attention, SwiGLU (transformers'
 /// `modeling_llama.py`).
+///
+/// It also computes Mistral, Qwen2 and Qwen3, which have its layers under its names and add biases, norms of heads or
+/// windows to them, as their configurations say.
 public struct Llama: LanguageModel {
-  /// Raised when results change beyond rounding.
-  public static let revision = 1
-
   private struct Norms: Sendable {
     var attention: Matrix
     var mlp: Matrix
+    /// Of each query head and of each key head; nil: none.
+    var heads: (query: Matrix, key: Matrix)?
   }
 
   private let configuration: ModelConfiguration
-  private let embedding: Matrix
+  private let vocabulary: Vocabulary
   private let norms: [Norms]
   private let finalNorm: Matrix
-  private let head: Matrix
-  private let rotary: RotaryTable
+  private let biases: LayerBiases
+  private let rotary: RotaryPositions
+  private let scoreRules: [CausalAttention.ScoreRule]
   /// All compressible layers: q, k, v, o, gate, up, down of each block.
   public let layers: [LayerDescription]
   /// Four inputs a block: of q, k, v; of o; of gate, up; of down.
@@ -28,80 +31,64 @@ public struct Llama: LanguageModel {
   public var vocabularySize: Int { configuration.vocabularySize }
   /// The longest sequence the configuration allows.
   public var maximumLength: Int { configuration.maximumPositions }
-  /// Bytes of embedding, head and rotary tables; the norms are too small to count.
-  public var residentByteCount: Int {
-    embedding.byteCount + (configuration.tiedEmbeddings ? 0 : head.byteCount) + rotary.cosine.byteCount * 2
-  }
+  /// Bytes of embedding, head and rotary tables; the norms and biases are too small to count.
+  public var residentByteCount: Int { vocabulary.byteCount + rotary.byteCount }
 
   /// Reads everything but the compressible layers.
   ///
-  /// - Parameter longestSequence: positions to prepare for; at most `maximumLength`.
+  /// - Parameters:
+  ///   - longestSequence: positions to prepare for; at most `maximumLength`.
+  ///   - constants: how rotary frequencies are held.
   /// - Throws: `InferenceError` for missing tensors, wrong shapes and values that are not finite.
-  public init(_ checkpoint: Checkpoint, longestSequence: Int) throws {
-    let c = checkpoint.configuration
-    let rotary = RotaryTable(
-      positions: min(longestSequence, c.maximumPositions), headDimension: c.headDimension, theta: c.ropeTheta)
-    try self.init(checkpoint, rotary: rotary)
-  }
-
-  /// The same with rotary positions from outside.
-  init(_ checkpoint: Checkpoint, rotary: RotaryTable) throws {
+  init(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision = .float32) throws {
     let c = checkpoint.configuration
     configuration = c
-    self.rotary = rotary
-    let embedding = try checkpoint.matrix("model.embed_tokens.weight", rows: c.vocabularySize, columns: c.hiddenSize)
-    self.embedding = embedding
+    // First: it holds the configuration's widths against the file before anything is made of them.
+    vocabulary = try Vocabulary(checkpoint)
+    rotary = RotaryPositions(c, longestSequence: longestSequence, constants: constants)
     norms = try (0..<c.blockCount).map { block in
-      Norms(
-        attention: try checkpoint.vector("model.layers.\(block).input_layernorm.weight", count: c.hiddenSize),
-        mlp: try checkpoint.vector("model.layers.\(block).post_attention_layernorm.weight", count: c.hiddenSize))
+      let name = "model.layers.\(block)"
+      return Norms(
+        attention: try checkpoint.vector("\(name).input_layernorm.weight", count: c.hiddenSize),
+        mlp: try checkpoint.vector("\(name).post_attention_layernorm.weight", count: c.hiddenSize),
+        heads: !c.queryKeyNorm
+          ? nil
+          : (
+            try checkpoint.vector("\(name).self_attn.q_norm.weight", count: c.headDimension),
+            try checkpoint.vector("\(name).self_attn.k_norm.weight", count: c.headDimension)
+          ))
     }
     finalNorm = try checkpoint.vector("model.norm.weight", count: c.hiddenSize)
-    head =
-      c.tiedEmbeddings
-      ? embedding : try checkpoint.matrix("lm_head.weight", rows: c.vocabularySize, columns: c.hiddenSize)
-    (layers, sites) = Self.describe(c)
-  }
-
-  /// The compressible layers and their sites, in the order the reference compresses them.
-  static func describe(_ c: ModelConfiguration) -> (layers: [LayerDescription], sites: [SiteDescription]) {
-    let attentionWidth = c.headCount * c.headDimension
-    let keyValueWidth = c.keyValueHeadCount * c.headDimension
-    // (half, role, site of the block, rows, columns)
-    let roles: [(Subblock.Half, String, String, Int, Int, Int)] = [
-      (.attention, "self_attn", "q_proj", 0, attentionWidth, c.hiddenSize),
-      (.attention, "self_attn", "k_proj", 0, keyValueWidth, c.hiddenSize),
-      (.attention, "self_attn", "v_proj", 0, keyValueWidth, c.hiddenSize),
-      (.attention, "self_attn", "o_proj", 1, c.hiddenSize, attentionWidth),
-      (.mlp, "mlp", "gate_proj", 2, c.intermediateSize, c.hiddenSize),
-      (.mlp, "mlp", "up_proj", 2, c.intermediateSize, c.hiddenSize),
-      (.mlp, "mlp", "down_proj", 3, c.hiddenSize, c.intermediateSize),
-    ]
-    let inputs = [
-      ("self_attn.in", c.hiddenSize), ("self_attn.o_in", attentionWidth), ("mlp.in", c.hiddenSize),
-      ("mlp.down_in", c.intermediateSize),
-    ]
-    var layers: [LayerDescription] = []
-    var sites: [SiteDescription] = []
-    for block in 0..<c.blockCount {
-      for (half, parent, role, site, rows, columns) in roles {
-        layers.append(
-          LayerDescription(
-            index: layers.count, name: "model.layers.\(block).\(parent).\(role)",
-            subblock: Subblock(blockIndex: block, half: half), role: role, siteIndex: block * inputs.count + site,
-            outputCount: rows, inputCount: columns))
-      }
-      for (name, width) in inputs {
-        sites.append(
-          SiteDescription(index: sites.count, name: "model.layers.\(block).\(name)", blockIndex: block, width: width))
+    (layers, sites) = Self.layout(c).describe(blockCount: c.blockCount)
+    biases = try LayerBiases(checkpoint, layers) { layer in
+      switch layer.role {
+      case "q_proj", "k_proj", "v_proj": c.attentionInputBias
+      case "o_proj": c.attentionOutputBias
+      default: c.mlpBias
       }
     }
-    return (layers, sites)
+    scoreRules = c.scoreRules
+  }
+
+  /// A block's compressible layers and their sites, in the order the reference compresses them.
+  private static func layout(_ c: ModelConfiguration) -> BlockLayout {
+    BlockLayout(
+      layers: [
+        .init(.attention, "self_attn.q_proj", site: 0, outputCount: c.attentionWidth),
+        .init(.attention, "self_attn.k_proj", site: 0, outputCount: c.keyValueWidth),
+        .init(.attention, "self_attn.v_proj", site: 0, outputCount: c.keyValueWidth),
+        .init(.attention, "self_attn.o_proj", site: 1, outputCount: c.hiddenSize),
+        .init(.mlp, "mlp.gate_proj", site: 2, outputCount: c.intermediateSize),
+        .init(.mlp, "mlp.up_proj", site: 2, outputCount: c.intermediateSize),
+        .init(.mlp, "mlp.down_proj", site: 3, outputCount: c.hiddenSize),
+      ],
+      sites: BlockLayout.sites(
+        hiddenSize: c.hiddenSize, attentionWidth: c.attentionWidth, intermediateSize: c.intermediateSize))
   }
 
   /// The residual stream [n, hidden] of token ids below `vocabularySize`.
   public func embed(_ tokenIDs: [Int32]) -> Matrix {
-    Matrix.gatherRows(of: embedding, tokenIDs)
+    vocabulary.embed(tokenIDs)
   }
 
   /// The residual stream [n, hidden] after block `index`: attention, then MLP, each behind its norm.
@@ -112,28 +99,33 @@ public struct Llama: LanguageModel {
     let epsilon = Float(configuration.normEpsilon)
     let firstLayer = index * 7
     let firstSite = index * 4
+    let table = rotary.table(length: x.rows)
     let stream = x.copy()
     if !dropped.contains(Subblock(blockIndex: index, half: .attention)) {
       let input = VectorKernels.rmsNorm(stream, weight: norms[index].attention, epsilon: epsilon)
       tap?(firstSite, input)
-      let queries = BLAS.linear(input, try weight(firstLayer))
-      let keys = BLAS.linear(input, try weight(firstLayer + 1))
-      let values = BLAS.linear(input, try weight(firstLayer + 2))
-      VectorKernels.rotate(queries, by: rotary)
-      VectorKernels.rotate(keys, by: rotary)
+      var queries = try biases.linear(input, firstLayer, weight)
+      var keys = try biases.linear(input, firstLayer + 1, weight)
+      let values = try biases.linear(input, firstLayer + 2, weight)
+      if let heads = norms[index].heads {
+        queries = VectorKernels.headNorm(queries, weight: heads.query, epsilon: epsilon)
+        keys = VectorKernels.headNorm(keys, weight: heads.key, epsilon: epsilon)
+      }
+      VectorKernels.rotate(queries, by: table)
+      VectorKernels.rotate(keys, by: table)
       let mixed = CausalAttention.apply(
         queries: queries, keys: keys, values: values, headDimension: configuration.headDimension,
-        keyValueHeadCount: configuration.keyValueHeadCount)
+        keyValueHeadCount: configuration.keyValueHeadCount, scores: scoreRules[index])
       tap?(firstSite + 1, mixed)
-      VectorKernels.add(stream, BLAS.linear(mixed, try weight(firstLayer + 3)))
+      VectorKernels.add(stream, try biases.linear(mixed, firstLayer + 3, weight))
     }
     if !dropped.contains(Subblock(blockIndex: index, half: .mlp)) {
       let input = VectorKernels.rmsNorm(stream, weight: norms[index].mlp, epsilon: epsilon)
       tap?(firstSite + 2, input)
-      let gate = BLAS.linear(input, try weight(firstLayer + 4))
-      VectorKernels.siluMultiply(gate, BLAS.linear(input, try weight(firstLayer + 5)))
+      let gate = try biases.linear(input, firstLayer + 4, weight)
+      VectorKernels.siluMultiply(gate, try biases.linear(input, firstLayer + 5, weight))
       tap?(firstSite + 3, gate)
-      VectorKernels.add(stream, BLAS.linear(gate, try weight(firstLayer + 6)))
+      VectorKernels.add(stream, try biases.linear(gate, firstLayer + 6, weight))
     }
     return stream
   }
@@ -145,10 +137,31 @@ public struct Llama: LanguageModel {
 
   /// Logits [rows, vocabulary] of some rows of the last hidden state.
   public func logits(_ hidden: Matrix, rows: Range<Int>) -> Matrix {
-    let result = Matrix(uninitializedRows: rows.count, columns: head.rows)
-    BLAS.multiply(
-      hidden.panel(rows: rows, columns: 0..<hidden.columns), transposed: false, head.panel, transposed: true,
-      into: result.panel)
-    return result
+    vocabulary.logits(hidden, rows: rows)
+  }
+}
+
+extension Llama: ModelFamily {
+  static let modelType: ByteString = "llama"
+  static let revision = 1
+
+  static func configuration(_ fields: ConfigurationFields) throws -> ModelConfiguration {
+    try fields.requireArchitecture("LlamaForCausalLM")
+    try fields.refuseForeignCode()
+    try fields.require("hidden_act", "silu")
+    try fields.requireFullAttention()
+    // pretraining_tp only splits the same products into slices; it changes no result beyond rounding.
+    var configuration = try fields.decoder(
+      architecture, ConfigurationFields.DecoderDefaults(maximumPositions: 2048, normEpsilon: 1e-6))
+    configuration.attentionInputBias = try fields.flag("attention_bias")
+    configuration.attentionOutputBias = configuration.attentionInputBias
+    configuration.mlpBias = try fields.flag("mlp_bias")
+    return configuration
+  }
+
+  static func open(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws
+    -> any LanguageModel
+  {
+    try Llama(checkpoint, longestSequence: longestSequence, constants: constants)
   }
 }

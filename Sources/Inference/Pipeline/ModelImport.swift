@@ -10,7 +10,7 @@ public enum ModelImport {
   public static func run(folder: URL, name: String?, job: Job) throws -> ModelRecord {
     let folder = folder.standardizedFileURL
     let checkpoint = try Checkpoint(directory: folder)
-    let (layers, sites) = Llama.describe(checkpoint.configuration)
+    let (layers, sites) = try describe(checkpoint)
     let total = checkpoint.tensors.reduce(0) { $0 + $1.byteCount }
     var done = 0
     var tensors: [TensorRecord] = []
@@ -26,8 +26,6 @@ public enum ModelImport {
         TensorRecord(
           name: tensor.name, dtype: tensor.elementType.rawValue, shape: tensor.shape, digest: hash.finalize()))
     }
-    // Reading what stays in memory checks shapes and values of everything outside the layers.
-    _ = try Llama(checkpoint, longestSequence: 2)
     let byName = Dictionary(uniqueKeysWithValues: zip(tensors, checkpoint.tensors).map { ($1.key, ($0, $1)) })
     let layerRecords = try layers.map { layer in
       // Also checks shape and finiteness.
@@ -47,7 +45,8 @@ public enum ModelImport {
     }
     let model = ModelRecord(
       digest: digest(of: checkpoint.configuration, tensors), name: name ?? folder.lastPathComponent,
-      architecture: checkpoint.configuration.architecture.rawValue, architectureRevision: Llama.revision,
+      architecture: checkpoint.configuration.architecture.rawValue,
+      architectureRevision: try LanguageModelFactory.revision(of: checkpoint.configuration),
       configuration: configurationJSON(checkpoint.configuration), blockCount: checkpoint.configuration.blockCount,
       parameterCount: tensors.reduce(0) { $0 + $1.shape.reduce(1, *) },
       compressibleWeightCount: layerRecords.reduce(0) { $0 + $1.weightCount })
@@ -60,6 +59,14 @@ public enum ModelImport {
         sites: sites.map { SiteRecord(name: $0.name, blockIndex: $0.blockIndex, width: $0.width) }, layers: layerRecords
       )
     }
+  }
+
+  /// The layers and sites; reading what stays in memory checks shapes and values of everything outside the layers.
+  private static func describe(_ checkpoint: Checkpoint) throws -> (
+    layers: [LayerDescription], sites: [SiteDescription]
+  ) {
+    let model = try LanguageModelFactory.open(checkpoint, longestSequence: 2)
+    return (model.layers, model.sites)
   }
 
   /// SHA-256 of a whole file.

@@ -42,7 +42,7 @@ public final class OpenModel: Sendable {
         detail: "\(record.name) takes sequences of at most \(checkpoint.configuration.maximumPositions) tokens, "
           + "not \(longestSequence)")
     }
-    let network = try Llama(checkpoint, longestSequence: longestSequence)
+    let network = try LanguageModelFactory.open(checkpoint, longestSequence: longestSequence)
     memory = try MemoryPlan(
       model: network, longestSequence: longestSequence, threadCount: threadCount, limit: memoryLimit)
     self.network = network

@@ -2,7 +2,7 @@ import Foundation
 
 /// Holds a checkpoint's logits against those that another implementation computed.
 public struct ReferenceCheck: Sendable {
-  /// How the other implementation held its rotary frequencies.
+  /// How the other implementation held its rotary frequencies, and whatever else is not in the checkpoint.
   ///
   /// Loading a checkpoint in float32 leaves them in float32, and that is what evodb computes with. A model that was cast to
   /// 16 bits as a whole and back has them rounded, which moves logits by about 0.01 (docs/decisions/0003).
@@ -53,17 +53,14 @@ public struct ReferenceCheck: Sendable {
     }
     let logits = try file.matrix(named: "logits")
     let sequences = (0..<count).map { row in ids[row * length..<(row + 1) * length].map { Int32($0) } }
-    func difference(_ model: Llama) throws -> Double {
-      try Self.largestDifference(model, checkpoint, sequences, logits)
+    func difference(_ constants: ConstantPrecision) throws -> Double {
+      let model = try LanguageModelFactory.open(checkpoint, longestSequence: length, constants: constants)
+      return try Self.largestDifference(model, checkpoint, sequences, logits)
     }
-    var best = try difference(Llama(checkpoint, longestSequence: length))
+    var best = try difference(.float32)
     var frequencies = RotaryFrequencies.float32
-    let type = checkpoint.tensors.first { $0.name == "model.embed_tokens.weight" }?.elementType
-    if !(best <= tolerance), let type,
-      let cast = RotaryTable.frequencies(
-        headDimension: configuration.headDimension, theta: configuration.ropeTheta, castTo: type)
-    {
-      let other = try difference(Llama(checkpoint, rotary: RotaryTable(positions: length, frequencies: cast)))
+    if !(best <= tolerance), let cast = Self.castOfWhole(checkpoint) {
+      let other = try difference(cast)
       if other < best {
         best = other
         frequencies = .castWithWeights
@@ -75,9 +72,17 @@ public struct ReferenceCheck: Sendable {
     shapeProblem = nil
   }
 
+  /// The treatment of constants in a model cast to the type of its weights as a whole; nil if they are not 16-bit floats.
+  private static func castOfWhole(_ checkpoint: Checkpoint) -> ConstantPrecision? {
+    for tensor in checkpoint.tensors {
+      if let cast = ConstantPrecision(castTo: tensor.elementType) { return cast }
+    }
+    return nil
+  }
+
   /// Over all positions; NaN if any logit is.
   private static func largestDifference(
-    _ model: Llama, _ checkpoint: Checkpoint, _ sequences: [[Int32]], _ logits: Matrix
+    _ model: any LanguageModel, _ checkpoint: Checkpoint, _ sequences: [[Int32]], _ logits: Matrix
   ) throws -> Double {
     let weights = WeightCache(capacity: .max) { index, _ in
       let layer = model.layers[index]

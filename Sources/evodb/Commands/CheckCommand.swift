@@ -28,7 +28,7 @@ struct CheckCommand: Command {
     result.add("tokenizer", .text(try tokenizerState(checkpoint)))
     guard let expected else {
       // Reads what stays in memory, so that missing tensors and wrong shapes are found.
-      _ = try Llama(checkpoint, longestSequence: 2)
+      _ = try LanguageModelFactory.open(checkpoint, longestSequence: 2)
       return try context.print(result, as: output.format)
     }
     let check = try ReferenceCheck(

@@ -18,7 +18,7 @@ import Testing
     -> ActivationStream
   {
     ActivationStream(
-      model: golden.llama, weights: golden.cache(Self.rounded), sequences: sequences, threadCount: threadCount,
+      model: golden.model, weights: golden.cache(Self.rounded), sequences: sequences, threadCount: threadCount,
       work: work, cancellation: cancellation)
   }
 
@@ -28,12 +28,12 @@ import Testing
     let weights = golden.cache(Self.rounded)
     var result: [Int: [Matrix]] = [:]
     for tokenIDs in sequences {
-      var x = golden.llama.embed(tokenIDs)
-      for block in 0..<golden.llama.blockCount {
-        _ = try golden.llama.block(
+      var x = golden.model.embed(tokenIDs)
+      for block in 0..<golden.model.blockCount {
+        _ = try golden.model.block(
           block, x, weight: { try weights.weight($0, .dense) }, dropped: [],
           tap: { result[$0, default: []].append($1.copy()) })
-        x = try golden.llama.block(
+        x = try golden.model.block(
           block, x, weight: { try weights.weight($0, upstream) }, dropped: [], tap: nil)
       }
     }

@@ -49,7 +49,7 @@ import Testing
 
   private func evaluator(_ threadCount: Int = 1, sharing: Bool = true, capacity: Int = .max) -> FitnessEvaluator {
     FitnessEvaluator(
-      model: golden.llama, weights: golden.cache(capacity: capacity, Self.change), threadCount: threadCount,
+      model: golden.model, weights: golden.cache(capacity: capacity, Self.change), threadCount: threadCount,
       sharesPrefixes: sharing)
   }
 
@@ -57,11 +57,11 @@ import Testing
   private func plainSums(_ candidates: [LayerChoices]) throws -> [[[Measure: Double?]]] {
     let weights = golden.cache(Self.change)
     return try sequences.map { tokenIDs in
-      let teacher = FitnessSums.logProbabilities(hidden: try golden.hidden(tokenIDs), model: golden.llama)
+      let teacher = FitnessSums.logProbabilities(hidden: try golden.hidden(tokenIDs), model: golden.model)
       return try candidates.map { candidate in
         FitnessSums.sums(
           hidden: try golden.hidden(tokenIDs, candidate, weights: weights), tokenIDs: tokenIDs, teacher: teacher,
-          measures: measures, model: golden.llama)
+          measures: measures, model: golden.model)
       }
     }
   }
@@ -183,7 +183,7 @@ import Testing
       if index == 15 { throw Unreadable() }
       return try golden.dense(index)
     }
-    let evaluator = FitnessEvaluator(model: golden.llama, weights: weights, threadCount: threadCount)
+    let evaluator = FitnessEvaluator(model: golden.model, weights: weights, threadCount: threadCount)
     #expect(throws: Unreadable()) { _ = try allSums(evaluator, candidates, sequences, [.perplexity]) }
   }
 }

@@ -24,18 +24,19 @@ import Testing
     }
   }
 
-  @Test(arguments: [1, 2]) func fitnessIsThatOfTheReference(_ threadCount: Int) throws {
+  @Test(arguments: ["llama-gqa", "phi3"], [1, 2])
+  func fitnessIsThatOfTheReference(_ name: String, _ threadCount: Int) throws {
     let expected = try JSONDecoder().decode(
-      Expected.self, from: Data(contentsOf: Fixtures.url("golden/models/llama-gqa/fitness.json")))
-    let golden = try GoldenModel()
+      Expected.self, from: Data(contentsOf: Fixtures.url("golden/models/\(name)/fitness.json")))
+    let golden = try GoldenModel(name)
     let step = expected.roundingStep
     let weights = golden.cache { weight, _ in (weight / step).rounded(.toNearestOrEven) * step }
-    let layerCount = golden.llama.layers.count
+    let layerCount = golden.model.layers.count
     let candidates = [
       LayerChoices.dense(layerCount: layerCount),
       LayerChoices(choices: Array(repeating: .variant(1), count: layerCount)),
     ]
-    let evaluator = FitnessEvaluator(model: golden.llama, weights: weights, threadCount: threadCount)
+    let evaluator = FitnessEvaluator(model: golden.model, weights: weights, threadCount: threadCount)
     let measures: [Measure] = [.perplexity, .kl, .topKKL(k: 5), .topKKL(k: 10)]
     let sums = try allSums(evaluator, candidates, expected.sequences, measures)
     let predictions = expected.sequences.reduce(0) { $0 + $1.count - 1 }

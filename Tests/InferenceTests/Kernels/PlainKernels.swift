@@ -21,6 +21,18 @@ enum PlainKernels {
     Double(gate) / (1 + exp(-Double(gate))) * Double(up)
   }
 
+  static func layerNorm(_ x: [Float], weight: [Float], bias: [Float], epsilon: Float) -> [Double] {
+    let mean = x.reduce(0) { $0 + Double($1) } / Double(x.count)
+    let variance = x.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(x.count)
+    let factor = 1 / (variance + Double(epsilon)).squareRoot()
+    return x.indices.map { (Double(x[$0]) - mean) * factor * Double(weight[$0]) + Double(bias[$0]) }
+  }
+
+  static func geluMultiply(_ gate: Float, _ up: Float) -> Double {
+    let x = Double(gate)
+    return x / 2 * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x))) * Double(up)
+  }
+
   /// A row of scores of which the first `visible` count; the rest becomes 0.
   static func causalSoftmax(_ scores: [Float], visible: Int, scale: Float) -> [Double] {
     let scaled = scores[..<visible].map { Double($0 * scale) }
@@ -55,22 +67,26 @@ enum PlainKernels {
 
   /// Causal attention with shared key-value heads, a query at a time.
   static func attention(
-    queries: [Float], keys: [Float], values: [Float], length: Int, headCount: Int, keyValueHeadCount: Int, size: Int
+    queries: [Float], keys: [Float], values: [Float], length: Int, headCount: Int, keyValueHeadCount: Int, size: Int,
+    scale: Double? = nil, window: Int = .max, cap: Double? = nil
   ) -> [Double] {
     var result = [Double](repeating: 0, count: length * headCount * size)
     for query in 0..<length {
       for head in 0..<headCount {
         let group = head / (headCount / keyValueHeadCount)
-        let scores = (0...query).map { key in
-          (0..<size).reduce(0) { sum, index in
+        let first = max(0, query - min(window, query + 1) + 1)
+        let scores = (first...query).map { key in
+          let product = (0..<size).reduce(0.0) { sum, index in
             let q = queries[(query * headCount + head) * size + index]
             let k = keys[(key * keyValueHeadCount + group) * size + index]
             return sum + Double(q) * Double(k)
-          } / Double(size).squareRoot()
+          }
+          let score = scale.map { product * $0 } ?? product / Double(size).squareRoot()
+          return cap.map { $0 * tanh(score / $0) } ?? score
         }
         let largest = scores.max() ?? 0
         let sum = scores.reduce(0) { $0 + exp($1 - largest) }
-        for (key, score) in scores.enumerated() {
+        for (key, score) in zip(first..., scores) {
           for index in 0..<size {
             let v = Double(values[(key * keyValueHeadCount + group) * size + index])
             result[(query * headCount + head) * size + index] += exp(score - largest) / sum * v

@@ -6,7 +6,7 @@ import TestSupport
 /// A checkpoint with the logits that transformers computed, and the plainest way through it.
 struct GoldenModel {
   let checkpoint: Checkpoint
-  let llama: Llama
+  let model: any LanguageModel
   let sequences: [[Int32]]
   /// [sequences · tokens, vocabulary].
   let logits: Matrix
@@ -14,24 +14,17 @@ struct GoldenModel {
 
   /// - Parameters:
   ///   - name: a folder of `golden/models`.
-  ///   - roundFrequency: see `init(folder:roundFrequency:)`.
-  init(_ name: String = "llama-gqa", roundFrequency: ((Float) -> Float)? = nil) throws {
-    try self.init(folder: Fixtures.url("golden/models/\(name)"), roundFrequency: roundFrequency)
+  ///   - constants: see `init(folder:constants:)`.
+  init(_ name: String = "llama-gqa", constants: ConstantPrecision = .float32) throws {
+    try self.init(folder: Fixtures.url("golden/models/\(name)"), constants: constants)
   }
 
-  /// - Parameter roundFrequency: the logits of the tiny models were taken from models that had been cast to 16 bits as a
-  ///   whole and back, rotary frequencies included; loading a checkpoint leaves those in float32. To compare with such
-  ///   logits, frequencies are rounded the same way.
-  init(folder: URL, roundFrequency: ((Float) -> Float)? = nil) throws {
+  /// - Parameter constants: the logits of the tiny models were taken from models that had been cast to 16 bits as a whole
+  ///   and back, rotary frequencies included; loading a checkpoint leaves those in float32. To compare with such logits,
+  ///   frequencies are rounded the same way.
+  init(folder: URL, constants: ConstantPrecision = .float32) throws {
     checkpoint = try Checkpoint(directory: folder)
-    if let roundFrequency {
-      let frequencies = RotaryTable.frequencies(
-        headDimension: checkpoint.configuration.headDimension, theta: checkpoint.configuration.ropeTheta)
-      llama = try Llama(
-        checkpoint, rotary: RotaryTable(positions: 64, frequencies: frequencies.map(roundFrequency)))
-    } else {
-      llama = try Llama(checkpoint, longestSequence: 64)
-    }
+    model = try LanguageModelFactory.open(checkpoint, longestSequence: 64, constants: constants)
     let expected = try SafetensorsFile(folder.appendingPathComponent("expected.safetensors"))
     let (shape, ids) = try expected.integers(named: "input_ids")
     sequences = (0..<shape[0]).map { row in ids[row * shape[1]..<(row + 1) * shape[1]].map { Int32($0) } }
@@ -40,10 +33,12 @@ struct GoldenModel {
   }
 
   /// The dense weight of a layer.
-  func dense(_ index: Int) throws -> Matrix { try Self.dense(index, llama, checkpoint) }
+  func dense(_ index: Int) throws -> Matrix { try Self.dense(index, model, checkpoint) }
 
-  private static func dense(_ index: Int, _ llama: Llama, _ checkpoint: Checkpoint) throws -> Matrix {
-    let layer = llama.layers[index]
+  private static func dense(
+    _ index: Int, _ model: any LanguageModel, _ checkpoint: Checkpoint
+  ) throws -> Matrix {
+    let layer = model.layers[index]
     return try checkpoint.matrix(layer.tensorName, rows: layer.outputCount, columns: layer.inputCount)
   }
 
@@ -51,9 +46,9 @@ struct GoldenModel {
   func cache(
     capacity: Int = .max, _ change: @escaping @Sendable (Float, Int64) -> Float = { weight, _ in weight }
   ) -> WeightCache {
-    let (llama, checkpoint) = (llama, checkpoint)
+    let (model, checkpoint) = (model, checkpoint)
     return WeightCache(capacity: capacity) { index, choice in
-      let dense = try Self.dense(index, llama, checkpoint)
+      let dense = try Self.dense(index, model, checkpoint)
       guard case .variant(let id) = choice else { return dense }
       return Matrix(rows: dense.rows, columns: dense.columns, values: dense.values.map { change($0, id) })
     }
@@ -63,14 +58,14 @@ struct GoldenModel {
   func hidden(
     _ tokenIDs: [Int32], _ choices: LayerChoices? = nil, weights: WeightCache? = nil
   ) throws -> Matrix {
-    let choices = choices ?? .dense(layerCount: llama.layers.count)
+    let choices = choices ?? .dense(layerCount: model.layers.count)
     let weights = weights ?? cache()
-    var x = llama.embed(tokenIDs)
-    for block in 0..<llama.blockCount {
-      x = try llama.block(
+    var x = model.embed(tokenIDs)
+    for block in 0..<model.blockCount {
+      x = try model.block(
         block, x, weight: { try weights.weight($0, choices.choices[$0]) }, dropped: choices.dropped, tap: nil)
     }
-    return llama.finish(x)
+    return model.finish(x)
   }
 }
 

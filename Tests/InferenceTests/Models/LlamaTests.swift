@@ -10,7 +10,7 @@ import Testing
     var predictions = 0
     for (index, tokenIDs) in golden.sequences.enumerated() {
       let hidden = try golden.hidden(tokenIDs)
-      let logits = golden.llama.logits(hidden, rows: 0..<hidden.rows)
+      let logits = golden.model.logits(hidden, rows: 0..<hidden.rows)
       let range = index * tokenIDs.count * logits.columns..<(index + 1) * tokenIDs.count * logits.columns
       #expect(largestDifference(logits.values, golden.logits.values[range].map { Double($0) }) < 2e-4)
       for position in 0..<tokenIDs.count - 1 {
@@ -25,19 +25,13 @@ import Testing
   }
 
   @Test func groupedQueryLogitsAreThoseOfTransformers() throws {
-    let golden = try GoldenModel(
-      "llama-gqa",
-      roundFrequency: { frequency in
-        // To bfloat16, ties to even.
-        let bits = frequency.bitPattern
-        return Float(bitPattern: (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff_0000)
-      })
+    let golden = try GoldenModel("llama-gqa", constants: .bfloat16)
     #expect(golden.meanNegativeLogLikelihood != nil)
     try checkLogits(golden)
   }
 
   @Test func tiedFloat16LogitsAreThoseOfTransformers() throws {
-    let golden = try GoldenModel("llama-tied-f16", roundFrequency: { Float(Float16($0)) })
+    let golden = try GoldenModel("llama-tied-f16", constants: .float16)
     #expect(golden.meanNegativeLogLikelihood != nil)
     try checkLogits(golden)
   }
@@ -47,7 +41,7 @@ import Testing
   }
 
   @Test func layersAndSitesCountThrough() throws {
-    let llama = try GoldenModel().llama
+    let llama = try GoldenModel().model
     #expect(llama.layers.map(\.index) == Array(0..<21))
     #expect(llama.sites.map(\.index) == Array(0..<12))
     for layer in llama.layers {
@@ -61,15 +55,15 @@ import Testing
   @Test func aBlockLeavesItsInputAndShowsWhatItsLayersSee() throws {
     let golden = try GoldenModel()
     let weights = golden.cache()
-    let x = golden.llama.embed(golden.sequences[0])
+    let x = golden.model.embed(golden.sequences[0])
     let before = x.values
     var seen: [Int: [Float]] = [:]
-    let output = try golden.llama.block(
+    let output = try golden.model.block(
       1, x, weight: { try weights.weight($0, .dense) }, dropped: [], tap: { seen[$0] = $1.values })
     #expect(x.values == before)
     #expect(seen.keys.sorted() == [4, 5, 6, 7])
     // What the last layer saw, times its weight, is what the second half added.
-    let attention = try golden.llama.block(
+    let attention = try golden.model.block(
       1, x, weight: { try weights.weight($0, .dense) }, dropped: [Subblock(blockIndex: 1, half: .mlp)], tap: nil)
     let down = try golden.dense(13)
     let input = try #require(seen[7])
@@ -82,10 +76,10 @@ import Testing
 
   @Test func droppedSubblocksAddNothing() throws {
     let golden = try GoldenModel()
-    let x = golden.llama.embed(golden.sequences[0])
+    let x = golden.model.embed(golden.sequences[0])
     var touched = 0
     let both: Set = [Subblock(blockIndex: 0, half: .attention), Subblock(blockIndex: 0, half: .mlp)]
-    let output = try golden.llama.block(
+    let output = try golden.model.block(
       0, x,
       weight: { index in
         touched += 1

@@ -77,10 +77,10 @@ import Testing
         dropped: Set(assignment.droppedSubblocks.compactMap { Subblock(name: $0) }))
       let isDense = choices == .dense(layerCount: 21)
       return try sequences.map { sequence in
-        let teacher = FitnessSums.logProbabilities(hidden: try golden.hidden(sequence.tokenIDs), model: golden.llama)
+        let teacher = FitnessSums.logProbabilities(hidden: try golden.hidden(sequence.tokenIDs), model: golden.model)
         let sums = FitnessSums.sums(
           hidden: try golden.hidden(sequence.tokenIDs, choices, weights: model.weights), tokenIDs: sequence.tokenIDs,
-          teacher: teacher, measures: Self.measures, model: golden.llama)
+          teacher: teacher, measures: Self.measures, model: golden.model)
         return Self.measures.map { measure in
           let sum = isDense && measure.needsTeacher ? 0 : sums[measure] ?? nil
           return Observation(sum: sum, predictionCount: sequence.tokenIDs.count - 1)

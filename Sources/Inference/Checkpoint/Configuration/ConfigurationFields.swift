@@ -8,7 +8,9 @@ struct ConfigurationFields {
   private let prefix: String
 
   /// Counts above this are nonsense, and refusing them keeps every product of two of them within 64 bits.
-  private static let largestCount = Int64(Int32.max)
+  static let largestCount = Int64(Int32.max)
+  /// The same for what lists and tables are made of before any tensor has been compared with it: blocks, widths of heads.
+  static let largestListCount = 1 << 16
 
   init(json: [UInt8], file: String) throws {
     guard let object = try StrictJSON.parse(json, file: file).object else {
@@ -28,6 +30,9 @@ struct ConfigurationFields {
     object[name].flatMap { $0 == .null ? nil : $0 }
   }
 
+  /// Whether a field is not there at all; `null` is there, which some families tell apart.
+  func isAbsent(_ name: ByteString) -> Bool { object[name] == nil }
+
   // MARK: Errors
 
   func invalid(_ name: ByteString, rule: String) -> InferenceError {
@@ -44,14 +49,14 @@ struct ConfigurationFields {
 
   // MARK: Values
 
-  /// A positive integer below 2³¹.
-  func count(_ name: ByteString, default absent: Int? = nil) throws -> Int {
-    let rule = "an integer from 1 to \(Self.largestCount)"
+  /// A positive integer of at most `limit`.
+  func count(_ name: ByteString, default absent: Int? = nil, limit: Int = Int(largestCount)) throws -> Int {
+    let rule = "an integer from 1 to \(limit)"
     guard let value = self[name] else {
       guard let absent else { throw wrongType(name, expected: rule) }
       return absent
     }
-    guard let integer = value.integer, integer >= 1, integer <= Self.largestCount else {
+    guard let integer = value.integer, integer >= 1, integer <= limit else {
       throw wrongType(name, expected: rule)
     }
     return Int(integer)
@@ -66,9 +71,15 @@ struct ConfigurationFields {
     return number
   }
 
-  /// A truth value, false if absent.
-  func flag(_ name: ByteString) throws -> Bool {
-    guard let value = self[name] else { return false }
+  /// A number in `range`; nil if the field is `null`.
+  func optionalNumber(_ name: ByteString, default absent: Double, in range: ClosedRange<Double>) throws -> Double? {
+    if !isAbsent(name), self[name] == nil { return nil }
+    return try number(name, default: absent, in: range)
+  }
+
+  /// A truth value.
+  func flag(_ name: ByteString, default absent: Bool = false) throws -> Bool {
+    guard let value = self[name] else { return absent }
     guard let flag = value.bool else { throw wrongType(name, expected: "true or false") }
     return flag
   }
@@ -99,6 +110,11 @@ struct ConfigurationFields {
     guard try flag(name) == false else { throw unsupported(name, rule: "only false is implemented") }
   }
 
+  /// The field is absent or true.
+  func requireTrue(_ name: ByteString) throws {
+    guard try flag(name, default: true) else { throw unsupported(name, rule: "only true is implemented") }
+  }
+
   /// `architectures` is absent or names `expected` first, which is the class that transformers would build.
   func requireArchitecture(_ expected: ByteString) throws {
     guard let value = self["architectures"] else { return }
@@ -109,12 +125,21 @@ struct ConfigurationFields {
     }
   }
 
-  /// The weights are plain floats and the model is what its type says, not code shipped with the checkpoint.
-  func refuseForeignCode() throws {
+  /// The weights are plain floats.
+  func refuseQuantization() throws {
     if self["quantization_config"] != nil {
       throw unsupported("quantization_config", rule: "evodb starts from an unquantized checkpoint")
     }
-    if self["auto_map"] != nil {
+  }
+
+  /// The model is what its type says, not code shipped with the checkpoint.
+  ///
+  /// - Parameter known: modules that compute what transformers' own do: the family began as code shipped with its
+  ///   checkpoints.
+  func refuseForeignCode(except known: [String] = []) throws {
+    guard let map = self["auto_map"] else { return }
+    let names = map.object?.members.map { $0.value.string?.description ?? "" } ?? [""]
+    guard !known.isEmpty, names.allSatisfy({ name in known.contains { name.hasPrefix($0 + ".") } }) else {
       throw unsupported("auto_map", rule: "code shipped with a checkpoint is never run")
     }
   }
@@ -127,36 +152,6 @@ struct ConfigurationFields {
     if let other = types.first(where: { $0.string != "full_attention" }) {
       throw InferenceError.unsupported(
         file: file, detail: "layer_types contains \(other.summary); only \"full_attention\" is implemented")
-    }
-  }
-
-  /// The base of unscaled rotary positions, from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling`
-  /// (before); where several stand, they must agree.
-  func plainRopeTheta() throws -> Double {
-    let range = Double.leastNormalMagnitude...1e30
-    let defaultTheta = 10_000.0
-    var theta: Double?
-    if self["rope_theta"] != nil { theta = try number("rope_theta", default: defaultTheta, in: range) }
-    for fields in [try nested("rope_parameters"), try nested("rope_scaling")] {
-      guard let fields else { continue }
-      try fields.require("rope_type", "default")
-      // The name of `rope_type` before transformers 4.43.
-      try fields.require("type", "default")
-      try fields.requireWholeRotation()
-      guard fields["rope_theta"] != nil else { continue }
-      let own = try fields.number("rope_theta", default: defaultTheta, in: range)
-      guard theta == nil || theta == own else {
-        throw fields.invalid("rope_theta", rule: "is \(own), but the file also says \(theta ?? own)")
-      }
-      theta = own
-    }
-    try requireWholeRotation()
-    return theta ?? defaultTheta
-  }
-
-  private func requireWholeRotation() throws {
-    if let factor = self["partial_rotary_factor"], factor.double != 1 {
-      throw unsupported("partial_rotary_factor", rule: "only 1 is implemented")
     }
   }
 }

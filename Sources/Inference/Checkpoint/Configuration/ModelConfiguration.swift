@@ -2,20 +2,16 @@ import Foundation
 
 /// The architecture of a checkpoint as far as it changes results, in one spelling.
 ///
-/// Each family parses its own `config.json` in `ModelConfiguration+FAMILY.swift` and refuses every setting that would
-/// change results and is not implemented, so that a configuration that parses is one that evodb computes faithfully.
+/// Each family in `Models/` parses its own `config.json` and refuses every setting that would change results and is not
+/// implemented, so that a configuration that parses is one that evodb computes faithfully.
 public struct ModelConfiguration: Equatable, Sendable {
-  /// The model families that are implemented, by their `model_type`.
-  public enum Architecture: String, Sendable, CaseIterable {
-    /// Llama 2, Llama 3 and everything with their layout.
-    case llama
+  /// A model family, by its `model_type`.
+  public struct Architecture: RawRepresentable, Hashable, Sendable {
+    /// The `model_type`.
+    public let rawValue: String
 
-    /// Raised by hand when the results of this architecture change beyond rounding.
-    public var revision: Int {
-      switch self {
-      case .llama: 1
-      }
-    }
+    /// From a `model_type`, whether it is known or not.
+    public init(rawValue: String) { self.rawValue = rawValue }
   }
 
   /// The family.
@@ -38,10 +34,33 @@ public struct ModelConfiguration: Equatable, Sendable {
   public let maximumPositions: Int
   /// The constant added to the mean square in RMS normalisation; at least 0.
   public let normEpsilon: Double
-  /// Base of the rotary position frequencies; above 0.
+  /// Base of the rotary position frequencies; above 0. Of no meaning where positions are learned.
   public let ropeTheta: Double
   /// Whether the output projection is the embedding matrix.
   public let tiedEmbeddings: Bool
+
+  // What only some models have. Each value here means "not there", and is left out of the model digest.
+
+  /// How rotary frequencies differ from the geometric series.
+  public var ropeScaling = RopeScaling.none
+  /// Whether positions are a learned table instead of rotations.
+  public var learnedPositions = false
+  /// Whether the query, key and value layers have biases.
+  public var attentionInputBias = false
+  /// Whether the attention's output layer has a bias.
+  public var attentionOutputBias = false
+  /// Whether the layers of the MLP have biases.
+  public var mlpBias = false
+  /// Whether each query and key head is normalised.
+  public var queryKeyNorm = false
+  /// By block, the positions a query sees, its own included; nil: all earlier ones. Empty: no block has a window.
+  public var attentionWindows: [Int?] = []
+  /// Scores are divided by the root of this instead of the root of `headDimension`.
+  public var attentionScaleDivisor: Double?
+  /// Scores are softly limited to ± this.
+  public var attentionCap: Double?
+  /// Logits are softly limited to ± this.
+  public var logitCap: Double?
 
   /// Largest `config.json` read, in bytes; real ones have a few thousand.
   private static let fileByteLimit = 16 << 20
@@ -60,17 +79,14 @@ public struct ModelConfiguration: Equatable, Sendable {
   public init(json: [UInt8], file: String) throws {
     let fields = try ConfigurationFields(json: json, file: file)
     let modelType = try fields.text("model_type")
-    guard let architecture = Architecture.allCases.first(where: { ByteString($0.rawValue) == modelType }) else {
-      let known = Architecture.allCases.map(\.rawValue).joined(separator: ", ")
-      throw fields.unsupported("model_type", rule: "evodb runs \(known)")
+    guard let family = ModelFamilies.family(modelType: modelType) else {
+      throw fields.unsupported("model_type", rule: "evodb runs \(ModelFamilies.names)")
     }
-    try fields.refuseForeignCode()
-    switch architecture {
-    case .llama: self = try Self.llama(fields)
-    }
+    try fields.refuseQuantization()
+    self = try family.configuration(fields)
   }
 
-  /// All values, for the parsers of the families.
+  /// All values that every model has, for the parsers of the families.
   init(
     architecture: Architecture, hiddenSize: Int, intermediateSize: Int, blockCount: Int, headCount: Int,
     keyValueHeadCount: Int, headDimension: Int, vocabularySize: Int, maximumPositions: Int, normEpsilon: Double,

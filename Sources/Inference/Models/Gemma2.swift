@@ -1,0 +1,153 @@
+/// The Gemma 2 family: norms before and after each half of a block, soft caps on scores and logits, a window in every other
+/// block, scaled embeddings (transformers' `modeling_gemma2.py`; Gemma Team 2024, section 2).
+struct Gemma2: LanguageModel {
+  /// All weights are 1 + what is stored.
+  private struct Norms: Sendable {
+    var beforeAttention: Matrix
+    var afterAttention: Matrix
+    var beforeMLP: Matrix
+    var afterMLP: Matrix
+  }
+
+  private let configuration: ModelConfiguration
+  private let vocabulary: Vocabulary
+  private let embeddingScale: Float
+  private let norms: [Norms]
+  private let finalNorm: Matrix
+  private let biases: LayerBiases
+  private let rotary: RotaryPositions
+  private let scoreRules: [CausalAttention.ScoreRule]
+  /// q, k, v, o, gate, up, down of each block.
+  let layers: [LayerDescription]
+  /// Four inputs a block: of q, k, v; of o; of gate, up; of down.
+  let sites: [SiteDescription]
+
+  var blockCount: Int { configuration.blockCount }
+  var hiddenSize: Int { configuration.hiddenSize }
+  var vocabularySize: Int { configuration.vocabularySize }
+  var maximumLength: Int { configuration.maximumPositions }
+  var residentByteCount: Int { vocabulary.byteCount + rotary.byteCount }
+
+  init(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws {
+    let c = checkpoint.configuration
+    configuration = c
+    // First: it holds the configuration's widths against the file before anything is made of them.
+    vocabulary = try Vocabulary(checkpoint)
+    rotary = RotaryPositions(c, longestSequence: longestSequence, constants: constants)
+    embeddingScale = constants.round(Float(Double(c.hiddenSize).squareRoot()))
+    func norm(_ name: String) throws -> Matrix {
+      let weight = try checkpoint.vector("model.\(name).weight", count: c.hiddenSize)
+      return Matrix(rows: 1, columns: c.hiddenSize, values: weight.values.map { 1 + $0 })
+    }
+    norms = try (0..<c.blockCount).map { block in
+      Norms(
+        beforeAttention: try norm("layers.\(block).input_layernorm"),
+        afterAttention: try norm("layers.\(block).post_attention_layernorm"),
+        beforeMLP: try norm("layers.\(block).pre_feedforward_layernorm"),
+        afterMLP: try norm("layers.\(block).post_feedforward_layernorm"))
+    }
+    finalNorm = try norm("norm")
+    scoreRules = c.scoreRules
+    let layout = BlockLayout(
+      layers: [
+        .init(.attention, "self_attn.q_proj", site: 0, outputCount: c.attentionWidth),
+        .init(.attention, "self_attn.k_proj", site: 0, outputCount: c.keyValueWidth),
+        .init(.attention, "self_attn.v_proj", site: 0, outputCount: c.keyValueWidth),
+        .init(.attention, "self_attn.o_proj", site: 1, outputCount: c.hiddenSize),
+        .init(.mlp, "mlp.gate_proj", site: 2, outputCount: c.intermediateSize),
+        .init(.mlp, "mlp.up_proj", site: 2, outputCount: c.intermediateSize),
+        .init(.mlp, "mlp.down_proj", site: 3, outputCount: c.hiddenSize),
+      ],
+      sites: BlockLayout.sites(
+        hiddenSize: c.hiddenSize, attentionWidth: c.attentionWidth, intermediateSize: c.intermediateSize))
+    (layers, sites) = layout.describe(blockCount: c.blockCount)
+    biases = try LayerBiases(checkpoint, layers) { $0.subblock.half == .attention && c.attentionInputBias }
+  }
+
+  func embed(_ tokenIDs: [Int32]) -> Matrix {
+    let stream = vocabulary.embed(tokenIDs)
+    VectorKernels.scale(stream, by: embeddingScale)
+    return stream
+  }
+
+  func block(
+    _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
+    tap: ((Int, Matrix) -> Void)?
+  ) throws -> Matrix {
+    let c = configuration
+    let epsilon = Float(c.normEpsilon)
+    let norms = norms[index]
+    let firstLayer = index * 7
+    let firstSite = index * 4
+    let stream = x.copy()
+    if !dropped.contains(Subblock(blockIndex: index, half: .attention)) {
+      let input = VectorKernels.rmsNorm(stream, weight: norms.beforeAttention, epsilon: epsilon)
+      tap?(firstSite, input)
+      let queries = try biases.linear(input, firstLayer, weight)
+      let keys = try biases.linear(input, firstLayer + 1, weight)
+      let values = try biases.linear(input, firstLayer + 2, weight)
+      let table = rotary.table(length: x.rows)
+      VectorKernels.rotate(queries, by: table)
+      VectorKernels.rotate(keys, by: table)
+      let mixed = CausalAttention.apply(
+        queries: queries, keys: keys, values: values, headDimension: c.headDimension,
+        keyValueHeadCount: c.keyValueHeadCount, scores: scoreRules[index])
+      tap?(firstSite + 1, mixed)
+      let output = try biases.linear(mixed, firstLayer + 3, weight)
+      VectorKernels.add(stream, VectorKernels.rmsNorm(output, weight: norms.afterAttention, epsilon: epsilon))
+    }
+    if !dropped.contains(Subblock(blockIndex: index, half: .mlp)) {
+      let input = VectorKernels.rmsNorm(stream, weight: norms.beforeMLP, epsilon: epsilon)
+      tap?(firstSite + 2, input)
+      let gate = try biases.linear(input, firstLayer + 4, weight)
+      VectorKernels.geluMultiply(gate, try biases.linear(input, firstLayer + 5, weight))
+      tap?(firstSite + 3, gate)
+      let output = try biases.linear(gate, firstLayer + 6, weight)
+      VectorKernels.add(stream, VectorKernels.rmsNorm(output, weight: norms.afterMLP, epsilon: epsilon))
+    }
+    return stream
+  }
+
+  func finish(_ x: Matrix) -> Matrix {
+    VectorKernels.rmsNorm(x, weight: finalNorm, epsilon: Float(configuration.normEpsilon))
+  }
+
+  func logits(_ hidden: Matrix, rows: Range<Int>) -> Matrix {
+    let logits = vocabulary.logits(hidden, rows: rows)
+    if let cap = configuration.logitCap { VectorKernels.softCap(logits.panel, cap: Float(cap)) }
+    return logits
+  }
+}
+
+extension Gemma2: ModelFamily {
+  static let modelType: ByteString = "gemma2"
+  static let revision = 1
+
+  static func configuration(_ fields: ConfigurationFields) throws -> ModelConfiguration {
+    try fields.requireArchitecture("Gemma2ForCausalLM")
+    try fields.refuseForeignCode()
+    // `hidden_act`, which older files have as well, is not read.
+    try fields.require("hidden_activation", "gelu_pytorch_tanh")
+    try fields.requireFalse("mlp_bias")
+    try fields.requireFalse("use_bidirectional_attention")
+    var configuration = try fields.decoder(
+      architecture,
+      ConfigurationFields.DecoderDefaults(
+        keyValueHeadCount: 4, headDimension: 256, maximumPositions: 8192, normEpsilon: 1e-6, tiedEmbeddings: true))
+    configuration.attentionInputBias = try fields.flag("attention_bias")
+    configuration.attentionOutputBias = configuration.attentionInputBias
+    let positive = 1e-6...1e6
+    configuration.attentionScaleDivisor = try fields.number("query_pre_attn_scalar", default: 256, in: positive)
+    configuration.attentionCap = try fields.optionalNumber("attn_logit_softcapping", default: 50, in: positive)
+    configuration.logitCap = try fields.optionalNumber("final_logit_softcapping", default: 30, in: positive)
+    let window = fields.isAbsent("sliding_window") ? 4096 : try fields.window()
+    configuration.attentionWindows = try fields.windows(window, blockCount: configuration.blockCount) { $0 % 2 == 0 }
+    return configuration
+  }
+
+  static func open(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws
+    -> any LanguageModel
+  {
+    try Gemma2(checkpoint, longestSequence: longestSequence, constants: constants)
+  }
+}

@@ -1,0 +1,122 @@
+/// The Phi-3 family: Llama's blocks with queries, keys and values, and gate and up, stored as one layer each (transformers'
+/// `modeling_phi3.py`). The fused layers are compressed as they are stored.
+struct Phi3: LanguageModel {
+  private struct Norms: Sendable {
+    var attention: Matrix
+    var mlp: Matrix
+  }
+
+  private let configuration: ModelConfiguration
+  private let vocabulary: Vocabulary
+  private let norms: [Norms]
+  private let finalNorm: Matrix
+  private let rotary: RotaryPositions
+  private let scoreRules: [CausalAttention.ScoreRule]
+  /// qkv, o, gate_up, down of each block.
+  let layers: [LayerDescription]
+  /// Four inputs a block, one for each layer.
+  let sites: [SiteDescription]
+
+  var blockCount: Int { configuration.blockCount }
+  var hiddenSize: Int { configuration.hiddenSize }
+  var vocabularySize: Int { configuration.vocabularySize }
+  var maximumLength: Int { configuration.maximumPositions }
+  var residentByteCount: Int { vocabulary.byteCount + rotary.byteCount }
+
+  init(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws {
+    let c = checkpoint.configuration
+    configuration = c
+    // First: it holds the configuration's widths against the file before anything is made of them.
+    vocabulary = try Vocabulary(checkpoint)
+    rotary = RotaryPositions(c, longestSequence: longestSequence, constants: constants)
+    norms = try (0..<c.blockCount).map { block in
+      Norms(
+        attention: try checkpoint.vector("model.layers.\(block).input_layernorm.weight", count: c.hiddenSize),
+        mlp: try checkpoint.vector("model.layers.\(block).post_attention_layernorm.weight", count: c.hiddenSize))
+    }
+    finalNorm = try checkpoint.vector("model.norm.weight", count: c.hiddenSize)
+    scoreRules = c.scoreRules
+    let layout = BlockLayout(
+      layers: [
+        .init(.attention, "self_attn.qkv_proj", site: 0, outputCount: c.attentionWidth + 2 * c.keyValueWidth),
+        .init(.attention, "self_attn.o_proj", site: 1, outputCount: c.hiddenSize),
+        .init(.mlp, "mlp.gate_up_proj", site: 2, outputCount: 2 * c.intermediateSize),
+        .init(.mlp, "mlp.down_proj", site: 3, outputCount: c.hiddenSize),
+      ],
+      sites: BlockLayout.sites(
+        hiddenSize: c.hiddenSize, attentionWidth: c.attentionWidth, intermediateSize: c.intermediateSize))
+    (layers, sites) = layout.describe(blockCount: c.blockCount)
+  }
+
+  func embed(_ tokenIDs: [Int32]) -> Matrix { vocabulary.embed(tokenIDs) }
+
+  func block(
+    _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
+    tap: ((Int, Matrix) -> Void)?
+  ) throws -> Matrix {
+    let c = configuration
+    let epsilon = Float(c.normEpsilon)
+    let firstLayer = index * 4
+    let firstSite = index * 4
+    let stream = x.copy()
+    if !dropped.contains(Subblock(blockIndex: index, half: .attention)) {
+      let input = VectorKernels.rmsNorm(stream, weight: norms[index].attention, epsilon: epsilon)
+      tap?(firstSite, input)
+      let fused = BLAS.linear(input, try weight(firstLayer))
+      let queries = fused.columns(0..<c.attentionWidth)
+      let keys = fused.columns(c.attentionWidth..<c.attentionWidth + c.keyValueWidth)
+      let values = fused.columns(c.attentionWidth + c.keyValueWidth..<fused.columns)
+      let table = rotary.table(length: x.rows)
+      VectorKernels.rotate(queries, by: table)
+      VectorKernels.rotate(keys, by: table)
+      let mixed = CausalAttention.apply(
+        queries: queries, keys: keys, values: values, headDimension: c.headDimension,
+        keyValueHeadCount: c.keyValueHeadCount, scores: scoreRules[index])
+      tap?(firstSite + 1, mixed)
+      VectorKernels.add(stream, BLAS.linear(mixed, try weight(firstLayer + 1)))
+    }
+    if !dropped.contains(Subblock(blockIndex: index, half: .mlp)) {
+      let input = VectorKernels.rmsNorm(stream, weight: norms[index].mlp, epsilon: epsilon)
+      tap?(firstSite + 2, input)
+      let gated = VectorKernels.siluMultiplyHalves(BLAS.linear(input, try weight(firstLayer + 2)))
+      tap?(firstSite + 3, gated)
+      VectorKernels.add(stream, BLAS.linear(gated, try weight(firstLayer + 3)))
+    }
+    return stream
+  }
+
+  func finish(_ x: Matrix) -> Matrix {
+    VectorKernels.rmsNorm(x, weight: finalNorm, epsilon: Float(configuration.normEpsilon))
+  }
+
+  func logits(_ hidden: Matrix, rows: Range<Int>) -> Matrix { vocabulary.logits(hidden, rows: rows) }
+}
+
+extension Phi3: ModelFamily {
+  static let modelType: ByteString = "phi3"
+  static let revision = 1
+
+  static func configuration(_ fields: ConfigurationFields) throws -> ModelConfiguration {
+    try fields.requireArchitecture("Phi3ForCausalLM")
+    // The checkpoints of Phi-3 came with the code that transformers took over.
+    try fields.refuseForeignCode(except: ["configuration_phi3", "modeling_phi3"])
+    try fields.require("hidden_act", "silu")
+    try fields.requireFalse("attention_bias")
+    try fields.requireFalse("mlp_bias")
+    var configuration = try fields.decoder(
+      architecture,
+      ConfigurationFields.DecoderDefaults(
+        maximumPositions: 4096, normEpsilon: 1e-5, originalPositions: 4096, ropeKinds: [.plain, .longrope],
+        // The names before longrope had one; transformers reads "yarn" that way in this family only.
+        ropeAliases: ["su": .longrope, "yarn": .longrope]))
+    let window = try fields.uniformWindow(absent: nil)
+    configuration.attentionWindows = Array(repeating: window, count: configuration.blockCount)
+    return configuration
+  }
+
+  static func open(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws
+    -> any LanguageModel
+  {
+    try Phi3(checkpoint, longestSequence: longestSequence, constants: constants)
+  }
+}

@@ -1,0 +1,73 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Inference
+
+@Suite struct RotaryPositionsTests {
+  private func configuration(_ scaling: RopeScaling, maximumPositions: Int = 64) -> ModelConfiguration {
+    var configuration = ModelConfiguration(
+      architecture: Llama.architecture, hiddenSize: 16, intermediateSize: 16, blockCount: 1, headCount: 2,
+      keyValueHeadCount: 2, headDimension: 8, vocabularySize: 16, maximumPositions: maximumPositions, normEpsilon: 1e-5,
+      ropeTheta: 10_000, tiedEmbeddings: false)
+    configuration.ropeScaling = scaling
+    return configuration
+  }
+
+  /// The angle of each pair at position 1, from cosine and sine, and the amplitude.
+  private func turn(_ table: RotaryTable) -> (angles: [Double], amplitude: Double) {
+    let pairs = (0..<table.cosine.columns).map { (Double(table.cosine[1, $0]), Double(table.sine[1, $0])) }
+    return (pairs.map { atan2($0.1, $0.0) }, hypot(pairs[0].0, pairs[0].1))
+  }
+
+  private func expect(_ angles: [Double], _ expected: [Double]) {
+    for (angle, expected) in zip(angles, expected) { #expect(abs(angle - expected) < 1e-6) }
+  }
+
+  private let plain = [1, 0.1, 0.01, 0.001]
+
+  @Test func linearScalingDividesEveryFrequency() {
+    let positions = RotaryPositions(
+      configuration(.linear(factor: 4)), longestSequence: 8, constants: .float32)
+    expect(turn(positions.table(length: 8)).angles, plain.map { $0 / 4 })
+  }
+
+  @Test func llama3ScalingKeepsShortWavelengthsAndStretchesLongOnes() {
+    // Wavelengths 6.3, 62.8, 628, 6283; whole below 400 / 4 = 100, stretched above 400 / 1, blended between.
+    let scaling = RopeScaling.Llama3(
+      factor: 8, lowFrequencyFactor: 0.5, highFrequencyFactor: 4, originalPositions: 400)
+    let positions = RotaryPositions(configuration(.llama3(scaling)), longestSequence: 8, constants: .float32)
+    let blend = (400 / (2 * Double.pi / 0.01) - 0.5) / 3.5
+    expect(
+      turn(positions.table(length: 8)).angles, [1, 0.1, 0.01 * ((1 - blend) / 8 + blend), 0.001 / 8])
+  }
+
+  @Test func longRopeChoosesByLength() {
+    let scaling = RopeScaling.LongRope(
+      shortFactors: [1, 2, 3, 4], longFactors: [5, 6, 7, 8], originalPositions: 16, attentionFactor: 1.25)
+    let positions = RotaryPositions(configuration(.longRope(scaling)), longestSequence: 40, constants: .float32)
+    let short = positions.table(length: 16)
+    let long = positions.table(length: 17)
+    #expect(abs(turn(short).amplitude - 1.25) < 1e-6 && abs(turn(long).amplitude - 1.25) < 1e-6)
+    expect(turn(short).angles, zip(plain, [1, 2, 3, 4]).map { $0 / $1 })
+    expect(turn(long).angles, zip(plain, [5, 6, 7, 8]).map { $0 / $1 })
+    #expect(short.cosine.rows == 16 && long.cosine.rows == 40)
+    let onlyShort = RotaryPositions(configuration(.longRope(scaling)), longestSequence: 16, constants: .float32)
+    #expect(onlyShort.byteCount == short.byteCount)
+  }
+
+  @Test func tablesReachNoFurtherThanTheModel() {
+    let positions = RotaryPositions(configuration(.none), longestSequence: 1000, constants: .float32)
+    #expect(positions.table(length: 64).cosine.rows == 64)
+  }
+
+  @Test func constantsAreRoundedHalfToEven() {
+    #expect(ConstantPrecision.float32.round(0.1) == 0.1)
+    #expect(ConstantPrecision.float16.round(0.1) == Float(Float16(0.1)))
+    #expect(ConstantPrecision.bfloat16.round(Float(bitPattern: 0x3f80_8000)) == Float(bitPattern: 0x3f80_0000))
+    #expect(ConstantPrecision.bfloat16.round(Float(bitPattern: 0x3f81_8000)) == Float(bitPattern: 0x3f82_0000))
+    #expect(ConstantPrecision.bfloat16.round(Float(bitPattern: 0x3f80_8001)) == Float(bitPattern: 0x3f81_0000))
+    #expect(ConstantPrecision(castTo: .float32) == nil)
+    #expect(ConstantPrecision(castTo: .bfloat16) == .bfloat16)
+  }
+}
