@@ -1,3 +1,4 @@
+import TestSupport
 import Foundation
 
 /// Plain-loop twins of the C kernels, in Double.
