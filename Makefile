@@ -8,6 +8,8 @@ TARGET_BITS   ?= 3
 SEED          ?= 0
 # More options for `evodb auto`, such as DEMO_OPTIONS='--quiet --threads 4'.
 DEMO_OPTIONS  ?=
+# Options for `evodb-bench`; --help lists them.
+BENCH_OPTIONS ?=
 
 # Tests are optimised, because numeric code is 50 times slower in a debug build, and have a build folder of their own,
 # because -enable-testing would make them and the release build evict each other.
@@ -40,8 +42,9 @@ lint: ## Check the format of all Swift files.
 imports: ## Check every import in Sources against the table in ARCHITECTURE.md.
 	Scripts/check-imports.sh
 
-bench: install-dependencies ## Measure; results are printed, docs/performance.md explains them.
-	swift run -c release evodb-bench
+bench: install-dependencies ## Measure; docs/performance.md explains the figures. make bench BENCH_OPTIONS=--json
+	swift build -c release --product evodb-bench
+	.build/release/evodb-bench $(BENCH_OPTIONS)
 
 format: ## Format all Swift files in place.
 	swift format --in-place --recursive $(FORMAT_PATHS)

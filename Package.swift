@@ -6,7 +6,10 @@ let strict: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 let package = Package(
   name: "evodb",
   platforms: [.macOS(.v13)],
-  products: [.executable(name: "evodb", targets: ["evodb"])],
+  products: [
+    .executable(name: "evodb", targets: ["evodb"]),
+    .executable(name: "evodb-bench", targets: ["evodb-bench"]),
+  ],
   targets: [
     .systemLibrary(
       name: "CSQLite", pkgConfig: "sqlite3",
@@ -23,6 +26,9 @@ let package = Package(
     .target(name: "Search", dependencies: ["Inference", "Catalog"], swiftSettings: strict),
     .executableTarget(
       name: "evodb", dependencies: ["Search", "Inference", "Catalog"], swiftSettings: strict),
+    .executableTarget(
+      name: "evodb-bench", dependencies: ["Search", "Inference", "Catalog"], path: "Benchmarks/evodb-bench",
+      swiftSettings: strict),
     .target(
       name: "TestSupport", dependencies: ["Catalog", "Inference", "Search"],
       path: "Tests/TestSupport", swiftSettings: strict),

@@ -51,7 +51,8 @@ public struct CanonicalRecord: Equatable, Sendable {
 
   /// A name from a checkpoint must not be able to pass for two lines, or for a name with a value.
   static func escaped(name: String) -> String {
-    escaped(name).split(separator: "=", omittingEmptySubsequences: false).joined(separator: "%3d")
+    guard name.utf8.contains(UInt8(ascii: "=")) else { return escaped(name) }
+    return escaped(name).split(separator: "=", omittingEmptySubsequences: false).joined(separator: "%3d")
   }
 
   static func escaped(_ text: String) -> String {

@@ -56,8 +56,20 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
 public enum Hexadecimal {
   /// Two digits a byte.
   public static func string(_ bytes: some Collection<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    // A key of an assignment writes hundreds of digests: no array in between.
+    String(unsafeUninitializedCapacity: 2 * bytes.count) { buffer in
+      var position = 0
+      for byte in bytes {
+        buffer[position] = digit(byte >> 4)
+        buffer[position + 1] = digit(byte & 15)
+        position += 2
+      }
+      return position
+    }
+  }
+
+  private static func digit(_ value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
   }
 
   /// The bytes of an even number of hexadecimal digits; nil for anything else.

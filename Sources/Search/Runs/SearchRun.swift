@@ -163,7 +163,7 @@ public final class SearchRun {
         return item.tokenCount == whole.tokenIDs.count
           ? whole : try tx.store(sequence: Array(whole.tokenIDs.prefix(item.tokenCount)))
       }
-      return (try tx.store(sequenceList: sequences), try candidates.map { try space.store($0, tx: tx) })
+      return (try tx.store(sequenceList: sequences), try candidates.map { try assignment($0, tx) })
     }
     let stageTokens = candidates.count * minibatch.tokenCount
     let observations = try evaluator.observations(
@@ -185,6 +185,16 @@ public final class SearchRun {
     return (values, StageSums(minibatch: list, sums: sums))
   }
 
+  /// The assignments of the generation under way: making a key takes longer than looking one up.
+  private var assignments: [LevelVector: AssignmentRecord] = [:]
+
+  private func assignment(_ vector: LevelVector, _ tx: CatalogTransaction) throws -> AssignmentRecord {
+    if let known = assignments[vector] { return known }
+    let stored = try space.store(vector, tx: tx)
+    assignments[vector] = stored
+    return stored
+  }
+
   /// The run's measure, and the likelihood, which costs nothing once the logits are there.
   private var measures: [Measure] { measure == .perplexity ? [measure] : [measure, .perplexity] }
 
@@ -192,7 +202,7 @@ public final class SearchRun {
     try job.write(durable: true) { tx in
       let candidates = try generation.candidates.enumerated().map { index, candidate in
         ClosedGeneration.Candidate(
-          assignment: try space.store(candidate.levels, tx: tx),
+          assignment: try assignment(candidate.levels, tx),
           role: generation.parentIndex == nil ? "start" : index == generation.parentIndex ? "parent" : "offspring",
           switchCount: candidate.switchCount)
       }
@@ -219,6 +229,7 @@ public final class SearchRun {
         bestFitness = last.fitness[place]
       }
     }
+    assignments.removeAll(keepingCapacity: true)
     seenTokens = generation.index * recipe.tokensPerGeneration
     report(generation.index, seenTokens)
   }

@@ -1,0 +1,62 @@
+import Foundation
+import Inference
+
+/// The whole benchmark.
+struct Bench {
+  let options: BenchOptions
+  private let threadCount = ProcessInfo.processInfo.activeProcessorCount
+
+  init(_ options: BenchOptions) { self.options = options }
+
+  /// Measures and prints all wanted sections.
+  func run() throws {
+    var report = BenchReport(isJSON: options.isJSON)
+    let blas = BLAS.identity
+    report.note(
+      """
+      evodb-bench: \(threadCount) threads, \(blas.version) with its \(blas.core) kernels, \(options.example). Times are \
+      those of this machine at this moment: whatever else runs on it makes them longer, so kernels are the best, \
+      evaluations the best or the median of several runs.
+      """)
+    let wanted = Set(options.sections)
+    let peak = ProductPeak.measure(threadCount: threadCount)
+    if wanted.contains(.peak), !wanted.contains(.forward) { report.add(peak.section) }
+    if !wanted.isDisjoint(with: [.compression, .forward, .fitness, .cache, .search]) {
+      try measureExample(wanted, peak: peak, &report)
+    }
+    if wanted.contains(.kernels) { report.add(try KernelTimes.section()) }
+    try report.finish()
+  }
+
+  private func measureExample(
+    _ wanted: Set<BenchOptions.Section>, peak: ProductPeak, _ report: inout BenchReport
+  ) throws {
+    let example = try ExampleCatalog(example: options.example, threadCount: threadCount)
+    defer { example.remove() }
+    // Everything that follows needs the levels; building them is a section itself, printed in its place.
+    let compression = wanted.contains(.compression) ? try CompressionTimes.section(example) : nil
+    if compression == nil { try example.build() }
+    let offspring = try example.offspring(16)
+    if wanted.contains(.forward) {
+      let evaluation = try CandidateEvaluation(example: example, candidates: offspring.choices, sequenceCount: 2)
+      let (peak, section) = try evaluation.forwardSection(peak: peak)
+      report.add(peak.section)
+      report.add(section)
+    }
+    if wanted.contains(.fitness) {
+      let evaluation = try CandidateEvaluation(example: example, candidates: offspring.choices, sequenceCount: 8)
+      let section = try evaluation.fitnessSection(threadCount: threadCount, changedLayers: offspring.changedLayers) {
+        let measured =
+          options.runsReference
+          ? ReferenceFitness.measured(
+            model: example.modelFolder, layers: example.model.network.layers.map(\.name),
+            sequences: evaluation.sequences, candidates: offspring.bits, temporaryFolder: example.folder) : nil
+        return measured ?? .recorded
+      }
+      report.add(section)
+    }
+    if let compression { report.add(compression) }
+    if wanted.contains(.cache) { report.add(try CatalogTimes.cacheSection(example, offspring)) }
+    if wanted.contains(.search) { report.add(try CatalogTimes.searchSection(example)) }
+  }
+}
