@@ -1,13 +1,18 @@
 /// A token that is cut out of the text before anything else, such as `<|begin_of_text|>`.
 struct AddedToken: Equatable, Sendable {
-  let content: ByteString
+  /// What is looked for.
+  var content: ByteString
   let id: Int32
+  /// Whether it counts only where no letter, digit, mark or underscore touches it.
+  let isSingleWord: Bool
   /// Whether white space before it belongs to it.
   let stripsLeft: Bool
   /// Whether white space after it belongs to it.
   let stripsRight: Bool
   /// Whether it is looked for in the normalised text instead of the raw one.
   let isNormalized: Bool
+  /// Whether it goes before tokens that are not special, if normalisation makes their texts equal.
+  let isSpecial: Bool
 }
 
 /// Finds added tokens in a text: the leftmost, of several the longest (as Hugging Face's `AddedVocabulary`).
@@ -27,7 +32,7 @@ struct AddedTokenMatcher: Sendable {
 
   init(_ tokens: [AddedToken]) {
     var nodeCount = 1
-    for token in tokens {
+    for token in tokens.filter(\.isSpecial) + tokens.filter({ !$0.isSpecial }) {
       var node = 0
       for byte in token.content.bytes {
         let key = node << 8 | Int(byte)
@@ -39,7 +44,7 @@ struct AddedTokenMatcher: Sendable {
           nodeCount += 1
         }
       }
-      tokenAtNode[node] = token
+      if tokenAtNode[node] == nil { tokenAtNode[node] = token }
       if let first = token.content.bytes.first { startsToken[Int(first)] = true }
     }
   }
@@ -56,14 +61,17 @@ struct AddedTokenMatcher: Sendable {
         position += 1
         continue
       }
-      var start = position
-      var end = tokenEnd
-      if token.stripsLeft { start = WhiteSpace.start(before: start, notBefore: pieceStart, in: text) }
-      if token.stripsRight { end = WhiteSpace.end(after: end, in: text) }
+      let match = position..<tokenEnd
+      // Also behind a match that does not count, and not behind the white space that belongs to one.
+      position = tokenEnd
+      if token.isSingleWord, TextEdge.touchesWord(match, of: text) { continue }
+      var start = match.lowerBound
+      var end = match.upperBound
+      if token.stripsLeft { start = TextEdge.start(ofWhiteSpaceBefore: start, notBefore: pieceStart, in: text) }
+      if token.stripsRight { end = TextEdge.end(ofWhiteSpaceAfter: end, in: text) }
       if pieceStart < start { pieces.append(.text(pieceStart..<start)) }
       pieces.append(.token(token.id))
       pieceStart = end
-      position = end
     }
     if pieceStart < text.endIndex { pieces.append(.text(pieceStart..<text.endIndex)) }
     return pieces
@@ -79,34 +87,5 @@ struct AddedTokenMatcher: Sendable {
       if let token = tokenAtNode[node] { longest = (token, position) }
     }
     return longest
-  }
-}
-
-/// White space (Unicode's `White_Space`, as Rust's `\s`) around a place in UTF-8 text.
-private enum WhiteSpace {
-  static func start(before end: Int, notBefore limit: Int, in text: ArraySlice<UInt8>) -> Int {
-    var start = end
-    while start > limit {
-      var scalarStart = start - 1
-      while scalarStart > limit, text[scalarStart] & 0xC0 == 0x80 { scalarStart -= 1 }
-      guard isWhiteSpace(text[scalarStart..<start]) else { break }
-      start = scalarStart
-    }
-    return start
-  }
-
-  static func end(after start: Int, in text: ArraySlice<UInt8>) -> Int {
-    var end = start
-    while end < text.endIndex {
-      var scalarEnd = end + 1
-      while scalarEnd < text.endIndex, text[scalarEnd] & 0xC0 == 0x80 { scalarEnd += 1 }
-      guard isWhiteSpace(text[end..<scalarEnd]) else { break }
-      end = scalarEnd
-    }
-    return end
-  }
-
-  private static func isWhiteSpace(_ scalar: ArraySlice<UInt8>) -> Bool {
-    String(decoding: scalar, as: UTF8.self).unicodeScalars.allSatisfy(\.properties.isWhitespace)
   }
 }

@@ -25,23 +25,19 @@ struct BytePairMerger {
 
   /// Appends the tokens of a word to `ids`.
   ///
-  /// - Returns: nil, or the first byte that the vocabulary has no token for; `ids` is then unchanged.
-  mutating func encode(_ word: ArraySlice<UInt8>, into ids: inout [Int32]) -> UInt8? {
-    if let words = vocabulary.wholeWords, let id = words[ByteString(Array(word))] {
-      ids.append(id)
-      return nil
-    }
+  /// - Returns: nil, or the first character that the vocabulary has no token for; `ids` is then unchanged.
+  mutating func encode(_ word: ArraySlice<UInt8>, into ids: inout [Int32]) -> ArraySlice<UInt8>? {
     symbols.removeAll(keepingCapacity: true)
     heap.removeAll(keepingCapacity: true)
-    var position: Int32 = 0
-    for byte in word {
-      guard let id = vocabulary.byteIDs[Int(byte)] else { return byte }
-      symbols.append(Symbol(id: id, previous: position - 1, next: position + 1))
-      position += 1
+    var count: Int32 = 0
+    let stray = vocabulary.symbols.forEachSymbol(of: word) { id in
+      symbols.append(Symbol(id: id, previous: count - 1, next: count + 1))
+      count += 1
     }
+    if let stray { return stray }
     guard !symbols.isEmpty else { return nil }
     symbols[symbols.count - 1].next = Self.none
-    for position in 0..<position { offerMerge(at: position) }
+    for position in 0..<count { offerMerge(at: position) }
     while let entry = popSmallest() {
       merge(at: Int32(truncatingIfNeeded: entry & 0xFFFF_FFFF), rank: UInt32(truncatingIfNeeded: entry >> 32))
     }

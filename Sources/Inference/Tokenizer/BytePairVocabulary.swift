@@ -1,4 +1,4 @@
-/// The tokens and merges of a byte-level BPE model.
+/// The tokens and merges of a BPE model.
 struct BytePairVocabulary: Sendable {
   /// What happens to a pair of neighbouring tokens.
   struct Merge: Sendable {
@@ -10,16 +10,24 @@ struct BytePairVocabulary: Sendable {
 
   /// Ids by the token's spelling in the file.
   let ids: [ByteString: Int32]
-  /// The token of each single byte, or nil if the vocabulary lacks it.
-  let byteIDs: [Int32?]
+  /// The tokens that merging starts from.
+  let symbols: SymbolTable
+  /// Where words may be cut before merging, if they may.
+  let seams: MergeSeams?
   /// Ids by the bytes that a token stands for; only where whole words go before merges (`ignore_merges`).
-  let wholeWords: [ByteString: Int32]?
+  private let wholeWords: [ByteString: Int32]?
+  /// The most bytes that an entry of `wholeWords` has.
+  private let wholeWordLimit: Int
   private let merges: [UInt64: Merge]
 
-  /// Reads `vocab` and `merges` of a `tokenizer.json`.
+  /// Reads the `model` of a `tokenizer.json` except for the settings that `TokenizerFile` checks.
   ///
   /// - Throws: `InferenceError.invalidData` naming the entry and the rule.
-  init(_ model: StrictJSON.Object, ignoresMerges: Bool, file: String) throws {
+  init(_ part: TokenizerPart, isByteLevel: Bool) throws {
+    let model = part.object
+    let file = part.file
+    let byteFallback = try part.flag("byte_fallback")
+    let ignoresMerges = try part.flag("ignore_merges")
     func invalid(_ detail: String) -> InferenceError { .invalidData(file: file, detail: detail) }
 
     guard let vocabulary = model["vocab"]?.object else { throw invalid("model.vocab must be an object") }
@@ -37,6 +45,11 @@ struct BytePairVocabulary: Sendable {
     }
 
     guard let list = model["merges"]?.array else { throw invalid("model.merges must be an array") }
+    let unknown = try Self.unknownToken(part, ids: ids)
+    symbols = SymbolTable(
+      ids, alphabet: isByteLevel ? .bytes : .scalars(byteFallback: byteFallback), unknown: unknown)
+    let idsOfOtherText = symbols.idsOfOtherText
+    var seams: MergeSeams.Builder? = isByteLevel ? nil : MergeSeams.Builder()
     var merges: [UInt64: Merge] = [:]
     merges.reserveCapacity(list.count)
     var rank: UInt32 = 0
@@ -49,21 +62,22 @@ struct BytePairVocabulary: Sendable {
       }
       merges[Self.key(left, right)] = Merge(rank: rank, id: id)
       rank += 1
+      // Seams are found by what tokens spell.
+      if idsOfOtherText.contains(left) || idsOfOtherText.contains(right) { seams = nil }
+      seams?.add(left: pair.left, right: pair.right)
     }
 
     self.ids = ids
     self.merges = merges
-    byteIDs = (0...255 as ClosedRange<UInt8>).map { ids[ByteAlphabet.spelling(of: $0)] }
-    guard ignoresMerges else {
-      wholeWords = nil
-      return
-    }
-    var words: [ByteString: Int32] = [:]
-    words.reserveCapacity(vocabulary.members.count)
-    for (spelling, id) in ids {
-      if let bytes = ByteAlphabet.bytes(spelledBy: spelling) { words[ByteString(bytes)] = id }
-    }
-    wholeWords = words
+    self.seams = seams?.seams(of: symbols)
+    wholeWords = !ignoresMerges ? nil : isByteLevel ? Self.bytesSpelled(by: ids) : ids
+    wholeWordLimit = wholeWords?.keys.lazy.map(\.bytes.count).max() ?? 0
+  }
+
+  /// The token that is a whole word, if such tokens go before merges.
+  func wholeWord(_ word: ArraySlice<UInt8>) -> Int32? {
+    guard let wholeWords, word.count <= wholeWordLimit else { return nil }
+    return wholeWords[ByteString(Array(word))]
   }
 
   /// The merge of two neighbouring tokens, if there is one.
@@ -71,6 +85,26 @@ struct BytePairVocabulary: Sendable {
 
   private static func key(_ left: Int32, _ right: Int32) -> UInt64 {
     UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+  }
+
+  /// `unk_token` and `fuse_unk`.
+  private static func unknownToken(
+    _ model: TokenizerPart, ids: [ByteString: Int32]
+  ) throws -> SymbolTable.UnknownToken? {
+    guard model.value("unk_token") != nil else { return nil }
+    // A token outside the vocabulary cannot be used; Tokenizers says so at the first unknown character, as evodb does.
+    return try ids[ByteString(model.text("unk_token"))].map {
+      SymbolTable.UnknownToken(id: $0, fuses: try model.flag("fuse_unk"))
+    }
+  }
+
+  private static func bytesSpelled(by ids: [ByteString: Int32]) -> [ByteString: Int32] {
+    var words: [ByteString: Int32] = [:]
+    words.reserveCapacity(ids.count)
+    for (spelling, id) in ids {
+      if let bytes = ByteAlphabet.bytes(spelledBy: spelling) { words[ByteString(bytes)] = id }
+    }
+    return words
   }
 
   /// A merge in either spelling, `"a b"` or `["a", "b"]`; nil for the version line of old files, which is skipped.

@@ -1,18 +1,27 @@
 import Foundation
 
-/// A regular expression that cuts a text into words; what it does not match makes words of its own (Hugging Face's
-/// `Split` with behavior `Isolated`).
+/// A pattern that cuts a text into words (Hugging Face's `Split`).
 struct SplitPattern: Sendable {
+  /// What becomes of a match.
+  enum Behavior: Sendable {
+    /// It is a word, and so is what lies between matches.
+    case isolated
+    /// It ends the word before it.
+    case mergedWithPrevious
+  }
+
   /// GPT-2's pattern (OpenAI's encoder.py), which `ByteLevel` with `use_regex` applies.
   static let gpt2 = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
   private let expression: NSRegularExpression
+  private let behavior: Behavior
   private let file: String
 
-  /// Compiles a pattern in Oniguruma's language.
+  /// Compiles a regular expression in Oniguruma's language.
   ///
   /// - Throws: `InferenceError.unsupported` naming the construct that has no equal in ICU's language.
-  init(_ pattern: String, file: String) throws {
+  init(_ pattern: String, behavior: Behavior = .isolated, file: String) throws {
+    self.behavior = behavior
     self.file = file
     do {
       expression = try NSRegularExpression(pattern: SplitPatternTranslation.icuPattern(pattern))
@@ -21,6 +30,20 @@ struct SplitPattern: Sendable {
         file: file, detail: "pre_tokenizer: \(refusal.construct) in the split pattern \(pattern)")
     } catch {
       throw InferenceError.unsupported(file: file, detail: "pre_tokenizer: the split pattern \(pattern)")
+    }
+  }
+
+  /// A pattern that matches one text, in UTF-8, which is not empty.
+  ///
+  /// - Throws: `InferenceError.unsupported` if the text is beyond the limits of ICU.
+  init(literal: [UInt8], behavior: Behavior, file: String) throws {
+    self.behavior = behavior
+    self.file = file
+    let literal = String(decoding: literal, as: UTF8.self)
+    do {
+      expression = try NSRegularExpression(pattern: NSRegularExpression.escapedPattern(for: literal))
+    } catch {
+      throw InferenceError.unsupported(file: file, detail: "pre_tokenizer: the split pattern \(literal)")
     }
   }
 
@@ -43,7 +66,7 @@ struct SplitPattern: Sendable {
       expression.enumerateMatches(in: text, options: [.reportCompletion], range: everything) { match, flags, _ in
         if flags.contains(.internalError) { failed = true }
         guard let match else { return }
-        cut(at: match.range.location)
+        if behavior == .isolated { cut(at: match.range.location) }
         cut(at: match.range.location + match.range.length)
       }
     }

@@ -3,7 +3,8 @@ struct TextEncoder {
   /// The tokens so far.
   private(set) var ids: [Int32] = []
 
-  private let splits: [SplitPattern]
+  private let vocabulary: BytePairVocabulary
+  private let rules: WordRules
   private let file: String
   private var merger: BytePairMerger
   private var memo: WordMemo
@@ -13,8 +14,9 @@ struct TextEncoder {
   /// Positions in words are kept in 32 bits.
   private static let textByteLimit = Int(Int32.max)
 
-  init(_ vocabulary: BytePairVocabulary, splits: [SplitPattern], byteCount: Int, file: String) throws {
-    self.splits = splits
+  init(_ vocabulary: BytePairVocabulary, rules: WordRules, byteCount: Int, file: String) {
+    self.vocabulary = vocabulary
+    self.rules = rules
     self.file = file
     merger = BytePairMerger(vocabulary)
     memo = WordMemo(byteCount: byteCount)
@@ -26,39 +28,49 @@ struct TextEncoder {
   mutating func append(_ tokens: [Int32]) { ids += tokens }
 
   /// Splits ordinary text into words and appends their tokens.
-  mutating func encode(_ segment: ArraySlice<UInt8>) throws {
+  ///
+  /// - Parameter isTextStart: whether the segment is the beginning of the text that is encoded.
+  mutating func encode(_ segment: ArraySlice<UInt8>, isTextStart: Bool) throws {
     let start = text.count
-    guard segment.count <= Self.textByteLimit else {
+    if let metaspace = rules.metaspace {
+      metaspace.append(segment, isTextStart: isTextStart, to: &text)
+    } else {
+      text += segment
+    }
+    guard text.count - start <= Self.textByteLimit else {
       throw InferenceError.unsupported(file: file, detail: "a text of \(segment.count) bytes; at most 2³¹ − 1")
     }
-    text += segment
-    for word in try words(start..<text.count) { try encode(word: word) }
-  }
-
-  /// The words of a range of the text: each pattern cuts the words of the one before.
-  private func words(_ range: Range<Int>) throws -> [Range<Int>] {
-    var words = [range]
-    for split in splits {
-      var finer: [Range<Int>] = []
-      for word in words {
-        let bytes = text[word]
-        try split.forEachWord(of: String(decoding: bytes, as: UTF8.self), bytes: bytes) { finer.append($0) }
-      }
-      words = finer
-    }
-    return words
+    for word in try rules.words(start..<text.count, of: text) { try encode(word: word) }
   }
 
   private mutating func encode(word: Range<Int>) throws {
-    let slot = memo.slot(of: word, in: text)
-    if let earlier = memo.ids(of: word, at: slot, in: text) {
+    guard let seams = vocabulary.seams else { return try encode(part: word, isWhole: true) }
+    if let id = vocabulary.wholeWord(text[word]) { return ids.append(id) }
+    var start = word.lowerBound
+    while start < word.upperBound {
+      let end = seams.nextSeam(behind: start, in: word, of: text)
+      try encode(part: start..<end, isWhole: false)
+      start = end
+    }
+  }
+
+  /// Appends the tokens of a word or of a part of one.
+  private mutating func encode(part: Range<Int>, isWhole: Bool) throws {
+    let slot = memo.slot(of: part, in: text)
+    if let earlier = memo.ids(of: part, at: slot, in: text) {
       for position in earlier { ids.append(ids[position]) }
       return
     }
     let first = ids.count
-    if let byte = merger.encode(text[word], into: &ids) {
-      throw InferenceError.invalidData(file: file, detail: "the vocabulary has no token for the byte \(byte)")
+    if isWhole, let id = vocabulary.wholeWord(text[part]) {
+      ids.append(id)
+    } else if let stray = merger.encode(text[part], into: &ids) {
+      let character = String(decoding: stray, as: UTF8.self)
+      let bytes = stray.map { String($0, radix: 16) }.joined(separator: " ")
+      throw InferenceError.invalidData(
+        file: file,
+        detail: "the vocabulary has no token for \"\(character)\" (UTF-8 \(bytes)), nor one for unknown text")
     }
-    memo.remember(WordMemo.Entry(word: word, ids: first..<ids.count), at: slot)
+    memo.remember(WordMemo.Entry(word: part, ids: first..<ids.count), at: slot)
   }
 }

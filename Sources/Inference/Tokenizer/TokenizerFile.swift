@@ -1,6 +1,6 @@
 import Foundation
 
-/// The parts of a `tokenizer.json` (format of Hugging Face tokenizers, version 1.0) that byte-level BPE needs.
+/// The parts of a `tokenizer.json` (format of Hugging Face tokenizers, version 1.0) that BPE needs.
 ///
 /// A setting that would change tokens and is not implemented is refused by name; none is ignored.
 struct TokenizerFile {
@@ -9,10 +9,10 @@ struct TokenizerFile {
 
   let vocabulary: BytePairVocabulary
   let addedTokens: [AddedToken]
-  /// Whether text is brought to normalisation form C first.
-  let composesText: Bool
-  let splits: [SplitPattern]
+  let normalizer: TextNormalizer
+  let rules: WordRules
   let template: SpecialTokenTemplate
+  let decoder: TokenDecoder
 
   /// Reads `url`.
   ///
@@ -26,52 +26,26 @@ struct TokenizerFile {
     // Both would silently change the ids of a text.
     try part.requireAbsent("truncation")
     try part.requireAbsent("padding")
-    splits = try Self.splits(part)
-    composesText = try Self.composesText(part)
-    try part.required("decoder").requireType("ByteLevel")
-    vocabulary = try Self.vocabulary(part.required("model"), file: file)
+    rules = try WordRules(part.nested("pre_tokenizer"))
+    normalizer = try TextNormalizer(part.nested("normalizer"))
+    decoder = try TokenDecoder(part.required("decoder"))
+    vocabulary = try Self.vocabulary(part.required("model"), isByteLevel: rules.isByteLevel)
     addedTokens = try Self.addedTokens(part, vocabulary: vocabulary)
     template = try SpecialTokenTemplate(part.nested("post_processor"))
   }
 
-  private static func vocabulary(_ model: TokenizerPart, file: String) throws -> BytePairVocabulary {
+  private static func vocabulary(_ model: TokenizerPart, isByteLevel: Bool) throws -> BytePairVocabulary {
     // Files of early versions leave the type out; only BPE has merges.
     guard model.type == "BPE" || (model.type == nil && model.value("merges") != nil) else {
       throw model.unsupported("type")
     }
-    for name: ByteString in ["dropout", "unk_token"] { try model.requireAbsent(name) }
+    try model.requireAbsent("dropout")
     for name: ByteString in ["continuing_subword_prefix", "end_of_word_suffix"] {
       guard model.value(name) == nil || model.value(name)?.string == "" else { throw model.unsupported(name) }
     }
-    for name: ByteString in ["byte_fallback"] where try model.flag(name) { throw model.unsupported(name) }
-    return try BytePairVocabulary(model.object, ignoresMerges: model.flag("ignore_merges"), file: file)
-  }
-
-  private static func composesText(_ root: TokenizerPart) throws -> Bool {
-    guard let normalizer = try root.nested("normalizer") else { return false }
-    try normalizer.requireType("NFC")
-    return true
-  }
-
-  /// `ByteLevel`, alone or behind any number of `Split`s.
-  private static func splits(_ root: TokenizerPart) throws -> [SplitPattern] {
-    let first = try root.required("pre_tokenizer")
-    let steps = first.type == "Sequence" ? try first.elements("pretokenizers") : [first]
-    guard let last = steps.last else { throw first.unsupported("pretokenizers") }
-    var splits: [SplitPattern] = []
-    for step in steps.dropLast() {
-      try step.requireType("Split")
-      guard step.value("behavior")?.string == "Isolated" else { throw step.unsupported("behavior") }
-      guard try !step.flag("invert") else { throw step.unsupported("invert") }
-      guard let pattern = try step.required("pattern").value("Regex")?.string else { throw step.unsupported("pattern") }
-      splits.append(try SplitPattern(pattern.description, file: root.file))
-    }
-    try last.requireType("ByteLevel")
-    guard try !last.flag("add_prefix_space", default: true) else { throw last.unsupported("add_prefix_space") }
-    if try last.flag("use_regex", default: true) {
-      splits.append(try SplitPattern(SplitPattern.gpt2, file: root.file))
-    }
-    return splits
+    // The bytes would be those of GPT-2's spelling.
+    if isByteLevel, try model.flag("byte_fallback") { throw model.unsupported("byte_fallback") }
+    return try BytePairVocabulary(model, isByteLevel: isByteLevel)
   }
 
   private static func addedTokens(
@@ -94,10 +68,10 @@ struct TokenizerFile {
       guard contents.insert(content).inserted, contentOfID.updateValue(content, forKey: id) == nil else {
         throw part.invalid("content", rule: "\"\(content)\" or its id \(id) occurs twice")
       }
-      guard try !part.flag("single_word") else { throw part.unsupported("single_word") }
       return AddedToken(
-        content: content, id: id, stripsLeft: try part.flag("lstrip"), stripsRight: try part.flag("rstrip"),
-        isNormalized: try part.flag("normalized"))
+        content: content, id: id, isSingleWord: try part.flag("single_word"), stripsLeft: try part.flag("lstrip"),
+        stripsRight: try part.flag("rstrip"), isNormalized: try part.flag("normalized"),
+        isSpecial: try part.flag("special"))
     }
   }
 }

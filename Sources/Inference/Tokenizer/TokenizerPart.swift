@@ -30,10 +30,34 @@ struct TokenizerPart {
     return TokenizerPart(object, path: place(name), file: file)
   }
 
-  /// The object in a field that byte-level BPE needs.
+  /// The object in a field that BPE needs.
   func required(_ name: ByteString) throws -> TokenizerPart {
     guard let part = try nested(name) else { throw unsupported(name) }
     return part
+  }
+
+  /// A text, in UTF-8.
+  func text(_ name: ByteString) throws -> [UInt8] {
+    guard let text = value(name)?.string else {
+      throw invalid(name, rule: "must be a string, found \(value(name)?.summary ?? "nothing")")
+    }
+    return text.bytes
+  }
+
+  /// A number of things.
+  func count(_ name: ByteString) throws -> Int {
+    guard let count = value(name)?.integer, count >= 0 else {
+      throw invalid(name, rule: "must be an integer from 0, found \(value(name)?.summary ?? "nothing")")
+    }
+    return Int(count)
+  }
+
+  /// The literal text of a `pattern`, `{"String": "…"}`.
+  func literalPattern() throws -> [UInt8] {
+    guard let literal = try nested("pattern")?.value("String")?.string, !literal.bytes.isEmpty else {
+      throw unsupported("pattern")
+    }
+    return literal.bytes
   }
 
   /// The objects in an array.
@@ -60,8 +84,11 @@ struct TokenizerPart {
 
   func unsupported(_ name: ByteString) -> InferenceError {
     .unsupported(
-      file: file, detail: "\(place(name)) = \(object[name]?.summary ?? "absent"); evodb reads byte-level BPE tokenizers"
-    )
+      file: file,
+      detail: """
+        \(place(name)) = \(object[name]?.summary ?? "absent"); \
+        evodb reads byte-level and SentencePiece-style BPE tokenizers
+        """)
   }
 
   func invalid(_ name: ByteString, rule: String) -> InferenceError {

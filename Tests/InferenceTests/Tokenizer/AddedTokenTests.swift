@@ -44,6 +44,8 @@ import Testing
     let normalized = try tokenizer([token("<e\u{301}>", 300, normalized: true)], tiny)
     #expect(try normalized.encode("<\u{E9}>", addingSpecialTokens: false) == [300])
     #expect(try normalized.encode("<e\u{301}>", addingSpecialTokens: false) == [300])
+    // Tokenizers decodes it as it was found; in this alphabet, "é" is the byte 0xE9.
+    #expect(normalized.decode([300]) == "<\u{FFFD}>")
     let raw = try tokenizer([token("<e\u{301}>", 300)], tiny)
     #expect(try raw.encode("<e\u{301}>", addingSpecialTokens: false) == [300])
     #expect(try raw.encode("<\u{E9}>", addingSpecialTokens: false) == [0x3C, 0xC3, 0xA9, 0x3E])

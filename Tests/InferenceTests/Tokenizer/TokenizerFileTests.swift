@@ -20,10 +20,21 @@ import Testing
 
   @Test(arguments: [
     ("version", "\"2.0\""), ("truncation", "{\"max_length\": 8}"), ("padding", "{}"),
-    ("normalizer", #"{"type": "NFKC"}"#), ("normalizer", #"{"type": "Sequence", "normalizers": []}"#),
+    ("normalizer", #"{"type": "NFKC"}"#),
+    ("normalizer", #"{"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}"#),
+    ("normalizer", #"{"type": "Replace", "pattern": {"Regex": "a+"}, "content": "b"}"#),
+    ("normalizer", #"{"type": "Replace", "pattern": {"String": ""}, "content": "b"}"#),
+    ("normalizer", #"{"type": "Replace", "pattern": {"String": "a"}, "content": ""}"#),
+    ("decoder", #"{"type": "Replace", "pattern": {"Regex": "a+"}, "content": "b"}"#),
+    ("decoder", #"{"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "CTC"}]}"#),
     ("decoder", "null"), ("decoder", #"{"type": "WordPiece"}"#),
-    ("post_processor", #"{"type": "RobertaProcessing"}"#), ("pre_tokenizer", "null"),
-    ("pre_tokenizer", #"{"type": "Whitespace"}"#), ("pre_tokenizer", #"{"type": "Metaspace"}"#),
+    ("post_processor", #"{"type": "RobertaProcessing"}"#),
+    ("pre_tokenizer", #"{"type": "Whitespace"}"#),
+    ("pre_tokenizer", #"{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "last"}"#),
+    (
+      "pre_tokenizer",
+      #"{"type": "Sequence", "pretokenizers": [{"type": "Metaspace", "replacement": "▁"}, {"type": "Digits"}]}"#
+    ),
     ("pre_tokenizer", #"{"type": "ByteLevel", "add_prefix_space": true}"#),
     ("pre_tokenizer", #"{"type": "ByteLevel"}"#),
     ("pre_tokenizer", #"{"type": "Sequence", "pretokenizers": []}"#),
@@ -31,7 +42,6 @@ import Testing
       "pre_tokenizer",
       #"{"type": "Sequence", "pretokenizers": [{"type": "Digits"}, {"type": "ByteLevel", "add_prefix_space": false}]}"#
     ),
-    ("added_tokens", #"[{"id": 300, "content": "xy", "single_word": true}]"#),
   ])
   func partsThatAreNotImplementedAreNamed(_ part: (name: String, json: String)) throws {
     #expect(try unsupported(TinyTokenizer().with(part.name, part.json))?.contains(part.name) == true)
@@ -39,7 +49,7 @@ import Testing
 
   @Test(arguments: [
     #""type": "WordPiece""#, #""type": "Unigram""#, #""type": "BPE", "dropout": 0.1"#,
-    #""type": "BPE", "unk_token": "<unk>""#, #""type": "BPE", "byte_fallback": true"#,
+    #""type": "BPE", "byte_fallback": true"#,
     #""type": "BPE", "continuing_subword_prefix": "@@""#, #""type": "BPE", "end_of_word_suffix": "</w>""#,
   ])
   func modelsThatAreNotImplementedAreNamed(_ settings: String) throws {
@@ -60,12 +70,26 @@ import Testing
     #expect(try unsupported(TinyTokenizer().with("pre_tokenizer", json))?.contains(behaviour) == true)
   }
 
-  @Test func invertedAndLiteralSplitsAreNamed() throws {
+  @Test(arguments: [
+    ("normalizer", #"{"type": "Prepend"}"#), ("normalizer", #"{"type": "Prepend", "prepend": 1}"#),
+    ("normalizer", #"{"type": "Sequence"}"#),
+    ("pre_tokenizer", #"{"type": "Metaspace"}"#), ("pre_tokenizer", #"{"type": "Metaspace", "replacement": "ab"}"#),
+    ("pre_tokenizer", #"{"type": "Metaspace", "replacement": "▁", "split": 1}"#),
+    // As in Tokenizers, which takes the absent scheme for "always".
+    ("pre_tokenizer", #"{"type": "Metaspace", "replacement": "▁", "add_prefix_space": false}"#),
+    ("decoder", #"{"type": "Strip", "content": " ", "start": -1, "stop": 0}"#),
+    ("decoder", #"{"type": "Strip", "content": "", "start": 1, "stop": 0}"#),
+  ])
+  func brokenPartsAreNamed(_ part: (name: String, json: String)) throws {
+    #expect(try invalid(TinyTokenizer().with(part.name, part.json))?.contains(part.name) == true)
+  }
+
+  @Test func invertedAndEmptySplitsAreNamed() throws {
     let split = TokenizerTests.splitting("a+")
     let inverted = split.replacing("\"invert\": false", with: "\"invert\": true")
     #expect(try unsupported(TinyTokenizer().with("pre_tokenizer", inverted))?.contains("invert") == true)
-    let literal = split.replacing("Regex", with: "String")
-    #expect(try unsupported(TinyTokenizer().with("pre_tokenizer", literal))?.contains("pattern") == true)
+    let empty = split.replacing("\"Regex\": \"a+\"", with: "\"String\": \"\"")
+    #expect(try unsupported(TinyTokenizer().with("pre_tokenizer", empty))?.contains("pattern") == true)
   }
 
   @Test func brokenVocabulariesAndMergesAreRefused() throws {
@@ -84,8 +108,8 @@ import Testing
     ] {
       #expect(text.contains(old))
       let json = try StrictJSON.parse(Array(text.replacing(old, with: new).utf8), file: "t").object?["model"]?.object
-      let model = try #require(json)
-      #expect(throws: InferenceError.self) { try BytePairVocabulary(model, ignoresMerges: false, file: "t") }
+      let model = TokenizerPart(try #require(json), path: "model", file: "t")
+      #expect(throws: InferenceError.self) { try BytePairVocabulary(model, isByteLevel: true) }
     }
   }
 

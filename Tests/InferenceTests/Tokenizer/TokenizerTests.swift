@@ -95,6 +95,18 @@ import Testing
     #expect(throws: InferenceError.self) { try tokenizer.encode("xyz", addingSpecialTokens: false) }
   }
 
+  @Test func aByteWithoutTokenIsUnknownIfThereIsATokenForThat() throws {
+    var tiny = TinyTokenizer()
+    tiny.missingBytes = [UInt8(ascii: "z")]
+    tiny.modelSettings = #""type": "BPE", "unk_token": "aaaa""#
+    #expect(try encode("xzzy", tiny) == [0x78, 258, 258, 0x79])
+    tiny.modelSettings += #", "fuse_unk": true"#
+    #expect(try encode("xzzy", tiny) == [0x78, 258, 0x79])
+    tiny.modelSettings = #""type": "BPE", "unk_token": "absent""#
+    #expect(try encode("xy", tiny) == [0x78, 0x79])
+    #expect(throws: InferenceError.self) { try encode("xzy", tiny) }
+  }
+
   @Test func wholeWordsGoBeforeMergesOnlyIfTheFileSaysSo() throws {
     var tiny = TinyTokenizer()
     tiny.tokens += ["abc", "Ġabc"]

@@ -1,0 +1,105 @@
+/// The tokens that merging starts from: one per byte or character of a word.
+struct SymbolTable: Sendable {
+  /// What the characters of words are to the vocabulary.
+  enum Alphabet: Equatable, Sendable {
+    /// Bytes in GPT-2's spelling (`ByteAlphabet`).
+    case bytes
+    /// Unicode scalars; with fallback, those without token become the tokens of their bytes (`<0xE2>`).
+    case scalars(byteFallback: Bool)
+  }
+
+  /// What becomes of characters that have no token.
+  struct UnknownToken: Sendable {
+    let id: Int32
+    /// Whether a run of them becomes one token.
+    let fuses: Bool
+  }
+
+  private let alphabet: Alphabet
+  private let unknown: UnknownToken?
+  /// Tokens of characters that take one byte: all of them in GPT-2's spelling, otherwise ASCII.
+  private let singles: [Int32?]
+  /// Tokens of other scalars, by their UTF-8 bytes as a big-endian number.
+  private let scalars: [UInt32: Int32]
+  /// The token of each byte, if there is a fallback.
+  private let fallbacks: [Int32?]
+
+  init(_ ids: [ByteString: Int32], alphabet: Alphabet, unknown: UnknownToken?) {
+    self.alphabet = alphabet
+    self.unknown = unknown
+    let bytes = 0...255 as ClosedRange<UInt8>
+    switch alphabet {
+    case .bytes:
+      singles = bytes.map { ids[ByteAlphabet.spelling(of: $0)] }
+      scalars = [:]
+      fallbacks = []
+    case .scalars(let byteFallback):
+      singles = bytes.map { $0 < 0x80 ? ids[ByteString([$0])] : nil }
+      var scalars: [UInt32: Int32] = [:]
+      for (spelling, id) in ids {
+        guard let first = spelling.bytes.first, first >= 0x80, spelling.bytes.count == Self.length(first) else {
+          continue
+        }
+        scalars[Self.key(spelling.bytes[...])] = id
+      }
+      self.scalars = scalars
+      fallbacks = byteFallback ? bytes.map { ids[ByteToken.spelling(of: $0)] } : []
+    }
+  }
+
+  /// Whether every byte has a fallback, so that nothing is unknown.
+  var hasAllFallbacks: Bool { !fallbacks.isEmpty && fallbacks.allSatisfy { $0 != nil } }
+
+  /// Ids that stand for other text than they spell.
+  var idsOfOtherText: Set<Int32> { Set(fallbacks.compactMap { $0 } + (unknown.map { [$0.id] } ?? [])) }
+
+  /// Calls `append` with the tokens of a word's characters.
+  ///
+  /// As in Hugging Face's `BPE::merge_word`, an unknown character's token comes when the next character with a token of
+  /// its own or the end is reached: behind the byte tokens of characters in between.
+  ///
+  /// - Returns: nil, or the first character that has no token where there is none for unknown ones.
+  func forEachSymbol(of word: ArraySlice<UInt8>, _ append: (Int32) -> Void) -> ArraySlice<UInt8>? {
+    var hasUnknown = false
+    var position = word.startIndex
+    while position < word.endIndex {
+      let end = min(position + (alphabet == .bytes ? 1 : Self.length(word[position])), word.endIndex)
+      let character = word[position..<end]
+      position = end
+      if let id = id(of: character) {
+        if hasUnknown, let unknown { append(unknown.id) }
+        hasUnknown = false
+        append(id)
+      } else if !fallbacks.isEmpty, character.allSatisfy({ fallbacks[Int($0)] != nil }) {
+        for byte in character { if let id = fallbacks[Int(byte)] { append(id) } }
+      } else if let unknown {
+        if hasUnknown, !unknown.fuses { append(unknown.id) }
+        hasUnknown = true
+      } else {
+        return character
+      }
+    }
+    if hasUnknown, let unknown { append(unknown.id) }
+    return nil
+  }
+
+  /// The token of a scalar, given as its UTF-8 bytes in a big-endian number.
+  func id(ofUTF8 scalar: UInt32) -> Int32? { scalar < 0x100 ? singles[Int(scalar)] : scalars[scalar] }
+
+  /// The token of a character, which is one byte or the UTF-8 of one scalar.
+  private func id(of character: ArraySlice<UInt8>) -> Int32? { id(ofUTF8: Self.key(character)) }
+
+  /// How many bytes of UTF-8 a scalar takes, from the first.
+  static func length(_ first: UInt8) -> Int {
+    switch first {
+    case ..<0x80: 1
+    case ..<0xE0: 2
+    case ..<0xF0: 3
+    default: 4
+    }
+  }
+
+  private static func key(_ character: ArraySlice<UInt8>) -> UInt32 {
+    character.reduce(0) { $0 << 8 | UInt32($1) }
+  }
+}
