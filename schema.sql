@@ -281,7 +281,7 @@ CREATE TABLE space_level (
   space_id INTEGER NOT NULL REFERENCES space (id), -- which space
   unit_index INTEGER NOT NULL, -- which unit
   level_index INTEGER NOT NULL CHECK (level_index >= 0), -- 0 is the least compressed
-  cost_bits INTEGER NOT NULL CHECK (cost_bits >= 0), -- what it takes of the budget
+  cost_bits INTEGER NOT NULL CHECK (cost_bits >= 0), -- what it takes of the budget: bits, weights or subblocks
   label TEXT NOT NULL, -- the physical level, e.g. bits=3
   row_check INTEGER NOT NULL, -- see the head of this file
   PRIMARY KEY (space_id, unit_index, level_index)
@@ -303,10 +303,11 @@ CREATE TABLE run (
   uuid TEXT NOT NULL UNIQUE, -- the same in every file that holds the run
   name TEXT NOT NULL UNIQUE, -- what users call it
   recipe_digest BLOB NOT NULL CHECK (length(recipe_digest) = 32), -- of the recipe and everything it points to
+  strategy TEXT NOT NULL, -- how assignments were chosen: evolution, or a baseline (uniform, random, dp, owl, …)
   recipe TEXT NOT NULL, -- all parameters, JSON
   model_id INTEGER NOT NULL REFERENCES model (id), -- what is compressed
   space_id INTEGER NOT NULL REFERENCES space (id), -- the choices, with pinned variants and costs
-  budget_bits INTEGER NOT NULL, -- no candidate costs more
+  budget_bits INTEGER NOT NULL, -- no candidate costs more, in what space.cost counts
   measure_id INTEGER NOT NULL REFERENCES measure (id), -- fitness
   calibration_set_id INTEGER NOT NULL REFERENCES data_set (id), -- what fitness is measured on
   validation_set_id INTEGER REFERENCES data_set (id), -- held out for the report; NULL: none
@@ -405,12 +406,15 @@ SELECT m.name AS model, l.layer_index, l.name AS layer, l.block_index, l.role, m
 FROM variant v JOIN method me ON me.id = v.method_id JOIN layer l ON l.weight_id = v.weight_id
 JOIN model m ON m.id = l.model_id;
 
--- One row per assignment with its sizes.
+-- One row per assignment with its sizes. sparsity is the share of all compressible weights that sparse variants set to
+-- zero; NULL: no layer is sparse. The weights of dropped subblocks are in no figure but the denominators.
 CREATE VIEW assignment_summary AS
 SELECT a.id AS assignment_id, lower(hex(a.digest)) AS assignment, m.name AS model,
   1.0 * a.code_bits / m.compressible_weight_count AS average_bits,
   1.0 * a.stored_bits / m.compressible_weight_count AS average_stored_bits, a.stored_bits / 8 AS stored_bytes,
-  (SELECT count(*) FROM json_each(a.dropped_subblocks)) AS dropped_subblock_count
+  (SELECT count(*) FROM json_each(a.dropped_subblocks)) AS dropped_subblock_count,
+  (SELECT sum(v.sparsity * w.output_count * w.input_count) FROM json_each(a.variant_ids) j JOIN variant v ON v.id = j.value
+    JOIN weight w ON w.id = v.weight_id) / m.compressible_weight_count AS sparsity
 FROM assignment a JOIN model m ON m.id = a.model_id;
 
 -- One row per layer of an assignment. bits is NULL where the layer is dense or dropped.
@@ -466,10 +470,15 @@ FROM (
   WHERE e.value IS NOT NULL)
 WHERE place = 1;
 
--- One row per run with its ends and its size.
+-- One row per run with its ends and its size. Of the target columns those have a value that fit what the budget counts.
 CREATE VIEW run_summary AS
-SELECT r.id AS run_id, r.name AS run, r.state, m.name AS model, me.name AS measure, me.top_k, cal.name AS calibration_set,
-  val.name AS validation_set, 1.0 * r.budget_bits / m.compressible_weight_count AS target_bits, sp.cost,
+SELECT r.id AS run_id, r.name AS run, r.strategy, r.state, m.name AS model, me.name AS measure, me.top_k, cal.name AS calibration_set,
+  val.name AS validation_set, sp.cost,
+  CASE WHEN sp.cost IN ('codes', 'stored') THEN 1.0 * r.budget_bits / m.compressible_weight_count END AS target_bits,
+  CASE WHEN sp.cost = 'stored' THEN r.budget_bits / 8 END AS target_bytes,
+  CASE WHEN sp.cost = 'weights' THEN 1 - 1.0 * r.budget_bits / m.compressible_weight_count END AS target_sparsity,
+  CASE WHEN sp.cost = 'subblocks' THEN (SELECT sum(l.cost_bits) FROM space_level l WHERE l.space_id = sp.id
+    AND l.level_index = 0) - r.budget_bits END AS target_dropped_subblock_count,
   (SELECT j.value FROM json_each(r.recipe) j WHERE j.key = 'seed') AS seed, (SELECT j.value FROM json_each(r.recipe) j WHERE j.key = 'generations') AS generations,
   (SELECT max(g.generation_index) FROM generation g WHERE g.run_id = r.id) AS closed_generation,
   lower(hex(st.digest)) AS start_assignment, lower(hex(re.digest)) AS reference_assignment,
@@ -561,7 +570,8 @@ SELECT r.name AS run, t.point, t.data_set, CASE WHEN t.data_set_id = r.calibrati
         - 2 * (t.slope - t.other_slope) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.un
         + (t.slope * t.mean - t.other_slope * t.other_mean) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.nn)
       * t.observed_count / (t.observed_count - 1)) / t.prediction_count END AS difference_standard_error,
-  s.average_bits, s.average_stored_bits, s.stored_bytes, s.assignment, s.assignment_id
+  s.average_bits, s.average_stored_bits, s.stored_bytes, s.sparsity, s.dropped_subblock_count, s.assignment,
+  s.assignment_id
 FROM (
   SELECT g.*, d.name AS data_set, me.name AS measure, me.top_k,
     CASE me.name WHEN 'perplexity' THEN exp(g.mean) ELSE 1.0 END AS slope,

@@ -56,9 +56,9 @@ extension CatalogTransaction {
       """
       SELECT l.unit_index, l.level_index, l.cost_bits, l.label, y.id, y.name, y.layer_index, m.variant_id, v.content_key,
         m.dropped
-      FROM space_level l JOIN space_member m ON m.space_id = l.space_id AND m.unit_index = l.unit_index
+      FROM space_level l LEFT JOIN space_member m ON m.space_id = l.space_id AND m.unit_index = l.unit_index
         AND m.level_index = l.level_index
-      JOIN layer y ON y.id = m.layer_id LEFT JOIN variant v ON v.id = m.variant_id
+      LEFT JOIN layer y ON y.id = m.layer_id LEFT JOIN variant v ON v.id = m.variant_id
       WHERE l.space_id = ? ORDER BY l.unit_index, l.level_index, y.layer_index
       """, [.integer(id)]
     ) { row in
@@ -66,15 +66,16 @@ extension CatalogTransaction {
       guard space.units.indices.contains(unit) else {
         throw CatalogError.damaged("space \(id): a level without its unit")
       }
+      if Int(row.integer(1)) == space.units[unit].levels.count {
+        space.units[unit].levels.append(SpaceRecord.Level(cost: row.integer(2), label: row.text(3), members: []))
+      }
+      // A level that says nothing about any layer: what covers others, and is not dropped.
+      guard !row.isNull(4), let last = space.units[unit].levels.indices.last else { return }
       let member = SpaceRecord.Member(
         layerID: row.integer(4), layerName: row.text(5), layerIndex: Int(row.integer(6)),
         variantID: row.optionalInteger(7), contentKey: row.isNull(8) ? nil : try row.digest(8),
         isDropped: row.integer(9) != 0)
-      if Int(row.integer(1)) == space.units[unit].levels.count {
-        space.units[unit].levels.append(SpaceRecord.Level(cost: row.integer(2), label: row.text(3), members: [member]))
-      } else if let last = space.units[unit].levels.indices.last {
-        space.units[unit].levels[last].members.append(member)
-      }
+      space.units[unit].levels[last].members.append(member)
     }
     return space
   }
@@ -100,7 +101,9 @@ extension CatalogTransaction {
 
   private func columns(of run: RunRecord) -> [String: SQLValue] {
     [
-      "name": .text(run.name), "recipe_digest": .digest(run.recipeDigest), "recipe": .text(run.recipe),
+      "name": .text(run.name), "strategy": .text(run.strategy),
+      "recipe_digest": .digest(run.recipeDigest),
+      "recipe": .text(run.recipe),
       "model_id": .integer(run.modelID), "space_id": .integer(run.spaceID), "budget_bits": .integer(run.budget),
       "measure_id": .integer(run.measureID), "calibration_set_id": .integer(run.calibrationSetID),
       "validation_set_id": .integer(run.validationSetID), "dense_assignment_id": .integer(run.denseAssignmentID),
@@ -118,13 +121,13 @@ extension CatalogTransaction {
       """
       SELECT id, name, recipe_digest, recipe, model_id, space_id, measure_id, calibration_set_id, validation_set_id,
         budget_bits, dense_assignment_id, start_assignment_id, reference_assignment_id, found_assignment_id,
-        recommendation, state
+        recommendation, state, strategy
       FROM run ORDER BY id
       """
     ) { row in
       var run = RunRecord(
-        name: row.text(1), recipeDigest: try row.digest(2), recipe: row.text(3), modelID: row.integer(4),
-        spaceID: row.integer(5), measureID: row.integer(6), calibrationSetID: row.integer(7),
+        name: row.text(1), strategy: row.text(16), recipeDigest: try row.digest(2), recipe: row.text(3),
+        modelID: row.integer(4), spaceID: row.integer(5), measureID: row.integer(6), calibrationSetID: row.integer(7),
         validationSetID: row.optionalInteger(8), budget: row.integer(9), denseAssignmentID: row.integer(10),
         referenceAssignmentID: row.optionalInteger(12))
       run.id = row.integer(0)
@@ -219,17 +222,18 @@ extension CatalogTransaction {
     try connection.forEachRow(
       """
       SELECT point, data_set, data_set_role, measure, top_k, value, standard_error, difference, difference_standard_error,
-        average_bits, average_stored_bits, stored_bytes, assignment
+        average_bits, average_stored_bits, stored_bytes, sparsity, dropped_subblock_count, assignment
       FROM run_result WHERE run = ?
       """, [.text(name)]
     ) { row in
-      guard let assignment = Digest(hex: row.text(12)) else { throw CatalogError.damaged("an assignment's digest") }
+      guard let assignment = Digest(hex: row.text(14)) else { throw CatalogError.damaged("an assignment's digest") }
       result.append(
         RunResult(
           point: row.text(0), dataSet: row.text(1), role: row.text(2), measure: row.text(3),
           topK: row.optionalInteger(4).map { Int($0) }, value: row.real(5), standardError: row.optionalReal(6),
           difference: row.optionalReal(7), differenceStandardError: row.optionalReal(8), averageBits: row.real(9),
-          averageStoredBits: row.real(10), storedByteCount: row.integer(11), assignment: assignment))
+          averageStoredBits: row.real(10), storedByteCount: row.integer(11),
+          sparsity: row.optionalReal(12), droppedSubblockCount: Int(row.integer(13)), assignment: assignment))
     }
     return result
   }

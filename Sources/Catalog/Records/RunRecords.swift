@@ -114,6 +114,8 @@ public struct RunRecord: Equatable, Sendable {
   public var name: String
   /// Content key of the recipe and everything it points to.
   public var recipeDigest: Digest
+  /// How assignments were chosen: `evolution`, or the name of a baseline.
+  public var strategy: String
   /// All parameters, JSON.
   public var recipe: String
   /// Local id of what is compressed.
@@ -143,11 +145,13 @@ public struct RunRecord: Equatable, Sendable {
 
   /// A run that has not begun.
   public init(
-    name: String, recipeDigest: Digest, recipe: String, modelID: Int64, spaceID: Int64, measureID: Int64,
+    name: String, strategy: String = "evolution", recipeDigest: Digest, recipe: String, modelID: Int64, spaceID: Int64,
+    measureID: Int64,
     calibrationSetID: Int64, validationSetID: Int64?, budget: Int64, denseAssignmentID: Int64,
     referenceAssignmentID: Int64?
   ) {
     self.name = name
+    self.strategy = strategy
     self.recipeDigest = recipeDigest
     self.recipe = recipe
     self.modelID = modelID
@@ -285,6 +289,10 @@ public struct RunResult: Equatable, Sendable {
   public var averageStoredBits: Double
   /// Bytes of all compressible layers.
   public var storedByteCount: Int64
+  /// Share of the compressible weights that sparse variants set to zero; nil: no layer is sparse.
+  public var sparsity: Double?
+  /// Removed subblocks.
+  public var droppedSubblockCount: Int
   /// Which assignment.
   public var assignment: Digest
 }

@@ -96,7 +96,7 @@ struct SharedTable {
     SharedTable(
       "run",
       """
-      SELECT r.name, r.recipe_digest, r.recipe, m.digest AS model, p.digest AS space, r.budget_bits,
+      SELECT r.name, r.strategy, r.recipe_digest, r.recipe, m.digest AS model, p.digest AS space, r.budget_bits,
         e.digest AS measure, c.name AS calibration_set, v.name AS validation_set, o.name AS origin,
         r.origin_generation, d.digest AS dense, s.digest AS start, f.digest AS reference, g.digest AS found,
         r.recommendation, r.state

@@ -52,14 +52,14 @@ import Testing
   @Test func theSummaryOfARunNamesItsEnds() throws {
     let rows = try rows(
       """
-      SELECT state, model, measure, calibration_set, validation_set, target_bits, seed, generations, closed_generation,
+      SELECT strategy, state, model, measure, calibration_set, validation_set, target_bits, seed, generations, closed_generation,
         recommendation FROM run_summary WHERE run = :run
       """, ["run": .text("first")])
     #expect(
       rows == [
         [
-          .text("finished"), .text("tiny"), .text("kl"), .text("text"), .text("held-out"), .real(4), .integer(7),
-          .integer(1), .integer(1), .text("found"),
+          .text("evolution"), .text("finished"), .text("tiny"), .text("kl"), .text("text"), .text("held-out"), .real(4),
+          .integer(7), .integer(1), .integer(1), .text("found"),
         ]
       ])
   }
