@@ -158,6 +158,7 @@ CREATE TABLE method (
   name TEXT NOT NULL, -- gptq, rtn, …
   revision INTEGER NOT NULL, -- raised when results change beyond rounding
   parameters TEXT NOT NULL, -- all parameters with their values, JSON
+  canonical TEXT NOT NULL, -- the bytes that digest is of: parameters at their default are left out
   row_check INTEGER NOT NULL -- see the head of this file
 ) STRICT;
 

@@ -6,6 +6,7 @@ extension CatalogTransaction {
       "method", method.digest,
       [
         "name": .text(method.name), "revision": .integer(method.revision), "parameters": .text(method.parameters),
+        "canonical": .text(method.canonical),
       ])
     return method
   }
@@ -13,11 +14,13 @@ extension CatalogTransaction {
   /// All methods in the order of their first use.
   public func methods() throws -> [MethodRecord] {
     var result: [MethodRecord] = []
-    try connection.forEachRow("SELECT id, digest, name, revision, parameters FROM method ORDER BY id") { row in
+    try connection.forEachRow("SELECT id, digest, name, revision, parameters, canonical FROM method ORDER BY id") {
+      row in
       var method = MethodRecord(
         name: row.text(2), revision: Int(row.integer(3)), parameters: row.text(4), key: CanonicalRecord(kind: "method"))
       method.id = row.integer(0)
       method.digest = try row.digest(1)
+      method.canonical = row.text(5)
       result.append(method)
     }
     return result

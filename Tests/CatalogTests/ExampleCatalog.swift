@@ -105,9 +105,12 @@ struct ExampleContents {
     methods = [method.id: method.digest]
     let sites = try transaction.sites(ofModel: model.id)
     let list = dataSet.sequenceListID
+    let statisticKey = ArtefactKey.statistic(
+      kind: "hessian", revision: 1, architectureRevision: 1, model: model.digest, site: sites[0].name,
+      data: dataSet.digest, upstream: (method.digest, "bits=3"))
     let statisticID = try transaction.store(
       statistic: StatisticRecord(
-        recipeKey: SHA256.digest(of: "statistic recipe".utf8), contentKey: SHA256.digest(of: "matrix".utf8),
+        recipeKey: statisticKey, contentKey: SHA256.digest(of: "matrix".utf8),
         kind: "hessian", revision: 1, siteID: sites[0].id, sequenceListID: list, upstreamMethodID: method.id,
         upstreamLevel: "bits=3", numericsID: here), diagonal: [1, 2, 3, 4], matrix: nil)
     let known = layers
@@ -115,7 +118,7 @@ struct ExampleContents {
     let own = here
     let stored = try Self.inOrder(wished, reversed) { wish in
       try Self.storeVariant(
-        of: known[wish.layer], bits: wish.bits, method: method.id, statistic: statisticID, numerics: own,
+        of: known[wish.layer], bits: wish.bits, method: method, statistic: (statisticID, statisticKey), numerics: own,
         in: transaction)
     }
     variants = known.indices.map { Array(stored[$0 * 2..<$0 * 2 + 2]) }

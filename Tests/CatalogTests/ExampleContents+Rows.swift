@@ -7,26 +7,34 @@ extension ExampleContents {
   ) throws -> ModelRecord {
     var sites: [SiteRecord] = []
     var layers: [LayerRecord] = []
+    var tensors = [
+      TensorRecord(
+        name: "model.embed_tokens.weight", dtype: "BF16", shape: [26, 4],
+        digest: SHA256.digest(of: "\(seed) embeddings".utf8))
+    ]
     for block in 0..<2 {
       for (subblock, role, rows) in [("attention", "q_proj", 4), ("mlp", "up_proj", 8)] {
         let site = "model.layers.\(block).\(subblock).in"
         sites.append(SiteRecord(name: site, blockIndex: block, width: 4))
+        let name = "model.layers.\(block).\(subblock).\(role)"
+        let bytes = SHA256.digest(of: "\(seed) weight \(layers.count)".utf8)
+        tensors.append(TensorRecord(name: name + ".weight", dtype: "BF16", shape: [rows, 4], digest: bytes))
         layers.append(
           LayerRecord(
-            index: layers.count, name: "model.layers.\(block).\(subblock).\(role)", blockIndex: block,
-            subblock: subblock, role: role, siteName: site,
-            weightDigest: SHA256.digest(of: "\(seed) weight \(layers.count)".utf8), outputCount: rows, inputCount: 4,
-            denseBits: 16))
+            index: layers.count, name: name, blockIndex: block, subblock: subblock, role: role, siteName: site,
+            weightDigest: ArtefactKey.weight(dtype: "BF16", shape: "\(rows),4", bytes: bytes), outputCount: rows,
+            inputCount: 4, denseBits: 16))
       }
     }
+    let digest = ArtefactKey.model(
+      configuration: [("hidden", .integer(4))],
+      tensors: tensors.map { ($0.name, $0.dtype, $0.shape.map { String($0) }.joined(separator: ","), $0.digest) })
     let model = ModelRecord(
-      digest: SHA256.digest(of: seed.utf8), name: name, architecture: "llama", architectureRevision: 1,
+      digest: digest, name: name, architecture: "llama", architectureRevision: 1,
       configuration: #"{"hidden":4}"#, blockCount: 2, parameterCount: 200, compressibleWeightCount: 96)
     return try transaction.store(
       model: model, source: ModelSource(folder: "/models/tiny", fingerprint: "f", tokenizerDigest: nil),
-      tensors: layers.map {
-        TensorRecord(name: $0.name + ".weight", dtype: "BF16", shape: [$0.outputCount, 4], digest: $0.weightDigest)
-      }, sites: sites, layers: layers)
+      tensors: tensors, sites: sites, layers: layers)
   }
 
   static func storeMethod(in transaction: CatalogTransaction) throws -> MethodRecord {
@@ -36,17 +44,22 @@ extension ExampleContents {
     return try transaction.store(method: MethodRecord(name: "gptq", revision: 1, parameters: "{}", key: key))
   }
 
+  /// - Parameter realisation: another one gives other bytes for the same recipe.
   static func storeVariant(
-    of layer: LayerRecord, bits: Int, method: Int64, statistic: Int64, numerics: Int64,
-    in transaction: CatalogTransaction
+    of layer: LayerRecord, bits: Int, method: MethodRecord, statistic: (id: Int64, recipeKey: Digest), numerics: Int64,
+    realisation: Int = 0, in transaction: CatalogTransaction
   ) throws -> VariantRecord {
-    let packed = Array("packed \(layer.name) \(bits)".utf8)
+    let storedBits = bits * layer.weightCount + 32 * layer.outputCount
+    let seed = SHA256.digest(of: "packed \(layer.name) \(bits) \(realisation)".utf8).bytes
+    let packed = (0..<storedBits / 8).map { seed[$0 % 32] }
     let variant = VariantRecord(
-      recipeKey: SHA256.digest(of: "recipe \(layer.name) \(bits)".utf8), contentKey: SHA256.digest(of: packed),
-      weightID: layer.weightID, methodID: method, level: "bits=\(bits)", bits: Double(bits), sparsity: nil,
-      statisticRecipeKey: SHA256.digest(of: "statistic recipe".utf8), statisticID: statistic,
+      recipeKey: ArtefactKey.variant(
+        weight: layer.weightDigest, method: method.digest, level: "bits=\(bits)", statistic: statistic.recipeKey),
+      contentKey: SHA256.digest(of: packed), weightID: layer.weightID, methodID: method.id, level: "bits=\(bits)",
+      bits: Double(bits), sparsity: nil,
+      statisticRecipeKey: statistic.recipeKey, statisticID: statistic.id,
       nmse: 1 / Double(bits * (layer.index + 1)), codeBits: Int64(bits * layer.weightCount),
-      storedBits: Int64(bits * layer.weightCount + 32 * layer.outputCount), dampingUsed: 0.01, deadInputCount: 0,
+      storedBits: Int64(storedBits), dampingUsed: 0.01, deadInputCount: 0,
       trouble: layer.index == 3 ? "damping was raised" : nil, numericsID: numerics)
     return try transaction.store(variant: variant, packed: packed)
   }

@@ -10,12 +10,15 @@ public struct MethodRecord: Equatable, Sendable {
   public var revision: Int
   /// All parameters with their values, JSON.
   public var parameters: String
+  /// The bytes that the digest is of.
+  var canonical: String
 
   /// A method that is not stored yet.
   ///
   /// - Parameter key: kind `method`, with name, revision and the parameters that are not at their defaults.
   public init(name: String, revision: Int, parameters: String, key: CanonicalRecord) {
     self.digest = key.digest
+    self.canonical = String(decoding: key.bytes, as: UTF8.self)
     self.name = name
     self.revision = revision
     self.parameters = parameters

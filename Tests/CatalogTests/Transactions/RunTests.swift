@@ -77,7 +77,7 @@ import Testing
       let found = try transaction.variant(id: variant.id)
       #expect(found.contentKey == variant.contentKey && found.nmse == variant.nmse && found.trouble == variant.trouble)
       #expect(try transaction.variant(recipeKey: variant.recipeKey)?.id == variant.id)
-      #expect(try transaction.blob(variant.blobID) == Array("packed \(contents.layers[3].name) 4".utf8))
+      #expect(SHA256.digest(of: try transaction.blob(variant.blobID)) == variant.contentKey)
       #expect(try transaction.variants(ofWeight: variant.weightID).map(\.level).sorted() == ["bits=3", "bits=4"])
     }
   }
@@ -103,7 +103,7 @@ import Testing
     let store = try folder.write()
     defer { store.close() }
     try store.write { (transaction) throws in
-      let key = SHA256.digest(of: "statistic recipe".utf8)
+      let key = try #require(contents.variants[0][0].statisticRecipeKey)
       let before = try #require(try transaction.statistic(recipeKey: key, preferring: contents.here))
       #expect(before.matrixBlobID == nil)
       let id = try transaction.store(statistic: before, diagonal: nil, matrix: [1, 2, 3, 4])

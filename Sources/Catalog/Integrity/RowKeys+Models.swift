@@ -1,0 +1,158 @@
+extension RowKeys {
+  /// A weight's key is made from the tensor of the layer that has it.
+  func checkWeights(_ report: Report) throws {
+    var seen: Set<Int64> = []
+    try connection.forEachRow(
+      """
+      SELECT w.id, w.digest, w.output_count, w.input_count, w.dense_bits, l.name, t.dtype, t.shape, t.digest
+      FROM layer l JOIN weight w ON w.id = l.weight_id
+      LEFT JOIN tensor t ON t.model_id = l.model_id AND t.name = l.name || '.weight'
+      """
+    ) { row in
+      seen.insert(row.integer(0))
+      let name = row.text(5)
+      guard let shape = Self.shape(row.text(7)), let bytes = Digest(bytes: row.bytes(8)) else {
+        return try report(RowDefect(table: "weight", row: name, detail: "its tensor is missing or has no shape"))
+      }
+      let key = ArtefactKey.weight(dtype: row.text(6), shape: Self.list(shape), bytes: bytes)
+      try compare(row.bytes(1), key, "weight", report, name: name)
+      let bits = ["BF16": 16, "F16": 16, "F32": 32][row.text(6)]
+      if shape != [row.integer(2), row.integer(3)] || (bits.map { $0 != row.integer(4) } ?? false) {
+        try report(RowDefect(table: "weight", row: name, detail: "its size is not that of its tensor"))
+      }
+    }
+    try connection.forEachRow("SELECT id, digest FROM weight") { row in
+      if !seen.contains(row.integer(0)) {
+        try report(RowDefect(table: "weight", row: short(row.bytes(1)), detail: "no layer has it"))
+      }
+    }
+  }
+
+  func checkModels(_ report: Report) throws {
+    try connection.forEachRow(
+      "SELECT id, digest, name, configuration, block_count, parameter_count, compressible_weight_count FROM model"
+    ) { row in
+      let name = row.text(2)
+      var tensors: [(name: String, dtype: String, shape: String, bytes: Digest)] = []
+      var parameters: Int64? = 0
+      try connection.forEachRow(
+        "SELECT name, dtype, shape, digest FROM tensor WHERE model_id = ?", [.integer(row.integer(0))]
+      ) { tensor in
+        guard let shape = Self.shape(tensor.text(2)) else { return parameters = nil }
+        tensors.append((tensor.text(0), tensor.text(1), Self.list(shape), try tensor.digest(3)))
+        parameters = parameters.flatMap { sum in Self.product(shape).flatMap { Self.sum(sum, $0) } }
+      }
+      guard let fields = ArtefactKey.configuration(json: row.text(3)) else {
+        return try report(RowDefect(table: "model", row: name, detail: "its configuration is not a plain JSON object"))
+      }
+      let key = ArtefactKey.model(configuration: fields, tensors: tensors)
+      try compare(row.bytes(1), key, "model", report, name: name)
+      var weights: Int64? = 0
+      try connection.forEachRow(
+        """
+        SELECT w.output_count, w.input_count, l.block_index FROM layer l JOIN weight w ON w.id = l.weight_id
+        WHERE l.model_id = ?
+        """, [.integer(row.integer(0))]
+      ) { layer in
+        weights = weights.flatMap { sum in
+          Self.product([layer.integer(0), layer.integer(1)]).flatMap { Self.sum(sum, $0) }
+        }
+        if !(0..<max(0, row.integer(4))).contains(layer.integer(2)) { weights = nil }
+      }
+      if parameters != row.integer(5) || weights != row.integer(6) {
+        try report(RowDefect(table: "model", row: name, detail: "its counts are not those of its tensors and layers"))
+      }
+      try checkLayerIndices(ofModel: row.integer(0), name, report)
+    }
+  }
+
+  private func checkLayerIndices(ofModel id: Int64, _ name: String, _ report: Report) throws {
+    var next: Int64 = 0
+    var isWhole = true
+    try connection.forEachRow(
+      """
+      SELECT l.layer_index FROM layer l JOIN site s ON s.id = l.site_id AND s.model_id = l.model_id
+      WHERE l.model_id = ? ORDER BY l.layer_index
+      """, [.integer(id)]
+    ) { row in
+      isWhole = isWhole && row.integer(0) == next
+      next += 1
+    }
+    let count = try connection.integer("SELECT count(*) FROM layer WHERE model_id = ?", [.integer(id)])
+    if !isWhole || count != next {
+      try report(RowDefect(table: "model", row: name, detail: "its layers are not numbered from 0, or lack their site"))
+    }
+  }
+
+  func checkSequences(_ report: Report) throws {
+    try connection.forEachRow("SELECT digest, token_count, token_ids FROM sequence") { row in
+      let bytes = row.bytes(2)
+      let ids = bytes.withUnsafeBytes { buffer in
+        (0..<buffer.count / 4).map { Int32(littleEndian: buffer.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)) }
+      }
+      if bytes.count % 4 != 0 || Int64(ids.count) != row.integer(1) || ids.contains(where: { $0 < 0 }) {
+        let detail = "its token ids are not \(row.integer(1)) numbers of at least 0"
+        try report(RowDefect(table: "sequence", row: short(row.bytes(0)), detail: detail))
+      } else {
+        try compare(row.bytes(0), SequenceRecord.digest(of: ids), "sequence", report)
+      }
+    }
+  }
+
+  func checkSequenceLists(_ report: Report) throws {
+    try connection.forEachRow(
+      "SELECT id, digest, sequence_count, token_count, prediction_count FROM sequence_list"
+    ) { row in
+      var digests: [Digest] = []
+      var tokens: Int64? = 0
+      var isGapless = true
+      try connection.forEachRow(
+        """
+        SELECT i.position, s.digest, s.token_count FROM sequence_list_item i JOIN sequence s ON s.id = i.sequence_id
+        WHERE i.sequence_list_id = ? ORDER BY i.position
+        """, [.integer(row.integer(0))]
+      ) { item in
+        isGapless = isGapless && item.integer(0) == Int64(digests.count)
+        digests.append(try item.digest(1))
+        tokens = tokens.flatMap { Self.sum($0, item.integer(2)) }
+      }
+      let count = Int64(digests.count)
+      if !isGapless || count != row.integer(2) || tokens != row.integer(3)
+        || tokens.flatMap({ Self.sum($0, -count) }) != row.integer(4)
+      {
+        try report(
+          RowDefect(table: "sequence_list", row: short(row.bytes(1)), detail: "its counts are not those of its items"))
+      } else {
+        try compare(row.bytes(1), SequenceListRecord.digest(of: digests), "sequence_list", report)
+      }
+    }
+  }
+
+  // MARK: Checked numbers
+
+  /// The dimensions of `[8,4]`; nil for anything else.
+  static func shape(_ text: String) -> [Int64]? {
+    guard text.hasPrefix("["), text.hasSuffix("]"), text.utf8.count >= 2 else { return nil }
+    let inner = text.dropFirst().dropLast()
+    if inner.isEmpty { return [] }
+    let parts = inner.split(separator: ",", omittingEmptySubsequences: false).map { Int64($0) }
+    let shape = parts.compactMap { $0 }
+    return shape.count == parts.count && shape.allSatisfy { $0 >= 0 } ? shape : nil
+  }
+
+  static func list(_ shape: [Int64]) -> String { shape.map { String($0) }.joined(separator: ",") }
+
+  static func product(_ factors: [Int64]) -> Int64? {
+    factors.reduce(1) { product, factor in
+      product.flatMap {
+        let (value, overflow) = $0.multipliedReportingOverflow(by: factor)
+        return overflow ? nil : value
+      }
+    }
+  }
+
+  static func sum(_ a: Int64, _ b: Int64) -> Int64? {
+    let (value, overflow) = a.addingReportingOverflow(b)
+    return overflow ? nil : value
+  }
+}

@@ -1,0 +1,128 @@
+/// Recomputes what follows from other stored values: digests, recipe and content keys, counts and sums.
+///
+/// It needs nothing but the rows and trusts none of them: whatever they hold, it reports or throws, and never traps. What
+/// it does not look at are the rows' own checks (`RowWriter.check`) and the bytes of blobs, unless `blob` is asked for.
+struct RowKeys {
+  /// Gets what is wrong; may throw to end the search.
+  typealias Report = (RowDefect) throws -> Void
+
+  let transaction: CatalogTransaction
+  var connection: Connection { transaction.connection }
+
+  /// - Parameter transaction: reads one consistent state; of this file or, over a hardened connection, of another's.
+  init(_ transaction: CatalogTransaction) { self.transaction = transaction }
+
+  /// The tables whose rows have something to recompute, parents first. `blob` reads every stored byte.
+  static let tables = [
+    "numerics", "blob", "weight", "model", "sequence", "sequence_list", "method", "statistic", "variant", "assignment",
+    "measure", "observation", "space", "generation",
+  ]
+
+  /// Recomputes all rows of a table of `tables`; nothing for others.
+  ///
+  /// - Throws: `SQLiteError`, `CatalogError.damaged` for what cannot be read, and whatever `report` throws.
+  func check(_ table: String, _ report: Report) throws {
+    switch table {
+    case "numerics": try checkNumerics(report)
+    case "blob": try checkBlobs(report)
+    case "weight": try checkWeights(report)
+    case "model": try checkModels(report)
+    case "sequence": try checkSequences(report)
+    case "sequence_list": try checkSequenceLists(report)
+    case "method": try checkMethods(report)
+    case "statistic": try checkStatistics(report)
+    case "variant": try checkVariants(report)
+    case "assignment": try checkAssignments(report)
+    case "measure": try checkMeasures(report)
+    case "observation": try checkObservations(report)
+    case "space": try checkSpaces(report)
+    case "generation": try checkGenerations(report)
+    default: break
+    }
+  }
+
+  // MARK: Small tables
+
+  private func checkNumerics(_ report: Report) throws {
+    try connection.forEachRow("SELECT digest, blas_version, blas_core, kernels FROM numerics") { row in
+      let record = NumericsRecord(blasVersion: row.text(1), blasCore: row.text(2), kernels: row.text(3))
+      try compare(row.bytes(0), record.digest, "numerics", report)
+    }
+  }
+
+  private func checkMeasures(_ report: Report) throws {
+    try connection.forEachRow("SELECT digest, name, top_k, reference, revision FROM measure") { row in
+      let record = MeasureRecord(
+        name: row.text(1), topK: row.optionalInteger(2).map { Int($0) }, reference: row.text(3),
+        revision: Int(row.integer(4)))
+      try compare(row.bytes(0), record.digest, "measure", report)
+    }
+  }
+
+  private func checkMethods(_ report: Report) throws {
+    try connection.forEachRow("SELECT digest, name, revision, canonical FROM method") { row in
+      let text = row.text(3)
+      let digest = row.bytes(0)
+      try compare(digest, SHA256.digest(of: text.utf8), "method", report)
+      let lines = Set(text.split(separator: "\n").map(String.init))
+      if !lines.contains("name=\(CanonicalRecord.escaped(row.text(1)))")
+        || !lines.contains("revision=\(row.integer(2))")
+      {
+        try report(RowDefect(table: "method", row: short(digest), detail: "name and revision are not those of its key"))
+      }
+    }
+  }
+
+  /// Counts and digest of all chunks; a blob without chunks whose bytes are not here is whole as it is.
+  private func checkBlobs(_ report: Report) throws {
+    try connection.forEachRow("SELECT id, digest, byte_count, chunk_count FROM blob") { row in
+      let stored = row.bytes(1)
+      let (byteCount, chunkCount) = (row.integer(2), row.integer(3))
+      var hash = SHA256()
+      var bytes: Int64 = 0
+      var chunks: Int64 = 0
+      var isGapless = true
+      try connection.forEachRow(
+        "SELECT chunk_index, bytes FROM blob_chunk WHERE blob_id = ? ORDER BY chunk_index", [.integer(row.integer(0))]
+      ) { chunk in
+        isGapless = isGapless && chunk.integer(0) == chunks
+        let content = chunk.bytes(1)
+        hash.update(content)
+        bytes += Int64(content.count)
+        chunks += 1
+      }
+      if chunkCount == 0, chunks == 0, byteCount > 0 { return }
+      if !isGapless || chunks != chunkCount || bytes != byteCount {
+        let detail = "has \(bytes) bytes in \(chunks) chunks instead of \(byteCount) in \(chunkCount)"
+        try report(RowDefect(table: "blob", row: short(stored), detail: detail))
+      } else {
+        try compare(stored, hash.finalize(), "blob", report)
+      }
+    }
+  }
+
+  private func checkObservations(_ report: Report) throws {
+    try connection.forEachRow(
+      """
+      SELECT a.digest, s.digest, o.prediction_count, s.token_count FROM observation o
+      JOIN assignment a ON a.id = o.assignment_id JOIN sequence s ON s.id = o.sequence_id
+      WHERE o.prediction_count <> s.token_count - 1
+        OR o.outcome <> CASE WHEN o.sum IS NULL THEN 'diverged' ELSE 'finite' END
+      """
+    ) { row in
+      try report(
+        RowDefect(
+          table: "observation", row: "of assignment \(short(row.bytes(0))) on sequence \(short(row.bytes(1)))",
+          detail: "\(row.integer(2)) predictions of \(row.integer(3)) tokens, or an outcome that its sum denies"))
+    }
+  }
+
+  // MARK: Words
+
+  func compare(_ stored: [UInt8], _ expected: Digest, _ table: String, _ report: Report, name: String? = nil) throws {
+    guard stored != expected.bytes else { return }
+    try report(RowDefect(table: table, row: name ?? short(stored), detail: "its key is not that of its content"))
+  }
+
+  func short(_ bytes: [UInt8]) -> String { Hexadecimal.string(bytes.prefix(6)) + "…" }
+}
