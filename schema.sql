@@ -143,7 +143,7 @@ CREATE TABLE data_set (
   sequence_list_id INTEGER NOT NULL REFERENCES sequence_list (id), -- its content
   tokenizer_digest BLOB CHECK (length(tokenizer_digest) = 32), -- SHA-256 of tokenizer.json; NULL: ids were given
   text_digest BLOB CHECK (length(text_digest) = 32), -- SHA-256 of the texts' bytes one after another; NULL: ids were given
-  options TEXT NOT NULL, -- how the text was cut, JSON
+  options TEXT NOT NULL, -- how the text was cut, or with "source":"self-generated" how it was sampled from a model, JSON
   dropped_token_count INTEGER NOT NULL, -- incomplete tails that were left out
   created_at TEXT NOT NULL, -- UTC
   row_check INTEGER NOT NULL -- see the head of this file

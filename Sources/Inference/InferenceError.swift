@@ -1,3 +1,5 @@
+import Foundation
+
 /// Everything that can go wrong in reading checkpoints, calibrating, compressing and evaluating.
 public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A file or folder that is needed is not there.
@@ -8,6 +10,8 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
   case unsupported(file: String, detail: String)
   /// A request that no input can satisfy; `detail` names the feasible range.
   case impossible(detail: String)
+  /// The system does not allow this user to read or write a file.
+  case notPermitted(path: String, detail: String)
   /// Reading or writing failed.
   case inputOutput(path: String, detail: String)
   /// Stopped on request (^C) at a safe place.
@@ -20,8 +24,32 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
     case .invalidData(let file, let detail): return "\(file): \(detail)"
     case .unsupported(let file, let detail): return "\(file): not supported: \(detail)"
     case .impossible(let detail): return detail
-    case .inputOutput(let path, let detail): return "\(path): \(detail)"
+    case .inputOutput(let path, let detail), .notPermitted(let path, let detail): return "\(path): \(detail)"
     case .interrupted: return "stopped on request; nothing is lost"
+    }
+  }
+}
+
+extension InferenceError {
+  /// What a system call's `errno` means for a file that shall be read.
+  static func reading(_ path: String, _ code: Int32) -> InferenceError {
+    switch code {
+    case ENOENT, ENOTDIR: return .missingInput(path: path, reason: "no such file")
+    case EACCES, EPERM: return .notPermitted(path: path, detail: "cannot be read: permission denied")
+    default: return .inputOutput(path: path, detail: "cannot be read: \(String(cString: strerror(code)))")
+    }
+  }
+
+  /// What an error of Foundation means for a file or folder that shall be read.
+  static func reading(_ path: String, _ error: any Error) -> InferenceError {
+    var reason = error as NSError
+    // Foundation wraps the system's error, on some systems more than once.
+    while let inner = reason.userInfo[NSUnderlyingErrorKey] as? NSError { reason = inner }
+    if reason.domain == NSPOSIXErrorDomain { return reading(path, Int32(truncatingIfNeeded: reason.code)) }
+    switch (error as? CocoaError)?.code {
+    case .fileReadNoSuchFile?: return reading(path, ENOENT)
+    case .fileReadNoPermission?: return reading(path, EACCES)
+    default: return .inputOutput(path: path, detail: "cannot be read: \(error.localizedDescription)")
     }
   }
 }

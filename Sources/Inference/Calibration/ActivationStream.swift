@@ -1,46 +1,64 @@
 /// The residual streams of all calibration sequences, moved through the model block by block.
+///
+/// Only the streams before the next block exist; an error in the midst of a block leaves them half moved, and the object is
+/// of no use any more.
 final class ActivationStream {
   private let model: any LanguageModel
   private let weights: WeightCache
   private let threadCount: Int
   private let work: WorkCounter
   private let cancellation: Cancellation
-  private var streams: [Matrix]
+  private let streams: StreamStore
+  private let chunkSequenceCount: Int
   /// The block that comes next.
   private(set) var blockIndex = 0
 
-  /// Sequences whose site inputs are held at a time while a Hessian is accumulated.
-  private static let chunkSequenceCount = 16
-
+  /// - Parameters:
+  ///   - place: where the streams lie.
+  ///   - chunkSequenceCount: sequences whose site inputs are held at a time while a Hessian is accumulated. It changes no
+  ///     result.
+  /// - Throws: `InferenceError.inputOutput` if streams cannot be kept.
   init(
     model: any LanguageModel, weights: WeightCache, sequences: [[Int32]], threadCount: Int, work: WorkCounter,
-    cancellation: Cancellation
-  ) {
+    cancellation: Cancellation, place: StreamStore.Place = .memory, chunkSequenceCount: Int = 16
+  ) throws {
     self.model = model
     self.weights = weights
     self.threadCount = threadCount
     self.work = work
     self.cancellation = cancellation
-    streams = sequences.map { model.embed($0) }
+    self.chunkSequenceCount = chunkSequenceCount
+    streams = try StreamStore(lengths: sequences.map(\.count), columns: model.hiddenSize, place: place)
+    for (index, sequence) in sequences.enumerated() { try streams.set(index, model.embed(sequence)) }
   }
 
   /// Bytes of all streams.
-  var byteCount: Int { streams.reduce(0) { $0 + $1.byteCount } }
+  var byteCount: Int { streams.byteCount }
 
   /// The streams before block `blockIndex`, float32, one after another.
-  var bytes: [UInt8] { streams.flatMap(\.littleEndianBytes) }
+  var bytes: [UInt8] {
+    get throws {
+      var bytes: [UInt8] = []
+      bytes.reserveCapacity(byteCount)
+      for index in streams.lengths.indices { bytes += try streams.stream(index).littleEndianBytes }
+      return bytes
+    }
+  }
 
   /// Goes on from kept streams.
   ///
   /// - Returns: false, and nothing changed, if their size does not fit.
-  func restore(_ bytes: [UInt8], blockIndex: Int) -> Bool {
+  func restore(_ bytes: [UInt8], blockIndex: Int) throws -> Bool {
     guard bytes.count == byteCount else { return false }
     var position = 0
-    streams = streams.compactMap { stream in
-      defer { position += stream.byteCount }
-      return Matrix(
-        rows: stream.rows, columns: stream.columns,
-        littleEndianBytes: Array(bytes[position..<position + stream.byteCount]))
+    for (index, length) in streams.lengths.enumerated() {
+      let count = length * model.hiddenSize * MemoryLayout<Float>.stride
+      defer { position += count }
+      guard
+        let stream = Matrix(
+          rows: length, columns: model.hiddenSize, littleEndianBytes: Array(bytes[position..<position + count]))
+      else { return false }
+      try streams.set(index, stream)
     }
     self.blockIndex = blockIndex
     return true
@@ -52,48 +70,46 @@ final class ActivationStream {
   func hessians(advancing: Bool) throws -> [Int: Matrix] {
     let block = blockIndex
     let sites = model.sites.filter { $0.blockIndex == block }
-    let accumulators = sites.map { HessianAccumulator(width: $0.width) }
-    let streams = streams
-    let results = ResultList<Matrix>(count: streams.count)
-    for first in stride(from: 0, to: streams.count, by: Self.chunkSequenceCount) {
-      let chunk = first..<min(first + Self.chunkSequenceCount, streams.count)
+    var accumulators = sites.map { HessianAccumulator(width: $0.width) }
+    let sequenceCount = streams.lengths.count
+    for first in stride(from: 0, to: sequenceCount, by: chunkSequenceCount) {
+      let chunk = first..<min(first + chunkSequenceCount, sequenceCount)
       let inputs = sites.map { _ in ResultList<Matrix>(count: chunk.count) }
       try parallel(chunk.count) { position in
         let sequence = chunk.lowerBound + position
         let output = try self.model.block(
-          block, streams[sequence], weight: { try self.weights.weight($0, .dense) }, dropped: [],
+          block, try self.streams.stream(sequence), weight: { try self.weights.weight($0, .dense) }, dropped: [],
           tap: { site, input in
             // The model goes on to change some inputs in place; a copy is what the site saw.
             inputs[site - sites[0].index].set(position, input.copy())
           })
         self.work.countBlock(tokens: output.rows)
-        if advancing { results.set(sequence, output) }
+        if advancing { try self.streams.set(sequence, output) }
       }
-      let tasks = accumulators.indices.flatMap { site in (0..<accumulators[site].panelCount).map { (site, $0) } }
+      let growing = accumulators
+      let tasks = growing.indices.flatMap { site in (0..<growing[site].panelCount).map { (site, $0) } }
       let taken = inputs.map { $0.values }
-      try parallel(tasks.count) { task in accumulators[tasks[task].0].add(taken[tasks[task].0], toPanel: tasks[task].1)
-      }
+      try parallel(tasks.count) { task in growing[tasks[task].0].add(taken[tasks[task].0], toPanel: tasks[task].1) }
     }
-    if advancing {
-      self.streams = results.values
-      blockIndex += 1
+    if advancing { blockIndex += 1 }
+    var result: [Int: Matrix] = [:]
+    // One at a time: sums that are no longer needed make room.
+    for site in sites.reversed() {
+      result[site.index] = accumulators.removeLast().hessian(sequenceCount: sequenceCount)
     }
-    return Dictionary(
-      uniqueKeysWithValues: zip(sites, accumulators).map { ($0.index, $1.hessian(sequenceCount: streams.count)) })
+    return result
   }
 
   /// Moves the streams through the next block with the given weights.
   func advance(choice: @escaping (Int) -> WeightChoice) throws {
     let block = blockIndex
-    let streams = streams
-    let results = ResultList<Matrix>(count: streams.count)
-    try parallel(streams.count) { sequence in
+    try parallel(streams.lengths.count) { sequence in
       let output = try self.model.block(
-        block, streams[sequence], weight: { try self.weights.weight($0, choice($0)) }, dropped: [], tap: nil)
+        block, try self.streams.stream(sequence), weight: { try self.weights.weight($0, choice($0)) }, dropped: [],
+        tap: nil)
       self.work.countBlock(tokens: output.rows)
-      results.set(sequence, output)
+      try self.streams.set(sequence, output)
     }
-    self.streams = results.values
     blockIndex += 1
   }
 

@@ -76,6 +76,25 @@ public final class Checkpoint: Sendable {
     try weight(name, shape: [count], allowingNonFinite: allowingNonFinite)
   }
 
+  /// A weight [rows, columns] in the type it is stored in, or widened once if that makes a small one.
+  ///
+  /// - Throws: as `matrix`.
+  func stored(_ name: String, rows: Int, columns: Int) throws -> StoredMatrix {
+    try requireTensor(name, shape: [rows, columns])
+    let file = try file(holding: name)
+    guard let tensor = file.tensor(named: name), [.bfloat16, .float16].contains(tensor.elementType),
+      tensor.byteCount > StoredMatrix.largestWidenedByteCount / 2
+    else { return StoredMatrix(try matrix(name, rows: rows, columns: columns)) }
+    let isBFloat16 = tensor.elementType == .bfloat16
+    let words = try file.words(of: tensor)
+    if let position = FloatConversion.firstNonFinite(words, isBFloat16: isBFloat16) {
+      words.deallocate()
+      throw InferenceError.invalidData(
+        file: file.path, detail: "tensor \(name): element \(position) is NaN or infinite")
+    }
+    return StoredMatrix(rows: rows, columns: columns, words: words, isBFloat16: isBFloat16)
+  }
+
   /// Hands the stored bytes of a tensor to `body`, in order and in pieces of at most `chunkByteCount` bytes.
   ///
   /// - Throws: `InferenceError.invalidData` if there is no such tensor, `.inputOutput`, and whatever `body` throws.

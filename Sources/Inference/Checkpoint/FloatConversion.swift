@@ -47,4 +47,12 @@ enum FloatConversion {
     for value in values { found |= value.bitPattern & 0x7F80_0000 == 0x7F80_0000 ? 1 : 0 }
     return found == 0
   }
+
+  /// Where the first number is that is not finite; nil: nowhere.
+  static func firstNonFinite(_ words: UnsafeMutableBufferPointer<UInt16>, isBFloat16: Bool) -> Int? {
+    let exponent: UInt16 = isBFloat16 ? 0x7F80 : 0x7C00
+    var found: UInt16 = 0
+    for word in words { found |= UInt16(littleEndian: word) & exponent == exponent ? 1 : 0 }
+    return found == 0 ? nil : words.firstIndex { UInt16(littleEndian: $0) & exponent == exponent }
+  }
 }

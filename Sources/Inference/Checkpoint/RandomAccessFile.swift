@@ -19,9 +19,7 @@ final class RandomAccessFile: Sendable {
     // O_NONBLOCK: opening a named pipe must not wait for a writer. It changes nothing for regular files.
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
-      throw errno == ENOENT
-        ? InferenceError.missingInput(path: path, reason: "no such file")
-        : InferenceError.inputOutput(path: path, detail: "cannot open: \(String(cString: strerror(errno)))")
+      throw InferenceError.reading(path, errno)
     }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {

@@ -82,6 +82,19 @@ public final class SafetensorsFile: Sendable {
     return matrix
   }
 
+  /// The stored words of an F16 or BF16 tensor, row-major and little-endian; the caller deallocates them.
+  func words(of tensor: TensorDescription) throws -> UnsafeMutableBufferPointer<UInt16> {
+    precondition(tensor.elementType == .bfloat16 || tensor.elementType == .float16)
+    let words = UnsafeMutableBufferPointer<UInt16>.allocate(capacity: tensor.byteCount / 2)
+    do {
+      try file.read(at: tensor.fileOffset, into: UnsafeMutableRawBufferPointer(words))
+    } catch {
+      words.deallocate()
+      throw error
+    }
+    return words
+  }
+
   /// An I32 or I64 tensor, row-major.
   ///
   /// - Throws: `InferenceError.invalidData` if there is no such tensor, `.unsupported` for other element types,

@@ -29,15 +29,22 @@ public final class FitnessEvaluator: Sendable {
   private let weights: WeightCache
   private let threadCount: Int
   private let sharesPrefixes: Bool
+  private let keepsTeacherProbabilities: Bool
   private let layersOfBlock: [Range<Int>]
 
   /// - Parameters:
-  ///   - sharesPrefixes: false computes every candidate from its first block, for measuring and for tests.
-  public init(model: any LanguageModel, weights: WeightCache, threadCount: Int, sharesPrefixes: Bool = true) {
+  ///   - sharesPrefixes: false computes every candidate from its first block, which takes less memory.
+  ///   - keepsTeacherProbabilities: false computes the dense model's probabilities of a sequence again for every
+  ///     candidate, which takes less memory.
+  public init(
+    model: any LanguageModel, weights: WeightCache, threadCount: Int, sharesPrefixes: Bool = true,
+    keepsTeacherProbabilities: Bool = true
+  ) {
     self.model = model
     self.weights = weights
     self.threadCount = threadCount
     self.sharesPrefixes = sharesPrefixes
+    self.keepsTeacherProbabilities = keepsTeacherProbabilities
     layersOfBlock = (0..<model.blockCount).map { block in
       let indices = model.layers.filter { $0.subblock.blockIndex == block }.map(\.index)
       return (indices.first ?? 0)..<((indices.last ?? -1) + 1)
@@ -64,9 +71,13 @@ public final class FitnessEvaluator: Sendable {
     onResult: @escaping (_ request: Int, _ candidate: Int, _ sums: [Measure: Double?]) throws -> Void
   ) throws {
     let needsTeacher = measures.contains { $0.needsTeacher }
-    let teachers = requests.map { LazyTeacher(needsTeacher ? $0.teacherHidden : nil, uses: $0.candidates.count) }
+    let teachers = requests.map { request in
+      LazyTeacher(
+        needsTeacher ? request.teacherHidden : nil, uses: request.candidates.count,
+        isKept: keepsTeacherProbabilities && request.candidates.count > 1)
+    }
     try walk(candidates, requests, cancellation) { [model] index, candidate, hidden in
-      let teacher = teachers[index].logProbabilities(model: model)
+      let teacher = teachers[index].teacher(model: model)
       let sums = FitnessSums.sums(
         hidden: hidden, tokenIDs: requests[index].tokenIDs, teacher: teacher, measures: measures, model: model)
       teachers[index].release()
@@ -156,21 +167,24 @@ private final class LazyEmbedding: @unchecked Sendable {
 private final class LazyTeacher: @unchecked Sendable {
   private let lock = NSLock()
   private let hidden: Matrix?
+  private let isKept: Bool
   private var remaining: Int
   private var made: Matrix?
 
-  init(_ hidden: Matrix?, uses: Int) {
+  init(_ hidden: Matrix?, uses: Int, isKept: Bool) {
     self.hidden = hidden
+    self.isKept = isKept
     remaining = uses
   }
 
-  func logProbabilities(model: some LanguageModel) -> Matrix? {
+  func teacher(model: some LanguageModel) -> FitnessSums.Teacher? {
     guard let hidden else { return nil }
+    guard isKept else { return .hidden(hidden) }
     return lock.withLock {
-      if let made { return made }
+      if let made { return .whole(made) }
       let matrix = FitnessSums.logProbabilities(hidden: hidden, model: model)
       made = matrix
-      return matrix
+      return .whole(matrix)
     }
   }
 

@@ -5,18 +5,39 @@ enum FitnessSums {
   /// Bytes of logits that are held at a time; the strip of rows follows from the vocabulary alone, so that no bit depends
   /// on a memory limit. 4 MiB stay in the second-level caches of two cores and keep the product at full speed.
   private static let stripByteCount = 4 << 20
+  /// Rows of a strip at least: fewer would make products slow and would widen a large head too often.
+  private static let leastStripRowCount = 128
 
   static func stripRowCount(vocabularySize: Int) -> Int {
-    max(16, min(256, stripByteCount / (4 * vocabularySize)))
+    max(leastStripRowCount, min(256, stripByteCount / (4 * vocabularySize)))
+  }
+
+  /// The dense model's log-probabilities of a sequence.
+  enum Teacher {
+    /// All of them, [n − 1, vocabulary].
+    case whole(Matrix)
+    /// To be computed strip by strip from the last hidden state [n, hidden]; to the same bits.
+    case hidden(Matrix)
+
+    /// A matrix in which row `rows.lowerBound - first` has the log-probabilities of that position, and so on.
+    func strip(_ rows: Range<Int>, model: some LanguageModel) -> (matrix: Matrix, first: Int) {
+      switch self {
+      case .whole(let matrix): return (matrix, 0)
+      case .hidden(let hidden):
+        let logits = model.logits(hidden, rows: rows)
+        _ = VectorKernels.logSoftmax(logits)
+        return (logits, rows.lowerBound)
+      }
+    }
   }
 
   /// Sums over all predictions in position order, in Double; nil where a sum is not finite.
   ///
   /// - Parameters:
   ///   - hidden: the candidate's last hidden state [n, hidden].
-  ///   - teacher: the dense model's log-probabilities [n − 1, vocabulary]; nil if no measure needs them.
+  ///   - teacher: the dense model's log-probabilities; nil if no measure needs them.
   static func sums(
-    hidden: Matrix, tokenIDs: [Int32], teacher: Matrix?, measures: [Measure], model: some LanguageModel
+    hidden: Matrix, tokenIDs: [Int32], teacher: Teacher?, measures: [Measure], model: some LanguageModel
   ) -> [Measure: Double?] {
     var sums = [Double](repeating: 0, count: measures.count)
     let predictions = tokenIDs.count - 1
@@ -24,6 +45,7 @@ enum FitnessSums {
     for first in stride(from: 0, to: predictions, by: strip) {
       let rows = first..<min(first + strip, predictions)
       let logits = model.logits(hidden, rows: rows)
+      let teacher = teacher?.strip(rows, model: model)
       for position in rows {
         let row = position - first
         let logSumExp = VectorKernels.logSumExp(logits, row: row)
@@ -34,10 +56,12 @@ enum FitnessSums {
           case .kl:
             guard let teacher else { preconditionFailure("KL needs the dense model") }
             sums[index] += VectorKernels.klDivergence(
-              teacher: teacher, teacherRow: position, student: logits, row: row, studentLogSumExp: logSumExp)
+              teacher: teacher.matrix, teacherRow: position - teacher.first, student: logits, row: row,
+              studentLogSumExp: logSumExp)
           case .topKKL(let k):
             guard let teacher else { preconditionFailure("KL needs the dense model") }
-            sums[index] += topKDivergence(teacher: teacher, teacherRow: position, student: logits, row: row, k: k)
+            sums[index] += topKDivergence(
+              teacher: teacher.matrix, teacherRow: position - teacher.first, student: logits, row: row, k: k)
           }
         }
       }

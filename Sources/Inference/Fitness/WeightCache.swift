@@ -10,51 +10,26 @@ public final class WeightCache: @unchecked Sendable {
     var choice: WeightChoice
   }
 
-  private struct Entry {
-    var matrix: Matrix
-    var lastUse: Int
-  }
-
   private let lock = NSLock()
-  private let capacity: Int
   private let load: @Sendable (Int, WeightChoice) throws -> Matrix
-  private var entries: [Key: Entry] = [:]
-  private var byteCount = 0
-  private var clock = 0
+  private var matrices: RecentlyUsed<Key, Matrix>
 
   /// - Parameters:
   ///   - capacity: bytes that may stay cached; weights in use beyond it are dropped after use.
   ///   - load: the weight [out, in] of a layer; called from several threads.
   public init(capacity: Int, load: @escaping @Sendable (_ layerIndex: Int, _ choice: WeightChoice) throws -> Matrix) {
-    self.capacity = capacity
+    matrices = RecentlyUsed(capacity: capacity)
     self.load = load
   }
 
   /// The weight of a layer, from memory or loaded.
   func weight(_ layerIndex: Int, _ choice: WeightChoice) throws -> Matrix {
     let key = Key(layerIndex: layerIndex, choice: choice)
-    if let matrix = lock.withLock({ touch(key) }) { return matrix }
+    if let matrix = lock.withLock({ matrices.value(key) }) { return matrix }
     // Two threads may load the same weight at once: wasteful, rare and harmless, the bits are the same.
     let matrix = try load(layerIndex, choice)
-    lock.withLock { insert(matrix, for: key) }
+    lock.withLock { matrices.insert(matrix, byteCount: matrix.byteCount, for: key) }
     return matrix
-  }
-
-  private func touch(_ key: Key) -> Matrix? {
-    clock += 1
-    entries[key]?.lastUse = clock
-    return entries[key]?.matrix
-  }
-
-  private func insert(_ matrix: Matrix, for key: Key) {
-    guard entries[key] == nil, matrix.byteCount <= capacity else { return }
-    while byteCount + matrix.byteCount > capacity, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse })
-    {
-      entries[oldest.key] = nil
-      byteCount -= oldest.value.matrix.byteCount
-    }
-    entries[key] = Entry(matrix: matrix, lastUse: clock)
-    byteCount += matrix.byteCount
   }
 }
 

@@ -126,6 +126,16 @@ public enum BLAS {
   }
 }
 
+extension BLAS.Panel {
+  /// A rectangle of the rectangle.
+  func part(rows rowRange: Range<Int>, columns columnRange: Range<Int>) -> BLAS.Panel {
+    precondition(rowRange.upperBound <= rows && columnRange.upperBound <= columns)
+    return BLAS.Panel(
+      start: start + rowRange.lowerBound * stride + columnRange.lowerBound, rows: rowRange.count,
+      columns: columnRange.count, stride: stride)
+  }
+}
+
 extension Matrix {
   /// The whole matrix as a panel.
   package var panel: BLAS.Panel { panel(rows: 0..<rows, columns: 0..<columns) }

@@ -24,25 +24,44 @@ enum CausalAttention {
     queries: Matrix, keys: Matrix, values: Matrix, headDimension: Int, keyValueHeadCount: Int,
     scores rule: ScoreRule = ScoreRule()
   ) -> Matrix {
-    let length = queries.rows
+    let result = Matrix(uninitializedRows: queries.rows, columns: queries.columns)
+    apply(
+      queries: queries.panel, firstPosition: 0, keys: keys, values: values, headDimension: headDimension,
+      keyValueHeadCount: keyValueHeadCount, scores: rule, into: result.panel)
+    return result
+  }
+
+  /// The same for queries that follow on others.
+  ///
+  /// - Parameters:
+  ///   - firstPosition: of the first query; the first so many keys and values come before it.
+  ///   - keys: [at least firstPosition + n, keyValueHeads · headDimension], rotated.
+  ///   - values: as keys.
+  ///   - result: [n, heads · headDimension].
+  static func apply(
+    queries: BLAS.Panel, firstPosition: Int, keys: Matrix, values: Matrix, headDimension: Int, keyValueHeadCount: Int,
+    scores rule: ScoreRule, into result: BLAS.Panel
+  ) {
+    let length = firstPosition + queries.rows
     let headCount = queries.columns / headDimension
     let shared = headCount / keyValueHeadCount
     let scale = rule.scale ?? Float(1 / Double(headDimension).squareRoot())
     // A window that reaches the first token hides nothing.
     let window = rule.window.flatMap { $0 < length ? $0 : nil }
-    let result = Matrix(uninitializedRows: length, columns: queries.columns)
-    let scores = Matrix(uninitializedRows: min(stripRowCount, length), columns: length)
+    let scores = Matrix(uninitializedRows: min(stripRowCount, queries.rows), columns: length)
     for head in 0..<headCount {
       let own = head * headDimension..<(head + 1) * headDimension
       let group = head / shared
       let common = group * headDimension..<(group + 1) * headDimension
-      for first in stride(from: 0, to: length, by: stripRowCount) {
-        let end = min(first + stripRowCount, length)
+      for start in stride(from: 0, to: queries.rows, by: stripRowCount) {
+        let rows = start..<min(start + stripRowCount, queries.rows)
+        let first = firstPosition + start
+        let end = firstPosition + rows.upperBound
         // Keys before the window of the strip's first query are seen by none of its queries.
         let begin = window.map { max(0, first + 1 - $0) } ?? 0
-        let strip = scores.panel(rows: 0..<end - first, columns: 0..<end - begin)
+        let strip = scores.panel(rows: 0..<rows.count, columns: 0..<end - begin)
         BLAS.multiply(
-          queries.panel(rows: first..<end, columns: own), transposed: false,
+          queries.part(rows: rows, columns: own), transposed: false,
           keys.panel(rows: begin..<end, columns: common), transposed: true,
           into: strip)
         var scale = scale
@@ -56,9 +75,8 @@ enum CausalAttention {
           VectorKernels.causalSoftmax(strip, firstQuery: first, scale: scale)
         }
         BLAS.multiply(
-          strip, values.panel(rows: begin..<end, columns: common), into: result.panel(rows: first..<end, columns: own))
+          strip, values.panel(rows: begin..<end, columns: common), into: result.part(rows: rows, columns: own))
       }
     }
-    return result
   }
 }

@@ -34,6 +34,18 @@ struct RotaryTable: Sendable {
     self.sine = sine
   }
 
+  private init(cosine: Matrix, sine: Matrix) {
+    self.cosine = cosine
+    self.sine = sine
+  }
+
+  /// A table all of whose `count` rows are that of one position.
+  func repeating(position: Int, count: Int) -> RotaryTable {
+    let positions = [Int32](repeating: Int32(position), count: count)
+    return RotaryTable(
+      cosine: Matrix.gatherRows(of: cosine, positions), sine: Matrix.gatherRows(of: sine, positions))
+  }
+
   /// Bytes of both tables.
   var byteCount: Int { cosine.byteCount + sine.byteCount }
 }

@@ -15,8 +15,7 @@ struct Gemma2: LanguageModel {
   private let norms: [Norms]
   private let finalNorm: Matrix
   private let biases: LayerBiases
-  private let rotary: RotaryPositions
-  private let scoreRules: [CausalAttention.ScoreRule]
+  private let attention: SelfAttention
   /// q, k, v, o, gate, up, down of each block.
   let layers: [LayerDescription]
   /// Four inputs a block: of q, k, v; of o; of gate, up; of down.
@@ -26,14 +25,16 @@ struct Gemma2: LanguageModel {
   var hiddenSize: Int { configuration.hiddenSize }
   var vocabularySize: Int { configuration.vocabularySize }
   var maximumLength: Int { configuration.maximumPositions }
-  var residentByteCount: Int { vocabulary.byteCount + rotary.byteCount }
+  var keyValueCount: Int { 2 * configuration.keyValueWidth }
+  var residentByteCount: Int { vocabulary.byteCount + attention.byteCount }
 
   init(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws {
     let c = checkpoint.configuration
     configuration = c
     // First: it holds the configuration's widths against the file before anything is made of them.
     vocabulary = try Vocabulary(checkpoint)
-    rotary = RotaryPositions(c, longestSequence: longestSequence, constants: constants)
+    attention = SelfAttention(
+      c, rotary: RotaryPositions(c, longestSequence: longestSequence, constants: constants))
     embeddingScale = constants.round(Float(Double(c.hiddenSize).squareRoot()))
     func norm(_ name: String) throws -> Matrix {
       let weight = try checkpoint.vector("model.\(name).weight", count: c.hiddenSize)
@@ -47,7 +48,6 @@ struct Gemma2: LanguageModel {
         afterMLP: try norm("layers.\(block).post_feedforward_layernorm"))
     }
     finalNorm = try norm("norm")
-    scoreRules = c.scoreRules
     let layout = BlockLayout(
       layers: [
         .init(.attention, "self_attn.q_proj", site: 0, outputCount: c.attentionWidth),
@@ -64,7 +64,7 @@ struct Gemma2: LanguageModel {
     biases = try LayerBiases(checkpoint, layers) { $0.subblock.half == .attention && c.attentionInputBias }
   }
 
-  func embed(_ tokenIDs: [Int32]) -> Matrix {
+  func embed(_ tokenIDs: [Int32], cache: KeyValueCache?) -> Matrix {
     let stream = vocabulary.embed(tokenIDs)
     VectorKernels.scale(stream, by: embeddingScale)
     return stream
@@ -72,7 +72,7 @@ struct Gemma2: LanguageModel {
 
   func block(
     _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
-    tap: ((Int, Matrix) -> Void)?
+    tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix {
     let c = configuration
     let epsilon = Float(c.normEpsilon)
@@ -86,12 +86,7 @@ struct Gemma2: LanguageModel {
       let queries = try biases.linear(input, firstLayer, weight)
       let keys = try biases.linear(input, firstLayer + 1, weight)
       let values = try biases.linear(input, firstLayer + 2, weight)
-      let table = rotary.table(length: x.rows)
-      VectorKernels.rotate(queries, by: table)
-      VectorKernels.rotate(keys, by: table)
-      let mixed = CausalAttention.apply(
-        queries: queries, keys: keys, values: values, headDimension: c.headDimension,
-        keyValueHeadCount: c.keyValueHeadCount, scores: scoreRules[index])
+      let mixed = attention.mix(block: index, queries: queries, keys: keys, values: values, cache: cache)
       tap?(firstSite + 1, mixed)
       let output = try biases.linear(mixed, firstLayer + 3, weight)
       VectorKernels.add(stream, VectorKernels.rmsNorm(output, weight: norms.afterAttention, epsilon: epsilon))

@@ -17,9 +17,13 @@ public protocol LanguageModel: Sendable {
   var sites: [SiteDescription] { get }
   /// Bytes of the weights that are always in memory.
   var residentByteCount: Int { get }
+  /// Keys and values of a token in a block: numbers that a `KeyValueCache` holds for them.
+  var keyValueCount: Int { get }
 
   /// The residual stream [n, hidden] of token ids below `vocabularySize`.
-  func embed(_ tokenIDs: [Int32]) -> Matrix
+  ///
+  /// - Parameter cache: nil: the ids are one sequence; else each is the next of another sequence.
+  func embed(_ tokenIDs: [Int32], cache: KeyValueCache?) -> Matrix
   /// The residual stream after block `index`.
   ///
   /// - Parameters:
@@ -27,14 +31,28 @@ public protocol LanguageModel: Sendable {
   ///   - weight: the weight [out, in] of a layer by its index.
   ///   - dropped: subblocks that add nothing to the stream.
   ///   - tap: called with the input [n, width] of each site of the block, by site index.
+  ///   - cache: nil: the rows are one sequence; else each is the next position of another sequence.
   func block(
     _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
-    tap: ((Int, Matrix) -> Void)?
+    tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix
   /// The last hidden state [n, hidden], after the final norm.
   func finish(_ x: Matrix) -> Matrix
   /// Logits [rows, vocabulary] of some rows of the last hidden state.
   func logits(_ hidden: Matrix, rows: Range<Int>) -> Matrix
+}
+
+extension LanguageModel {
+  /// The residual stream [n, hidden] of one sequence of token ids below `vocabularySize`.
+  public func embed(_ tokenIDs: [Int32]) -> Matrix { embed(tokenIDs, cache: nil) }
+
+  /// The residual stream of one sequence after block `index`.
+  public func block(
+    _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
+    tap: ((Int, Matrix) -> Void)?
+  ) throws -> Matrix {
+    try block(index, x, weight: weight, dropped: dropped, tap: tap, cache: nil)
+  }
 }
 
 /// A half of a transformer block.

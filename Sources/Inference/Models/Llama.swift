@@ -16,8 +16,7 @@ public struct Llama: LanguageModel {
   private let norms: [Norms]
   private let finalNorm: Matrix
   private let biases: LayerBiases
-  private let rotary: RotaryPositions
-  private let scoreRules: [CausalAttention.ScoreRule]
+  private let attention: SelfAttention
   /// All compressible layers: q, k, v, o, gate, up, down of each block.
   public let layers: [LayerDescription]
   /// Four inputs a block: of q, k, v; of o; of gate, up; of down.
@@ -31,8 +30,10 @@ public struct Llama: LanguageModel {
   public var vocabularySize: Int { configuration.vocabularySize }
   /// The longest sequence the configuration allows.
   public var maximumLength: Int { configuration.maximumPositions }
+  /// Keys and values of a token in a block.
+  public var keyValueCount: Int { 2 * configuration.keyValueWidth }
   /// Bytes of embedding, head and rotary tables; the norms and biases are too small to count.
-  public var residentByteCount: Int { vocabulary.byteCount + rotary.byteCount }
+  public var residentByteCount: Int { vocabulary.byteCount + attention.byteCount }
 
   /// Reads everything but the compressible layers.
   ///
@@ -45,7 +46,8 @@ public struct Llama: LanguageModel {
     configuration = c
     // First: it holds the configuration's widths against the file before anything is made of them.
     vocabulary = try Vocabulary(checkpoint)
-    rotary = RotaryPositions(c, longestSequence: longestSequence, constants: constants)
+    attention = SelfAttention(
+      c, rotary: RotaryPositions(c, longestSequence: longestSequence, constants: constants))
     norms = try (0..<c.blockCount).map { block in
       let name = "model.layers.\(block)"
       return Norms(
@@ -67,7 +69,6 @@ public struct Llama: LanguageModel {
       default: c.mlpBias
       }
     }
-    scoreRules = c.scoreRules
   }
 
   /// A block's compressible layers and their sites, in the order the reference compresses them.
@@ -87,19 +88,18 @@ public struct Llama: LanguageModel {
   }
 
   /// The residual stream [n, hidden] of token ids below `vocabularySize`.
-  public func embed(_ tokenIDs: [Int32]) -> Matrix {
+  public func embed(_ tokenIDs: [Int32], cache: KeyValueCache?) -> Matrix {
     vocabulary.embed(tokenIDs)
   }
 
   /// The residual stream [n, hidden] after block `index`: attention, then MLP, each behind its norm.
   public func block(
     _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
-    tap: ((Int, Matrix) -> Void)?
+    tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix {
     let epsilon = Float(configuration.normEpsilon)
     let firstLayer = index * 7
     let firstSite = index * 4
-    let table = rotary.table(length: x.rows)
     let stream = x.copy()
     if !dropped.contains(Subblock(blockIndex: index, half: .attention)) {
       let input = VectorKernels.rmsNorm(stream, weight: norms[index].attention, epsilon: epsilon)
@@ -111,11 +111,7 @@ public struct Llama: LanguageModel {
         queries = VectorKernels.headNorm(queries, weight: heads.query, epsilon: epsilon)
         keys = VectorKernels.headNorm(keys, weight: heads.key, epsilon: epsilon)
       }
-      VectorKernels.rotate(queries, by: table)
-      VectorKernels.rotate(keys, by: table)
-      let mixed = CausalAttention.apply(
-        queries: queries, keys: keys, values: values, headDimension: configuration.headDimension,
-        keyValueHeadCount: configuration.keyValueHeadCount, scores: scoreRules[index])
+      let mixed = attention.mix(block: index, queries: queries, keys: keys, values: values, cache: cache)
       tap?(firstSite + 1, mixed)
       VectorKernels.add(stream, try biases.linear(mixed, firstLayer + 3, weight))
     }

@@ -24,6 +24,7 @@ struct OPT: LanguageModel {
   private let norms: [(attention: Norm, mlp: Norm)]
   private let finalNorm: Norm
   private let biases: LayerBiases
+  private let attention: SelfAttention
   /// q, k, v, out, fc1, fc2 of each block.
   let layers: [LayerDescription]
   /// Four inputs a block: of q, k, v; of out; of fc1; of fc2.
@@ -33,6 +34,7 @@ struct OPT: LanguageModel {
   var hiddenSize: Int { configuration.hiddenSize }
   var vocabularySize: Int { configuration.vocabularySize }
   var maximumLength: Int { configuration.maximumPositions }
+  var keyValueCount: Int { 2 * configuration.keyValueWidth }
   var residentByteCount: Int { vocabulary.byteCount + positions.byteCount }
 
   init(_ checkpoint: Checkpoint) throws {
@@ -65,17 +67,18 @@ struct OPT: LanguageModel {
         hiddenSize: c.hiddenSize, attentionWidth: c.hiddenSize, intermediateSize: c.intermediateSize))
     (layers, sites) = layout.describe(blockCount: c.blockCount)
     biases = try LayerBiases(checkpoint, layers) { _ in c.mlpBias }
+    attention = SelfAttention(c, rotary: nil)
   }
 
-  func embed(_ tokenIDs: [Int32]) -> Matrix {
+  func embed(_ tokenIDs: [Int32], cache: KeyValueCache?) -> Matrix {
     let stream = vocabulary.embed(tokenIDs)
-    VectorKernels.add(stream, Matrix.gatherRows(of: positions, (0..<tokenIDs.count).map { Int32($0) }))
+    VectorKernels.add(stream, Matrix.gatherRows(of: positions, tokenIDs.indices.map { Int32(cache?.position ?? $0) }))
     return stream
   }
 
   func block(
     _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
-    tap: ((Int, Matrix) -> Void)?
+    tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix {
     let firstLayer = index * 6
     let firstSite = index * 4
@@ -83,10 +86,10 @@ struct OPT: LanguageModel {
     if !dropped.contains(Subblock(blockIndex: index, half: .attention)) {
       let input = norms[index].attention.apply(stream)
       tap?(firstSite, input)
-      let mixed = CausalAttention.apply(
-        queries: try biases.linear(input, firstLayer, weight), keys: try biases.linear(input, firstLayer + 1, weight),
-        values: try biases.linear(input, firstLayer + 2, weight), headDimension: configuration.headDimension,
-        keyValueHeadCount: configuration.keyValueHeadCount)
+      let mixed = attention.mix(
+        block: index, queries: try biases.linear(input, firstLayer, weight),
+        keys: try biases.linear(input, firstLayer + 1, weight),
+        values: try biases.linear(input, firstLayer + 2, weight), cache: cache)
       tap?(firstSite + 1, mixed)
       VectorKernels.add(stream, try biases.linear(mixed, firstLayer + 3, weight))
     }

@@ -10,8 +10,7 @@ struct Phi3: LanguageModel {
   private let vocabulary: Vocabulary
   private let norms: [Norms]
   private let finalNorm: Matrix
-  private let rotary: RotaryPositions
-  private let scoreRules: [CausalAttention.ScoreRule]
+  private let attention: SelfAttention
   /// qkv, o, gate_up, down of each block.
   let layers: [LayerDescription]
   /// Four inputs a block, one for each layer.
@@ -21,21 +20,22 @@ struct Phi3: LanguageModel {
   var hiddenSize: Int { configuration.hiddenSize }
   var vocabularySize: Int { configuration.vocabularySize }
   var maximumLength: Int { configuration.maximumPositions }
-  var residentByteCount: Int { vocabulary.byteCount + rotary.byteCount }
+  var keyValueCount: Int { 2 * configuration.keyValueWidth }
+  var residentByteCount: Int { vocabulary.byteCount + attention.byteCount }
 
   init(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws {
     let c = checkpoint.configuration
     configuration = c
     // First: it holds the configuration's widths against the file before anything is made of them.
     vocabulary = try Vocabulary(checkpoint)
-    rotary = RotaryPositions(c, longestSequence: longestSequence, constants: constants)
+    attention = SelfAttention(
+      c, rotary: RotaryPositions(c, longestSequence: longestSequence, constants: constants))
     norms = try (0..<c.blockCount).map { block in
       Norms(
         attention: try checkpoint.vector("model.layers.\(block).input_layernorm.weight", count: c.hiddenSize),
         mlp: try checkpoint.vector("model.layers.\(block).post_attention_layernorm.weight", count: c.hiddenSize))
     }
     finalNorm = try checkpoint.vector("model.norm.weight", count: c.hiddenSize)
-    scoreRules = c.scoreRules
     let layout = BlockLayout(
       layers: [
         .init(.attention, "self_attn.qkv_proj", site: 0, outputCount: c.attentionWidth + 2 * c.keyValueWidth),
@@ -48,11 +48,11 @@ struct Phi3: LanguageModel {
     (layers, sites) = layout.describe(blockCount: c.blockCount)
   }
 
-  func embed(_ tokenIDs: [Int32]) -> Matrix { vocabulary.embed(tokenIDs) }
+  func embed(_ tokenIDs: [Int32], cache: KeyValueCache?) -> Matrix { vocabulary.embed(tokenIDs) }
 
   func block(
     _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
-    tap: ((Int, Matrix) -> Void)?
+    tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix {
     let c = configuration
     let epsilon = Float(c.normEpsilon)
@@ -66,12 +66,7 @@ struct Phi3: LanguageModel {
       let queries = fused.columns(0..<c.attentionWidth)
       let keys = fused.columns(c.attentionWidth..<c.attentionWidth + c.keyValueWidth)
       let values = fused.columns(c.attentionWidth + c.keyValueWidth..<fused.columns)
-      let table = rotary.table(length: x.rows)
-      VectorKernels.rotate(queries, by: table)
-      VectorKernels.rotate(keys, by: table)
-      let mixed = CausalAttention.apply(
-        queries: queries, keys: keys, values: values, headDimension: c.headDimension,
-        keyValueHeadCount: c.keyValueHeadCount, scores: scoreRules[index])
+      let mixed = attention.mix(block: index, queries: queries, keys: keys, values: values, cache: cache)
       tap?(firstSite + 1, mixed)
       VectorKernels.add(stream, BLAS.linear(mixed, try weight(firstLayer + 1)))
     }

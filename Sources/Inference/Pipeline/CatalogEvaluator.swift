@@ -22,9 +22,11 @@ public final class CatalogEvaluator {
     self.model = model
     self.job = job
     evaluator = FitnessEvaluator(
-      model: model.network, weights: model.weights, threadCount: job.threadCount, sharesPrefixes: sharesPrefixes)
+      model: model.network, weights: model.weights, threadCount: job.threadCount,
+      sharesPrefixes: sharesPrefixes && model.memory.sharesPrefixes,
+      keepsTeacherProbabilities: model.memory.keepsTeacherProbabilities)
     teachers = TeacherStates(
-      model: model.record, hiddenSize: model.network.hiddenSize, capacity: model.memory.teacherByteCount,
+      model: model.record, hiddenSize: model.network.hiddenSize, capacity: model.memory.teacherByteCount / 2,
       numericsID: job.numericsID)
   }
 
@@ -213,6 +215,7 @@ public final class CatalogEvaluator {
 private final class TeacherStates {
   private let model: ModelRecord
   private let hiddenSize: Int
+  /// Bytes of states that are kept, and, beside them, of those that a batch works with.
   private let capacity: Int
   private let numericsID: Int64
   private var states: [Int64: Matrix] = [:]

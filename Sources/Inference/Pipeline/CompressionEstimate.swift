@@ -15,8 +15,12 @@ public struct CompressionEstimate: Sendable {
   /// Tokens that go forward through the model.
   public let forwardTokenCount: Int
 
-  /// - Throws: `InferenceError.impossible` for parameters out of range.
-  public init(_ plan: CompressionPlan, layers: [LayerRecord], sites: [SiteRecord]) throws {
+  /// - Throws: `InferenceError.impossible` for parameters out of range and a selection without layers.
+  public init(_ plan: CompressionPlan, layers allLayers: [LayerRecord], sites allSites: [SiteRecord]) throws {
+    let selected = Set(try plan.layers?.indices(in: allLayers.map(\.name)) ?? Array(allLayers.indices))
+    let layers = allLayers.indices.filter { selected.contains($0) }.map { allLayers[$0] }
+    let blocks = Set(layers.map(\.blockIndex))
+    let sites = allSites.filter { blocks.contains($0.blockIndex) }
     var bytes = 0
     for level in plan.levels {
       var parameters = level.method.parameters(bits: level.bits)

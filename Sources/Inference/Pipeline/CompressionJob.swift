@@ -31,6 +31,10 @@ public final class CompressionJob {
   /// Upstream variants by layer index, for moving the streams on.
   private var upstreamVariants: [Int: Int64] = [:]
   private var outcome = Outcome()
+  /// Blocks with a layer that is to be compressed or measured.
+  private let selectedBlocks: Set<Int>
+  /// By layer index.
+  private let levels: [Int: [CompressionPlan.Level]]
 
   /// - Throws: `InferenceError.impossible` if the plan contradicts itself.
   public init(_ plan: CompressionPlan, model: OpenModel, job: Job) throws {
@@ -41,6 +45,16 @@ public final class CompressionJob {
     self.job = job
     self.model = model
     self.plan = plan
+    let selected = Set(try plan.layers?.indices(in: model.layers.map(\.name)) ?? Array(model.layers.indices))
+    let lastBlock = selected.map { model.layers[$0].blockIndex }.max() ?? 0
+    selectedBlocks = Set(selected.map { model.layers[$0].blockIndex })
+    levels = Dictionary(
+      uniqueKeysWithValues: model.layers.enumerated().map { place, layer in
+        (
+          layer.index,
+          plan.levels(isSelected: selected.contains(place), block: layer.blockIndex, lastBlock: lastBlock)
+        )
+      })
     var methods: [QuantizationMethod: MethodRecord] = [:]
     for level in plan.levels where methods[level.method] == nil {
       methods[level.method] = try job.store.write { try $0.store(method: level.method.record) }
@@ -54,9 +68,13 @@ public final class CompressionJob {
     if plan.needsHessians, let data = plan.data {
       let sequences = try job.store.read { try $0.sequences(ofList: data.sequenceListID) }
       try model.check(sequences)
-      stream = ActivationStream(
+      // Beside the catalog, where there must be room for variants anyway.
+      let folder = URL(fileURLWithPath: job.store.path).deletingLastPathComponent()
+      stream = try ActivationStream(
         model: model.network, weights: model.weights, sequences: sequences.map(\.tokenIDs),
-        threadCount: job.threadCount, work: work, cancellation: job.cancellation)
+        threadCount: job.threadCount, work: work, cancellation: job.cancellation,
+        place: model.memory.keepsStreams ? .memory : .disk(folder: folder),
+        chunkSequenceCount: model.memory.calibrationChunkSequenceCount)
     } else {
       stream = nil
     }
@@ -66,19 +84,28 @@ public final class CompressionJob {
   ///
   /// - Throws: `InferenceError`; what was committed before stays.
   public func run() throws -> Outcome {
-    let levelCount = max(plan.levels.count, 1)
-    let total = model.layers.count * levelCount
-    for block in 0..<model.record.blockCount {
+    // A layer that is only measured counts as one piece of work.
+    func pieces(_ layer: LayerRecord) -> Int { max(levels(layer).count, plan.calibrates ? 1 : 0) }
+    let blocks = (0..<model.record.blockCount).filter { block in
+      selectedBlocks.contains(block) || model.layers.contains { $0.blockIndex == block && !levels($0).isEmpty }
+    }
+    let total = model.layers.filter { blocks.contains($0.blockIndex) }.reduce(0) { $0 + pieces($1) }
+    var before = 0
+    for block in blocks {
       try job.cancellation.check()
       let layers = model.layers.filter { $0.blockIndex == block }
-      report(block * layers.count * levelCount, total)
+      report(before, total)
       let hessians = try statistics(ofBlock: block)
-      try build(layers, hessians) { done in self.report(block * layers.count * levelCount + done, total) }
+      let start = before
+      try build(layers, hessians) { done in self.report(start + done, total) }
+      before += layers.reduce(0) { $0 + pieces($1) }
     }
     report(total, total)
     try job.write(durable: true) { try $0.dropCalibrationStreams() }
     return outcome
   }
+
+  private func levels(_ layer: LayerRecord) -> [CompressionPlan.Level] { levels[layer.index] ?? [] }
 
   private func report(_ done: Int, _ total: Int) {
     let phase = plan.method == nil ? "calibrating" : plan.needsHessians ? "calibrating and building" : "building"
@@ -104,7 +131,7 @@ public final class CompressionJob {
     let layers = model.layers.filter { $0.blockIndex == block }
     let missing = try layers.contains { layer in
       guard let site = sites.firstIndex(where: { $0.name == layer.siteName }) else { return true }
-      return try plan.levels.contains { try storedVariant(layer, $0, statisticKey: keys[site]) == nil }
+      return try levels(layer).contains { try storedVariant(layer, $0, statisticKey: keys[site]) == nil }
     }
     let keepsMatrix = plan.keeps == .all
     let isComplete = known.allSatisfy { $0 != nil && (!(keepsMatrix && plan.calibrates) || $0?.matrixBlobID != nil) }
@@ -172,15 +199,15 @@ public final class CompressionJob {
 
   /// Seconds of work between two keepings of the streams, each of which costs a tenth of a second for 24 MB.
   private static let keepingInterval = 3.0
-  /// Streams above this many bytes are not kept: they would be copied in memory beside the work.
-  private static let largestKeptByteCount = 1 << 30
 
   /// Keeps the streams if the last time is long ago.
   private func keep(_ stream: ActivationStream, _ data: DataSetRecord) throws {
-    guard Date().timeIntervalSince(streamsKeptAt) > Self.keepingInterval, stream.byteCount <= Self.largestKeptByteCount,
+    guard Date().timeIntervalSince(streamsKeptAt) > Self.keepingInterval,
+      stream.byteCount <= model.memory.largestKeptStreamByteCount,
       let key = streamKey(stream.blockIndex, data)
     else { return }
-    try job.write { tx in try tx.store(calibrationStream: stream.bytes, recipeKey: key, numericsID: job.numericsID) }
+    let bytes = try stream.bytes
+    try job.write { tx in try tx.store(calibrationStream: bytes, recipeKey: key, numericsID: job.numericsID) }
     streamsKeptAt = Date()
   }
 
@@ -189,7 +216,7 @@ public final class CompressionJob {
       guard let key = streamKey(candidate, data),
         let bytes = try job.store.read({ try $0.calibrationStream(recipeKey: key, numericsID: job.numericsID) })
       else { continue }
-      if stream.restore(bytes, blockIndex: candidate) { return }
+      if try stream.restore(bytes, blockIndex: candidate) { return }
     }
   }
 
@@ -245,7 +272,7 @@ public final class CompressionJob {
     for layer in layers {
       let key = hessians[layer.siteName]?.record.recipeKey
       var missing: [CompressionPlan.Level] = []
-      for level in plan.levels {
+      for level in levels(layer) {
         if let variant = try storedVariant(layer, level, statisticKey: key) {
           outcome.foundVariantCount += 1
           finished += 1
@@ -330,24 +357,33 @@ public final class CompressionJob {
 
 /// Hessian factors of one block: one serves all levels, and all layers of a site without zero columns of their own.
 ///
-/// `@unchecked Sendable`: `lock` guards the list. Two threads may factor the same site at once; that is rare and harmless.
+/// `@unchecked Sendable`: `lock` guards the lists. A site is factored by one thread, the others wait for it: they would do
+/// the same work in twice the memory.
 private final class FactorCache: @unchecked Sendable {
   private let lock = NSLock()
   private var factors: [(site: String, factor: HessianFactor)] = []
+  private var siteLocks: [String: NSLock] = [:]
 
   func factor(site: String, hessian: Matrix, weight: Matrix, parameters: QuantizationParameters) throws -> HessianFactor
   {
-    let known = lock.withLock {
-      factors.first {
-        $0.site == site && $0.factor.activationOrder == parameters.activationOrder
-          && $0.factor.dampingFraction == parameters.dampingFraction && $0.factor.serves(weight)
-      }
+    let siteLock = lock.withLock {
+      let siteLock = siteLocks[site] ?? NSLock()
+      siteLocks[site] = siteLock
+      return siteLock
     }
-    if let known { return known.factor }
-    let factor = try HessianFactor(
-      hessian: hessian, zeroColumns: HessianFactor.zeroColumns(of: weight), dampingFraction: parameters.dampingFraction,
-      activationOrder: parameters.activationOrder)
-    lock.withLock { factors.append((site, factor)) }
-    return factor
+    return try siteLock.withLock {
+      let known = lock.withLock {
+        factors.first {
+          $0.site == site && $0.factor.activationOrder == parameters.activationOrder
+            && $0.factor.dampingFraction == parameters.dampingFraction && $0.factor.serves(weight)
+        }
+      }
+      if let known { return known.factor }
+      let factor = try HessianFactor(
+        hessian: hessian, zeroColumns: HessianFactor.zeroColumns(of: weight),
+        dampingFraction: parameters.dampingFraction, activationOrder: parameters.activationOrder)
+      lock.withLock { factors.append((site, factor)) }
+      return factor
+    }
   }
 }

@@ -24,6 +24,10 @@ public struct CompressionPlan: Sendable {
   public var method: QuantizationMethod?
   /// Their bit-widths.
   public var bits: [Int]
+  /// The layers that get variants, or for a calibration those whose inputs are measured; nil: all.
+  ///
+  /// It limits the work and changes no key: earlier blocks are treated as `upstream` says in any case.
+  public var layers: LayerSelection?
 
   /// All fields.
   public init(
@@ -53,8 +57,19 @@ public struct CompressionPlan: Sendable {
     return wanted.enumerated().filter { !wanted[..<$0.offset].contains($0.element) }.map(\.element)
   }
 
+  /// The levels that a layer of block `block` needs.
+  ///
+  /// - Parameters:
+  ///   - isSelected: whether the layer is one of `layers`.
+  ///   - lastBlock: the last block with a layer of `layers`.
+  func levels(isSelected: Bool, block: Int, lastBlock: Int) -> [Level] {
+    if isSelected { return levels }
+    guard block < lastBlock, needsHessians, case .quantized(let method, let bits) = upstream else { return [] }
+    return [Level(method: method, bits: bits)]
+  }
+
   /// Whether Hessians are needed at all.
-  var needsHessians: Bool { calibrates || method?.algorithm == .gptq }
+  public var needsHessians: Bool { calibrates || method?.algorithm == .gptq }
 }
 
 /// Keys of computed artefacts: what was asked, spelled out.

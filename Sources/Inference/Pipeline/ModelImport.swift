@@ -74,13 +74,18 @@ public enum ModelImport {
     do {
       return SHA256.digest(of: try Data(contentsOf: url))
     } catch {
-      throw InferenceError.inputOutput(path: url.path, detail: "cannot be read: \(error.localizedDescription)")
+      throw InferenceError.reading(url.path, error)
     }
   }
 
   /// Names, sizes and modification times of the files a model consists of.
   static func fingerprint(of folder: URL) throws -> String {
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    } catch {
+      throw InferenceError.reading(folder.path, error)
+    }
     return try names.filter { $0 == "config.json" || $0.hasSuffix(".safetensors") || $0.hasSuffix(".index.json") }
       .sorted()
       .map { name in

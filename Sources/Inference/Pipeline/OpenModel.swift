@@ -18,10 +18,12 @@ public final class OpenModel: Sendable {
   ///
   /// - Parameters:
   ///   - longestSequence: in tokens.
-  ///   - memoryLimit: bytes; nil: three quarters of the machine's memory.
+  ///   - memoryLimit: bytes; nil: three quarters of what is free.
+  ///   - purpose: what it is opened for.
   /// - Throws: `InferenceError`; `.impossible` if the memory limit is too small, with the least that works.
   public init(
-    _ record: ModelRecord, store: CatalogStore, longestSequence: Int, threadCount: Int, memoryLimit: Int64?
+    _ record: ModelRecord, store: CatalogStore, longestSequence: Int, threadCount: Int, memoryLimit: Int64?,
+    purpose: ModelPurpose = .evaluation
   ) throws {
     self.record = record
     let (layers, sites, source) = try store.read { tx in
@@ -43,17 +45,21 @@ public final class OpenModel: Sendable {
           + "not \(longestSequence)")
     }
     let network = try LanguageModelFactory.open(checkpoint, longestSequence: longestSequence)
-    memory = try MemoryPlan(
-      model: network, longestSequence: longestSequence, threadCount: threadCount, limit: memoryLimit)
+    let memory = try MemoryPlan(
+      model: network, checkpointByteCount: checkpoint.tensors.reduce(0) { $0 + $1.byteCount },
+      longestSequence: longestSequence, threadCount: threadCount, limit: memoryLimit, purpose: purpose)
+    self.memory = memory
     self.network = network
+    let packed = PackedCache(capacity: memory.packedCacheByteCount) { id in
+      try store.read { tx in try tx.blob(try tx.variant(id: id).blobID) }
+    }
     weights = WeightCache(capacity: memory.weightCacheByteCount) { index, choice in
       switch choice {
       case .dense:
         let layer = network.layers[index]
         return try checkpoint.matrix(layer.tensorName, rows: layer.outputCount, columns: layer.inputCount)
       case .variant(let id):
-        let packed = try store.read { tx in try tx.blob(try tx.variant(id: id).blobID) }
-        return try WeightPacking.unpack(packed)
+        return try WeightPacking.unpack(try packed.bytes(ofVariant: id))
       }
     }
     self.longestSequence = longestSequence
@@ -78,34 +84,23 @@ public final class OpenModel: Sendable {
   }
 }
 
-/// How a memory limit is spent.
-struct MemoryPlan: Sendable {
-  /// Bytes for unpacked weights.
-  let weightCacheByteCount: Int
-  /// Bytes for the dense model's last hidden states.
-  let teacherByteCount: Int
+/// Packed variants in memory, the least recently used given up first.
+///
+/// `@unchecked Sendable`: `lock` guards the cache; loading happens outside of it.
+private final class PackedCache: @unchecked Sendable {
+  private let lock = NSLock()
+  private let load: @Sendable (Int64) throws -> [UInt8]
+  private var variants: RecentlyUsed<Int64, [UInt8]>
 
-  /// - Parameter limit: bytes; nil: three quarters of the machine's memory.
-  /// - Throws: `InferenceError.impossible` with the least that works.
-  init(model: any LanguageModel, longestSequence: Int, threadCount: Int, limit: Int64?) throws {
-    let machine = Int(clamping: ProcessInfo.processInfo.physicalMemory)
-    let limit = limit.map { Int(clamping: $0) } ?? machine / 4 * 3
-    let layerBytes = model.layers.map { $0.outputCount * $0.inputCount * 4 }
-    let widest = model.layers.map { max($0.outputCount, $0.inputCount) }.max() ?? 0
-    let blockBytes = layerBytes.reduce(0, +) / max(model.blockCount, 1)
-    // A thread holds a block's inputs and outputs, a strip of logits, and the teacher's row probabilities of a sequence.
-    let activations = longestSequence * (6 * model.hiddenSize + 3 * widest) * 4
-    let logits =
-      longestSequence * model.vocabularySize * 4 + FitnessSums.stripRowCount(vocabularySize: model.vocabularySize)
-      * model.vocabularySize * 4
-    let perThread = activations + logits + blockBytes
-    let base = model.residentByteCount + threadCount * perThread + (64 << 20)
-    guard limit >= base else {
-      throw InferenceError.impossible(
-        detail: "--memory \(limit / (1 << 20))M is too little for this model at \(longestSequence) tokens and "
-          + "\(threadCount) threads; the least is \(base / (1 << 20) + 1)M")
-    }
-    weightCacheByteCount = (limit - base) / 4 * 3
-    teacherByteCount = (limit - base) / 4
+  init(capacity: Int, load: @escaping @Sendable (Int64) throws -> [UInt8]) {
+    variants = RecentlyUsed(capacity: capacity)
+    self.load = load
+  }
+
+  func bytes(ofVariant id: Int64) throws -> [UInt8] {
+    if let bytes = lock.withLock({ variants.value(id) }) { return bytes }
+    let bytes = try load(id)
+    lock.withLock { variants.insert(bytes, byteCount: bytes.count, for: id) }
+    return bytes
   }
 }

@@ -165,13 +165,17 @@ public struct TextSequences: Sendable {
   }
 
   private static func bytes(_ file: URL) throws -> [UInt8] {
-    guard FileManager.default.fileExists(atPath: file.path) else {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder) else {
       throw InferenceError.missingInput(path: file.path, reason: "no such file")
+    }
+    guard !isFolder.boolValue else {
+      throw InferenceError.missingInput(path: file.path, reason: "this is a folder; give text files")
     }
     do {
       return [UInt8](try Data(contentsOf: file))
     } catch {
-      throw InferenceError.inputOutput(path: file.path, detail: "cannot be read: \(error.localizedDescription)")
+      throw InferenceError.reading(file.path, error)
     }
   }
 
@@ -189,7 +193,7 @@ public struct TextSequences: Sendable {
     return (max(low - 3, 0)...high).last { String(validating: bytes[..<$0], as: UTF8.self) != nil } ?? low
   }
 
-  private static func beginningToken(of checkpoint: Checkpoint) throws -> Int32? {
+  static func beginningToken(of checkpoint: Checkpoint) throws -> Int32? {
     let url = checkpoint.directory.appendingPathComponent("config.json")
     let object = try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any]
     return (object?["bos_token_id"] as? Int).flatMap { Int32(exactly: $0) }

@@ -49,13 +49,18 @@ struct AutoCommand: Command {
         "calibration \(sets.calibration.sequenceCount) × \(sequenceLength) tokens, "
           + "validation \(sets.validation.sequenceCount) × \(sequenceLength); tails left out: "
           + "\(sets.calibration.droppedTokenCount) and \(sets.validation.droppedTokenCount) tokens", job)
-      let open = try OpenModel(
-        model, store: job.store, longestSequence: sequenceLength, threadCount: job.threadCount,
-        memoryLimit: resources.memory?.bytes)
+      func open(_ purpose: ModelPurpose) throws -> OpenModel {
+        try OpenModel(
+          model, store: job.store, longestSequence: sequenceLength, threadCount: job.threadCount,
+          memoryLimit: resources.memory?.bytes, purpose: purpose)
+      }
       let plan = CompressionPlan(
         data: sets.calibration, upstream: upstream, keeps: calibration.keeps, calibrates: true,
         method: QuantizationMethod(.gptq, parameters: quantization.parameters), bits: quantization.bits.values)
-      let built = try CompressionJob(plan, model: open, job: job).run()
+      // Opened for each purpose anew: the caches of one are of no use to the other.
+      let built = try CompressionJob(
+        plan, model: open(.compression(calibrationTokenCount: sets.calibration.tokenCount)), job: job
+      ).run()
       stage(
         "\(HumanFormat.count(Int64(built.builtVariantCount))) variants built with GPTQ, "
           + "\(HumanFormat.count(Int64(built.foundVariantCount))) found in the catalog", job)
@@ -63,7 +68,7 @@ struct AutoCommand: Command {
         method: "gptq", bits: quantization.bits.values, tokenCount: sets.calibration.tokenCount)
       let run = try SearchRun(
         recipe, name: nil, calibration: sets.calibration, validation: sets.validation,
-        evaluator: CatalogEvaluator(model: open, job: job), job: job)
+        evaluator: CatalogEvaluator(model: open(.evaluation), job: job), job: job)
       let report = try RunReport.complete(run, job: job)
       stage("\(run.record.name): \(recipe.generations) generations of \(recipe.offspring) offspring", job)
       return report

@@ -15,6 +15,7 @@ struct BuildCommand: Command {
   @Option("--data", "NAME", "Calibration data; may be left out if there is only one data set or one was calibrated on.")
   var data: String?
   let calibration = CalibrationOptions()
+  let layers = LayerOptions()
   let resources = ResourceOptions()
   let dryRun = DryRunOption()
   let output = OutputOptions()
@@ -22,7 +23,8 @@ struct BuildCommand: Command {
 
   func run(in context: CommandContext) throws {
     let request = CompressionRequest(
-      command: Self.name, catalog: catalog, model: model, data: data, calibration: calibration, resources: resources,
+      command: Self.name, catalog: catalog, model: model, data: data, calibration: calibration, layers: layers,
+      resources: resources,
       isQuiet: progress.quiet)
     try request.run(
       calibrates: false, method: QuantizationMethod(method, parameters: quantization.parameters),

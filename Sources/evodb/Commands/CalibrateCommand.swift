@@ -14,6 +14,7 @@ struct CalibrateCommand: Command {
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
   @Option("--data", "NAME", "Which data set; may be left out if there is only one.") var data: String?
   let calibration = CalibrationOptions()
+  let layers = LayerOptions()
   let resources = ResourceOptions()
   let dryRun = DryRunOption()
   let output = OutputOptions()
@@ -21,7 +22,8 @@ struct CalibrateCommand: Command {
 
   func run(in context: CommandContext) throws {
     let request = CompressionRequest(
-      command: Self.name, catalog: catalog, model: model, data: data, calibration: calibration, resources: resources,
+      command: Self.name, catalog: catalog, model: model, data: data, calibration: calibration, layers: layers,
+      resources: resources,
       isQuiet: progress.quiet)
     try request.run(
       calibrates: true, method: nil, bits: [], isDryRun: dryRun.isDryRun, format: output.format, in: context)

@@ -21,9 +21,12 @@ struct CatalogSession {
 
   /// Works as the one writer.
   ///
-  /// - Parameter creating: whether a missing file is made.
+  /// - Parameters:
+  ///   - creating: whether a missing file is made.
+  ///   - advice: how to go on after a stop.
   func write<T>(
-    _ command: String, creating: Bool = false, resources: ResourceOptions? = nil, _ body: (Job) throws -> T
+    _ command: String, creating: Bool = false, resources: ResourceOptions? = nil, advice: String = resumeAdvice,
+    _ body: (Job) throws -> T
   ) throws -> T {
     let isNew = creating && !FileManager.default.fileExists(atPath: path)
     let store = try CatalogStore(path: path, mode: isNew ? .create : .write, command: command)
@@ -46,7 +49,7 @@ struct CatalogSession {
       phases.finish()
       // The job's end is a courtesy to readers; the error itself matters more than a failure to note it.
       try? job.finish(code == .tryAgain ? .interrupted : .failed, message: "\(error)")
-      if code == .tryAgain, !isQuiet { context.note("evodb: everything so far is in \(path); \(Self.resumeAdvice)") }
+      if code == .tryAgain, !isQuiet { context.note("evodb: everything so far is in \(path); \(advice)") }
       throw error
     }
   }

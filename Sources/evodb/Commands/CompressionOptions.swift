@@ -48,6 +48,27 @@ struct CalibrationOptions: ArgumentGroup {
   }
 }
 
+/// The option of every verb that works on some layers only.
+struct LayerOptions: ArgumentGroup {
+  @Option(
+    "--layers", "REGEX",
+    "Layers to compress, by a regular expression found in their names; others stay dense [default: all].")
+  var pattern: String?
+
+  /// The selected layers; nil: all.
+  ///
+  /// - Throws: `UsageError`.
+  var selection: LayerSelection? {
+    get throws {
+      do {
+        return try pattern.map { try LayerSelection(pattern: $0) }
+      } catch let error as InferenceError {
+        throw UsageError("--layers: \(error)")
+      }
+    }
+  }
+}
+
 extension QuantizationParameters.ScaleType: ArgumentChoice {}
 extension KeptStatistics: ArgumentChoice {}
 extension QuantizationMethod.Algorithm: ArgumentChoice {}

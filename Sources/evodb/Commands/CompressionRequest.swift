@@ -9,6 +9,7 @@ struct CompressionRequest {
   let model: String?
   let data: String?
   let calibration: CalibrationOptions
+  let layers: LayerOptions
   let resources: ResourceOptions
   let isQuiet: Bool
 
@@ -18,14 +19,14 @@ struct CompressionRequest {
   ) throws {
     let session = CatalogSession(context: context, path: catalog, isQuiet: isQuiet)
     let upstream = try calibration.treatment
+    let selection = try layers.selection
     func plan(_ tx: CatalogTransaction) throws -> (ModelRecord, CompressionPlan) {
       let needsData = calibrates || method?.algorithm == .gptq
-      return (
-        try tx.model(model),
-        CompressionPlan(
-          data: needsData ? try dataSet(tx) : nil, upstream: upstream, keeps: calibration.keeps,
-          calibrates: calibrates, method: method, bits: bits)
-      )
+      var plan = CompressionPlan(
+        data: needsData ? try dataSet(tx) : nil, upstream: upstream, keeps: calibration.keeps,
+        calibrates: calibrates, method: method, bits: bits)
+      plan.layers = selection
+      return (try tx.model(model), plan)
     }
     if isDryRun {
       let estimate = try session.read { store in
@@ -50,7 +51,8 @@ struct CompressionRequest {
       }
       let open = try OpenModel(
         record, store: job.store, longestSequence: length, threadCount: job.threadCount,
-        memoryLimit: resources.memory?.bytes)
+        memoryLimit: resources.memory?.bytes,
+        purpose: .compression(calibrationTokenCount: plan.needsHessians ? plan.data?.tokenCount ?? 0 : 0))
       return (try CompressionJob(plan, model: open, job: job).run(), job.record.work)
     }
     var result = ResultObject()

@@ -5,41 +5,74 @@ import Inference
 /// `evodb data`.
 struct DataCommand: Command {
   static let name = "data"
-  static let abstract = "Cut texts into the sequences of a data set."
+  static let abstract = "Make a data set: cut texts into sequences, or sample them from a model."
   static let discussion = """
     As the reference does, the whole text is tokenised without special tokens and cut consecutively; the incomplete tail \
     is left out and its size printed.
+
+    --generate samples the sequences from the model itself, for models whose training data nobody has (self-calibration, \
+    Williams et al. 2024). Each begins with the model's beginning-of-sequence token, or, if its config.json names none, \
+    with one drawn uniformly from the vocabulary. Equal seeds give equal data on equal arithmetic, whatever --threads and \
+    --memory are. A stopped generation starts again from its first token.
     """
   static let examples = [
     "evodb data my.evodb wiki wiki.txt --sequence-length 2048 --tokens 524288",
     "evodb data my.evodb ids --token-ids ids.safetensors",
+    "evodb data my.evodb own --generate --tokens 65536 --sequence-length 256 --seed 0",
   ]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
   @Positional("NAME", "What to call the data set.", rule: .notEmpty) var dataName: String
   @Positional("TEXT_FILE", "UTF-8 text files.") var files: [String]
-  @Option("--model", "MODEL", "Whose tokenizer to use; may be left out if there is only one model.") var model: String?
+  @Option("--model", "MODEL", "Whose tokenizer to use, or which to sample from; may be left out if there is only one.")
+  var model: String?
   @Option("--sequence-length", "N", "Tokens of a sequence.", rule: .atLeast(2)) var sequenceLength: Int = 256
-  @Option("--tokens", "N", "Tokens to take at most [default: all].", rule: .atLeast(2)) var tokenLimit: Int?
+  @Option("--tokens", "N", "Tokens to take at most [default: all], or to sample.", rule: .atLeast(2))
+  var tokenLimit: Int?
   @Option("--bos", "WHERE", "Beginning-of-sequence tokens: none, or at the head of each-sequence.")
   var beginning: TextSequences.BeginningOfSequence = .none
   @Option("--documents", "HOW", "Several files: join them to one text, or cut each for itself (separate).")
   var documents: TextSequences.Documents = .join
   @Option("--token-ids", "FILE", "Take ready ids instead of text: a safetensors file with input_ids [n, t].")
   var tokenIDs: String?
+  @Flag("--generate", "Sample the sequences from the model instead of reading text.") var generates: Bool
+  @Option("--seed", "N", "Of --generate [default: 0].") var seed: UInt64?
+  @Option("--temperature", "T", "What --generate divides logits by [default: 1].", rule: .above(0))
+  var temperature: Double?
+  @Option(
+    "--top-p", "P", "Draw from the likeliest tokens with this probability together (--generate) [default: 1].",
+    rule: .above(0, upTo: 1))
+  var topP: Double?
+  let resources = ResourceOptions()
   let output = OutputOptions()
   let progress = ProgressOptions()
 
   func validate() throws {
-    guard (tokenIDs == nil) != files.isEmpty else {
-      throw UsageError("give either text files or --token-ids FILE")
+    guard [!files.isEmpty, tokenIDs != nil, generates].count(where: { $0 }) == 1 else {
+      throw UsageError("give either text files, or --token-ids FILE, or --generate")
+    }
+    if generates {
+      guard tokenLimit != nil else { throw UsageError("--generate needs --tokens N: how many to sample") }
+    } else {
+      let given = [
+        ("--seed", seed != nil), ("--temperature", temperature != nil), ("--top-p", topP != nil),
+        ("--threads", resources.threads != nil), ("--memory", resources.memory != nil),
+      ]
+      if let stray = given.first(where: { $0.1 }) { throw UsageError("\(stray.0) is an option of --generate") }
     }
   }
 
   func run(in context: CommandContext) throws {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
-    let stored = try session.write(Self.name) { job in
+    let advice = generates ? "the same command starts again from the first token" : CatalogSession.resumeAdvice
+    let stored = try session.write(Self.name, resources: resources, advice: advice) { job in
       let record = try job.store.read { try $0.model(model) }
+      if generates {
+        let generation = SelfGeneratedSequences(
+          sequenceLength: sequenceLength, tokenCount: tokenLimit ?? 0,
+          sampler: try TokenSampler(temperature: temperature ?? 1, topP: topP ?? 1), seed: seed ?? 0)
+        return try generation.store(as: dataName, model: record, memoryLimit: resources.memory?.bytes, job: job)
+      }
       if let tokenIDs {
         return try TextSequences.store(tokenIDs: URL(fileURLWithPath: tokenIDs), as: dataName, model: record, job: job)
       }

@@ -34,6 +34,7 @@ extension InferenceError: ExitCodeProviding {
     case .invalidData, .unsupported: return .badData
     case .impossible: return .impossible
     case .inputOutput: return .inputOutput
+    case .notPermitted: return .permission
     case .interrupted: return .tryAgain
     }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Inference
@@ -13,13 +14,12 @@ import Testing
   private static func rounded(_ weight: Float, _ id: Int64) -> Float { (weight * 10).rounded() / 10 }
 
   private func stream(
-    _ threadCount: Int, work: WorkCounter = WorkCounter(), cancellation: Cancellation = Cancellation()
-  )
-    -> ActivationStream
-  {
-    ActivationStream(
+    _ threadCount: Int, work: WorkCounter = WorkCounter(), cancellation: Cancellation = Cancellation(),
+    place: StreamStore.Place = .memory, chunk: Int = 16
+  ) throws -> ActivationStream {
+    try ActivationStream(
       model: golden.model, weights: golden.cache(Self.rounded), sequences: sequences, threadCount: threadCount,
-      work: work, cancellation: cancellation)
+      work: work, cancellation: cancellation, place: place, chunkSequenceCount: chunk)
   }
 
   /// Inputs of every site of every block, by the plain way: each block sees what `upstream` left, with its own dense
@@ -56,13 +56,13 @@ import Testing
   @Test(arguments: 1...3) func denseHessiansEqualAPlainComputation(_ threadCount: Int) throws {
     let inputs = try plainInputs(upstream: .dense)
     let work = WorkCounter()
-    let advancing = stream(threadCount, work: work)
+    let advancing = try stream(threadCount, work: work)
     for block in 0..<3 { try check(try advancing.hessians(advancing: true), block, inputs) }
     #expect(advancing.blockIndex == 3)
     let tokens = sequences.reduce(0) { $0 + $1.count }
     #expect(work.forwardBlockTokenCount == 3 * tokens, "the pass that calibrates also moves on")
     // Moving on with the dense weights is the same.
-    let moved = stream(threadCount)
+    let moved = try stream(threadCount)
     for block in 0..<3 {
       try check(try moved.hessians(advancing: false), block, inputs)
       #expect(moved.blockIndex == block)
@@ -73,7 +73,7 @@ import Testing
   @Test(arguments: [1, 3]) func laterBlocksSeeWhatCompressedOnesLeave(_ threadCount: Int) throws {
     let inputs = try plainInputs(upstream: .variant(1))
     let dense = try plainInputs(upstream: .dense)
-    let stream = stream(threadCount)
+    let stream = try stream(threadCount)
     for block in 0..<3 {
       try check(try stream.hessians(advancing: false), block, inputs)
       try stream.advance { _ in .variant(1) }
@@ -82,9 +82,28 @@ import Testing
     #expect(inputs[4]?.map(\.values) != dense[4]?.map(\.values))
   }
 
+  @Test func streamsOnDiskGiveTheSameBits() throws {
+    let folder = try TemporaryFolder()
+    let inMemory = try stream(2)
+    let onDisk = try stream(2, place: .disk(folder: folder.url), chunk: 2)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path).isEmpty, "the file has no name")
+    for _ in 0..<3 {
+      let expected = try inMemory.hessians(advancing: true)
+      let found = try onDisk.hessians(advancing: true)
+      for (site, hessian) in expected { #expect(found[site]?.values == hessian.values) }
+    }
+    #expect(try onDisk.bytes == inMemory.bytes)
+    let restored = try stream(1, place: .disk(folder: folder.url))
+    #expect(try restored.restore(inMemory.bytes, blockIndex: 3))
+    #expect(try restored.bytes == inMemory.bytes)
+    #expect(throws: InferenceError.self) {
+      _ = try stream(1, place: .disk(folder: folder.url.appendingPathComponent("nowhere")))
+    }
+  }
+
   @Test func cancellingStopsAndLeavesTheBlockWhereItWas() throws {
     let cancellation = Cancellation()
-    let stream = stream(2, cancellation: cancellation)
+    let stream = try stream(2, cancellation: cancellation)
     cancellation.request()
     #expect(throws: InferenceError.interrupted) { _ = try stream.hessians(advancing: true) }
     #expect(throws: InferenceError.interrupted) { try stream.advance { _ in .dense } }

@@ -58,7 +58,8 @@ import Testing
   private func plainSums(_ candidates: [LayerChoices]) throws -> [[[Measure: Double?]]] {
     let weights = golden.cache(Self.change)
     return try sequences.map { tokenIDs in
-      let teacher = FitnessSums.logProbabilities(hidden: try golden.hidden(tokenIDs), model: golden.model)
+      let teacher = FitnessSums.Teacher.whole(
+        FitnessSums.logProbabilities(hidden: try golden.hidden(tokenIDs), model: golden.model))
       return try candidates.map { candidate in
         FitnessSums.sums(
           hidden: try golden.hidden(tokenIDs, candidate, weights: weights), tokenIDs: tokenIDs, teacher: teacher,

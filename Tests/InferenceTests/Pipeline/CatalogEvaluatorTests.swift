@@ -77,7 +77,8 @@ import Testing
         dropped: Set(assignment.droppedSubblocks.compactMap { Subblock(name: $0) }))
       let isDense = choices == .dense(layerCount: 21)
       return try sequences.map { sequence in
-        let teacher = FitnessSums.logProbabilities(hidden: try golden.hidden(sequence.tokenIDs), model: golden.model)
+        let teacher = FitnessSums.Teacher.whole(
+          FitnessSums.logProbabilities(hidden: try golden.hidden(sequence.tokenIDs), model: golden.model))
         let sums = FitnessSums.sums(
           hidden: try golden.hidden(sequence.tokenIDs, choices, weights: model.weights), tokenIDs: sequence.tokenIDs,
           teacher: teacher, measures: Self.measures, model: golden.model)
