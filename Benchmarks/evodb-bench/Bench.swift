@@ -10,6 +10,8 @@ struct Bench {
 
   /// Measures and prints all wanted sections.
   func run() throws {
+    let large = LargeRun(options: options, threadCount: threadCount)
+    if let step = options.largeStep { return try large.run(step) }
     var report = BenchReport(isJSON: options.isJSON)
     let blas = BLAS.identity
     report.note(
@@ -18,6 +20,10 @@ struct Bench {
       those of this machine at this moment: whatever else runs on it makes them longer, so kernels are the best, \
       evaluations the best or the median of several runs.
       """)
+    if options.isLarge {
+      report.add(try large.section())
+      return try report.finish()
+    }
     let wanted = Set(options.sections)
     let peak = ProductPeak.measure(threadCount: threadCount)
     if wanted.contains(.peak), !wanted.contains(.forward) { report.add(peak.section) }
@@ -25,6 +31,7 @@ struct Bench {
       try measureExample(wanted, peak: peak, &report)
     }
     if wanted.contains(.kernels) { report.add(try KernelTimes.section()) }
+    if wanted.contains(.tokenizers) { report.add(try TokenizerTimes.section(example: options.example)) }
     try report.finish()
   }
 

@@ -1,0 +1,102 @@
+import Catalog
+import Foundation
+import Inference
+
+/// One step of the work on the large model, done by a process of its own so that its peak memory can be told.
+enum LargeStep: String, CaseIterable {
+  case `import`, calibrate, build, evaluate
+
+  /// What a step says about itself.
+  struct Outcome: Codable {
+    var seconds: Double
+    var peakByteCount: Int
+    /// GFLOP/s of the dense forward pass; only of `evaluate`.
+    var forwardRate: Double?
+    /// GFLOP/s of plain products right before and after it.
+    var peakRate: Double?
+  }
+
+  /// Does the step in `folder`, which holds the model and the catalog.
+  func run(model: LargeModel, folder: URL, threadCount: Int, memoryLimit: Int64?) throws -> Outcome {
+    let path = folder.appendingPathComponent("large.evodb").path
+    let isNew = !FileManager.default.fileExists(atPath: path)
+    let store = try CatalogStore(path: path, mode: isNew ? .create : .write, command: "bench")
+    defer { store.close() }
+    let job = try Job(
+      store: store, command: "bench", version: "bench", threadCount: threadCount, cancellation: Cancellation())
+    let (seconds, rates) = try Stopwatch.time { () throws -> (forward: Double, peak: Double)? in
+      switch self {
+      case .import:
+        try importModel(model, folder, job)
+        return nil
+      case .calibrate:
+        try compress(job, method: nil, memoryLimit)
+        return nil
+      case .build:
+        try compress(job, method: QuantizationMethod(.gptq), memoryLimit)
+        return nil
+      case .evaluate: return try evaluate(job, memoryLimit)
+      }
+    }
+    return Outcome(
+      seconds: seconds, peakByteCount: ResourceUse.peakMemoryByteCount, forwardRate: rates?.forward,
+      peakRate: rates?.peak)
+  }
+
+  private func importModel(_ model: LargeModel, _ folder: URL, _ job: Job) throws {
+    let record = try ModelImport.run(folder: model.folder, name: "large", job: job)
+    let count = LargeModel.sequenceLength
+    var state: UInt64 = 7
+    let ids = (0..<count).map { _ -> Int32 in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int32(state >> 33) % Int32(LargeModel.vocabularySize)
+    }
+    let header = #"{"input_ids":{"dtype":"I32","shape":[1,\#(count)],"data_offsets":[0,\#(4 * count)]}}"#
+    var bytes = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) } + Data(header.utf8)
+    bytes += ids.withUnsafeBytes { Data($0) }
+    let file = folder.appendingPathComponent("tokens.safetensors")
+    try bytes.write(to: file)
+    _ = try TextSequences.store(tokenIDs: file, as: "tokens", model: record, job: job)
+  }
+
+  private func compress(_ job: Job, method: QuantizationMethod?, _ memoryLimit: Int64?) throws {
+    let data = try job.store.read { try $0.dataSet(nil) }
+    // Calibration of all blocks; levels of the first.
+    var plan = CompressionPlan(
+      data: data, upstream: .dense, keeps: .all, calibrates: method == nil, method: method, bits: [2, 3, 4, 5, 6])
+    if method != nil { plan.layers = try LayerSelection(pattern: #"^model\.layers\.0\."#) }
+    let open = try OpenModel(
+      try job.store.read { try $0.model(nil) }, store: job.store, longestSequence: LargeModel.sequenceLength,
+      threadCount: job.threadCount, memoryLimit: memoryLimit,
+      purpose: .compression(calibrationTokenCount: data.tokenCount))
+    _ = try CompressionJob(plan, model: open, job: job).run()
+  }
+
+  /// The dense model and a candidate whose first block has 3 bits, both on the one sequence.
+  private func evaluate(_ job: Job, _ memoryLimit: Int64?) throws -> (forward: Double, peak: Double) {
+    let model = try job.store.read { try $0.model(nil) }
+    let open = try OpenModel(
+      model, store: job.store, longestSequence: LargeModel.sequenceLength, threadCount: job.threadCount,
+      memoryLimit: memoryLimit)
+    let sequences = try job.store.read { try $0.sequences(ofList: try $0.dataSet(nil).sequenceListID) }
+    let assignment = try job.store.write { tx in
+      let layers = try tx.layers(ofModel: model.id)
+      let methods = Dictionary(uniqueKeysWithValues: try tx.methods().map { ($0.id, $0.digest) })
+      let variants = try layers.map { layer in
+        try tx.variants(ofWeight: layer.weightID).first { $0.level == "bits=3" && layer.blockIndex == 0 }
+      }
+      return try tx.store(assignmentOf: model, layers: layers, variants: variants, methods: methods, dropped: [])
+    }
+    let evaluator = CatalogEvaluator(model: open, job: job)
+    let before = ProductPeak.measure(threadCount: 1).oneThread
+    // The dense pass alone has no measures in it: linear layers and attention of one sequence, on one thread.
+    let dense = FitnessEvaluator(model: open.network, weights: open.weights, threadCount: 1)
+    let seconds = try Stopwatch.best(of: 2) {
+      try dense.teacherHiddenStates([sequences[0].tokenIDs], cancellation: Cancellation()) { _, _ in }
+    }
+    let after = ProductPeak.measure(threadCount: 1).oneThread
+    _ = try evaluator.observations(of: [assignment], on: sequences, measures: [.kl, .perplexity])
+    let work = ForwardWork(model: open.network, tokenCount: LargeModel.sequenceLength)
+    return ((work.linear + work.attention) / seconds * 1e-9, max(before, after))
+  }
+}
