@@ -155,7 +155,7 @@ CREATE INDEX data_set_by_content ON data_set (sequence_list_id);
 CREATE TABLE method (
   id INTEGER PRIMARY KEY, -- local
   digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of name, revision and parameters
-  name TEXT NOT NULL, -- gptq, rtn, …
+  name TEXT NOT NULL, -- gptq, rtn, sparsegpt, wanda, magnitude, …
   revision INTEGER NOT NULL, -- raised when results change beyond rounding
   parameters TEXT NOT NULL, -- all parameters with their values, JSON
   canonical TEXT NOT NULL, -- the bytes that digest is of: parameters at their default are left out
@@ -171,7 +171,7 @@ CREATE TABLE statistic (
   site_id INTEGER NOT NULL REFERENCES site (id), -- where
   sequence_list_id INTEGER NOT NULL REFERENCES sequence_list (id), -- calibration data
   upstream_method_id INTEGER REFERENCES method (id), -- how earlier blocks were compressed; NULL: dense
-  upstream_level TEXT, -- their level, e.g. bits=3; NULL: dense
+  upstream_level TEXT, -- their level: bits=3, sparsity=0.5, pattern=2:4; NULL: dense
   diagonal_blob_id INTEGER REFERENCES blob (id), -- float32 [width]; NULL: not kept
   matrix_blob_id INTEGER REFERENCES blob (id), -- float32 lower triangle, row by row; NULL: not kept
   numerics_id INTEGER NOT NULL REFERENCES numerics (id), -- what computed it
@@ -185,15 +185,15 @@ CREATE TABLE variant (
   content_key BLOB NOT NULL CHECK (length(content_key) = 32), -- what came out: SHA-256 of the packed bytes
   weight_id INTEGER NOT NULL REFERENCES weight (id), -- of which dense weight
   method_id INTEGER NOT NULL REFERENCES method (id), -- by which method
-  level TEXT NOT NULL, -- the physical level as text, e.g. bits=3: equal for equal settings
+  level TEXT NOT NULL, -- the physical level as text: bits=3, zeros=32768, pattern=2:4; equal for equal settings
   bits REAL, -- bits per weight of the codes; NULL: not a quantization
-  sparsity REAL CHECK (sparsity BETWEEN 0 AND 1), -- share of zeros; NULL: not a sparsification
+  sparsity REAL CHECK (sparsity BETWEEN 0 AND 1), -- share of pruned weights; NULL: not a sparsification
   statistic_recipe_key BLOB CHECK (length(statistic_recipe_key) = 32), -- calibration it rests on; NULL: needs none
   statistic_id INTEGER REFERENCES statistic (id), -- the realisation used; NULL: needs none
-  nmse REAL, -- relative layer error tr((W-Wc)H(W-Wc)')/tr(WHW'); NULL: no statistic
-  code_bits INTEGER NOT NULL, -- what counts under cost codes: bits x weights
+  nmse REAL, -- relative layer error tr((W-Wc)H(W-Wc)')/tr(WHW'); NULL: the Hessian was not there
+  code_bits INTEGER NOT NULL, -- what counts under cost codes: bits x weights, or kept weights x their bits in the checkpoint
   stored_bits INTEGER NOT NULL, -- what counts under cost stored: 8 x packed bytes
-  blob_id INTEGER NOT NULL REFERENCES blob (id), -- the packed codes, scales and zero points
+  blob_id INTEGER NOT NULL REFERENCES blob (id), -- the packed codes, scales and zero points, or bit mask and kept weights
   damping_used REAL, -- damping fraction that made the Hessian factor; NULL: none
   dead_input_count INTEGER NOT NULL, -- inputs that were always zero
   trouble TEXT, -- numerical trouble in words; NULL: none

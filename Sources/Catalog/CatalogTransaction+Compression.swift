@@ -31,16 +31,17 @@ extension CatalogTransaction {
     try connection.firstRow(
       """
       SELECT id, recipe_key, content_key, kind, revision, site_id, sequence_list_id, upstream_method_id, upstream_level,
-        matrix_blob_id, numerics_id
+        diagonal_blob_id, matrix_blob_id, numerics_id
       FROM statistic WHERE recipe_key = ? ORDER BY numerics_id <> ?, content_key LIMIT 1
       """, [.digest(recipeKey), .integer(numericsID)]
     ) { row in
       var record = StatisticRecord(
         recipeKey: try row.digest(1), contentKey: try row.digest(2), kind: row.text(3), revision: Int(row.integer(4)),
         siteID: row.integer(5), sequenceListID: row.integer(6), upstreamMethodID: row.optionalInteger(7),
-        upstreamLevel: row.optionalText(8), numericsID: row.integer(10))
+        upstreamLevel: row.optionalText(8), numericsID: row.integer(11))
       record.id = row.integer(0)
-      record.matrixBlobID = row.optionalInteger(9)
+      record.diagonalBlobID = row.optionalInteger(9)
+      record.matrixBlobID = row.optionalInteger(10)
       return record
     }
   }

@@ -45,6 +45,8 @@ public struct StatisticRecord: Equatable, Sendable {
   public var upstreamMethodID: Int64?
   /// Their level; nil: dense.
   public var upstreamLevel: String?
+  /// Local id of the kept diagonal; nil: not kept.
+  public var diagonalBlobID: Int64?
   /// Local id of the kept matrix; nil: not kept.
   public var matrixBlobID: Int64?
   /// Local id of what computed it.
@@ -89,11 +91,11 @@ public struct VariantRecord: Equatable, Sendable {
   public var weightID: Int64
   /// Local id of the method.
   public var methodID: Int64
-  /// The physical level as text, `bits=3`.
+  /// The physical level as text, `bits=3`, `zeros=32768` or `pattern=2:4`.
   public var level: String
-  /// Bits per weight of the codes.
+  /// Bits per weight of the codes; nil: not a quantization.
   public var bits: Double?
-  /// Share of zeros.
+  /// Share of pruned weights; nil: not a sparsification.
   public var sparsity: Double?
   /// Calibration it rests on.
   public var statisticRecipeKey: Digest?

@@ -23,7 +23,7 @@ public final class CompressionJob {
   private let job: Job
   private let model: OpenModel
   private let plan: CompressionPlan
-  private let methods: [QuantizationMethod: MethodRecord]
+  private let methods: [CompressionMethod: MethodRecord]
   private let upstream: (method: MethodRecord, level: String)?
   private let stream: ActivationStream?
   private let work = WorkCounter()
@@ -34,14 +34,14 @@ public final class CompressionJob {
   /// Blocks with a layer that is to be compressed or measured.
   private let selectedBlocks: Set<Int>
   /// By layer index.
-  private let levels: [Int: [CompressionPlan.Level]]
+  private let levels: [Int: [CompressionPlan.LayerLevel]]
 
   /// - Throws: `InferenceError.impossible` if the plan contradicts itself.
   public init(_ plan: CompressionPlan, model: OpenModel, job: Job) throws {
-    guard !plan.needsHessians || plan.data != nil else {
-      throw InferenceError.impossible(detail: "GPTQ needs calibration data")
+    guard !plan.needsStatistics || plan.data != nil else {
+      throw InferenceError.impossible(detail: "\(plan.method?.title ?? "a calibration") needs calibration data")
     }
-    for level in plan.levels { try level.method.parameters(bits: level.bits).validate() }
+    for stage in plan.stages { try stage.method.validate(stage.rule) }
     self.job = job
     self.model = model
     self.plan = plan
@@ -50,22 +50,17 @@ public final class CompressionJob {
     selectedBlocks = Set(selected.map { model.layers[$0].blockIndex })
     levels = Dictionary(
       uniqueKeysWithValues: model.layers.enumerated().map { place, layer in
-        (
-          layer.index,
-          plan.levels(isSelected: selected.contains(place), block: layer.blockIndex, lastBlock: lastBlock)
-        )
+        (layer.index, plan.levels(of: layer, isSelected: selected.contains(place), lastBlock: lastBlock))
       })
-    var methods: [QuantizationMethod: MethodRecord] = [:]
-    for level in plan.levels where methods[level.method] == nil {
-      methods[level.method] = try job.store.write { try $0.store(method: level.method.record) }
+    var methods: [CompressionMethod: MethodRecord] = [:]
+    for stage in plan.stages where methods[stage.method] == nil {
+      methods[stage.method] = try job.store.write { try $0.store(method: stage.method.record) }
     }
     self.methods = methods
-    if plan.needsHessians, case .quantized(let method, let bits) = plan.upstream, let record = methods[method] {
-      upstream = (record, QuantizationMethod.level(bits: bits))
-    } else {
-      upstream = nil
+    upstream = plan.upstreamStage.flatMap { stage in
+      methods[stage.method].map { (method: $0, level: stage.rule.description) }
     }
-    if plan.needsHessians, let data = plan.data {
+    if plan.needsStatistics, let data = plan.data {
       let sequences = try job.store.read { try $0.sequences(ofList: data.sequenceListID) }
       try model.check(sequences)
       // Beside the catalog, where there must be room for variants anyway.
@@ -95,9 +90,8 @@ public final class CompressionJob {
       try job.cancellation.check()
       let layers = model.layers.filter { $0.blockIndex == block }
       report(before, total)
-      let hessians = try statistics(ofBlock: block)
-      let start = before
-      try build(layers, hessians) { done in self.report(start + done, total) }
+      let statistics = try statistics(ofBlock: block)
+      try build(layers, statistics) { [before] done in self.report(before + done, total) }
       before += layers.reduce(0) { $0 + pieces($1) }
     }
     report(total, total)
@@ -105,23 +99,17 @@ public final class CompressionJob {
     return outcome
   }
 
-  private func levels(_ layer: LayerRecord) -> [CompressionPlan.Level] { levels[layer.index] ?? [] }
+  private func levels(_ layer: LayerRecord) -> [CompressionPlan.LayerLevel] { levels[layer.index] ?? [] }
 
   private func report(_ done: Int, _ total: Int) {
-    let phase = plan.method == nil ? "calibrating" : plan.needsHessians ? "calibrating and building" : "building"
+    let phase = plan.method == nil ? "calibrating" : plan.needsStatistics ? "calibrating and building" : "building"
     job.progress(phase, done, of: total, [("found", "\(outcome.foundVariantCount)")])
   }
 
   // MARK: Statistics
 
-  /// A block's Hessian at a site: its row, and the matrix when somebody needs it.
-  private struct SiteHessian {
-    var record: StatisticRecord
-    var matrix: Matrix?
-  }
-
-  /// The Hessians of a block's sites by name; empty if the plan needs none.
-  private func statistics(ofBlock block: Int) throws -> [String: SiteHessian] {
+  /// The statistics of a block's sites by name; empty if the plan needs none.
+  private func statistics(ofBlock block: Int) throws -> [String: SiteStatistic] {
     guard let stream, let data = plan.data else { return [:] }
     let sites = model.sites.filter { $0.blockIndex == block }
     let keys = sites.map { RecipeKey.hessian(model: model.record, site: $0, data: data, upstream: upstream) }
@@ -139,14 +127,18 @@ public final class CompressionJob {
       outcome.foundStatisticCount += sites.count
       return Dictionary(
         uniqueKeysWithValues: zip(sites, known).compactMap { site, record in
-          record.map { (site.name, SiteHessian(record: $0, matrix: nil)) }
+          record.map { (site.name, SiteStatistic(record: $0)) }
         })
     }
-    if known.allSatisfy({ $0?.matrixBlobID != nil }) {
+    let suffices =
+      plan.need == .matrix
+      ? known.allSatisfy { $0?.matrixBlobID != nil }
+      : known.allSatisfy { $0?.matrixBlobID != nil || $0?.diagonalBlobID != nil }
+    if suffices {
       outcome.foundStatisticCount += sites.count
       return Dictionary(
         uniqueKeysWithValues: try zip(sites, known).compactMap { site, record in
-          try record.map { (site.name, SiteHessian(record: $0, matrix: try storedMatrix($0, width: site.width))) }
+          try record.map { (site.name, try SiteStatistic(stored: $0, width: site.width, store: job.store)) }
         })
     }
     return try accumulate(block, sites, keys, data, stream)
@@ -154,7 +146,7 @@ public final class CompressionJob {
 
   private func accumulate(
     _ block: Int, _ sites: [SiteRecord], _ keys: [Digest], _ data: DataSetRecord, _ stream: ActivationStream
-  ) throws -> [String: SiteHessian] {
+  ) throws -> [String: SiteStatistic] {
     try advance(stream, to: block, data)
     let isDenseUpstream = plan.upstream == .dense
     let hessians = try stream.hessians(advancing: isDenseUpstream)
@@ -165,7 +157,7 @@ public final class CompressionJob {
         hessians[site.index].map { (site.name, $0) }
       })
     return try job.write(durable: true) { tx in
-      var result: [String: SiteHessian] = [:]
+      var result: [String: SiteStatistic] = [:]
       for (site, key) in zip(sites, keys) {
         guard let matrix = bySiteName[site.name] else { continue }
         let bytes = LowerTriangle.bytes(of: matrix)
@@ -179,7 +171,7 @@ public final class CompressionJob {
           statistic: record, diagonal: plan.keeps == .none ? nil : diagonal.littleEndianBytes,
           matrix: plan.keeps == .all ? bytes : nil)
         outcome.computedStatisticCount += 1
-        result[site.name] = SiteHessian(record: record, matrix: matrix)
+        result[site.name] = SiteStatistic(record: record, matrix: matrix)
       }
       return result
     }
@@ -240,38 +232,31 @@ public final class CompressionJob {
   }
   private var countedBlockTokens = 0
 
-  private func storedMatrix(_ record: StatisticRecord, width: Int) throws -> Matrix {
-    guard let blobID = record.matrixBlobID else { throw CatalogError.damaged("statistic \(record.id) has no matrix") }
-    let bytes = try job.store.read { try $0.blob(blobID) }
-    guard let matrix = LowerTriangle.matrix(width: width, bytes: bytes) else {
-      throw CatalogError.damaged("statistic \(record.id): its matrix is not \(width) wide")
-    }
-    return matrix
-  }
-
   // MARK: Variants
 
-  private func storedVariant(_ layer: LayerRecord, _ level: CompressionPlan.Level, statisticKey: Digest?) throws
-    -> VariantRecord?
-  {
-    guard let method = methods[level.method] else { return nil }
+  private func storedVariant(
+    _ layer: LayerRecord, _ variant: CompressionPlan.LayerLevel, statisticKey: Digest?
+  ) throws -> VariantRecord? {
+    guard let method = methods[variant.method] else { return nil }
     let key = RecipeKey.variant(
-      weight: layer.weightDigest, method: method, level: QuantizationMethod.level(bits: level.bits),
-      statistic: level.method.algorithm == .gptq ? statisticKey : nil)
+      weight: layer.weightDigest, method: method, level: variant.level.description,
+      statistic: variant.method.needsData ? statisticKey : nil)
     return try job.store.read { try $0.variant(recipeKey: key) }
   }
 
   /// Builds what is missing of a block's layers, several layers at once.
-  private func build(_ layers: [LayerRecord], _ hessians: [String: SiteHessian], done: @escaping (Int) -> Void) throws {
+  private func build(
+    _ layers: [LayerRecord], _ statistics: [String: SiteStatistic], done: @escaping (Int) -> Void
+  ) throws {
     struct Piece {
       var layer: LayerRecord
-      var missing: [CompressionPlan.Level]
+      var missing: [CompressionPlan.LayerLevel]
     }
     var pieces: [Piece] = []
     var finished = 0
     for layer in layers {
-      let key = hessians[layer.siteName]?.record.recipeKey
-      var missing: [CompressionPlan.Level] = []
+      let key = statistics[layer.siteName]?.record.recipeKey
+      var missing: [CompressionPlan.LayerLevel] = []
       for level in levels(layer) {
         if let variant = try storedVariant(layer, level, statisticKey: key) {
           outcome.foundVariantCount += 1
@@ -289,11 +274,15 @@ public final class CompressionJob {
     let writing = NSLock()
     try Parallel.forEach(pieces.count, threadCount: job.threadCount, cancellation: job.cancellation) { index in
       let piece = pieces[index]
-      let hessian = hessians[piece.layer.siteName]
-      let weight = try self.model.weights.weight(piece.layer.index, .dense)
-      let error = hessian?.matrix.map { LayerError(weight: weight, hessian: $0) }
-      let made = try piece.missing.map { level in
-        try self.compress(weight, piece.layer, level, hessian, error, factors)
+      let compression = LayerCompression(
+        weight: try self.model.weights.weight(piece.layer.index, .dense), layer: piece.layer,
+        valueType: self.model.valueTypes[piece.layer.index], statistic: statistics[piece.layer.siteName],
+        factors: factors, numericsID: self.job.numericsID)
+      let made = try piece.missing.map { variant in
+        guard let method = self.methods[variant.method] else {
+          preconditionFailure("the method of a level is stored first")
+        }
+        return try compression.variant(variant, method: method)
       }
       try writing.withLock {
         let stored = try self.job.write(durable: true) { tx in
@@ -310,80 +299,11 @@ public final class CompressionJob {
     }
   }
 
-  private func note(_ variant: VariantRecord, _ layer: LayerRecord, _ level: CompressionPlan.Level) {
-    if case .quantized(let method, let bits) = plan.upstream, level == CompressionPlan.Level(method: method, bits: bits)
+  private func note(_ variant: VariantRecord, _ layer: LayerRecord, _ made: CompressionPlan.LayerLevel) {
+    if let upstream = plan.upstreamStage, made.method == upstream.method,
+      made.level == upstream.rule.level(weightCount: layer.weightCount)
     {
       upstreamVariants[layer.index] = variant.id
-    }
-  }
-
-  private func compress(
-    _ weight: Matrix, _ layer: LayerRecord, _ level: CompressionPlan.Level, _ hessian: SiteHessian?,
-    _ error: LayerError?,
-    _ factors: FactorCache
-  ) throws -> (record: VariantRecord, packed: [UInt8]) {
-    guard let method = methods[level.method] else { preconditionFailure("method of a level is stored first") }
-    let parameters = level.method.parameters(bits: level.bits)
-    let quantized: QuantizedWeight
-    var factor: HessianFactor?
-    switch level.method.algorithm {
-    case .rtn: quantized = try RoundToNearest.quantize(weight: weight, parameters: parameters)
-    case .gptq:
-      guard let matrix = hessian?.matrix else { preconditionFailure("GPTQ needs a Hessian") }
-      let made = try factors.factor(site: layer.siteName, hessian: matrix, weight: weight, parameters: parameters)
-      quantized = try GPTQ.quantize(weight: weight, factor: made, parameters: parameters)
-      factor = made
-    }
-    let packed = WeightPacking.encode(quantized)
-    let statisticKey = level.method.algorithm == .gptq ? hessian?.record.recipeKey : nil
-    let levelText = QuantizationMethod.level(bits: level.bits)
-    var trouble: String?
-    if let factor, factor.dampingFractionUsed > factor.dampingFraction {
-      trouble = "Hessian not positive definite at damping \(factor.dampingFraction); used \(factor.dampingFractionUsed)"
-    }
-    let record = VariantRecord(
-      recipeKey: RecipeKey.variant(
-        weight: layer.weightDigest, method: method, level: levelText, statistic: statisticKey),
-      contentKey: SHA256.digest(of: packed), weightID: layer.weightID, methodID: method.id, level: levelText,
-      bits: Double(level.bits), sparsity: nil, statisticRecipeKey: statisticKey,
-      statisticID: statisticKey == nil ? nil : hessian?.record.id,
-      nmse: error.map { $0.nmse(compressed: quantized.dequantized()) },
-      codeBits: Int64(level.bits) * Int64(layer.weightCount), storedBits: Int64(packed.count) * 8,
-      dampingUsed: factor?.dampingFractionUsed, deadInputCount: factor?.deadInputCount ?? 0, trouble: trouble,
-      numericsID: job.numericsID)
-    return (record, packed)
-  }
-}
-
-/// Hessian factors of one block: one serves all levels, and all layers of a site without zero columns of their own.
-///
-/// `@unchecked Sendable`: `lock` guards the lists. A site is factored by one thread, the others wait for it: they would do
-/// the same work in twice the memory.
-private final class FactorCache: @unchecked Sendable {
-  private let lock = NSLock()
-  private var factors: [(site: String, factor: HessianFactor)] = []
-  private var siteLocks: [String: NSLock] = [:]
-
-  func factor(site: String, hessian: Matrix, weight: Matrix, parameters: QuantizationParameters) throws -> HessianFactor
-  {
-    let siteLock = lock.withLock {
-      let siteLock = siteLocks[site] ?? NSLock()
-      siteLocks[site] = siteLock
-      return siteLock
-    }
-    return try siteLock.withLock {
-      let known = lock.withLock {
-        factors.first {
-          $0.site == site && $0.factor.activationOrder == parameters.activationOrder
-            && $0.factor.dampingFraction == parameters.dampingFraction && $0.factor.serves(weight)
-        }
-      }
-      if let known { return known.factor }
-      let factor = try HessianFactor(
-        hessian: hessian, zeroColumns: HessianFactor.zeroColumns(of: weight),
-        dampingFraction: parameters.dampingFraction, activationOrder: parameters.activationOrder)
-      lock.withLock { factors.append((site, factor)) }
-      return factor
     }
   }
 }

@@ -21,9 +21,9 @@ public struct CompressionPlan: Sendable {
   /// Whether Hessians are wanted for themselves.
   public var calibrates: Bool
   /// Method of the wanted variants; nil: none wanted.
-  public var method: QuantizationMethod?
-  /// Their bit-widths.
-  public var bits: [Int]
+  public var method: CompressionMethod?
+  /// Their levels.
+  public var rules: [LevelRule]
   /// The layers that get variants, or for a calibration those whose inputs are measured; nil: all.
   ///
   /// It limits the work and changes no key: earlier blocks are treated as `upstream` says in any case.
@@ -31,45 +31,82 @@ public struct CompressionPlan: Sendable {
 
   /// All fields.
   public init(
-    data: DataSetRecord?, upstream: Upstream, keeps: KeptStatistics, calibrates: Bool, method: QuantizationMethod?,
-    bits: [Int]
+    data: DataSetRecord?, upstream: Upstream, keeps: KeptStatistics, calibrates: Bool, method: CompressionMethod?,
+    rules: [LevelRule]
   ) {
     self.data = data
     self.upstream = upstream
     self.keeps = keeps
     self.calibrates = calibrates
     self.method = method
-    self.bits = bits
+    self.rules = rules
   }
 
-  /// A variant to be: method and bit-width.
-  struct Level: Hashable {
-    var method: QuantizationMethod
-    var bits: Int
+  /// A plan that quantizes to some bit-widths, or only calibrates.
+  public init(
+    data: DataSetRecord?, upstream: Upstream, keeps: KeptStatistics, calibrates: Bool, method: QuantizationMethod?,
+    bits: [Int]
+  ) {
+    self.init(
+      data: data, upstream: upstream, keeps: keeps, calibrates: calibrates, method: method.map { .quantization($0) },
+      rules: bits.map { .bits($0) })
   }
 
-  /// All levels that a block needs: those asked for, and the one that later blocks are calibrated behind.
-  var levels: [Level] {
-    var wanted = method.map { method in bits.map { Level(method: method, bits: $0) } } ?? []
-    if case .quantized(let method, let bits) = upstream, needsHessians {
-      wanted.append(Level(method: method, bits: bits))
+  /// Variants to be: a method at one level of every layer.
+  struct Stage: Hashable {
+    var method: CompressionMethod
+    var rule: LevelRule
+  }
+
+  /// A variant of a layer to be.
+  struct LayerLevel: Hashable {
+    var method: CompressionMethod
+    var level: CompressionLevel
+  }
+
+  /// All that a block needs: what is asked for, and what later blocks are calibrated behind.
+  var stages: [Stage] {
+    var wanted = method.map { method in rules.map { Stage(method: method, rule: $0) } } ?? []
+    if let upstreamStage { wanted.append(upstreamStage) }
+    return wanted.enumerated().filter { !wanted[..<$0.offset].contains($0.element) }.map(\.element)
+  }
+
+  /// What later blocks are calibrated behind; nil if that is the dense model, or nothing is calibrated.
+  var upstreamStage: Stage? {
+    guard case .compressed(let method, let rule) = upstream, calibrates || self.method?.needsData == true else {
+      return nil
+    }
+    return Stage(method: method, rule: rule)
+  }
+
+  /// The variants of a layer, each once.
+  func levels(of layer: LayerRecord) -> [LayerLevel] {
+    let wanted = stages.compactMap { stage in
+      stage.rule.level(weightCount: layer.weightCount).map { LayerLevel(method: stage.method, level: $0) }
     }
     return wanted.enumerated().filter { !wanted[..<$0.offset].contains($0.element) }.map(\.element)
   }
 
-  /// The levels that a layer of block `block` needs.
+  /// The variants that a layer needs, each once.
   ///
   /// - Parameters:
   ///   - isSelected: whether the layer is one of `layers`.
   ///   - lastBlock: the last block with a layer of `layers`.
-  func levels(isSelected: Bool, block: Int, lastBlock: Int) -> [Level] {
-    if isSelected { return levels }
-    guard block < lastBlock, needsHessians, case .quantized(let method, let bits) = upstream else { return [] }
-    return [Level(method: method, bits: bits)]
+  func levels(of layer: LayerRecord, isSelected: Bool, lastBlock: Int) -> [LayerLevel] {
+    if isSelected { return levels(of: layer) }
+    guard layer.blockIndex < lastBlock, let stage = upstreamStage,
+      let level = stage.rule.level(weightCount: layer.weightCount)
+    else { return [] }
+    return [LayerLevel(method: stage.method, level: level)]
   }
 
-  /// Whether Hessians are needed at all.
-  public var needsHessians: Bool { calibrates || method?.algorithm == .gptq }
+  /// What has to be known of the layers' inputs.
+  var need: CompressionMethod.StatisticNeed {
+    max(calibrates ? .matrix : .nothing, stages.map(\.method.need).max() ?? .nothing)
+  }
+
+  /// Whether statistics are needed at all.
+  public var needsStatistics: Bool { need > .nothing }
 }
 
 /// Keys of computed artefacts: what was asked, spelled out.

@@ -11,6 +11,8 @@ public final class OpenModel: Sendable {
   public let sites: [SiteRecord]
   package let network: any LanguageModel
   package let weights: WeightCache
+  /// How kept weights of sparse layers are stored, by layer index: as the checkpoint stores all of them.
+  let valueTypes: [SparseValueType]
   let memory: MemoryPlan
   private let longestSequence: Int
 
@@ -50,6 +52,15 @@ public final class OpenModel: Sendable {
       longestSequence: longestSequence, threadCount: threadCount, limit: memoryLimit, purpose: purpose)
     self.memory = memory
     self.network = network
+    let elementTypes = Dictionary(
+      checkpoint.tensors.map { ($0.key, $0.elementType) }, uniquingKeysWith: { first, _ in first })
+    valueTypes = network.layers.map { layer in
+      switch elementTypes[ByteString(layer.tensorName)] {
+      case .bfloat16: .bfloat16
+      case .float16: .float16
+      default: .float32
+      }
+    }
     let packed = PackedCache(capacity: memory.packedCacheByteCount) { id in
       try store.read { tx in try tx.blob(try tx.variant(id: id).blobID) }
     }

@@ -30,7 +30,7 @@ struct AutoCommand: Command {
     let folder = URL(fileURLWithPath: folder)
     let path = catalog ?? folder.standardizedFileURL.lastPathComponent + ".evodb"
     let session = CatalogSession(context: context, path: path, isQuiet: progress.quiet)
-    let upstream = try calibration.treatment
+    let upstream = try calibration.treatment(for: nil)
     let clock = context.clock
     var started = clock()
     func stage(_ text: String, _ job: Job) {

@@ -5,12 +5,21 @@ import Inference
 struct BuildCommand: Command {
   static let name = "build"
   static let abstract = "Build compressed variants of all layers; what is there is not built again."
-  static let examples = ["evodb build my.evodb --method gptq --bits 2-6", "evodb build my.evodb --method rtn --bits 4"]
+  static let discussion = """
+    gptq and rtn quantize to --bits; sparsegpt, wanda and magnitude prune to --sparsity or --pattern. Calibration data are \
+    needed by all but rtn and magnitude. --sparsity S with --levels K builds round(S x weights) + l x N zeros for l from \
+    -K to K, with the same N (--step-weights) in every layer; levels below no zeros or beyond all of them are left out.
+    """
+  static let examples = [
+    "evodb build my.evodb --method gptq --bits 2-6", "evodb build my.evodb --method rtn --bits 4",
+    "evodb build my.evodb --method sparsegpt --sparsity 0.5 --levels 8",
+    "evodb build my.evodb --method wanda --sparsity 0.5,0.6,0.7 --pattern 2:4",
+  ]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
-  @Option("--method", "M", "gptq (needs calibration data) or rtn (round-to-nearest).")
-  var method: QuantizationMethod.Algorithm = .gptq
+  @Option("--method", "M", "How to compress.") var method: BuildMethod = .gptq
   let quantization = QuantizationOptions()
+  let sparsity = SparsityOptions()
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
   @Option("--data", "NAME", "Calibration data; may be left out if there is only one data set or one was calibrated on.")
   var data: String?
@@ -26,8 +35,12 @@ struct BuildCommand: Command {
       command: Self.name, catalog: catalog, model: model, data: data, calibration: calibration, layers: layers,
       resources: resources,
       isQuiet: progress.quiet)
+    let compression = try method.method(quantization, sparsity)
     try request.run(
-      calibrates: false, method: QuantizationMethod(method, parameters: quantization.parameters),
-      bits: quantization.bits.values, isDryRun: dryRun.isDryRun, format: output.format, in: context)
+      calibrates: false, method: compression,
+      rules: { layers, hiddenSize in
+        if case .quantization = compression { return quantization.bits.values.map { .bits($0) } }
+        return try sparsity.rules(layers: layers, hiddenSize: hiddenSize)
+      }, isDryRun: dryRun.isDryRun, format: output.format, in: context)
   }
 }

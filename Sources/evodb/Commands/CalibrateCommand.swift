@@ -26,6 +26,7 @@ struct CalibrateCommand: Command {
       resources: resources,
       isQuiet: progress.quiet)
     try request.run(
-      calibrates: true, method: nil, bits: [], isDryRun: dryRun.isDryRun, format: output.format, in: context)
+      calibrates: true, method: nil, rules: { _, _ in [] }, isDryRun: dryRun.isDryRun, format: output.format,
+      in: context)
   }
 }

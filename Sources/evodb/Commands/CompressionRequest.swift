@@ -13,20 +13,24 @@ struct CompressionRequest {
   let resources: ResourceOptions
   let isQuiet: Bool
 
+  /// - Parameter rules: the levels, from a model's layers and hidden size.
   func run(
-    calibrates: Bool, method: QuantizationMethod?, bits: [Int], isDryRun: Bool, format: OutputFormat,
-    in context: CommandContext
+    calibrates: Bool, method: CompressionMethod?, rules: ([LayerRecord], Int) throws -> [LevelRule], isDryRun: Bool,
+    format: OutputFormat, in context: CommandContext
   ) throws {
     let session = CatalogSession(context: context, path: catalog, isQuiet: isQuiet)
-    let upstream = try calibration.treatment
+    let upstream = try calibration.treatment(for: method)
     let selection = try layers.selection
     func plan(_ tx: CatalogTransaction) throws -> (ModelRecord, CompressionPlan) {
-      let needsData = calibrates || method?.algorithm == .gptq
+      let needsData = calibrates || method?.needsData == true
+      let model = try tx.model(model)
+      // The first site is the input of a block: it is as wide as the residual stream.
+      let hiddenSize = try tx.sites(ofModel: model.id).first?.width ?? 0
       var plan = CompressionPlan(
-        data: needsData ? try dataSet(tx) : nil, upstream: upstream, keeps: calibration.keeps,
-        calibrates: calibrates, method: method, bits: bits)
+        data: needsData ? try dataSet(tx) : nil, upstream: upstream, keeps: calibration.keeps, calibrates: calibrates,
+        method: method, rules: try rules(try tx.layers(ofModel: model.id), hiddenSize))
       plan.layers = selection
-      return (try tx.model(model), plan)
+      return (model, plan)
     }
     if isDryRun {
       let estimate = try session.read { store in
@@ -52,7 +56,7 @@ struct CompressionRequest {
       let open = try OpenModel(
         record, store: job.store, longestSequence: length, threadCount: job.threadCount,
         memoryLimit: resources.memory?.bytes,
-        purpose: .compression(calibrationTokenCount: plan.needsHessians ? plan.data?.tokenCount ?? 0 : 0))
+        purpose: .compression(calibrationTokenCount: plan.needsStatistics ? plan.data?.tokenCount ?? 0 : 0))
       return (try CompressionJob(plan, model: open, job: job).run(), job.record.work)
     }
     var result = ResultObject()

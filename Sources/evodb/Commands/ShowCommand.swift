@@ -20,7 +20,7 @@ struct ShowCommand: Command {
       }
       _ = try CatalogQuery.print(
         """
-        SELECT layer, role, weight_count, method, bits, nmse, stored_bytes FROM assignment_layer
+        SELECT layer, role, weight_count, method, level, bits, sparsity, nmse, stored_bytes FROM assignment_layer
         WHERE assignment_id = :id ORDER BY layer_index
         """, parameters: ["id": .integer(assignment.id)], store: store, as: output.format, in: context)
     }

@@ -71,9 +71,49 @@ struct RandomLayer {
     }
   }
 
+  init(weight: Matrix, hessian: Matrix) {
+    self.weight = weight
+    self.hessian = hessian
+  }
+
   func factor(activationOrder: Bool = false) throws -> HessianFactor {
     try HessianFactor(
       hessian: hessian, zeroColumns: HessianFactor.zeroColumns(of: weight), activationOrder: activationOrder)
+  }
+}
+
+/// The inverse Hessian of the plain algorithms.
+enum PlainInverse {
+  /// Gauss-Jordan; positive definite matrices need no pivoting.
+  static func of(_ matrix: [[Double]]) -> [[Double]] {
+    let size = matrix.count
+    var left = matrix
+    var right = (0..<size).map { row in (0..<size).map { $0 == row ? 1.0 : 0.0 } }
+    for pivot in 0..<size {
+      let divisor = left[pivot][pivot]
+      for column in 0..<size {
+        left[pivot][column] /= divisor
+        right[pivot][column] /= divisor
+      }
+      for row in 0..<size where row != pivot {
+        let factor = left[row][pivot]
+        for column in 0..<size {
+          left[row][column] -= factor * left[pivot][column]
+          right[row][column] -= factor * right[pivot][column]
+        }
+      }
+    }
+    return right
+  }
+
+  /// Takes an input out of the inverse of what is left.
+  static func eliminate(_ input: Int, from inverse: inout [[Double]]) {
+    let size = inverse.count
+    let pivotRow = inverse[input]
+    for row in input + 1..<max(size, input + 1) {
+      let factor = inverse[row][input] / pivotRow[input]
+      for other in input..<size { inverse[row][other] -= factor * pivotRow[other] }
+    }
   }
 }
 

@@ -1,3 +1,5 @@
+import Inference
+
 /// Integers, each once, typed as `2,3,4`, as a range `2-8` (both ends belong to it), or mixed: `2-4,8`.
 struct IntegerList: ArgumentValue, Equatable, Sendable, ExpressibleByArrayLiteral {
   let values: [Int]
@@ -40,6 +42,60 @@ struct IntegerList: ArgumentValue, Equatable, Sendable, ExpressibleByArrayLitera
       last.subtractingReportingOverflow(first).overflow == false, last - first < largestCount
     else { return nil }
     return first...last
+  }
+}
+
+/// Different numbers, typed as `0.5,0.6`.
+struct NumberList: ArgumentValue, Equatable, Sendable {
+  let values: [Double]
+
+  static let rule = "different numbers, such as 0.5,0.6"
+  static let isRepeatable = true
+
+  init(_ values: [Double]) {
+    self.values = values
+  }
+
+  init?(argument: String) {
+    var values: [Double] = []
+    for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+      guard let value = Double(argument: String(part.drop { $0 == " " })) else { return nil }
+      // Minus zero is spelled differently in keys.
+      values.append(value + 0)
+    }
+    guard Set(values).count == values.count else { return nil }
+    self.values = values
+  }
+
+  var argumentText: String { values.map(\.argumentText).joined(separator: ",") }
+
+  func joined(with next: NumberList) -> NumberList {
+    NumberList(values + next.values.filter { !values.contains($0) })
+  }
+}
+
+/// Semi-structured patterns, each once, typed as `2:4,4:8`.
+struct PatternList: ArgumentValue, Equatable, Sendable {
+  let values: [SparsityPattern]
+
+  static let rule = "different patterns N:M with N of M weights kept, 1 ≤ N < M ≤ 256, such as 2:4,4:8"
+  static let isRepeatable = true
+
+  init(_ values: [SparsityPattern]) {
+    self.values = values
+  }
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    let values = parts.compactMap { SparsityPattern(String($0)) }
+    guard values.count == parts.count, Set(values).count == values.count else { return nil }
+    self.values = values
+  }
+
+  var argumentText: String { values.map(\.description).joined(separator: ",") }
+
+  func joined(with next: PatternList) -> PatternList {
+    PatternList(values + next.values.filter { !values.contains($0) })
   }
 }
 

@@ -42,3 +42,12 @@ extension ValueRule where Value == IntegerList {
     ValueRule("integers from \(range.lowerBound) to \(range.upperBound)") { $0.values.allSatisfy(range.contains) }
   }
 }
+
+extension ValueRule where Value == NumberList {
+  /// Every element lies in `range`.
+  static func each(within range: ClosedRange<Double>) -> ValueRule {
+    ValueRule("numbers from \(range.lowerBound.argumentText) to \(range.upperBound.argumentText)") {
+      $0.values.allSatisfy(range.contains)
+    }
+  }
+}

@@ -1,28 +1,14 @@
-/// The first 24 bytes of a packed weight, little-endian.
+/// The first 24 bytes of a packed quantized weight, little-endian.
 ///
 /// | offset | bytes | content |
 /// |---|---|---|
-/// | 0 | 4 | `EVPW` |
-/// | 4 | 1 | version of the container, 1 |
-/// | 5 | 1 | kind of content, 1 = quantized; other kinds (bit mask and non-zeros, …) take their own numbers |
+/// | 0 | 16 | see `PackedContainer`, kind 1, with |
 /// | 6 | 1 | bits of a code, 1…8 |
 /// | 7 | 1 | flags: 1 symmetric, 2 float32 scales, 4 zero points as Int16, 8 with a permutation |
-/// | 8 | 4 | rows (outputs), at least 1 |
-/// | 12 | 4 | columns (inputs), at least 1 |
 /// | 16 | 4 | quantizationGroupSize, 0 for the whole row |
 /// | 20 | 4 | reserved, 0 |
-///
-/// The first sixteen bytes mean the same for every kind; bytes 6 and 7 and the last eight belong to the kind.
 struct PackedWeightHeader: Equatable {
-  static let byteCount = 24
-  static let magic: [UInt8] = Array("EVPW".utf8)
-  static let version: UInt8 = 1
-
-  /// What a packed weight holds.
-  enum Kind: UInt8 {
-    /// Dense b-bit codes with scales and zero points per group.
-    case quantized = 1
-  }
+  static let byteCount = PackedContainer.byteCount
 
   private struct Flags: OptionSet {
     let rawValue: UInt8
@@ -50,18 +36,9 @@ struct PackedWeightHeader: Equatable {
   /// - Throws: `InferenceError.invalidData` with the field, the rule and the received value; `InferenceError.unsupported`
   ///   for a version or kind of a newer evodb.
   init(_ bytes: [UInt8]) throws {
-    guard bytes.count >= Self.byteCount else {
-      throw Self.invalid("\(bytes.count) bytes are fewer than the header's \(Self.byteCount)")
-    }
-    guard bytes.prefix(4).elementsEqual(Self.magic) else {
-      throw Self.invalid("it does not begin with EVPW")
-    }
-    guard bytes[4] == Self.version else {
-      throw InferenceError.unsupported(
-        file: Self.name, detail: "container version \(bytes[4]); this evodb reads \(Self.version)")
-    }
-    guard Kind(rawValue: bytes[5]) == .quantized else {
-      throw InferenceError.unsupported(file: Self.name, detail: "content of kind \(bytes[5])")
+    let container = try PackedContainer(bytes)
+    guard container.kind == .quantized else {
+      throw InferenceError.unsupported(file: PackedContainer.name, detail: "content of kind \(bytes[5])")
     }
     let bits = Int(bytes[6])
     guard QuantizationFormat.bitRange.contains(bits) else {
@@ -71,9 +48,9 @@ struct PackedWeightHeader: Equatable {
     guard flags.isSubset(of: .all), !flags.isSuperset(of: [.symmetric, .wideZeroPoints]) else {
       throw Self.invalid("flags \(bytes[7]) are unknown or contradict each other")
     }
-    rows = try Self.dimension("rows", bytes, at: 8, from: 1)
-    columns = try Self.dimension("columns", bytes, at: 12, from: 1)
-    let groupSize = try Self.dimension("quantizationGroupSize", bytes, at: 16, from: 0)
+    rows = container.rows
+    columns = container.columns
+    let groupSize = try PackedContainer.dimension("quantizationGroupSize", bytes, at: 16, from: 0)
     guard bytes[20..<24].allSatisfy({ $0 == 0 }) else { throw Self.invalid("reserved bytes must be 0") }
     format = QuantizationFormat(
       bits: bits, symmetric: flags.contains(.symmetric), quantizationGroupSize: groupSize,
@@ -89,26 +66,13 @@ struct PackedWeightHeader: Equatable {
     if format.scaleType == .float32 { flags.insert(.float32Scales) }
     if !format.symmetric, !format.zeroPointsFitCodes { flags.insert(.wideZeroPoints) }
     if hasPermutation { flags.insert(.permutation) }
-    var bytes = Self.magic
-    bytes.append(contentsOf: [Self.version, Kind.quantized.rawValue, UInt8(format.bits), flags.rawValue])
-    for field in [rows, columns, format.quantizationGroupSize, 0] { bytes.append(littleEndian: UInt32(field)) }
+    var bytes = PackedContainer(kind: .quantized, rows: rows, columns: columns)
+      .bytes((UInt8(format.bits), flags.rawValue))
+    for field in [format.quantizationGroupSize, 0] { bytes.append(littleEndian: UInt32(field)) }
     return bytes
   }
 
-  /// How errors name the thing that is read.
-  static let name = "packed weight"
-
-  static func invalid(_ detail: String) -> InferenceError { .invalidData(file: name, detail: detail) }
-
-  private static func dimension(
-    _ field: String, _ bytes: [UInt8], at offset: Int, from least: Int
-  ) throws -> Int {
-    let value = Int(bytes.littleEndian(at: offset, as: UInt32.self))
-    guard (least...QuantizationFormat.largestDimension).contains(value) else {
-      throw invalid("\(field) must be from \(least) to \(QuantizationFormat.largestDimension), not \(value)")
-    }
-    return value
-  }
+  static func invalid(_ detail: String) -> InferenceError { PackedContainer.invalid(detail) }
 }
 
 /// Where the parts of a packed quantized weight lie, in this order without gaps: header, permutation, scales, zero points,
@@ -150,21 +114,5 @@ struct PackedWeightLayout {
     scales = permutationEnd..<permutationEnd + groupTotal * scaleSize
     zeroPoints = scales.upperBound..<scales.upperBound + zeroPointBytes
     codes = zeroPoints.upperBound..<zeroPoints.upperBound + header.rows * codeRowByteCount
-  }
-}
-
-extension [UInt8] {
-  /// Appends the bytes of `value`, lowest first.
-  mutating func append<Value: FixedWidthInteger>(littleEndian value: Value) {
-    for shift in stride(from: 0, to: Value.bitWidth, by: 8) { append(UInt8(truncatingIfNeeded: value >> shift)) }
-  }
-
-  /// The number whose bytes begin at `offset`, lowest first.
-  func littleEndian<Value: FixedWidthInteger>(at offset: Int, as type: Value.Type) -> Value {
-    var value: Value = 0
-    for index in 0..<Value.bitWidth / 8 {
-      value |= Value(truncatingIfNeeded: self[offset + index]) << (8 * index)
-    }
-    return value
   }
 }

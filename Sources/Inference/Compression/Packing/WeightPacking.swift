@@ -60,11 +60,19 @@ public enum WeightPacking {
       zeroPoints: reader.zeroPoints, permutation: reader.permutation)
   }
 
-  /// The weights [out, in] that `bytes` stand for, in the original order of inputs: the same as
-  /// `decode(bytes).dequantized()` with the same checks, without holding the codes.
+  /// The weights [out, in] that the packed bytes of any kind stand for, in the original order of inputs: the same as
+  /// `decode(bytes).dequantized()` or `SparseWeightPacking.decode(bytes).dense()` with the same checks.
   ///
   /// - Throws: as `decode`.
   public static func unpack(_ bytes: [UInt8]) throws -> Matrix {
+    switch try PackedContainer(bytes).kind {
+    case .quantized: try unpackQuantized(bytes)
+    case .sparse: try SparseWeightPacking.unpack(bytes)
+    }
+  }
+
+  /// `decode(bytes).dequantized()` without holding the codes.
+  private static func unpackQuantized(_ bytes: [UInt8]) throws -> Matrix {
     let reader = try PackedWeightReader(bytes)
     let header = reader.header
     let result = Matrix(uninitializedRows: header.rows, columns: header.columns)

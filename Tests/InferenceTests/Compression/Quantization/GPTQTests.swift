@@ -16,7 +16,7 @@ import Testing
     }
     let damping = parameters.dampingFraction * (0..<columns).reduce(0) { $0 + hessian[$1][$1] } / Double(columns)
     for input in 0..<columns { hessian[input][input] += damping }
-    var inverse = Self.inverse(hessian)
+    var inverse = PlainInverse.of(hessian)
 
     let groupLength = parameters.quantizationGroupSize == 0 ? columns : parameters.quantizationGroupSize
     var blockStart = weight
@@ -39,35 +39,9 @@ import Testing
         let error = (weight[row][column] - scale * (code - zeroPoint)) / inverse[column][column]
         for later in column..<columns { weight[row][later] -= error * inverse[column][later] }
       }
-      let pivotRow = inverse[column]
-      for row in column + 1..<max(columns, column + 1) {
-        let factor = inverse[row][column] / pivotRow[column]
-        for other in column..<columns { inverse[row][other] -= factor * pivotRow[other] }
-      }
+      PlainInverse.eliminate(column, from: &inverse)
     }
     return codes
-  }
-
-  /// Gauss-Jordan; positive definite matrices need no pivoting.
-  private static func inverse(_ matrix: [[Double]]) -> [[Double]] {
-    let size = matrix.count
-    var left = matrix
-    var right = (0..<size).map { row in (0..<size).map { $0 == row ? 1.0 : 0.0 } }
-    for pivot in 0..<size {
-      let divisor = left[pivot][pivot]
-      for column in 0..<size {
-        left[pivot][column] /= divisor
-        right[pivot][column] /= divisor
-      }
-      for row in 0..<size where row != pivot {
-        let factor = left[row][pivot]
-        for column in 0..<size {
-          left[row][column] -= factor * left[pivot][column]
-          right[row][column] -= factor * right[pivot][column]
-        }
-      }
-    }
-    return right
   }
 
   struct Shape: Sendable {

@@ -1,9 +1,8 @@
 /// Quantization with error correction: the inputs are quantized one after the other, and the error of each is made up for
 /// by the weights of the inputs still to come, as far as the Hessian says they can.
 ///
-/// Source: GPTQ (arXiv 2210.17323), algorithm 1; EvoPress's `FastOBQ`. Different: pending errors are applied to a column only
-/// when it is needed (left-looking), which is the same sum in larger matrix products; scales are rounded to the type they
-/// will be stored in before codes are chosen; see `QuantizationParameters` for the ranges.
+/// Source: GPTQ (arXiv 2210.17323), algorithm 1; EvoPress's `FastOBQ`. Different: see `ErrorPropagation`; scales are
+/// rounded to the type they will be stored in before codes are chosen; see `QuantizationParameters` for the ranges.
 public enum GPTQ {
   /// Quantizes a weight.
   ///
@@ -51,37 +50,25 @@ extension Matrix {
 
 /// One pass of GPTQ over the columns of a weight.
 private struct ColumnSweep {
-  /// Columns corrected by rank-1 updates before a matrix product takes over; of 8, 16, 32 and 64, 16 and 32 were fastest for
-  /// 768 × 256 and 256 × 768 (AMD EPYC, OpenBLAS 0.3.21).
-  static let rankOneWidth = 16
-
   let parameters: QuantizationParameters
-  let upper: Matrix
-  /// The weight, [in, out], in processing order; corrected as the sweep goes on.
-  let transposed: Matrix
-  /// (weight − reconstruction) / U[j, j] of each finished column j, [in, out].
-  let errors: Matrix
+  var propagation: ErrorPropagation
   let grid: QuantizationGrid
   /// [in, out].
   var codes: [UInt8]
 
-  /// Columns below `frontier` carry the errors of all columns below `appliedErrors`; those from `frontier` on none.
-  var frontier = 0
-  var appliedErrors = 0
-
-  var columns: Int { transposed.rows }
+  var columns: Int { propagation.columns }
+  var errors: Matrix { propagation.errors }
 
   init(weight: Matrix, factor: HessianFactor, parameters: QuantizationParameters) {
     self.parameters = parameters
-    upper = factor.upper
-    transposed = QuantizationKernels.transposed(weight, permutation: factor.permutation)
+    propagation = ErrorPropagation(weight: weight, factor: factor)
     if factor.deadInputCount > 0 {
+      let transposed = propagation.transposed
       let dead = Set(factor.deadInputs)
       for place in 0..<transposed.rows where dead.contains(factor.permutation.map { Int($0[place]) } ?? place) {
         for row in 0..<transposed.columns { transposed[place, row] = 0 }
       }
     }
-    errors = Matrix(uninitializedRows: weight.columns, columns: weight.rows)
     grid = QuantizationGrid(format: parameters.format, rows: weight.rows, columns: weight.columns)
     codes = [UInt8](repeating: 0, count: weight.rows * weight.columns)
   }
@@ -97,44 +84,21 @@ private struct ColumnSweep {
       // The groups that begin in this block; the last one may reach beyond it.
       let groups = (start + groupLength - 1) / groupLength..<(end - 1) / groupLength + 1
       let needed = groups.isEmpty ? end : grid.format.columns(ofGroup: groups.upperBound - 1, of: columns).upperBound
-      applyErrors(before: start, toColumnsBelow: max(end, needed))
-      for group in groups { grid.fit(group: group, to: transposed) }
+      propagation.applyErrors(before: start, toColumnsBelow: max(end, needed))
+      for group in groups { grid.fit(group: group, to: propagation.transposed) }
       quantize(block: start..<end, groupLength: groupLength)
       start = end
     }
   }
 
-  /// Brings the columns from `start` to `bound` (at least up to the frontier) up to date with the errors before `start`.
-  mutating func applyErrors(before start: Int, toColumnsBelow bound: Int) {
-    let bound = max(bound, frontier)
-    let middle = max(start, frontier)
-    correct(columns: start..<middle, byErrors: appliedErrors..<start)
-    correct(columns: middle..<bound, byErrors: 0..<start)
-    frontier = bound
-    appliedErrors = start
-  }
-
   /// Quantizes the columns of one block, on which all errors from before the block have been applied.
   mutating func quantize(block: Range<Int>, groupLength: Int) {
-    for first in stride(from: block.lowerBound, to: block.upperBound, by: Self.rankOneWidth) {
-      let end = min(block.upperBound, first + Self.rankOneWidth)
-      correct(columns: first..<end, byErrors: block.lowerBound..<first)
-      for column in first..<end {
-        QuantizationKernels.quantizeColumn(
-          column, of: transposed, scales: grid.scales, zeroPoints: grid.zeroPoints, group: column / groupLength,
-          largestCode: grid.format.largestCode, codes: &codes, errors: (errors, 1 / upper[column, column]))
-        BLAS.subtractOuterProduct(
-          row: column, of: upper, row: column, of: errors, fromRows: column + 1..<end, of: transposed)
-      }
+    let (propagation, grid) = (propagation, grid)
+    propagation.settle(block: block) { column in
+      QuantizationKernels.quantizeColumn(
+        column, of: propagation.transposed, scales: grid.scales, zeroPoints: grid.zeroPoints,
+        group: column / groupLength, largestCode: grid.format.largestCode, codes: &codes,
+        errors: (propagation.errors, 1 / propagation.upper[column, column]))
     }
-  }
-
-  /// W[:, columns] ← W[:, columns] − E[:, errors] · U[errors, columns], transposed.
-  func correct(columns range: Range<Int>, byErrors errorRange: Range<Int>) {
-    guard !range.isEmpty, !errorRange.isEmpty else { return }
-    let outputs = 0..<transposed.columns
-    BLAS.multiply(
-      upper.panel(rows: errorRange, columns: range), transposed: true, errors.panel(rows: errorRange, columns: outputs),
-      into: transposed.panel(rows: range, columns: outputs), scale: -1, keep: 1)
   }
 }

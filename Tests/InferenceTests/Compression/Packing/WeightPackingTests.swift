@@ -145,7 +145,7 @@ import Testing
   @Test func random24BytesAndMoreAreRefused() {
     var generator = SplitMix64(state: 3)
     for _ in 0..<2000 {
-      var bytes = PackedWeightHeader.magic + [1, 1]
+      var bytes = PackedContainer.magic + [1, 1]
       bytes += (0..<Int.random(in: 18...80, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator)
       }
       if let weight = try? WeightPacking.decode(bytes) { #expect(WeightPacking.encode(weight) == bytes) }

@@ -1,0 +1,197 @@
+import Catalog
+import Foundation
+
+/// What is known of the inputs of a site: its row, and its numbers when somebody needs them.
+struct SiteStatistic {
+  var record: StatisticRecord
+  /// The Hessian.
+  var matrix: Matrix?
+  /// Its diagonal, where the matrix is not there.
+  var diagonal: [Float]?
+
+  init(record: StatisticRecord, matrix: Matrix? = nil) {
+    self.record = record
+    self.matrix = matrix
+  }
+
+  /// Reads the matrix if it was kept, else the diagonal.
+  ///
+  /// - Throws: `CatalogError.damaged` if what was kept does not fit.
+  init(stored record: StatisticRecord, width: Int, store: CatalogStore) throws {
+    self.record = record
+    guard let blobID = record.matrixBlobID ?? record.diagonalBlobID else {
+      throw CatalogError.damaged("statistic \(record.id) has neither matrix nor diagonal")
+    }
+    let bytes = try store.read { try $0.blob(blobID) }
+    if record.matrixBlobID != nil {
+      matrix = LowerTriangle.matrix(width: width, bytes: bytes)
+    } else {
+      diagonal = Matrix(rows: 1, columns: width, littleEndianBytes: bytes)?.values
+    }
+    guard matrix != nil || diagonal != nil else {
+      throw CatalogError.damaged("statistic \(record.id) is not \(width) wide")
+    }
+  }
+
+  /// The diagonal of the Hessian.
+  var hessianDiagonal: [Float]? { matrix.map { matrix in (0..<matrix.rows).map { matrix[$0, $0] } } ?? diagonal }
+}
+
+/// One layer while its variants are made.
+struct LayerCompression {
+  private let weight: Matrix
+  private let layer: LayerRecord
+  private let valueType: SparseValueType
+  private let statistic: SiteStatistic?
+  private let error: LayerError?
+  private let factors: FactorCache
+  private let numericsID: Int64
+
+  /// - Parameters:
+  ///   - weight: the dense weight [out, in].
+  ///   - valueType: of kept weights.
+  ///   - statistic: of the layer's site; nil if no method needs one.
+  init(
+    weight: Matrix, layer: LayerRecord, valueType: SparseValueType, statistic: SiteStatistic?, factors: FactorCache,
+    numericsID: Int64
+  ) {
+    self.weight = weight
+    self.layer = layer
+    self.valueType = valueType
+    self.statistic = statistic
+    self.factors = factors
+    self.numericsID = numericsID
+    error = statistic?.matrix.map { LayerError(weight: weight, hessian: $0) }
+  }
+
+  /// What a method made.
+  private struct Product {
+    var packed: [UInt8]
+    /// The weights that the packed bytes stand for.
+    var weights: Matrix
+    var bits: Double?
+    var sparsity: Double?
+    var codeBits: Int64
+    var factor: HessianFactor?
+    var deadInputCount = 0
+    var trouble: [String] = []
+  }
+
+  /// Makes a variant.
+  ///
+  /// - Throws: `InferenceError`, as the methods.
+  func variant(
+    _ wanted: CompressionPlan.LayerLevel, method: MethodRecord
+  ) throws -> (record: VariantRecord, packed: [UInt8]) {
+    var product: Product
+    switch (wanted.method, wanted.level) {
+    case (.quantization(let method), .bits(let bits)): product = try quantize(method.parameters(bits: bits), method)
+    case (.sparsification(let method), .sparsity(let target)): product = try prune(target, method)
+    default: throw InferenceError.impossible(detail: "\(wanted.method.title) has no level \(wanted.level)")
+    }
+    if let factor = product.factor {
+      product.deadInputCount = factor.deadInputCount
+      if factor.dampingFractionUsed > factor.dampingFraction {
+        product.trouble.append(
+          "Hessian not positive definite at damping \(factor.dampingFraction); used \(factor.dampingFractionUsed)")
+      }
+    }
+    let source = wanted.method.needsData ? statistic?.record : nil
+    let record = VariantRecord(
+      recipeKey: RecipeKey.variant(
+        weight: layer.weightDigest, method: method, level: wanted.level.description, statistic: source?.recipeKey),
+      contentKey: SHA256.digest(of: product.packed), weightID: layer.weightID, methodID: method.id,
+      level: wanted.level.description, bits: product.bits, sparsity: product.sparsity,
+      statisticRecipeKey: source?.recipeKey, statisticID: source?.id,
+      nmse: error.map { $0.nmse(compressed: product.weights) }, codeBits: product.codeBits,
+      storedBits: Int64(product.packed.count) * 8, dampingUsed: product.factor?.dampingFractionUsed,
+      deadInputCount: product.deadInputCount,
+      trouble: product.trouble.isEmpty ? nil : product.trouble.joined(separator: "; "), numericsID: numericsID)
+    return (record, product.packed)
+  }
+
+  private func quantize(_ parameters: QuantizationParameters, _ method: QuantizationMethod) throws -> Product {
+    let quantized: QuantizedWeight
+    var factor: HessianFactor?
+    switch method.algorithm {
+    case .rtn: quantized = try RoundToNearest.quantize(weight: weight, parameters: parameters)
+    case .gptq:
+      let made = try hessianFactor(parameters.dampingFraction, activationOrder: parameters.activationOrder)
+      quantized = try GPTQ.quantize(weight: weight, factor: made, parameters: parameters)
+      factor = made
+    }
+    return Product(
+      packed: WeightPacking.encode(quantized), weights: quantized.dequantized(), bits: Double(parameters.bits),
+      codeBits: Int64(parameters.bits) * Int64(layer.weightCount), factor: factor)
+  }
+
+  private func prune(_ target: SparsityTarget, _ method: SparsificationMethod) throws -> Product {
+    let sparse: SparseWeight
+    var factor: HessianFactor?
+    var deadInputCount = 0
+    switch method.algorithm {
+    case .magnitude: sparse = try MagnitudePruning.prune(weight: weight, target: target, valueType: valueType)
+    case .wanda:
+      guard let diagonal = statistic?.hessianDiagonal else { preconditionFailure("Wanda needs a Hessian's diagonal") }
+      sparse = try Wanda.prune(weight: weight, hessianDiagonal: diagonal, target: target, valueType: valueType)
+      deadInputCount = diagonal.count { $0 == 0 }
+    case .sparsegpt:
+      let made = try hessianFactor(method.dampingFraction, activationOrder: false)
+      sparse = try SparseGPT.prune(
+        weight: weight, factor: made, target: target, columnBlockSize: method.columnBlockSize, valueType: valueType)
+      factor = made
+    }
+    var product = Product(
+      packed: SparseWeightPacking.encode(sparse), weights: sparse.dense(),
+      sparsity: Double(sparse.zeroCount) / Double(max(layer.weightCount, 1)),
+      codeBits: Int64(sparse.values.count) * Int64(layer.denseBits), factor: factor, deadInputCount: deadInputCount)
+    if let factor, case .zeros(let count) = target, count < factor.deadInputCount * layer.outputCount {
+      product.trouble.append(
+        "\(factor.deadInputCount) dead inputs have \(factor.deadInputCount * layer.outputCount) weights; only the "
+          + "\(count) zeros asked for are pruned")
+    }
+    return product
+  }
+
+  private func hessianFactor(_ dampingFraction: Double, activationOrder: Bool) throws -> HessianFactor {
+    guard let hessian = statistic?.matrix else { preconditionFailure("error correction needs a Hessian") }
+    return try factors.factor(
+      site: layer.siteName, hessian: hessian, weight: weight, dampingFraction: dampingFraction,
+      activationOrder: activationOrder)
+  }
+}
+
+/// Hessian factors of one block: one serves all levels and methods, and all layers of a site without zero columns of their
+/// own.
+///
+/// `@unchecked Sendable`: `lock` guards the lists. A site is factored by one thread, the others wait for it: they would do
+/// the same work in twice the memory.
+final class FactorCache: @unchecked Sendable {
+  private let lock = NSLock()
+  private var factors: [(site: String, factor: HessianFactor)] = []
+  private var siteLocks: [String: NSLock] = [:]
+
+  func factor(
+    site: String, hessian: Matrix, weight: Matrix, dampingFraction: Double, activationOrder: Bool
+  ) throws -> HessianFactor {
+    let siteLock = lock.withLock {
+      let siteLock = siteLocks[site] ?? NSLock()
+      siteLocks[site] = siteLock
+      return siteLock
+    }
+    return try siteLock.withLock {
+      let known = lock.withLock {
+        factors.first {
+          $0.site == site && $0.factor.activationOrder == activationOrder
+            && $0.factor.dampingFraction == dampingFraction && $0.factor.serves(weight)
+        }
+      }
+      if let known { return known.factor }
+      let factor = try HessianFactor(
+        hessian: hessian, zeroColumns: HessianFactor.zeroColumns(of: weight), dampingFraction: dampingFraction,
+        activationOrder: activationOrder)
+      lock.withLock { factors.append((site, factor)) }
+      return factor
+    }
+  }
+}

@@ -1,0 +1,201 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Catalog
+@testable import Inference
+
+@Suite struct SparsityJobTests {
+  private static let sequenceCount = 5
+  private static let tokenCount = 200
+
+  private func prepared(
+    _ watch: @escaping (Job.Progress, Cancellation) -> Void = { _, _ in }, threadCount: Int = 2
+  ) throws -> TestCatalog {
+    let catalog = try TestCatalog(threadCount: threadCount, watch: watch)
+    try catalog.importModel()
+    try catalog.storeTokens(sequenceCount: Self.sequenceCount)
+    return catalog
+  }
+
+  private func plan(
+    _ catalog: TestCatalog, _ algorithm: SparsificationMethod.Algorithm, upstream: Upstream = .dense,
+    keeps: KeptStatistics = .all, rules: [LevelRule] = [.sparsity(0.25), .sparsity(0.5), .pattern(Self.twoOfFour)]
+  ) throws -> CompressionPlan {
+    CompressionPlan(
+      data: try catalog.store.read { try $0.dataSet(nil) }, upstream: upstream, keeps: keeps, calibrates: false,
+      method: .sparsification(SparsificationMethod(algorithm)), rules: rules)
+  }
+
+  private static let twoOfFour = SparsityPattern("2:4") ?? { preconditionFailure("2:4 is a pattern") }()
+
+  private func run(_ plan: CompressionPlan, _ catalog: TestCatalog) throws -> CompressionJob.Outcome {
+    try CompressionJob(plan, model: try catalog.open(), job: catalog.job).run()
+  }
+
+  @Test(arguments: SparsificationMethod.Algorithm.allCases)
+  func rowsSayWhatThePackedBytesHold(algorithm: SparsificationMethod.Algorithm) throws {
+    let catalog = try prepared()
+    let outcome = try run(try plan(catalog, algorithm), catalog)
+    #expect(outcome.builtVariantCount == 63)
+    #expect(outcome.computedStatisticCount == (algorithm == .magnitude ? 0 : 12))
+    #expect(
+      catalog.job.record.work.forwardBlockTokenCount == (algorithm == .magnitude ? 0 : 3 * Self.tokenCount))
+    try catalog.store.read { tx in
+      for layer in try tx.layers(ofModel: try tx.model(nil).id) {
+        let variants = try tx.variants(ofWeight: layer.weightID)
+        let half = layer.weightCount / 2
+        #expect(variants.map(\.level) == ["zeros=\(layer.weightCount / 4)", "zeros=\(half)", "pattern=2:4"])
+        #expect(variants.map(\.sparsity) == [0.25, 0.5, 0.5])
+        for variant in variants {
+          let packed = try tx.blob(variant.blobID)
+          let sparse = try SparseWeightPacking.decode(packed)
+          #expect(sparse.valueType == .bfloat16, "as the checkpoint")
+          #expect(Double(sparse.zeroCount) / Double(layer.weightCount) == variant.sparsity)
+          #expect(variant.storedBits == Int64(packed.count) * 8)
+          #expect(variant.codeBits == Int64(sparse.values.count) * 16)
+          #expect(variant.contentKey == SHA256.digest(of: packed))
+          #expect(variant.bits == nil && variant.trouble == nil)
+          #expect((variant.nmse == nil) == (algorithm == .magnitude))
+          #expect((variant.statisticRecipeKey == nil) == (algorithm == .magnitude))
+          #expect((variant.dampingUsed == nil) == (algorithm != .sparsegpt))
+        }
+        if algorithm != .magnitude {
+          let errors = variants.compactMap(\.nmse)
+          #expect(errors[0] < errors[1] && errors[1] < errors[2] && errors[0] > 0)
+        }
+      }
+    }
+    let later = try TestCatalog(try catalog.copy())
+    let second = try run(try plan(later, algorithm), later)
+    #expect(second.builtVariantCount == 0 && second.foundVariantCount == 63)
+    #expect(later.job.record.work.forwardBlockTokenCount == 0)
+  }
+
+  @Test func aDenseCalibrationServesAllMethods() throws {
+    let catalog = try prepared()
+    let calibrated = try run(
+      CompressionPlan(
+        data: try catalog.store.read { try $0.dataSet(nil) }, upstream: .dense, keeps: .all, calibrates: true,
+        method: nil, bits: []), catalog)
+    #expect(calibrated.computedStatisticCount == 12 && calibrated.builtVariantCount == 0)
+    let passes = catalog.job.record.work.forwardBlockTokenCount
+    for algorithm in SparsificationMethod.Algorithm.allCases {
+      let outcome = try run(try plan(catalog, algorithm), catalog)
+      #expect(outcome.computedStatisticCount == 0 && outcome.builtVariantCount == 63)
+    }
+    #expect(catalog.job.record.work.forwardBlockTokenCount == passes)
+  }
+
+  @Test func wandaNeedsOnlyTheDiagonal() throws {
+    let full = try prepared()
+    _ = try run(try plan(full, .wanda), full)
+    let catalog = try prepared()
+    _ = try run(try plan(catalog, .wanda, keeps: .diagonal, rules: [.sparsity(0.1)]), catalog)
+    let passes = catalog.job.record.work.forwardBlockTokenCount
+    let outcome = try run(try plan(catalog, .wanda, keeps: .diagonal), catalog)
+    #expect(outcome.computedStatisticCount == 0 && outcome.builtVariantCount == 63)
+    #expect(catalog.job.record.work.forwardBlockTokenCount == passes)
+    let fromDiagonals = Set(try catalog.variants())
+    #expect(try full.variants().allSatisfy { fromDiagonals.contains($0) })
+    // SparseGPT needs more and calibrates again.
+    #expect(try run(try plan(catalog, .sparsegpt), catalog).computedStatisticCount == 12)
+  }
+
+  @Test func stepsAreTheSameNumberOfWeightsInEveryLayer() throws {
+    let catalog = try prepared()
+    let layers = try catalog.store.read { try $0.layers(ofModel: try $0.model(nil).id) }
+    let steps = SparsitySteps(sparsity: 0.5, levelCount: 3, stepWeightCount: 400)
+    let rules = try steps.rules(layers: layers, hiddenSize: 64)
+    #expect(rules.count == 7)
+    let planned = try plan(catalog, .sparsegpt, rules: rules)
+    let estimate = try catalog.store.read { tx in
+      try CompressionEstimate(planned, layers: layers, sites: tx.sites(ofModel: try tx.model(nil).id))
+    }
+    let outcome = try run(planned, catalog)
+    #expect(outcome.builtVariantCount == estimate.variantCount)
+    #expect(outcome.builtByteCount == estimate.variantByteCount)
+    for layer in layers {
+      let levels = try catalog.store.read { try $0.variants(ofWeight: layer.weightID).map(\.level) }
+      let expected = (-3...3).map { layer.weightCount / 2 + $0 * 400 }.filter { (0...layer.weightCount).contains($0) }
+      #expect(levels == expected.map { "zeros=\($0)" })
+    }
+  }
+
+  @Test func theStandardStepIsTheReferences() throws {
+    let catalog = try prepared()
+    let layers = try catalog.store.read { try $0.layers(ofModel: try $0.model(nil).id) }
+    // ½ · min(0.5, 0.5) / 8 · 64² = 128.
+    let rules = try SparsitySteps(sparsity: 0.5).rules(layers: layers, hiddenSize: 64)
+    #expect(rules.count == 17)
+    #expect(rules.first == .sparsity(0.5, shift: -1024) && rules.last == .sparsity(0.5, shift: 1024))
+    #expect(LevelRule.sparsity(0.5, shift: 128).level(weightCount: 2048) == .sparsity(.zeros(1152)))
+    #expect(LevelRule.sparsity(0.5, shift: 1152).level(weightCount: 2048) == nil)
+    for bad in [
+      SparsitySteps(sparsity: 0), SparsitySteps(sparsity: 1.5), SparsitySteps(sparsity: 0.5, levelCount: 0),
+      SparsitySteps(sparsity: 0.5, stepWeightCount: 2049), SparsitySteps(sparsity: 0.5, stepWeightCount: 0),
+    ] {
+      #expect(throws: InferenceError.self) { try bad.rules(layers: layers, hiddenSize: 64) }
+    }
+    let endless = SparsitySteps(sparsity: 0.5, levelCount: .max, stepWeightCount: 2048)
+    #expect(try endless.rules(layers: layers, hiddenSize: 64).count < 20, "no more than some layer has")
+  }
+
+  @Test(arguments: [1, 22, 50]) func goingOnAfterAStopGivesTheSame(stop: Int) throws {
+    let undisturbed = try prepared()
+    _ = try run(try plan(undisturbed, .sparsegpt), undisturbed)
+    let stopped = try prepared { progress, cancellation in
+      if progress.phase == "calibrating and building", progress.done >= stop { cancellation.request() }
+    }
+    #expect(throws: InferenceError.interrupted) { _ = try run(try plan(stopped, .sparsegpt), stopped) }
+    let later = try TestCatalog(try stopped.copy(), threadCount: 1)
+    _ = try run(try plan(later, .sparsegpt), later)
+    #expect(try later.variants() == undisturbed.variants())
+  }
+
+  @Test func laterBlocksCanBeCalibratedBehindPrunedOnes() throws {
+    let catalog = try prepared()
+    let outcome = try run(
+      try plan(catalog, .sparsegpt, upstream: try Upstream("sparsegpt:0.5"), rules: [.sparsity(0.25)]), catalog)
+    #expect(outcome.builtVariantCount == 42, "at 0.25, and at 0.5 for what follows")
+    #expect(catalog.job.record.work.forwardBlockTokenCount == 5 * Self.tokenCount)
+    let levels = try catalog.texts("SELECT DISTINCT coalesce(upstream_level, '') FROM statistic ORDER BY 1")
+    #expect(levels == ["", "sparsity=0.5"])
+    let dense = try run(try plan(catalog, .sparsegpt, rules: [.sparsity(0.25)]), catalog)
+    #expect(dense.foundVariantCount == 7 && dense.builtVariantCount == 14, "the first block has nothing before it")
+  }
+
+  @Test func upstreamIsReadFromText() throws {
+    #expect(
+      try Upstream("sparsegpt:0.50,damping=0.1")
+        == .compressed(.sparsification(SparsificationMethod(.sparsegpt, dampingFraction: 0.1)), .sparsity(0.5)))
+    #expect(
+      try Upstream("wanda:2:4") == .compressed(.sparsification(SparsificationMethod(.wanda)), .pattern(Self.twoOfFour)))
+    for text in [
+      "sparsegpt", "sparsegpt:", "sparsegpt:1.5", "sparsegpt:nan", "sparsegpt:4:2", "sparsegpt:0.5,bits=3",
+      "wanda:0.5,damping=0.1", "sparsegpt:0.5,damping=-1", "gptq:0.5",
+    ] {
+      #expect(throws: InferenceError.self, "\(text)") { try Upstream(text) }
+    }
+  }
+
+  @Test func methodKeysLeaveOutWhatIsNotRead() {
+    func digest(_ method: SparsificationMethod) -> Digest { method.record.digest }
+    #expect(digest(SparsificationMethod(.sparsegpt)) != digest(SparsificationMethod(.sparsegpt, dampingFraction: 0.1)))
+    #expect(digest(SparsificationMethod(.sparsegpt)) != digest(SparsificationMethod(.sparsegpt, columnBlockSize: 64)))
+    #expect(digest(SparsificationMethod(.wanda)) == digest(SparsificationMethod(.wanda, dampingFraction: 0.1)))
+    var key = CanonicalRecord(kind: "method")
+    key.set("name", "sparsegpt")
+    key.set("revision", 1)
+    #expect(digest(SparsificationMethod(.sparsegpt)) == key.digest)
+  }
+
+  @Test func methodsAndLevelsThatDoNotFitAreRefused() throws {
+    let catalog = try prepared()
+    let bits = try plan(catalog, .sparsegpt, rules: [.bits(3)])
+    #expect(throws: InferenceError.self) { try run(bits, catalog) }
+    var noData = try plan(catalog, .wanda)
+    noData.data = nil
+    #expect(throws: InferenceError.impossible(detail: "Wanda needs calibration data")) { try run(noData, catalog) }
+  }
+}
