@@ -233,12 +233,26 @@ CREATE TABLE observation (
   measure_id INTEGER NOT NULL REFERENCES measure (id), -- which question
   sequence_id INTEGER NOT NULL REFERENCES sequence (id), -- on which tokens
   numerics_id INTEGER NOT NULL REFERENCES numerics (id), -- answered by which arithmetic
+  attempt INTEGER NOT NULL CHECK (attempt >= 0), -- 0; computed again after a void: one more than the void one
   sum REAL, -- over the predictions: KL in nats, or negative log-likelihood in nats; NULL: diverged
   prediction_count INTEGER NOT NULL CHECK (prediction_count > 0), -- tokens predicted
   outcome TEXT NOT NULL CHECK ((outcome = 'finite') = (sum IS NOT NULL)), -- finite or diverged
   job_id INTEGER NOT NULL REFERENCES job (id), -- who computed it; local
   row_check INTEGER NOT NULL, -- see the head of this file
-  PRIMARY KEY (assignment_id, measure_id, sequence_id, numerics_id)
+  PRIMARY KEY (assignment_id, measure_id, sequence_id, numerics_id, attempt)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE observation_void (
+  assignment_id INTEGER NOT NULL REFERENCES assignment (id), -- the five columns name the observation that is wrong
+  measure_id INTEGER NOT NULL REFERENCES measure (id), -- as in observation
+  sequence_id INTEGER NOT NULL REFERENCES sequence (id), -- as in observation
+  numerics_id INTEGER NOT NULL REFERENCES numerics (id), -- as in observation
+  attempt INTEGER NOT NULL CHECK (attempt >= 0), -- as in observation
+  voided_at TEXT NOT NULL, -- UTC
+  voided_by TEXT NOT NULL, -- user@host
+  reason TEXT NOT NULL CHECK (length(reason) > 0), -- why it is wrong
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (assignment_id, measure_id, sequence_id, numerics_id, attempt, voided_at, voided_by, reason)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE teacher_state (
@@ -427,14 +441,33 @@ SELECT a.id AS assignment_id, lower(hex(a.digest)) AS assignment, l.layer_index,
 FROM assignment a JOIN json_each(a.variant_ids) j JOIN layer l ON l.model_id = a.model_id AND l.layer_index = j.key
 JOIN weight w ON w.id = l.weight_id LEFT JOIN variant v ON v.id = j.value LEFT JOIN method me ON me.id = v.method_id;
 
--- One answer per (assignment, measure, sequence): of several numerics the one with the smallest digest.
+-- One answer per (assignment, measure, sequence), void ones left out: of several numerics the one with the smallest digest.
 CREATE VIEW evaluation AS
 SELECT o.assignment_id, o.measure_id, o.sequence_id, o.sum, o.prediction_count, o.outcome, o.numerics_id, o.job_id
 FROM observation o
 WHERE NOT EXISTS (
-  SELECT 1 FROM observation p JOIN numerics np ON np.id = p.numerics_id JOIN numerics no ON no.id = o.numerics_id
-  WHERE p.assignment_id = o.assignment_id AND p.measure_id = o.measure_id AND p.sequence_id = o.sequence_id
-    AND np.digest < no.digest);
+    SELECT 1 FROM observation_void v
+    WHERE v.assignment_id = o.assignment_id AND v.measure_id = o.measure_id AND v.sequence_id = o.sequence_id
+      AND v.numerics_id = o.numerics_id AND v.attempt = o.attempt)
+  AND NOT EXISTS (
+    SELECT 1 FROM observation p JOIN numerics np ON np.id = p.numerics_id JOIN numerics no ON no.id = o.numerics_id
+    WHERE p.assignment_id = o.assignment_id AND p.measure_id = o.measure_id AND p.sequence_id = o.sequence_id
+      AND (np.digest, p.attempt) < (no.digest, o.attempt)
+      AND NOT EXISTS (
+        SELECT 1 FROM observation_void v
+        WHERE v.assignment_id = p.assignment_id AND v.measure_id = p.measure_id AND v.sequence_id = p.sequence_id
+          AND v.numerics_id = p.numerics_id AND v.attempt = p.attempt));
+
+-- One row per observation that was declared wrong, and by whom; two people may have done so.
+CREATE VIEW void_summary AS
+SELECT lower(hex(a.digest)) AS assignment, me.name AS measure, me.top_k, lower(hex(s.digest)) AS sequence,
+  lower(hex(n.digest)) AS numerics, v.attempt, o.sum, o.prediction_count, j.uuid AS job, v.voided_at, v.voided_by,
+  v.reason, v.assignment_id, v.sequence_id
+FROM observation_void v JOIN assignment a ON a.id = v.assignment_id JOIN measure me ON me.id = v.measure_id
+JOIN sequence s ON s.id = v.sequence_id JOIN numerics n ON n.id = v.numerics_id
+LEFT JOIN observation o ON o.assignment_id = v.assignment_id AND o.measure_id = v.measure_id
+  AND o.sequence_id = v.sequence_id AND o.numerics_id = v.numerics_id AND o.attempt = v.attempt
+LEFT JOIN job j ON j.id = o.job_id;
 
 -- Fitness of an assignment on a data set. value and standard_error (over sequences) are NULL unless every sequence of the
 -- set has a finite answer (complete = 1). value is mean KL per token in nats, or perplexity.
@@ -507,11 +540,17 @@ SELECT r.name AS run, g.generation_index AS generation,
   lower(hex(a.digest)) AS parent_assignment, g.closed_at
 FROM generation g JOIN run r ON r.id = g.run_id JOIN assignment a ON a.id = g.parent_assignment_id;
 
--- Every candidate of every stage with its fitness there.
+-- Every candidate of every stage with its fitness there. History stays as it was: rests_on_void marks a fitness that may
+-- rest on an observation which was declared wrong after the generation was closed.
 CREATE VIEW candidate_result AS
 SELECT r.name AS run, x.generation_index AS generation, x.stage_index AS stage, x.candidate_index AS candidate, c.role,
   c.switch_count, x.fitness, x.survived, sl.token_count, lower(hex(sl.digest)) AS minibatch, c.assignment_id,
-  lower(hex(a.digest)) AS assignment
+  lower(hex(a.digest)) AS assignment,
+  EXISTS (
+    SELECT 1 FROM observation_void v JOIN generation g ON g.run_id = x.run_id AND g.generation_index = x.generation_index
+    WHERE v.assignment_id = c.assignment_id AND v.measure_id = r.measure_id AND v.voided_at >= g.closed_at
+      AND v.sequence_id IN (SELECT i.sequence_id FROM sequence_list_item i WHERE i.sequence_list_id = st.minibatch_id)
+  ) AS rests_on_void
 FROM stage_result x JOIN run r ON r.id = x.run_id JOIN candidate c ON c.run_id = x.run_id
   AND c.generation_index = x.generation_index AND c.candidate_index = x.candidate_index
 JOIN assignment a ON a.id = c.assignment_id JOIN stage st ON st.run_id = x.run_id
@@ -612,5 +651,5 @@ JOIN run r ON r.id = t.run_id JOIN assignment_summary s ON s.assignment_id = t.a
 CREATE VIEW job_summary AS
 SELECT j.id AS job_id, j.command, r.name AS run, j.user_name, j.host_name, j.evodb_version, n.blas_version, n.blas_core,
   j.started_at, j.updated_at, j.outcome, j.message, j.forward_token_count, j.forward_block_token_count, j.evaluation_count,
-  j.cache_hit_count
+  j.cache_hit_count, j.uuid AS job, lower(hex(n.digest)) AS numerics
 FROM job j JOIN numerics n ON n.id = j.numerics_id LEFT JOIN run r ON r.id = j.run_id;

@@ -197,7 +197,7 @@ extension CatalogTransaction {
     let counted = try ids.map { id in
       let count = try connection.integer(
         """
-        SELECT count(*) FROM observation o JOIN assignment a ON a.id = o.assignment_id
+        SELECT count(*) FROM evaluation e JOIN assignment a ON a.id = e.assignment_id
         WHERE EXISTS (SELECT 1 FROM json_each(a.variant_ids) j WHERE j.value = ?)
         """, [.integer(id)])
       return (id: id, count: count ?? 0, key: try variant(id: id).contentKey)

@@ -99,44 +99,51 @@ extension CatalogTransaction {
     return try ids.first.map { try assignment(id: $0) }
   }
 
-  /// The answer of these numerics, else the one with the smallest (numerics digest, sum); nil if nobody answered.
+  /// The answer of these numerics, else the one with the smallest (numerics digest, attempt); nil if nobody answered or
+  /// all answers are void.
   public func observation(assignmentID: Int64, measureID: Int64, sequenceID: Int64, preferring numericsID: Int64)
     throws -> Observation?
   {
-    var best: (rank: (Int, [UInt8]), observation: Observation)?
+    var best: (rank: (Int, [UInt8], Int64), observation: Observation)?
     try connection.forEachRow(
       """
-      SELECT o.numerics_id, o.sum, o.prediction_count, n.digest FROM observation o JOIN numerics n ON n.id = o.numerics_id
-      WHERE o.assignment_id = ? AND o.measure_id = ? AND o.sequence_id = ?
+      SELECT o.numerics_id, o.sum, o.prediction_count, n.digest, o.attempt
+      FROM observation o JOIN numerics n ON n.id = o.numerics_id
+      WHERE o.assignment_id = ? AND o.measure_id = ? AND o.sequence_id = ? AND NOT EXISTS (
+        SELECT 1 FROM observation_void v
+        WHERE v.assignment_id = o.assignment_id AND v.measure_id = o.measure_id AND v.sequence_id = o.sequence_id
+          AND v.numerics_id = o.numerics_id AND v.attempt = o.attempt)
       """, [.integer(assignmentID), .integer(measureID), .integer(sequenceID)]
     ) { row in
-      let rank = (row.integer(0) == numericsID ? 0 : 1, row.bytes(3))
-      let observation = Observation(sum: row.optionalReal(1), predictionCount: Int(row.integer(2)))
-      guard let known = best else {
-        best = (rank, observation)
-        return
+      let rank = (row.integer(0) == numericsID ? 0 : 1, row.bytes(3), row.integer(4))
+      if let known = best?.rank {
+        guard rank.0 <= known.0 else { return }
+        if rank.0 == known.0 {
+          if known.1.lexicographicallyPrecedes(rank.1) { return }
+          if known.1 == rank.1, known.2 <= rank.2 { return }
+        }
       }
-      if rank.0 < known.rank.0 || (rank.0 == known.rank.0 && rank.1.lexicographicallyPrecedes(known.rank.1)) {
-        best = (rank, observation)
-      }
+      best = (rank, Observation(sum: row.optionalReal(1), predictionCount: Int(row.integer(2))))
     }
     return best?.observation
   }
 
-  /// Stores an answer; one that is there from the same numerics stays.
+  /// Stores an answer; a valid one that is there from the same numerics stays, and where all are void it becomes the
+  /// next attempt.
   public func store(
     observation: Observation, assignmentID: Int64, measureID: Int64, sequenceID: Int64, numericsID: Int64, jobID: Int64
   ) throws {
-    let known = try connection.integer(
-      "SELECT 1 FROM observation WHERE assignment_id = ? AND measure_id = ? AND sequence_id = ? AND numerics_id = ?",
-      [.integer(assignmentID), .integer(measureID), .integer(sequenceID), .integer(numericsID)])
-    guard known == nil else { return }
+    let question: [SQLValue] = [
+      .integer(assignmentID), .integer(measureID), .integer(sequenceID), .integer(numericsID),
+    ]
+    guard let attempt = try nextAttempt(question) else { return }
     let sum = SQLValue.real(observation.sum)
     try rows.insert(
       "observation",
       [
         "assignment_id": .integer(assignmentID), "measure_id": .integer(measureID), "sequence_id": .integer(sequenceID),
-        "numerics_id": .integer(numericsID), "sum": sum, "prediction_count": .integer(observation.predictionCount),
+        "numerics_id": .integer(numericsID), "attempt": .integer(attempt), "sum": sum,
+        "prediction_count": .integer(observation.predictionCount),
         "outcome": .text(sum == .null ? "diverged" : "finite"), "job_id": .integer(jobID),
       ])
   }

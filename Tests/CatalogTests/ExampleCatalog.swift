@@ -144,6 +144,13 @@ struct ExampleContents {
         }
       }
     }
+    // A wrong answer of other numerics, which counts nowhere.
+    try transaction.store(
+      observation: Observation(sum: 99, predictionCount: 5), assignmentID: dense.id, measureID: kl.id,
+      sequenceID: sequences[0].id, numericsID: elsewhere, jobID: job.id)
+    var wrong = ObservationSelection()
+    wrong.numericsID = elsewhere
+    try transaction.void([wrong], reason: "broken machine", by: "somebody@there", at: "2026-01-01T00:00:00.000Z")
     try transaction.store(
       teacherState: [1, 2, 3, 4], modelID: model.id, sequenceID: sequences[0].id, numericsID: here)
     try transaction.store(

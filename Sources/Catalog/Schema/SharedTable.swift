@@ -77,10 +77,18 @@ struct SharedTable {
     SharedTable(
       "observation",
       """
-      SELECT a.digest AS assignment, m.digest AS measure, s.digest AS sequence, n.digest AS numerics, o.sum,
-        o.prediction_count, o.outcome
+      SELECT a.digest AS assignment, m.digest AS measure, s.digest AS sequence, n.digest AS numerics, o.attempt,
+        o.sum, o.prediction_count, o.outcome
       FROM observation o JOIN assignment a ON a.id = o.assignment_id JOIN measure m ON m.id = o.measure_id
       JOIN sequence s ON s.id = o.sequence_id JOIN numerics n ON n.id = o.numerics_id
+      """),
+    SharedTable(
+      "observation_void",
+      """
+      SELECT a.digest AS assignment, m.digest AS measure, s.digest AS sequence, n.digest AS numerics, v.attempt,
+        v.voided_at, v.voided_by, v.reason
+      FROM observation_void v JOIN assignment a ON a.id = v.assignment_id JOIN measure m ON m.id = v.measure_id
+      JOIN sequence s ON s.id = v.sequence_id JOIN numerics n ON n.id = v.numerics_id
       """),
     SharedTable("space", "SELECT s.digest, m.digest AS model, s.cost FROM space s JOIN model m ON m.id = s.model_id"),
   ]

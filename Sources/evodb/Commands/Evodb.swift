@@ -24,6 +24,7 @@ enum Evodb {
             SchemaCommand.self,
             DigestCommand.self, CheckCommand.self,
           ]),
+        .init(title: "Look after", commands: [VoidCommand.self]),
       ])
   }
 }

@@ -1,0 +1,188 @@
+import Foundation
+
+/// Which observations: those that fit every part that is given.
+public struct ObservationSelection: Equatable, Sendable {
+  /// Local id of the weights.
+  public var assignmentID: Int64?
+  /// Local id of the list whose sequences count: the content of a data set.
+  public var sequenceListID: Int64?
+  /// Local id of the question.
+  public var measureID: Int64?
+  /// Local id of the process that computed it.
+  public var jobID: Int64?
+  /// Local id of the arithmetic that answered.
+  public var numericsID: Int64?
+
+  /// All observations.
+  public init() {}
+}
+
+/// What voiding means for a catalog.
+public struct VoidSummary: Equatable, Sendable {
+  /// Observations that fit.
+  public var observationCount: Int
+  /// Of these, void before.
+  public var alreadyVoidCount: Int
+  /// Assignments they belong to.
+  public var assignmentCount: Int
+  /// Runs with candidates of these assignments.
+  public var runCount: Int
+}
+
+extension CatalogTransaction {
+  private static let isVoid = """
+    EXISTS (SELECT 1 FROM observation_void v WHERE v.assignment_id = o.assignment_id AND v.measure_id = o.measure_id
+      AND v.sequence_id = o.sequence_id AND v.numerics_id = o.numerics_id AND v.attempt = o.attempt)
+    """
+
+  /// What `void` would do, and has done.
+  public func voidSummary(_ selections: [ObservationSelection]) throws -> VoidSummary {
+    var found = Set<[Int64]>()
+    var void = 0
+    var assignments = Set<Int64>()
+    for selection in selections {
+      let (condition, values) = selection.sql
+      try connection.forEachRow(
+        """
+        SELECT o.assignment_id, o.measure_id, o.sequence_id, o.numerics_id, o.attempt, \(Self.isVoid)
+        FROM observation o WHERE \(condition)
+        """, values
+      ) { row in
+        guard found.insert((0..<5).map { row.integer($0) }).inserted else { return }
+        void += row.integer(5) != 0 ? 1 : 0
+        assignments.insert(row.integer(0))
+      }
+    }
+    var runs = Set<Int64>()
+    for id in assignments {
+      try connection.forEachRow("SELECT run_id FROM candidate WHERE assignment_id = ?", [.integer(id)]) {
+        runs.insert($0.integer(0))
+      }
+    }
+    return VoidSummary(
+      observationCount: found.count, alreadyVoidCount: void, assignmentCount: assignments.count, runCount: runs.count)
+  }
+
+  /// Declares observations wrong: they stay, and nothing uses them any more. Those that are void already are left alone.
+  ///
+  /// - Returns: how many became void.
+  @discardableResult
+  public func void(
+    _ selections: [ObservationSelection], reason: String, by person: String, at time: String = Timestamp.now()
+  ) throws -> Int {
+    var count = 0
+    for selection in selections {
+      let (condition, values) = selection.sql
+      var keys: [[Int64]] = []
+      try connection.forEachRow(
+        """
+        SELECT o.assignment_id, o.measure_id, o.sequence_id, o.numerics_id, o.attempt FROM observation o
+        WHERE \(condition) AND NOT \(Self.isVoid)
+        """, values
+      ) { row in keys.append((0..<5).map { row.integer($0) }) }
+      for key in keys {
+        try rows.insert(
+          "observation_void",
+          [
+            "assignment_id": .integer(key[0]), "measure_id": .integer(key[1]), "sequence_id": .integer(key[2]),
+            "numerics_id": .integer(key[3]), "attempt": .integer(key[4]), "voided_at": .text(time),
+            "voided_by": .text(person), "reason": .text(reason),
+          ])
+      }
+      count += keys.count
+    }
+    return count
+  }
+
+  /// Which attempt an answer of these numerics would be: 0, or one more than the last void one; nil if a valid answer
+  /// is there.
+  ///
+  /// - Parameter question: assignment, measure, sequence and numerics.
+  func nextAttempt(_ question: [SQLValue]) throws -> Int64? {
+    // Nearly always there is none yet.
+    let last = try connection.integer(
+      """
+      SELECT max(attempt) FROM observation
+      WHERE assignment_id = ? AND measure_id = ? AND sequence_id = ? AND numerics_id = ?
+      """, question)
+    // A void row may have come without its observation.
+    let lastVoid = try connection.integer(
+      """
+      SELECT max(attempt) FROM observation_void
+      WHERE assignment_id = ? AND measure_id = ? AND sequence_id = ? AND numerics_id = ?
+      """, question)
+    guard last != nil else { return (lastVoid ?? -1) + 1 }
+    guard lastVoid != nil else { return nil }
+    let valid = try connection.integer(
+      """
+      SELECT 1 FROM observation o
+      WHERE assignment_id = ? AND measure_id = ? AND sequence_id = ? AND numerics_id = ? AND NOT \(Self.isVoid) LIMIT 1
+      """, question)
+    return valid == nil ? max(last ?? 0, lastVoid ?? 0) + 1 : nil
+  }
+
+  /// Local ids of the measures called `name`, of all revisions: `kl`, `perplexity`, `topk-kl:10`, or `topk-kl` for every k.
+  ///
+  /// - Throws: `CatalogError.notFound` naming those that are there.
+  public func measureIDs(named name: String) throws -> [Int64] {
+    var ids: [Int64] = []
+    var known: [String] = []
+    try connection.forEachRow("SELECT id, name, top_k FROM measure ORDER BY id") { row in
+      let full = row.isNull(2) ? row.text(1) : "\(row.text(1)):\(row.integer(2))"
+      if !known.contains(full) { known.append(full) }
+      if name == full || name == row.text(1) { ids.append(row.integer(0)) }
+    }
+    guard !ids.isEmpty else {
+      throw CatalogError.notFound("no observation in \(name); measures: \(known.joined(separator: ", "))")
+    }
+    return ids
+  }
+
+  /// Who works here, as `voided_by` keeps it: `user@host`.
+  public static var person: String { "\(NSUserName())@\(WriterLock.hostName)" }
+
+  /// Local id of the job whose UUID begins with `prefix` (8 or more characters).
+  ///
+  /// - Throws: `CatalogError.notFound` if none or several fit.
+  public func jobID(uuidPrefix prefix: String) throws -> Int64 {
+    try onlyID(
+      "SELECT id FROM job WHERE substr(uuid, 1, length(?1)) = lower(?1)", "job", prefix,
+      "evodb query FILE @jobs lists them")
+  }
+
+  /// Local id of the numerics whose digest begins with `prefix` (8 or more hexadecimal digits).
+  ///
+  /// - Throws: `CatalogError.notFound` if none or several fit.
+  public func numericsID(digestPrefix prefix: String) throws -> Int64 {
+    try onlyID(
+      "SELECT id FROM numerics WHERE substr(lower(hex(digest)), 1, length(?1)) = lower(?1)", "numerics", prefix,
+      "evodb query FILE @jobs lists them")
+  }
+
+  private func onlyID(_ sql: String, _ kind: String, _ prefix: String, _ advice: String) throws -> Int64 {
+    guard prefix.count >= 8 else {
+      throw CatalogError.notFound("\(kind) \(prefix): give 8 or more digits; \(advice)")
+    }
+    var ids: [Int64] = []
+    try connection.forEachRow(sql, [.text(prefix)]) { ids.append($0.integer(0)) }
+    guard let id = ids.first else { throw CatalogError.notFound("no \(kind) \(prefix); \(advice)") }
+    guard ids.count == 1 else { throw CatalogError.notFound("\(prefix) fits \(ids.count) \(kind)s; give more digits") }
+    return id
+  }
+}
+
+extension ObservationSelection {
+  /// A condition on the table `observation o`, and its values.
+  fileprivate var sql: (condition: String, values: [SQLValue]) {
+    let parts: [(String, Int64?)] = [
+      ("o.assignment_id = ?", assignmentID),
+      (
+        "o.sequence_id IN (SELECT i.sequence_id FROM sequence_list_item i WHERE i.sequence_list_id = ?)", sequenceListID
+      ),
+      ("o.measure_id = ?", measureID), ("o.job_id = ?", jobID), ("o.numerics_id = ?", numericsID),
+    ]
+    let given = parts.filter { $0.1 != nil }
+    let condition = given.isEmpty ? "1" : given.map(\.0).joined(separator: " AND ")
+    return (condition, given.map { .integer($0.1) })
+  }
+}
