@@ -20,7 +20,7 @@ let package = Package(
     .target(name: "CKernels"),
     .target(
       name: "Catalog", dependencies: ["CSQLite"],
-      resources: [.embedInCode("../../schema.sql")], swiftSettings: strict),
+      resources: [.embedInCode("../../schema.sql"), .embedInCode("Queries/queries.sql")], swiftSettings: strict),
     .target(
       name: "Inference", dependencies: ["Catalog", "COpenBLAS", "CKernels"], swiftSettings: strict),
     .target(name: "Search", dependencies: ["Inference", "Catalog"], swiftSettings: strict),

@@ -515,12 +515,17 @@ SELECT r.id AS run_id, r.name AS run, r.strategy, r.state, m.name AS model, me.n
     AND l.level_index = 0) - r.budget_bits END AS target_dropped_subblock_count,
   (SELECT j.value FROM json_each(r.recipe) j WHERE j.key = 'seed') AS seed, (SELECT j.value FROM json_each(r.recipe) j WHERE j.key = 'generations') AS generations,
   (SELECT max(g.generation_index) FROM generation g WHERE g.run_id = r.id) AS closed_generation,
-  lower(hex(st.digest)) AS start_assignment, lower(hex(re.digest)) AS reference_assignment,
-  lower(hex(fo.digest)) AS found_assignment, r.recommendation, o.name AS origin_run, r.origin_generation, r.created_at
+  nullif(lower(hex(st.digest)), '') AS start_assignment, nullif(lower(hex(re.digest)), '') AS reference_assignment,
+  nullif(lower(hex(fo.digest)), '') AS found_assignment, r.recommendation, o.name AS origin_run, r.origin_generation,
+  r.created_at
 FROM run r JOIN model m ON m.id = r.model_id JOIN measure me ON me.id = r.measure_id JOIN space sp ON sp.id = r.space_id
 JOIN data_set cal ON cal.id = r.calibration_set_id LEFT JOIN data_set val ON val.id = r.validation_set_id
 LEFT JOIN assignment st ON st.id = r.start_assignment_id LEFT JOIN assignment re ON re.id = r.reference_assignment_id
 LEFT JOIN assignment fo ON fo.id = r.found_assignment_id LEFT JOIN run o ON o.id = r.origin_run_id;
+
+-- The recipe of every run, a row per parameter; lists as JSON.
+CREATE VIEW run_parameter AS
+SELECT r.id AS run_id, r.name AS run, j.key AS name, j.value FROM run r JOIN json_each(r.recipe) j;
 
 -- One row per closed generation of a run: who entered, what the last stage said, whether the parent changed.
 CREATE VIEW run_progress AS

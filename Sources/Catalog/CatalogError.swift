@@ -30,6 +30,10 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
   case invalidQuery(String)
   /// A user's statement took longer than it was given.
   case queryTimedOut(seconds: Double)
+  /// A user's statement, or a row of it, is too large.
+  case queryTooLarge(String)
+  /// A user's statement was stopped by the user.
+  case queryStopped
 
   /// What is wrong, what was received, and what to do.
   public var description: String {
@@ -49,6 +53,8 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
     case .inputOutput(let path, let detail), .notPermitted(let path, let detail): return "\(path): \(detail)"
     case .refusedQuery(let detail): return "query refused: \(detail)"
     case .invalidQuery(let message): return "SQL error: \(message)"
+    case .queryTooLarge(let detail): return "the query is too large: \(detail); narrow it"
+    case .queryStopped: return "stopped; a query changes nothing"
     case .queryTimedOut(let seconds):
       return "the query took more than \(seconds) s and was stopped; narrow it, or give it more time with --timeout"
     }

@@ -9,19 +9,23 @@ extension CatalogStore {
   ///   - parameters: values of `:name`, `@name` or `$name` by name, exactly those that the statement has.
   ///   - timeout: seconds of SQLite's own work; what `onRow` takes is not counted.
   ///   - maximumRows: after so many rows it stops.
+  ///   - shouldStop: asked again and again; true ends the query.
   ///   - onColumns: gets the names of the columns, once, before the first row.
   ///   - onRow: gets the values of a row; what it throws ends the query.
   /// - Returns: how many rows `onRow` got, and whether there were more.
-  /// - Throws: `CatalogError.refusedQuery`, `.invalidQuery` with SQLite's message, `.queryTimedOut`, `SQLiteError`.
+  /// - Throws: `CatalogError.refusedQuery`, `.invalidQuery` with SQLite's message, `.queryTimedOut`, `.queryTooLarge`,
+  ///   `.queryStopped`, `SQLiteError`.
   @discardableResult
   public func query(
     _ sql: String, parameters: [String: SQLValue] = [:], timeout: Double, maximumRows: Int,
-    onColumns: ([String]) throws -> Void, onRow: ([SQLValue]) throws -> Void
+    shouldStop: @escaping () -> Bool = { false }, onColumns: ([String]) throws -> Void,
+    onRow: ([SQLValue]) throws -> Void
   ) throws -> (rowCount: Int, truncated: Bool) {
     precondition(mode == .read && timeout >= 0 && maximumRows >= 0)
     return try read { transaction in
       // A year is for ever, and within what a Duration holds.
-      let guardian = QueryGuard(transaction.connection, timeout: .seconds(min(timeout, 31_536_000)))
+      let guardian = QueryGuard(
+        transaction.connection, timeout: .seconds(min(timeout, 31_536_000)), shouldStop: shouldStop)
       defer { guardian.remove() }
       do {
         let statement = try Statement(only: sql, on: transaction.connection)
@@ -31,11 +35,18 @@ extension CatalogStore {
         var rowCount = 0
         while try guardian.timed({ try statement.step() }) {
           guard rowCount < maximumRows else { return (rowCount, true) }
+          guard statement.rowByteCount <= QueryGuard.longestRow else {
+            throw CatalogError.queryTooLarge("a row has more than \(QueryGuard.longestRow >> 20) MiB")
+          }
           try onRow(Row(statement: statement).values)
           rowCount += 1
         }
         return (rowCount, false)
       } catch let error as SQLiteError {
+        if guardian.isStopped { throw CatalogError.queryStopped }
+        if error.isOutOfMemory {
+          throw CatalogError.queryTooLarge("it needs more than \(QueryGuard.mostMemory >> 20) MiB of memory")
+        }
         if guardian.isExpired { throw CatalogError.queryTimedOut(seconds: timeout) }
         if let wish = guardian.refusal {
           throw CatalogError.refusedQuery("evodb query only reads, it does not allow \(wish)")

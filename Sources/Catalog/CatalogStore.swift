@@ -72,6 +72,8 @@ public final class CatalogStore: @unchecked Sendable {
       rows = RowWriter(connection)
       if mode != .create { try Self.refuseForeign(connection, path: path) }
       if mode != .read { try beginWriting() }
+      // A reader leaves nothing on any disk, however much it sorts.
+      if mode == .read { try connection.execute("PRAGMA temp_store = MEMORY") }
     } catch {
       // What failed to open must not be closed like a catalog of ours: `deinit` runs even so.
       isClosed = true

@@ -106,7 +106,8 @@ extension CatalogTransaction {
       "recipe": .text(run.recipe),
       "model_id": .integer(run.modelID), "space_id": .integer(run.spaceID), "budget_bits": .integer(run.budget),
       "measure_id": .integer(run.measureID), "calibration_set_id": .integer(run.calibrationSetID),
-      "validation_set_id": .integer(run.validationSetID), "dense_assignment_id": .integer(run.denseAssignmentID),
+      "validation_set_id": .integer(run.validationSetID), "origin_run_id": .integer(run.originRunID),
+      "origin_generation": .integer(run.originGeneration), "dense_assignment_id": .integer(run.denseAssignmentID),
       "start_assignment_id": .integer(run.startAssignmentID),
       "reference_assignment_id": .integer(run.referenceAssignmentID),
       "found_assignment_id": .integer(run.foundAssignmentID), "recommendation": .text(run.recommendation),
@@ -121,7 +122,7 @@ extension CatalogTransaction {
       """
       SELECT id, name, recipe_digest, recipe, model_id, space_id, measure_id, calibration_set_id, validation_set_id,
         budget_bits, dense_assignment_id, start_assignment_id, reference_assignment_id, found_assignment_id,
-        recommendation, state, strategy
+        recommendation, state, strategy, origin_run_id, origin_generation
       FROM run ORDER BY id
       """
     ) { row in
@@ -135,6 +136,8 @@ extension CatalogTransaction {
       run.foundAssignmentID = row.optionalInteger(13)
       run.recommendation = row.optionalText(14)
       run.isFinished = row.text(15) == "finished"
+      run.originRunID = row.optionalInteger(17)
+      run.originGeneration = row.optionalInteger(18).map { Int($0) }
       result.append(run)
     }
     return result
@@ -223,7 +226,7 @@ extension CatalogTransaction {
       """
       SELECT point, data_set, data_set_role, measure, top_k, value, standard_error, difference, difference_standard_error,
         average_bits, average_stored_bits, stored_bytes, sparsity, dropped_subblock_count, assignment
-      FROM run_result WHERE run = ?
+      FROM run_result WHERE run = ? ORDER BY data_set_role, point, measure, top_k
       """, [.text(name)]
     ) { row in
       guard let assignment = Digest(hex: row.text(14)) else { throw CatalogError.damaged("an assignment's digest") }

@@ -130,6 +130,10 @@ public struct RunRecord: Equatable, Sendable {
   public var validationSetID: Int64?
   /// No candidate costs more.
   public var budget: Int64
+  /// Local id of the run it branched from; nil: none.
+  public var originRunID: Int64?
+  /// The generation of that run whose parent it began with; nil: none.
+  public var originGeneration: Int?
   /// Local id of the uncompressed assignment.
   public var denseAssignmentID: Int64
   /// Local id of the first parent; nil: not chosen yet.

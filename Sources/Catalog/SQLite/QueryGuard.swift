@@ -10,8 +10,16 @@ final class QueryGuard {
   private(set) var refusal: String?
   /// Whether the statement was stopped because its time was up.
   private(set) var isExpired = false
+  /// Whether the statement was stopped because its caller wished so.
+  private(set) var isStopped = false
+
+  /// Bytes that SQLite may take in this process: enough to sort a million rows, and no machine suffers from it.
+  static let mostMemory: Int64 = 512 << 20
+  /// Bytes of all values of a row: each is copied and printed.
+  static let longestRow = 64 << 20
 
   private let connection: Connection
+  private let shouldStop: () -> Bool
   private var remaining: Duration
   private var deadline: ContinuousClock.Instant?
   private var formerLimits: [(Int32, Int32)] = []
@@ -35,9 +43,12 @@ final class QueryGuard {
     (SQLITE_LIMIT_WORKER_THREADS, 0),
   ]
 
-  init(_ connection: Connection, timeout: Duration) {
+  init(_ connection: Connection, timeout: Duration, shouldStop: @escaping () -> Bool) {
     self.connection = connection
+    self.shouldStop = shouldStop
     remaining = timeout
+    // Of the whole process; nothing else that it does with SQLite while it reads needs as much.
+    sqlite3_hard_heap_limit64(Self.mostMemory)
     for (limit, value) in Self.limits { formerLimits.append((limit, sqlite3_limit(connection.handle, limit, value))) }
     let own = Unmanaged.passUnretained(self).toOpaque()
     sqlite3_set_authorizer(
@@ -51,7 +62,7 @@ final class QueryGuard {
       connection.handle, Self.instructionsPerLook,
       { own in
         guard let own else { return 1 }
-        return Unmanaged<QueryGuard>.fromOpaque(own).takeUnretainedValue().isOverdue() ? 1 : 0
+        return Unmanaged<QueryGuard>.fromOpaque(own).takeUnretainedValue().mustEnd() ? 1 : 0
       }, own)
   }
 
@@ -73,7 +84,11 @@ final class QueryGuard {
     return try body()
   }
 
-  private func isOverdue() -> Bool {
+  private func mustEnd() -> Bool {
+    if shouldStop() {
+      isStopped = true
+      return true
+    }
     guard let deadline, ContinuousClock.now >= deadline else { return false }
     isExpired = true
     return true

@@ -16,6 +16,8 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
   public var isBusy: Bool { primaryCode == SQLITE_BUSY || primaryCode == SQLITE_LOCKED }
   /// Whether the statement was stopped by a deadline.
   public var isInterrupted: Bool { primaryCode == SQLITE_INTERRUPT }
+  /// Whether SQLite was refused memory.
+  public var isOutOfMemory: Bool { primaryCode == SQLITE_NOMEM }
   /// Whether the disk is full or failed.
   public var isStorageFailure: Bool {
     [SQLITE_FULL, SQLITE_IOERR].contains(primaryCode)

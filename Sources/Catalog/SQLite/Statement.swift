@@ -91,6 +91,16 @@ final class Statement {
     }
   }
 
+  /// Bytes of all texts and blobs of the current row.
+  var rowByteCount: Int {
+    (0..<columnCount).reduce(0) { sum, index in
+      switch sqlite3_column_type(handle, Int32(index)) {
+      case SQLITE_TEXT, SQLITE_BLOB: return sum + Int(sqlite3_column_bytes(handle, Int32(index)))
+      default: return sum
+      }
+    }
+  }
+
   func reset() {
     sqlite3_reset(handle)
     sqlite3_clear_bindings(handle)

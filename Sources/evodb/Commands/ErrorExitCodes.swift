@@ -8,9 +8,9 @@ extension CatalogError: ExitCodeProviding {
     case .missing, .notFound: return .missingInput
     case .exists, .nameTaken: return .outputExists
     case .notACatalog, .newerSchema, .damaged: return .badData
-    case .oldSQLite, .queryTimedOut: return .failure
+    case .oldSQLite, .queryTimedOut, .queryTooLarge: return .failure
     case .refusedQuery, .invalidQuery: return .usage
-    case .locked, .busy: return .tryAgain
+    case .locked, .busy, .queryStopped: return .tryAgain
     case .inputOutput: return .inputOutput
     case .notPermitted: return .permission
     }

@@ -20,7 +20,8 @@ enum Evodb {
         .init(
           title: "Look",
           commands: [
-            StatusCommand.self, RunsCommand.self, ShowCommand.self, BestCommand.self, QueryCommand.self,
+            StatusCommand.self, RunsCommand.self, LogCommand.self, ShowCommand.self, DiffCommand.self, BestCommand.self,
+            QueryCommand.self,
             SchemaCommand.self,
             DigestCommand.self, CheckCommand.self,
           ]),

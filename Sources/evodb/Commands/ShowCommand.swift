@@ -18,7 +18,7 @@ struct ShowCommand: Command {
       guard let assignment = try store.read({ try $0.assignment(digestPrefix: identifier) }) else {
         throw CatalogError.notFound("no run and no assignment \(identifier); evodb runs \(catalog) lists the runs")
       }
-      _ = try CatalogQuery.print(
+      try CatalogQuery.print(
         """
         SELECT layer, role, weight_count, method, level, bits, sparsity, nmse, stored_bytes FROM assignment_layer
         WHERE assignment_id = :id ORDER BY layer_index

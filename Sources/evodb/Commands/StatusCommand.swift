@@ -5,9 +5,24 @@ import Foundation
 struct StatusCommand: Command {
   static let name = "status"
   static let abstract = "What a catalog holds, and what is being done to it."
+  static let discussion = """
+    With --watch the work of another process is followed, from any terminal, until it ends or ^C; the end of the work is \
+    followed by the usual page.
+    """
+  static let examples = ["evodb status my.evodb --watch"]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
+  @Flag("--watch", "Follow the work under way: a live line on a terminal, else a line at every change.") var watches:
+    Bool
+  @Option("--interval", "SECONDS", "Time between two looks of --watch.", rule: .within(0.1...3600)) var interval:
+    Double = 1
   let output = OutputOptions()
+
+  func validate() throws {
+    guard !watches || output.format == .table || output.format == .jsonl else {
+      throw UsageError("--watch prints lines: --format table or jsonl, not \(output.format.rawValue)")
+    }
+  }
 
   private static let sql = """
     SELECT (SELECT count(*) FROM model) AS model_count, (SELECT count(*) FROM data_set) AS data_set_count,
@@ -20,6 +35,11 @@ struct StatusCommand: Command {
     """
 
   func run(in context: CommandContext) throws {
+    if watches {
+      let watch = StatusWatch(path: catalog, interval: interval, format: output.format, context: context)
+      if try !watch.run() { context.note("evodb status: nobody is at work on \(catalog)") }
+      guard output.format == .table, !context.interruption.isRequested else { return }
+    }
     let (result, progress) = try CatalogSession(context: context, path: catalog).read { store in
       var result = ResultObject()
       var columns: [String] = []

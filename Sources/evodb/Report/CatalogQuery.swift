@@ -2,24 +2,53 @@ import Catalog
 
 /// Rows of a catalog's views as printed results.
 struct CatalogQuery {
+  /// Text of all cells of a table on paper: it is held in memory to align its columns.
+  private static let longestTable = 64 << 20
+
+  private struct TableIsFull: Error {}
+
   /// Runs a statement and streams its rows.
   ///
-  /// - Returns: whether rows were left out.
+  /// - Parameters:
+  ///   - watchdog: is told when SQLite works and when it waits.
+  ///   - shouldStop: asked again and again; true ends the query.
+  /// - Returns: why rows were left out; nil if none were.
+  @discardableResult
   static func print(
     _ sql: String, parameters: [String: SQLValue] = [:], store: CatalogStore, timeout: Double = 600,
-    maximumRows: Int = .max, as format: OutputFormat, in context: CommandContext
-  ) throws -> Bool {
+    maximumRows: Int = .max, as format: OutputFormat, in context: CommandContext, watchdog: QueryWatchdog? = nil,
+    shouldStop: @escaping () -> Bool = { false }
+  ) throws -> String? {
     var writer: ResultWriter?
-    let outcome = try store.query(
-      sql, parameters: parameters, timeout: timeout, maximumRows: maximumRows,
-      onColumns: { names in
-        writer = ResultWriter(
-          columns: names.map { ResultColumn($0, kind(of: $0)) }, format: format, output: context.output,
-          environment: context.environment)
-      },
-      onRow: { row in try writer?.append(row.map(ResultValue.init)) })
+    var tableByteCount = 0
+    var rowCount = 0
+    var reason: String?
+    do {
+      watchdog?.resume()
+      defer { watchdog?.pause() }
+      let outcome = try store.query(
+        sql, parameters: parameters, timeout: timeout, maximumRows: maximumRows, shouldStop: shouldStop,
+        onColumns: { names in
+          writer = ResultWriter(
+            columns: names.map { ResultColumn($0, kind(of: $0)) }, format: format, output: context.output,
+            environment: context.environment)
+        },
+        onRow: { row in
+          watchdog?.pause()
+          defer { watchdog?.resume() }
+          if format == .table {
+            tableByteCount += row.reduce(0) { $0 + $1.byteCount }
+            guard tableByteCount <= longestTable else { throw TableIsFull() }
+          }
+          try writer?.append(row.map(ResultValue.init))
+          rowCount += 1
+        })
+      if outcome.truncated { reason = "stopped after \(maximumRows) rows; there are more (--max-rows)" }
+    } catch is TableIsFull {
+      reason = "stopped after \(rowCount) rows of \(longestTable >> 20) MiB; there are more (--format jsonl or csv)"
+    }
     try writer?.finish()
-    return outcome.truncated
+    return reason
   }
 
   /// How a column of ours is shown: the names carry their units (docs/glossary.md).
@@ -30,6 +59,17 @@ struct CatalogQuery {
     if column.hasSuffix("standard_error") { return .real(significantDigits: 3) }
     return ["value", "difference", "fitness", "nmse", "parent_stage_fitness", "kl", "perplexity"].contains(column)
       ? .real(significantDigits: 5) : .text
+  }
+}
+
+extension SQLValue {
+  /// Bytes it takes in memory, roughly.
+  fileprivate var byteCount: Int {
+    switch self {
+    case .null, .integer, .real: return 16
+    case .text(let text): return 16 + text.utf8.count
+    case .blob(let bytes): return 16 + 2 * bytes.count
+    }
   }
 }
 

@@ -26,6 +26,14 @@ import Testing
       let row = try catalog.output("query", "SELECT typeof(:v)", "--param", "v=\(value)", "--format", "csv")
       #expect(row.hasSuffix("\r\n\(type)\r\n"), "\(value): \(row)")
     }
+    let explicit = ["text=7": "text", "integer=7": "integer", "real=7": "real", "null=": "null"]
+    for (value, type) in explicit.sorted(by: { $0.key < $1.key }) {
+      let row = try catalog.output("query", "SELECT typeof(:v)", "--param", "v:\(value)", "--format", "csv")
+      #expect(row.hasSuffix("\r\n\(type)\r\n"), "\(value): \(row)")
+    }
+    for wrong in ["v", "=1", "v:integer=1.5", "v:real=nan", "v:null=0", "v:blob=1", "v:=1"] {
+      #expect(try catalog.run("query", "SELECT :v", "--param", wrong).exitCode == 64, "\(wrong)")
+    }
     let injection = "x'; DROP TABLE run; --"
     let text = try catalog.output("query", "SELECT :v AS v", "--param", "v=\(injection)", "--format", "jsonl")
     #expect(try JSONFields(text).text("v") == injection)
@@ -64,6 +72,14 @@ import Testing
     let result = try catalog.run("query", endless, "--timeout", "0.2")
     #expect(result.exitCode == 1)
     #expect(result.diagnostics.contains("--timeout"))
+  }
+
+  @Test func aQueryIsStoppedByTheFirstSignal() throws {
+    let catalog = try TinyCatalog(.made)
+    let endless = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c"
+    let result = try catalog.runner.shell(
+      "\"$EVODB_BINARY\" query tiny.evodb \"\(endless)\" & pid=$!; sleep 0.5; kill -INT $pid; wait $pid")
+    #expect(result.exitCode == 75, "\(result.diagnostics)")
   }
 
   @Test func terminalControlsAreMadeVisible() throws {

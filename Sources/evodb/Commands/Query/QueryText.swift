@@ -1,0 +1,102 @@
+import Catalog
+import Foundation
+
+/// A statement from wherever the user has it.
+struct QueryText {
+  let sql: String
+  /// The documented query that it is; nil for a user's own.
+  let documented: DocumentedQuery?
+
+  /// The longest statement that `evodb query` takes, in bytes.
+  private static let longest = 1 << 20
+
+  /// - Parameter argument: SQL, `@NAME`, `@PATH` with a slash or a point, or `-` for stdin.
+  /// - Throws: `UsageError` for an unknown name and texts that are too long or no UTF-8, `CocoaError` for files.
+  init(_ argument: String) throws {
+    if argument == "-" {
+      self.init(own: try Self.text(of: FileHandle.standardInput, called: "stdin"))
+    } else if !argument.hasPrefix("@") {
+      self.init(own: argument)
+    } else if argument.contains(where: { $0 == "/" || $0 == "." }) {
+      let path = String(argument.dropFirst())
+      let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+      defer { try? handle.close() }
+      self.init(own: try Self.text(of: handle, called: path))
+    } else {
+      let name = String(argument.dropFirst())
+      guard let query = DocumentedQuery.named(name) else {
+        let hint = Suggestion.nearest(to: name, among: DocumentedQuery.all.map(\.name))
+        throw UsageError(
+          "no documented query @\(TerminalText.visible(name))" + (hint.map { "; did you mean @\($0)?" } ?? "")
+            + " (--list shows all; a file needs a slash or a point: @./\(TerminalText.visible(name)))")
+      }
+      sql = query.sql
+      documented = query
+    }
+  }
+
+  private init(own sql: String) {
+    self.sql = sql
+    documented = nil
+  }
+
+  /// What to bind: what was given, and NULL for the other parameters of a documented query.
+  func values(_ given: [QueryParameter]) throws -> [String: SQLValue] {
+    var values: [String: SQLValue] = [:]
+    for parameter in documented?.parameters ?? [] { values[parameter.name] = .null }
+    for parameter in given {
+      if let documented, values[parameter.name] == nil {
+        let hint = Suggestion.nearest(to: parameter.name, among: documented.parameters.map(\.name))
+        throw UsageError(
+          "@\(documented.name) has no parameter \(TerminalText.visible(parameter.name))"
+            + (hint.map { "; did you mean \($0)?" } ?? ""))
+      }
+      values[parameter.name] = parameter.value
+    }
+    return values
+  }
+
+  private static func text(of handle: FileHandle, called name: String) throws -> String {
+    let data = try handle.read(upToCount: longest + 1) ?? Data()
+    guard data.count <= longest else { throw UsageError("\(name): a statement has at most \(longest) bytes") }
+    guard let text = String(data: data, encoding: .utf8) else {
+      throw UsageError("\(name): the statement is not UTF-8")
+    }
+    return text
+  }
+}
+
+/// A value given as `NAME[:TYPE]=VALUE`.
+struct QueryParameter {
+  let name: String
+  let value: SQLValue
+
+  /// - Throws: `UsageError` naming the rule.
+  init(_ argument: String) throws {
+    let shown = TerminalText.visible(argument)
+    let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
+    guard parts.count == 2 else { throw UsageError("--param must be NAME=VALUE or NAME:TYPE=VALUE, not ‘\(shown)’") }
+    let names = parts[0].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
+    name = names[0]
+    guard !name.isEmpty else { throw UsageError("--param needs a name before =, received ‘\(shown)’") }
+    let text = parts[1]
+    switch names.count > 1 ? names[1] : nil {
+    case nil: value = Int64(text).map { .integer($0) } ?? Double(argument: text).map { .real($0) } ?? .text(text)
+    case "text": value = .text(text)
+    case "integer":
+      guard let number = Int64(text) else { throw UsageError("--param \(shown): the value must be a 64-bit integer") }
+      value = .integer(number)
+    case "real":
+      guard let number = Double(argument: text) else {
+        throw UsageError("--param \(shown): the value must be a finite number")
+      }
+      value = .real(number)
+    case "null":
+      guard text.isEmpty else { throw UsageError("--param \(shown): write \(name):null= without a value") }
+      value = .null
+    case let type?:
+      throw UsageError(
+        "--param: the type must be one of integer, real, text, null, not ‘\(TerminalText.visible(type))’")
+    }
+  }
+}

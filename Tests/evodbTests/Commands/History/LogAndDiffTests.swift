@@ -1,0 +1,86 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import evodb
+
+/// `evodb log`, `evodb diff` and `evodb status --watch`.
+@Suite struct LogAndDiffTests {
+  private func run(_ name: String, from origin: String? = nil, at generation: Int64? = nil) -> RunTree.Run {
+    RunTree.Run(
+      columns: ["run", "origin_run", "origin_generation", "state", "generation", "generations"],
+      values: [
+        .text(name), .text(origin), generation.map { .integer($0) } ?? .null, .text("finished"), .integer(4),
+        .integer(4),
+      ])
+  }
+
+  @Test func runsAreDrawnAsATree() {
+    let runs = [
+      run("a"), run("b", from: "a", at: 3), run("c"), run("d", from: "a", at: 1), run("e", from: "b", at: 2),
+      run("f", from: "gone", at: 1),
+    ]
+    let tail = "  finished, generation 4 of 4"
+    #expect(
+      RunTree(runs, usesUnicode: false).lines == [
+        "* a\(tail)", "|-@1 * d\(tail)", "`-@3 * b\(tail)", "     `-@2 * e\(tail)", "* c\(tail)", "* f\(tail)",
+      ])
+    #expect(RunTree(runs, usesUnicode: true).lines[1] == "├─@1 ● d\(tail)")
+  }
+
+  @Test func theLocaleDecidesAboutUnicode() {
+    #expect(TerminalEnvironment(variables: ["LANG": "en_US.UTF-8"]).usesUnicode)
+    #expect(!TerminalEnvironment(variables: ["LANG": "en_US.UTF-8", "LC_ALL": "C"]).usesUnicode)
+    #expect(!TerminalEnvironment(variables: [:]).usesUnicode)
+  }
+
+  @Test func theLogHoldsEveryRun() throws {
+    let catalog = try TinyCatalog(.searched)
+    let row = try JSONFields(try catalog.output("log", "--format", "jsonl"))
+    #expect(try row.text("run") == "first")
+    #expect(
+      try catalog.output("log", "--graph").hasPrefix("* first  3.00 bits, seed 0, finished, generation 4 of 4, kl "))
+    #expect(try catalog.run("log", "--graph", "--format", "json").exitCode == 64)
+  }
+
+  @Test func aDiffShowsParametersResultsAndLayers() throws {
+    let catalog = try TinyCatalog(.searched)
+    let second = TinyCatalog.recipe.map { $0 == "3" ? "2.5" : $0 }
+    try catalog.output(["search"] + second + ["--data", "calibration", "--name", "second", "--seed", "5"])
+    let text = try catalog.output("diff", "first", "second")
+    #expect(text.contains("target_bits") && text.contains("seed") && text.contains("standard_error"))
+    let layers = try catalog.output("diff", "first", "second", "--format", "jsonl").split(separator: "\n")
+    let expected = try catalog.number(
+      """
+      SELECT count(*) FROM run_summary r JOIN run_summary s ON s.run = 'second'
+      JOIN assignment_layer a ON a.assignment = r.found_assignment
+      JOIN assignment_layer b ON b.assignment = s.found_assignment AND b.layer = a.layer
+      WHERE r.run = 'first' AND a.level <> b.level
+      """)
+    #expect(Double(layers.count) == expected && expected > 0)
+    let parameters = try catalog.output("diff", "first", "second", "--part", "recipes", "--format", "jsonl")
+    #expect(parameters.contains(#"{"name":"seed","one":0,"other":5}"#))
+    let digest = try #require(try catalog.rows("SELECT found_assignment AS a FROM run_summary").first).text("a")
+    #expect(try catalog.output("diff", "first", String(digest.prefix(10)), "--format", "jsonl").isEmpty)
+    #expect(try catalog.run("diff", "first", "ffffffff").exitCode == 66)
+    #expect(try catalog.run("diff", "first", digest, "--part", "recipes").exitCode == 64)
+  }
+
+  @Test func aWatchEndsWithTheWork() throws {
+    let catalog = try TinyCatalog(.built)
+    let idle = try catalog.run("status", "--watch", "--interval", "0.1")
+    #expect(idle.exitCode == 0 && idle.diagnostics.contains("nobody is at work") && idle.output.contains("model_count"))
+    let long = TinyCatalog.firstSearch.dropFirst().map { $0 == "4" ? "40" : $0 }
+    let search = try catalog.runner.start(["search", catalog.path] + long + ["--quiet"])
+    let watch = try catalog.runner.shell(
+      """
+      while ! "$EVODB_BINARY" status tiny.evodb --format jsonl | grep -q '"writer":"'; do sleep 0.05; done
+      "$EVODB_BINARY" status tiny.evodb --watch --interval 0.1 --format jsonl
+      """)
+    #expect(try search.wait().exitCode == 0)
+    #expect(watch.exitCode == 0, "\(watch.diagnostics)")
+    let lines = watch.output.split(separator: "\n")
+    #expect(lines.contains { $0.contains(#""command":"search","run":"first""#) }, "\(watch.output)")
+    #expect(try catalog.files == ["tiny.evodb"])
+  }
+}
