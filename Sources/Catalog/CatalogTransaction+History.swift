@@ -10,6 +10,14 @@ public struct StoredGeneration: Equatable, Sendable {
     public var sum: Double?
     /// Whether the stage kept it.
     public var survived: Bool
+
+    /// All fields.
+    public init(stage: Int, candidate: Int, sum: Double?, survived: Bool) {
+      self.stage = stage
+      self.candidate = candidate
+      self.sum = sum
+      self.survived = survived
+    }
   }
 
   /// 0 chooses the first parent.
@@ -68,5 +76,16 @@ extension CatalogTransaction {
           survived: row.integer(3) != 0))
     }
     return generation
+  }
+
+  /// Local ids of all numerics that closed generations of a run, rising.
+  public func numericsIDs(ofRun runID: Int64) throws -> [Int64] {
+    var ids: [Int64] = []
+    try connection.forEachRow(
+      """
+      SELECT DISTINCT j.numerics_id FROM generation g JOIN job j ON j.id = g.job_id WHERE g.run_id = ? ORDER BY 1
+      """, [.integer(runID)]
+    ) { ids.append($0.integer(0)) }
+    return ids
   }
 }

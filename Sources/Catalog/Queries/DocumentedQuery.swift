@@ -47,7 +47,7 @@ public struct DocumentedQuery: Equatable, Sendable {
       } else if let text = line.after("-- ") {
         queries[last].description += (queries[last].description.isEmpty ? "" : " ") + text
       } else if !line.isEmpty {
-        queries[last].sql += (queries[last].sql.isEmpty ? "" : "\n") + (line.last == ";" ? line.dropLast() : line)
+        queries[last].sql += (queries[last].sql.isEmpty ? "" : "\n") + String(line.last == ";" ? line.dropLast() : line)
       }
     }
     return queries

@@ -11,12 +11,14 @@ public struct ViewDescription: Equatable, Sendable {
   public var units: [(column: String, unit: String)] {
     columns.compactMap { column in
       let known = Self.knownUnits.first { column == $0.suffix || column.hasSuffix("_" + $0.suffix) }
-      return known.map { (column, $0.unit) }
+      return known.map { (column: column, unit: $0.unit) }
     }
   }
 
   /// docs/glossary.md, "Units and names".
-  private static let knownUnits = [(suffix: "bytes", unit: "B"), ("bits", "bit"), ("seconds", "s"), ("ms", "ms")]
+  private static let knownUnits: [(suffix: String, unit: String)] = [
+    ("bytes", "B"), ("bits", "bit"), ("seconds", "s"), ("ms", "ms"),
+  ]
 }
 
 extension CatalogTransaction {

@@ -10,6 +10,9 @@ public final class CatalogEvaluator {
 
   /// The model.
   public let model: OpenModel
+  /// Whether what was answered before is looked up, and what is computed stored; false computes everything again and
+  /// leaves no trace, to check what is stored.
+  public let usesStoredResults: Bool
   private let job: Job
   private let evaluator: FitnessEvaluator
   private let teachers: TeacherStates
@@ -17,9 +20,12 @@ public final class CatalogEvaluator {
   private var countedBlockTokens = 0
   private var lastCommit = Date()
 
-  /// - Parameter sharesPrefixes: false computes every candidate from its first block.
-  public init(model: OpenModel, job: Job, sharesPrefixes: Bool = true) {
+  /// - Parameters:
+  ///   - sharesPrefixes: false computes every candidate from its first block.
+  ///   - usesStoredResults: see the property.
+  public init(model: OpenModel, job: Job, sharesPrefixes: Bool = true, usesStoredResults: Bool = true) {
     self.model = model
+    self.usesStoredResults = usesStoredResults
     self.job = job
     evaluator = FitnessEvaluator(
       model: model.network, weights: model.weights, threadCount: job.threadCount,
@@ -63,6 +69,7 @@ public final class CatalogEvaluator {
     var answers: [[[Observation]?]] = Array(
       repeating: Array(repeating: nil, count: sequences.count), count: assignments.count)
     try job.store.read { tx in
+      guard usesStoredResults else { return }
       for (a, assignment) in assignments.enumerated() {
         for (s, sequence) in sequences.enumerated() {
           let known = try records.map {
@@ -148,7 +155,8 @@ public final class CatalogEvaluator {
 
   /// The dense model's last hidden states; computed once and kept in the catalog.
   private func teacherStates(_ sequences: [SequenceRecord]) throws -> [Matrix?] {
-    var states = try job.store.read { tx in try sequences.map { try teachers.state(of: $0, tx) } }
+    var states: [Matrix?] = sequences.map { _ in nil }
+    if usesStoredResults { states = try job.store.read { tx in try sequences.map { try teachers.state(of: $0, tx) } } }
     let missing = states.indices.filter { states[$0] == nil }
     guard !missing.isEmpty else { return states }
     try evaluator.teacherHiddenStates(missing.map { sequences[$0].tokenIDs }, cancellation: job.cancellation) {
@@ -156,6 +164,7 @@ public final class CatalogEvaluator {
       let place = missing[index]
       states[place] = hidden
       self.countWork(evaluations: 0)
+      guard self.usesStoredResults else { return }
       try self.job.write { tx in
         try tx.store(
           teacherState: hidden.littleEndianBytes, modelID: self.model.record.id, sequenceID: sequences[place].id,
@@ -173,6 +182,7 @@ public final class CatalogEvaluator {
     guard !pieces.isEmpty else { return }
     countWork(evaluations: pieces.count)
     try job.write { tx in
+      guard usesStoredResults else { return }
       for piece in pieces {
         for (measure, observation) in zip(measures, piece.answer) {
           try tx.store(

@@ -15,30 +15,33 @@ public struct GenerationComparison: Equatable, Sendable {
   public init(stored: StoredGeneration, computed: ClosedGeneration) {
     index = stored.index
     isEqual = stored.digest == computed.digest
-    let results = computed.stages.flatMap { stage in
-      stage.results.map {
-        StoredGeneration.Result(
-          stage: stage.index, candidate: $0.candidateIndex, sum: $0.observation.sum, survived: $0.survived)
-      }
-    }.sorted { ($0.stage, $0.candidate) < ($1.stage, $1.candidate) }
-    let samePlaces =
-      results.count == stored.results.count
-      && zip(results, stored.results).allSatisfy {
-        $0.stage == $1.stage && $0.candidate == $1.candidate && $0.survived == $1.survived
-      }
-    hasEqualTrajectory =
-      samePlaces && computed.candidates.map(\.assignment.digest) == stored.candidates
-      && computed.candidates[computed.winnerIndex].assignment.digest == stored.parent.digest
-    var largest = 0.0
-    if samePlaces {
-      for (one, other) in zip(results, stored.results) {
-        switch (one.sum, other.sum) {
-        case (nil, nil): break
-        case (let a?, let b?): largest = max(largest, a == b ? 0 : abs(a - b) / max(abs(a), abs(b)))
-        default: largest = .infinity
-        }
+    var results: [StoredGeneration.Result] = []
+    for stage in computed.stages {
+      for result in stage.results {
+        results.append(
+          StoredGeneration.Result(
+            stage: stage.index, candidate: result.candidateIndex, sum: result.observation.sum,
+            survived: result.survived))
       }
     }
-    largestDifference = largest
+    results.sort { ($0.stage, $0.candidate) < ($1.stage, $1.candidate) }
+    var hasSamePlaces = results.count == stored.results.count
+    var largest: Double = 0
+    for (one, other) in zip(results, stored.results) {
+      hasSamePlaces =
+        hasSamePlaces && one.stage == other.stage && one.candidate == other.candidate && one.survived == other.survived
+      largest = max(largest, Self.difference(one.sum, other.sum))
+    }
+    let winner = computed.candidates[computed.winnerIndex].assignment.digest
+    let candidates = computed.candidates.map(\.assignment.digest)
+    hasEqualTrajectory = hasSamePlaces && candidates == stored.candidates && winner == stored.parent.digest
+    // Sums of different candidates say nothing about each other.
+    largestDifference = hasSamePlaces ? largest : .infinity
+  }
+
+  /// |a − b| / max(|a|, |b|); infinite if only one diverged.
+  private static func difference(_ a: Double?, _ b: Double?) -> Double {
+    guard let a, let b else { return a == nil && b == nil ? 0 : .infinity }
+    return a == b ? 0 : (a - b).magnitude / max(a.magnitude, b.magnitude)
   }
 }

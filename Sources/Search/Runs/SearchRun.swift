@@ -200,25 +200,7 @@ public final class SearchRun {
 
   private func close(_ generation: GenerationRecord, stages: [Int: StageSums]) throws {
     try job.write(durable: true) { tx in
-      let candidates = try generation.candidates.enumerated().map { index, candidate in
-        ClosedGeneration.Candidate(
-          assignment: try assignment(candidate.levels, tx),
-          role: generation.parentIndex == nil ? "start" : index == generation.parentIndex ? "parent" : "offspring",
-          switchCount: candidate.switchCount)
-      }
-      let closed = ClosedGeneration(
-        index: generation.index, candidates: candidates,
-        stages: generation.stages.compactMap { stage in
-          guard let sums = stages[stage.index] else { return nil }
-          return ClosedGeneration.Stage(
-            index: stage.index, minibatch: sums.minibatch,
-            results: zip(stage.evaluated, stage.fitness).compactMap { index, fitness in
-              sums.sums[generation.candidates[index].levels].map {
-                ClosedGeneration.Result(
-                  candidateIndex: index, observation: $0, fitness: fitness, survived: stage.survivors.contains(index))
-              }
-            })
-        }, winnerIndex: generation.winnerIndex, missingCount: generation.missingCount)
+      let closed = try self.closed(generation, stages: stages, tx)
       try tx.store(generation: closed, ofRun: record.id, jobID: job.record.id)
       if generation.index == 0 {
         record.startAssignmentID = closed.candidates[closed.winnerIndex].assignment.id
@@ -232,6 +214,50 @@ public final class SearchRun {
     assignments.removeAll(keepingCapacity: true)
     seenTokens = generation.index * recipe.tokensPerGeneration
     report(generation.index, seenTokens)
+  }
+
+  /// A generation as it is stored.
+  private func closed(_ generation: GenerationRecord, stages: [Int: StageSums], _ tx: CatalogTransaction) throws
+    -> ClosedGeneration
+  {
+    let candidates = try generation.candidates.enumerated().map { index, candidate in
+      ClosedGeneration.Candidate(
+        assignment: try assignment(candidate.levels, tx),
+        role: generation.parentIndex == nil ? "start" : index == generation.parentIndex ? "parent" : "offspring",
+        switchCount: candidate.switchCount)
+    }
+    return ClosedGeneration(
+      index: generation.index, candidates: candidates,
+      stages: generation.stages.compactMap { stage in
+        guard let sums = stages[stage.index] else { return nil }
+        return ClosedGeneration.Stage(
+          index: stage.index, minibatch: sums.minibatch,
+          results: zip(stage.evaluated, stage.fitness).compactMap { index, fitness in
+            sums.sums[generation.candidates[index].levels].map {
+              ClosedGeneration.Result(
+                candidateIndex: index, observation: $0, fitness: fitness, survived: stage.survivors.contains(index))
+            }
+          })
+      }, winnerIndex: generation.winnerIndex, missingCount: generation.missingCount)
+  }
+
+  /// Computes a stored generation again, from the parent that the one before it ended with, and stores nothing of it.
+  ///
+  /// - Parameter stored: a generation of this run.
+  /// - Throws: `SearchError.interrupted` after ^C; what evaluations throw.
+  func replay(_ stored: StoredGeneration) throws -> GenerationComparison {
+    let state = try job.store.read { tx in
+      guard stored.index > 0 else { return EvolutionState.beginning }
+      let parent = try tx.parent(ofGeneration: stored.index - 1, ofRun: record)
+      return EvolutionState(closedGeneration: stored.index - 1, parent: try space.vector(of: parent))
+    }
+    var stages = StageRunner(run: self)
+    let generation = try evolution.generation(
+      after: state, evaluator: &stages, shouldStop: { self.job.cancellation.isRequested })
+    let sums = stages.take()
+    assignments.removeAll(keepingCapacity: true)
+    return GenerationComparison(
+      stored: stored, computed: try job.write { try closed(generation, stages: sums, $0) })
   }
 
   private var bestFitness: Double?

@@ -25,7 +25,7 @@ enum Evodb {
             SchemaCommand.self,
             DigestCommand.self, CheckCommand.self,
           ]),
-        .init(title: "Look after", commands: [VoidCommand.self]),
+        .init(title: "Look after", commands: [ReplayCommand.self, VoidCommand.self]),
       ])
   }
 }

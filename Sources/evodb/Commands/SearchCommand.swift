@@ -77,7 +77,8 @@ extension SearchRecipe {
 extension CatalogEvaluator {
   /// The evaluator of a model for the sequences of some data sets.
   static func opened(
-    _ model: ModelRecord, job: Job, sets: [DataSetRecord], resources: ResourceOptions, sharesPrefixes: Bool = true
+    _ model: ModelRecord, job: Job, sets: [DataSetRecord], resources: ResourceOptions, sharesPrefixes: Bool = true,
+    usesStoredResults: Bool = true
   ) throws -> CatalogEvaluator {
     let length = try job.store.read { tx in
       try sets.flatMap { try tx.sequences(ofList: $0.sequenceListID).map(\.tokenIDs.count) }.max() ?? 2
@@ -85,6 +86,7 @@ extension CatalogEvaluator {
     let open = try OpenModel(
       model, store: job.store, longestSequence: length, threadCount: job.threadCount,
       memoryLimit: resources.memory?.bytes)
-    return CatalogEvaluator(model: open, job: job, sharesPrefixes: sharesPrefixes)
+    return CatalogEvaluator(
+      model: open, job: job, sharesPrefixes: sharesPrefixes, usesStoredResults: usesStoredResults)
   }
 }

@@ -57,8 +57,9 @@ struct CatalogQuery {
     if column.hasSuffix("_count") { return .count }
     if column.hasSuffix("bits") { return .bits }
     if column.hasSuffix("standard_error") { return .real(significantDigits: 3) }
-    return ["value", "difference", "fitness", "nmse", "parent_stage_fitness", "kl", "perplexity"].contains(column)
-      ? .real(significantDigits: 5) : .text
+    if ["saved", "coverage"].contains(column) { return .percent }
+    let measured = ["value", "difference", "fitness", "nmse", "kl", "perplexity", "gain", "effect", "regret", "error"]
+    return measured.contains { column == $0 || column.hasSuffix("_" + $0) } ? .real(significantDigits: 5) : .text
   }
 }
 

@@ -26,7 +26,11 @@ import Testing
       var rows = 0
       _ = try store.query(
         query.sql, parameters: values, timeout: 60, maximumRows: 1000, onColumns: { _ in }, onRow: { _ in rows += 1 })
-      #expect(rows > 0 || ["progress", "error-misleads", "run-differences", "layer-differences", "paired-differences"].contains(query.name), "\(query.name)")
+      #expect(
+        rows > 0
+          || ["progress", "error-misleads", "run-differences", "layer-differences", "paired-differences"].contains(
+            query.name),
+        "\(query.name)")
     }
   }
 

@@ -147,8 +147,6 @@ struct JSONFields {
   /// The value of an object with one member.
   var only: Double? { values.count == 1 ? values.values.first.flatMap { ($0 as? NSNumber)?.doubleValue } : nil }
 
-  /// Whether the member is there and null.
-  func isNull(_ name: String) -> Bool { values[name] is NSNull }
   func has(_ name: String) -> Bool { values[name] != nil }
   func isNull(_ name: String) -> Bool { values[name] is NSNull }
   func text(_ name: String) throws -> String { try #require(values[name] as? String, "no text \(name)") }

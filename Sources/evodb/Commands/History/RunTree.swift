@@ -19,8 +19,8 @@ struct RunTree {
       }
       func real(_ name: String) -> Double? {
         switch fields[name] {
-        case .real(let value): return value
-        case .integer(let value): return Double(value)
+        case .real(let value)?: return value
+        case .integer(let value)?: return Double(value)
         default: return nil
         }
       }

@@ -54,9 +54,8 @@ struct QueryCommand: Command {
     if printsSQL { return try context.output.write(TerminalText.visible(text.sql, keepingLines: true) + "\n") }
     let values = try text.values(try parameters.map { try QueryParameter($0) })
     let interruption = context.interruption
-    let watchdog = QueryWatchdog(timeout: timeout) {
-      context.note("evodb query: \(CatalogError.queryTimedOut(seconds: timeout))")
-    }
+    let slow = CatalogError.queryTimedOut(seconds: timeout)
+    let watchdog = QueryWatchdog(timeout: timeout) { context.note("evodb query: \(slow)") }
     let wasCut = try session.read { store in
       try CatalogQuery.print(
         text.sql, parameters: values, store: store, timeout: timeout, maximumRows: maximumRows, as: output.format,

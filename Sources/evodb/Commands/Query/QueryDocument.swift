@@ -25,8 +25,9 @@ struct QueryDocument {
     # Questions that a catalog answers
 
     `evodb query FILE --list` lists these queries, `evodb query FILE @NAME` runs one, with `--param name=value` for its
-    parameters, all of which may be left out, and `--sql` prints its SQL. They read the documented views only (`evodb schema`), so they work as
-    they are in sqlite3, Python and Datasette too ([other tools](tools.md)). The answers below are those of one catalog.
+    parameters, all of which may be left out, and `--sql` prints its SQL. They read the documented views only (`evodb schema`),
+    so they work as they are in sqlite3, Python and Datasette too ([other tools](tools.md)). The answers below are those of one
+    catalog.
 
     This page is written by `evodb query my.evodb --document markdown`; the queries stand in
     [Sources/Catalog/Queries/queries.sql](../Sources/Catalog/Queries/queries.sql).
@@ -35,6 +36,7 @@ struct QueryDocument {
 
   private func markdown() throws -> String {
     var page = Self.head
+    let fileName = URL(fileURLWithPath: path).lastPathComponent
     for query in DocumentedQuery.all {
       page += "\n## \(query.question)\n\n"
       if !query.description.isEmpty { page += HelpPage.wrap(query.description, width: 100) + "\n" }
@@ -45,8 +47,8 @@ struct QueryDocument {
         }
         page += "\n"
       }
-      page +=
-        "```\n$ evodb query \(URL(fileURLWithPath: path).lastPathComponent) @\(query.name)\n\(try answer(query))```\n\n"
+      let answer = try self.answer(query)
+      page += "```\n$ evodb query \(fileName) @\(query.name)\n\(answer)```\n\n"
       page += "<details><summary>SQL</summary>\n\n```sql\n\(query.sql)\n```\n\n</details>\n"
     }
     return page
@@ -87,7 +89,7 @@ struct QueryDocument {
       if !query.parameters.isEmpty {
         text += "        params: [\(query.parameters.map { JSONWriter.quoted($0.name) }.joined(separator: ", "))]\n"
       }
-      text += "        sql: |-\n"
+      text += "        hide_sql: true\n        sql: |-\n"
       for line in query.sql.split(separator: "\n") { text += "          \(line)\n" }
     }
     text += "    tables:\n"

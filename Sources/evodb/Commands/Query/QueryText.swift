@@ -14,30 +14,32 @@ struct QueryText {
   /// - Throws: `UsageError` for an unknown name and texts that are too long or no UTF-8, `CocoaError` for files.
   init(_ argument: String) throws {
     if argument == "-" {
-      self.init(own: try Self.text(of: FileHandle.standardInput, called: "stdin"))
+      self.init(sql: try Self.text(of: FileHandle.standardInput, called: "stdin"), documented: nil)
     } else if !argument.hasPrefix("@") {
-      self.init(own: argument)
+      self.init(sql: argument, documented: nil)
     } else if argument.contains(where: { $0 == "/" || $0 == "." }) {
       let path = String(argument.dropFirst())
       let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
       defer { try? handle.close() }
-      self.init(own: try Self.text(of: handle, called: path))
+      self.init(sql: try Self.text(of: handle, called: path), documented: nil)
     } else {
-      let name = String(argument.dropFirst())
-      guard let query = DocumentedQuery.named(name) else {
-        let hint = Suggestion.nearest(to: name, among: DocumentedQuery.all.map(\.name))
-        throw UsageError(
-          "no documented query @\(TerminalText.visible(name))" + (hint.map { "; did you mean @\($0)?" } ?? "")
-            + " (--list shows all; a file needs a slash or a point: @./\(TerminalText.visible(name)))")
-      }
-      sql = query.sql
-      documented = query
+      let query = try Self.documented(String(argument.dropFirst()))
+      self.init(sql: query.sql, documented: query)
     }
   }
 
-  private init(own sql: String) {
+  private init(sql: String, documented: DocumentedQuery?) {
     self.sql = sql
-    documented = nil
+    self.documented = documented
+  }
+
+  private static func documented(_ name: String) throws -> DocumentedQuery {
+    if let query = DocumentedQuery.named(name) { return query }
+    let hint = Suggestion.nearest(to: name, among: DocumentedQuery.all.map(\.name))
+    let shown = TerminalText.visible(name)
+    throw UsageError(
+      "no documented query @\(shown)" + (hint.map { "; did you mean @\($0)?" } ?? "")
+        + " (--list shows all; a file needs a slash or a point: @./\(shown))")
   }
 
   /// What to bind: what was given, and NULL for the other parameters of a documented query.
@@ -82,16 +84,16 @@ struct QueryParameter {
     let text = parts[1]
     switch names.count > 1 ? names[1] : nil {
     case nil: value = Int64(text).map { .integer($0) } ?? Double(argument: text).map { .real($0) } ?? .text(text)
-    case "text": value = .text(text)
-    case "integer":
+    case "text"?: value = .text(text)
+    case "integer"?:
       guard let number = Int64(text) else { throw UsageError("--param \(shown): the value must be a 64-bit integer") }
       value = .integer(number)
-    case "real":
+    case "real"?:
       guard let number = Double(argument: text) else {
         throw UsageError("--param \(shown): the value must be a finite number")
       }
       value = .real(number)
-    case "null":
+    case "null"?:
       guard text.isEmpty else { throw UsageError("--param \(shown): write \(name):null= without a value") }
       value = .null
     case let type?:

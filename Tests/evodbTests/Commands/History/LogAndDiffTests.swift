@@ -10,7 +10,7 @@ import Testing
     RunTree.Run(
       columns: ["run", "origin_run", "origin_generation", "state", "generation", "generations"],
       values: [
-        .text(name), .text(origin), generation.map { .integer($0) } ?? .null, .text("finished"), .integer(4),
+        .text(name), .text(origin), generation.map { ResultValue.integer($0) } ?? .null, .text("finished"), .integer(4),
         .integer(4),
       ])
   }

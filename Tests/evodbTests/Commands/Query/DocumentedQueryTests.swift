@@ -9,7 +9,9 @@ import Testing
     let catalog = try TinyCatalog(.searched)
     let result = try catalog.run("query", "@\(name)", "--format", "jsonl")
     #expect(result.exitCode == 0, "\(result.diagnostics)")
-    let mayBeEmpty = ["voids", "void-rests", "progress", "error-misleads", "run-differences", "layer-differences", "paired-differences"]
+    let mayBeEmpty = [
+      "voids", "void-rests", "progress", "error-misleads", "run-differences", "layer-differences", "paired-differences",
+    ]
     #expect(mayBeEmpty.contains(name) || !result.output.isEmpty, "\(name)")
     // An empty catalog has no answers, and that is no error.
     let empty = try TinyCatalog(.made).run("query", "@\(name)", "--format", "jsonl")

@@ -7,7 +7,7 @@ import Testing
 /// Each must be refused (64), or end in time and with little memory (1, or 0 where the answer is small); the file and its
 /// folder stay as they are.
 @Suite struct HostileQueryTests {
-  private static let refused = [
+  private static let refused: [String] = [
     "ATTACH 'stolen.db' AS s", "ATTACH DATABASE ':memory:' AS m", "DETACH main", "SELECT load_extension('libm.so.6')",
     "SELECT load_extension('libm.so.6', 'cos')", "SELECT writefile('out.txt', 'x')", "SELECT readfile('/etc/passwd')",
     "SELECT edit('x', 'sh')", "SELECT fts3_tokenizer('simple', x'4141414141414141')", "SELECT eval('DROP TABLE run')",
@@ -24,7 +24,7 @@ import Testing
     "UPDATE sqlite_schema SET sql = ''", "SELECT * FROM sqlite_dbpage", "",
   ]
 
-  private static let endless = [
+  private static let endless: [String] = [
     "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c",
     "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT n FROM c ORDER BY n",
     "WITH RECURSIVE c (n) AS (SELECT 1 UNION SELECT n + 1 FROM c) SELECT max(n) FROM c",

@@ -78,7 +78,7 @@ import Testing
     let catalog = try TinyCatalog(.made)
     let endless = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c"
     let result = try catalog.runner.shell(
-      "\"$EVODB_BINARY\" query tiny.evodb \"\(endless)\" & pid=$!; sleep 0.5; kill -INT $pid; wait $pid")
+      "\"$EVODB_BINARY\" query tiny.evodb \"\(endless)\" & pid=$!; sleep 2; kill -TERM $pid; wait $pid")
     #expect(result.exitCode == 75, "\(result.diagnostics)")
   }
 

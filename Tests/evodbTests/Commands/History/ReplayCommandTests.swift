@@ -1,0 +1,41 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Catalog
+
+/// `evodb replay`: what is stored is what the recipe gives.
+@Suite struct ReplayCommandTests {
+  @Test func aRunOfTheseNumericsIsEqualToTheBitAndLeavesNoTrace() throws {
+    let catalog = try TinyCatalog(.searched)
+    let digest = try catalog.digest()
+    let observations = try catalog.number("SELECT count(*) FROM observation")
+    let result = try catalog.json("replay", "first", "--verify")
+    #expect(try result.integer("generation_count") == 5 && result.integer("equal_generation_count") == 5)
+    #expect(try result.text("equal_trajectory") == "yes" && result.number("largest_relative_difference") == 0)
+    #expect(try result.integer("forward_tokens") > 0)
+    #expect(try catalog.digest() == digest)
+    #expect(try catalog.number("SELECT count(*) FROM observation") == observations)
+    #expect(try catalog.files == ["tiny.evodb"])
+  }
+
+  @Test func aForgedSumIsFound() throws {
+    let catalog = try TinyCatalog(.searched)
+    let forge = """
+      UPDATE stage_result SET sum = sum * (1 + 1e-9) WHERE generation_index = 2 AND stage_index = 1 AND candidate_index = 0;
+      UPDATE generation SET content_digest = zeroblob(32) WHERE generation_index = 2;
+      """
+    try Connection(path: catalog.path, access: .readWrite, busyTimeoutMilliseconds: 1000).execute(forge)
+    let result = try catalog.run("replay", "first", "--verify", "--format", "json")
+    #expect(result.exitCode == 1)
+    let fields = try JSONFields(result.output)
+    #expect(try fields.integer("equal_generation_count") == 4 && fields.text("equal_trajectory") == "yes")
+    let difference = try fields.number("largest_relative_difference")
+    #expect(difference > 5e-10 && difference < 2e-9)
+  }
+
+  @Test func whatIsNotThereIsMissing() throws {
+    #expect(try TinyCatalog(.searched).run("replay", "none").exitCode == 66)
+    #expect(try TinyCatalog(.made).run("replay").exitCode == 66)
+  }
+}
