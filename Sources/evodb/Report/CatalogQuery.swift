@@ -3,7 +3,7 @@ import Catalog
 /// Rows of a catalog's views as printed results.
 struct CatalogQuery {
   /// Text of all cells of a table on paper: it is held in memory to align its columns.
-  private static let longestTable = 64 << 20
+  private static let longestTable = 16 << 20
 
   private struct TableIsFull: Error {}
 
