@@ -43,7 +43,8 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
       return "the system's SQLite is \(version), evodb needs \(required) or newer"
     case .locked(let path, let owner): return "\(path): in use by \(owner); run again when it has ended"
     case .busy(let path, let reason): return "\(path): \(reason); run again"
-    case .damaged(let detail): return "damaged catalog: \(detail)"
+    case .damaged(let detail):
+      return "damaged catalog: \(detail); evodb verify FILE says what is wrong, evodb salvage FILE -o NEW saves the rest"
     case .notFound(let detail): return detail
     case .nameTaken(let detail): return detail
     case .inputOutput(let path, let detail), .notPermitted(let path, let detail): return "\(path): \(detail)"

@@ -203,12 +203,7 @@ public final class CatalogStore: @unchecked Sendable {
     guard rename(temporary, path) == 0 else {
       throw CatalogError.inputOutput(path: path, detail: "cannot be made: \(String(cString: strerror(errno)))")
     }
-    // A rename lasts when its folder is synced (fsync(2)).
-    let folder = open(URL(fileURLWithPath: path).deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
-    if folder >= 0 {
-      fsync(folder)
-      Foundation.close(folder)
-    }
+    NewFile.syncFolder(of: path)
   }
 
   /// Folds the log into the file when it is long and no reader stands in the way.
@@ -222,6 +217,9 @@ public final class CatalogStore: @unchecked Sendable {
 
   private static func refuseForeign(_ connection: Connection, path: String) throws {
     guard try connection.integer("PRAGMA application_id") == CatalogSchema.applicationID else {
+      guard try connection.integer("PRAGMA page_count") != 0 else {
+        throw CatalogError.notACatalog(path: path, reason: "the file is empty")
+      }
       throw CatalogError.notACatalog(path: path, reason: "an SQLite file of another application; it was not touched")
     }
     let version = try connection.integer("PRAGMA user_version") ?? 0
@@ -229,10 +227,14 @@ public final class CatalogStore: @unchecked Sendable {
       throw CatalogError.newerSchema(path: path, found: version, supported: CatalogSchema.version)
     }
     let isKnown = try connection.integer("SELECT 1 FROM sqlite_schema WHERE name = 'catalog_property'") != nil
-    let digest =
+    let property =
       isKnown
-      ? try connection.firstRow("SELECT value FROM catalog_property WHERE name = 'schema_digest'") { $0.text(0) } : nil
-    guard digest == CatalogSchema.digest.hex else {
+      ? try connection.firstRow(
+        "SELECT value, row_check = ? FROM catalog_property WHERE name = 'schema_digest'",
+        [.integer(RowWriter.check([.text("schema_digest"), .text(CatalogSchema.digest.hex)]))]
+      ) { (digest: $0.text(0), hasOurCheck: $0.integer(1) == 1) } : nil
+    guard property?.digest == CatalogSchema.digest.hex else {
+      if property?.hasOurCheck == true { throw CatalogError.damaged("\(path): its schema digest is not what was written") }
       throw CatalogError.notACatalog(
         path: path, reason: "made by another development build; make a new one with: evodb init FILE")
     }

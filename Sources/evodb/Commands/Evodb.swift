@@ -24,6 +24,9 @@ enum Evodb {
             SchemaCommand.self,
             DigestCommand.self, CheckCommand.self,
           ]),
+        .init(
+          title: "Care",
+          commands: [VerifyCommand.self, DoctorCommand.self, BackupCommand.self]),
       ])
   }
 }
