@@ -1,5 +1,5 @@
 extension CatalogStore {
-  /// Holds everything that is stored against its checks: pages, schema, rows, blobs, keys and sums.
+  /// Holds everything that is stored against its checks: pages, schema, rows, blobs, keys, counts and sums.
   ///
   /// It sees one state of the file, also beside a writer, and changes nothing.
   ///
@@ -26,7 +26,7 @@ extension CatalogStore {
   }
 }
 
-/// One walk over a file, from its header to the sums of its rows. Damage in one place does not end it: each part is looked
+/// One walk over a file, from its header to the keys of its rows. Damage in one place does not end it: each part is looked
 /// at for itself.
 final class Verification {
   let transaction: CatalogTransaction
@@ -57,7 +57,7 @@ final class Verification {
     try part("blob", "the blobs") { try checkBlobs() }
     try part("file", "the references") { try checkReferences() }
     // What contradicts itself is told only of a file whose rows are what was written.
-    if findingCount == 0 { try checkSums() }
+    if findingCount == 0 { try checkKeys() }
     return counts
   }
 

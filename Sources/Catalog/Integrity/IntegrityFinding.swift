@@ -26,8 +26,6 @@ public struct VerificationCounts: Equatable, Sendable {
   public var blobCount = 0
   /// Their bytes.
   public var blobByteCount: Int64 = 0
-  /// Rows whose content key was recomputed.
-  public var keyCount = 0
 
   /// Nothing yet.
   public init() {}
