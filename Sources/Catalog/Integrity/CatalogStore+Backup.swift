@@ -32,10 +32,7 @@ extension CatalogStore {
 
   /// Bytes of the file without its log.
   public func fileByteCount() throws -> Int64 {
-    var info = stat()
-    guard stat(path, &info) == 0 else {
-      throw CatalogError.inputOutput(path: path, detail: String(cString: strerror(errno)))
-    }
-    return Int64(info.st_size)
+    guard let count = FileSystem.byteCount(of: path) else { throw CatalogError.missing(path: path) }
+    return count
   }
 }

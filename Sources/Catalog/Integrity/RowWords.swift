@@ -5,10 +5,10 @@ struct RowWords {
   /// What a row with an id is called; a damaged file may not be able to tell.
   private static let names: [String: String] = [
     "variant": """
-      SELECT coalesce(l.name, 'weight ' || v.weight_id) || ' at ' || v.level || coalesce(' by ' || m.name, '')
-      FROM variant v LEFT JOIN method m ON m.id = v.method_id LEFT JOIN layer l ON l.weight_id = v.weight_id
-      WHERE v.id = ? LIMIT 1
-      """,
+    SELECT coalesce(l.name, 'weight ' || v.weight_id) || ' at ' || v.level || coalesce(' by ' || m.name, '')
+    FROM variant v LEFT JOIN method m ON m.id = v.method_id LEFT JOIN layer l ON l.weight_id = v.weight_id
+    WHERE v.id = ? LIMIT 1
+    """,
     "statistic": "SELECT t.kind || ' of ' || s.name FROM statistic t JOIN site s ON s.id = t.site_id WHERE t.id = ?",
     "layer": "SELECT name FROM layer WHERE id = ?",
     "site": "SELECT name FROM site WHERE id = ?",
@@ -22,17 +22,17 @@ struct RowWords {
     "assignment": "SELECT substr(lower(hex(digest)), 1, 12) FROM assignment WHERE id = ?",
     "sequence_list": "SELECT 'data set ' || name FROM data_set WHERE sequence_list_id = ?",
     "blob": """
-      SELECT what FROM (
-        SELECT 'variant ' || v.id || ': ' || coalesce(l.name, 'weight ' || v.weight_id) || ' at ' || v.level AS what,
-          v.blob_id AS id FROM variant v LEFT JOIN layer l ON l.weight_id = v.weight_id
-        UNION ALL SELECT 'matrix of statistic ' || t.id || ': ' || t.kind || ' of ' || s.name, t.matrix_blob_id
-          FROM statistic t JOIN site s ON s.id = t.site_id
-        UNION ALL SELECT 'diagonal of statistic ' || t.id || ': ' || t.kind || ' of ' || s.name, t.diagonal_blob_id
-          FROM statistic t JOIN site s ON s.id = t.site_id
-        UNION ALL SELECT 'dense model''s state of sequence ' || sequence_id, hidden_blob_id FROM teacher_state
-        UNION ALL SELECT 'streams of a stopped calibration', blob_id FROM calibration_stream)
-      WHERE id = ? LIMIT 1
-      """,
+    SELECT what FROM (
+      SELECT 'variant ' || v.id || ': ' || coalesce(l.name, 'weight ' || v.weight_id) || ' at ' || v.level AS what,
+        v.blob_id AS id FROM variant v LEFT JOIN layer l ON l.weight_id = v.weight_id
+      UNION ALL SELECT 'matrix of statistic ' || t.id || ': ' || t.kind || ' of ' || s.name, t.matrix_blob_id
+        FROM statistic t JOIN site s ON s.id = t.site_id
+      UNION ALL SELECT 'diagonal of statistic ' || t.id || ': ' || t.kind || ' of ' || s.name, t.diagonal_blob_id
+        FROM statistic t JOIN site s ON s.id = t.site_id
+      UNION ALL SELECT 'dense model''s state of sequence ' || sequence_id, hidden_blob_id FROM teacher_state
+      UNION ALL SELECT 'streams of a stopped calibration', blob_id FROM calibration_stream)
+    WHERE id = ? LIMIT 1
+    """,
   ]
 
   /// A row by its table and the values of its key columns.

@@ -22,17 +22,18 @@ extension Verification {
 
   /// Tables, indexes and views, statement by statement.
   func checkSchema() throws {
-    var expected = try CatalogSchema.objects()
-    try connection.forEachRow("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema ORDER BY name") { row in
-      let object = SchemaObject(type: row.text(0), name: row.text(1), table: row.text(2), sql: row.text(3))
+    var expected: [String: SchemaShape.Object] = [:]
+    for object in try SchemaShape.own().objects { expected[object.name] = object }
+    for object in try SchemaShape.objects(of: connection) {
       guard let own = expected.removeValue(forKey: object.name) else {
         // ANALYZE makes tables of statistics, which change no result.
-        guard !object.name.hasPrefix("sqlite_stat") else { return }
-        return try report(
+        guard !object.name.hasPrefix("sqlite_stat") else { continue }
+        try report(
           IntegrityFinding(
             table: "sqlite_schema", row: "\(object.type) \(object.name)", problem: "does not belong to a catalog"))
+        continue
       }
-      guard object != own else { return }
+      guard object != own else { continue }
       try report(
         IntegrityFinding(
           table: "sqlite_schema", row: "\(own.type) \(own.name)", column: object.sql == own.sql ? nil : "sql",
@@ -76,7 +77,8 @@ extension Verification {
       let key = row.optionalInteger(1).map { [("id", SQLValue.integer($0))] } ?? []
       try report(
         IntegrityFinding(
-          table: table, row: words.words(table, key: key), problem: "points to a row of \(row.text(2)) that is missing"))
+          table: table, row: words.words(table, key: key), problem: "points to a row of \(row.text(2)) that is missing")
+      )
     }
   }
 }

@@ -1,39 +1,11 @@
 extension Verification {
-  /// A table whose rows carry a check.
-  struct Table {
-    var name: String
-    /// All columns but `row_check`, in order.
-    var columns: [String]
-    /// The columns of the primary key.
-    var keyColumns: [String]
-  }
-
-  /// All tables with a `row_check`, as this version's schema has them.
-  func tables() throws -> [Table] {
-    let own = try Connection(inMemory: ())
-    try own.execute(CatalogSchema.text)
-    var names: [String] = []
-    try own.forEachRow("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid") { names.append($0.text(0)) }
-    return try names.compactMap { name in
-      var columns: [String] = []
-      var keys: [(Int64, String)] = []
-      try own.forEachRow("SELECT name, pk FROM pragma_table_info(?) ORDER BY cid", [.text(name)]) { row in
-        columns.append(row.text(0))
-        if row.integer(1) > 0 { keys.append((row.integer(1), row.text(0))) }
-      }
-      guard let check = columns.firstIndex(of: "row_check") else { return nil }
-      columns.remove(at: check)
-      return Table(name: name, columns: columns, keyColumns: keys.sorted { $0.0 < $1.0 }.map(\.1))
-    }
-  }
-
   /// Recomputes the check of every row.
-  func checkRows(of table: Table) throws {
+  func checkRows(of table: TableShape) throws {
     let total = try connection.integer("SELECT count(*) FROM \(table.name)") ?? 0
     var done: Int64 = 0
     var bytes = RowBytes()
     let count = table.columns.count
-    let list = table.columns.joined(separator: ", ")
+    let list = table.columns.map(\.name).joined(separator: ", ")
     try connection.forEachRow("SELECT \(list), row_check FROM \(table.name)") { row in
       bytes.removeAll()
       row.append(to: &bytes, columns: 0..<count)
@@ -41,11 +13,9 @@ extension Verification {
       done += 1
       if done % 1024 == 0 { progress("rows of \(table.name)", done, total) }
       guard row.isNull(count) || bytes.check != row.integer(count) else { return }
-      let key = table.keyColumns.compactMap { column in
-        table.columns.firstIndex(of: column).map { (column, row.statement.value($0)) }
-      }
+      let key = table.order.map { (table.columns[$0].name, row.statement.value($0)) }
       let flip = FlippedBit.find(in: bytes, check: row.integer(count))
-      let column = flip.map { $0.column.map { table.columns[$0] } ?? "row_check" }
+      let column = flip.map { $0.column.map { table.columns[$0].name } ?? "row_check" }
       let problem =
         flip.map { flip in
           flip.column == nil

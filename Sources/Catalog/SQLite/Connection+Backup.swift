@@ -14,6 +14,7 @@ extension Connection {
     }
     var code = SQLITE_OK
     do {
+      try watch(0, 1)
       while true {
         code = sqlite3_backup_step(backup, 1024)
         guard code == SQLITE_OK else { break }

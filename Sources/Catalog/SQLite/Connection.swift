@@ -21,22 +21,7 @@ final class Connection {
   private var statements: [String: Statement] = [:]
 
   /// - Throws: `SQLiteError`.
-  convenience init(path: String, access: Access, busyTimeoutMilliseconds: Int32) throws {
-    // A library built with SQLITE_USE_URI would take file:… for an address, and every one knows :memory:.
-    let isAddress = path.hasPrefix("file:") || path.hasPrefix(":")
-    try self.init(
-      address: isAddress ? "./" + path : path, path: path, access: access,
-      busyTimeoutMilliseconds: busyTimeoutMilliseconds)
-  }
-
-  /// A database of its own in memory.
-  ///
-  /// - Throws: `SQLiteError`.
-  convenience init(inMemory: Void) throws {
-    try self.init(address: ":memory:", path: ":memory:", access: .create, busyTimeoutMilliseconds: 0)
-  }
-
-  private init(address: String, path: String, access: Access, busyTimeoutMilliseconds: Int32) throws {
+  init(path: String, access: Access, busyTimeoutMilliseconds: Int32) throws {
     var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE
     switch access {
     case .readWrite: flags |= SQLITE_OPEN_READWRITE
@@ -44,7 +29,9 @@ final class Connection {
     case .readOnly: flags |= SQLITE_OPEN_READONLY
     }
     var handle: OpaquePointer?
-    let code = sqlite3_open_v2(address, &handle, flags, nil)
+    // A library built with SQLITE_USE_URI would take file:… for an address, and every one knows :memory:.
+    let isAddress = path.hasPrefix("file:") || path.hasPrefix(":")
+    let code = sqlite3_open_v2(isAddress ? "./" + path : path, &handle, flags, nil)
     guard code == SQLITE_OK, let handle else {
       let message = handle.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(code))
       sqlite3_close_v2(handle)

@@ -29,6 +29,12 @@ enum FileSystem {
     }
   #endif
 
+  /// The size of a file; nil if there is none.
+  static func byteCount(of path: String) -> Int64? {
+    var info = stat()
+    return stat(path, &info) == 0 ? Int64(info.st_size) : nil
+  }
+
   /// Bytes that an ordinary user may still write to the file system of `path`; nil if it does not tell.
   static func freeByteCount(beside path: String) -> Int64? {
     var info = statvfs()

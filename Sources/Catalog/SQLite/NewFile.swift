@@ -25,11 +25,7 @@ final class NewFile {
   ///
   /// - Throws: `CatalogError.exists` if something else has the name now, `.inputOutput`.
   func finish() throws {
-    let descriptor = open(temporaryPath, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw failure() }
-    let code = fsync(descriptor)
-    close(descriptor)
-    guard code == 0 else { throw failure() }
+    try sync()
     // link(2) refuses an existing name, where rename(2) would replace it; some file systems have no links.
     if link(temporaryPath, path) == 0 {
       unlink(temporaryPath)
@@ -39,6 +35,23 @@ final class NewFile {
       throw failure()
     }
     Self.syncFolder(of: path)
+  }
+
+  /// Syncs the file and gives it its name in the place of what has it.
+  ///
+  /// - Throws: `CatalogError.inputOutput`.
+  func replace() throws {
+    try sync()
+    guard rename(temporaryPath, path) == 0 else { throw failure() }
+    Self.syncFolder(of: path)
+  }
+
+  private func sync() throws {
+    let descriptor = open(temporaryPath, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure() }
+    let code = fsync(descriptor)
+    close(descriptor)
+    guard code == 0 else { throw failure() }
   }
 
   /// Makes a rename last: that needs its folder synced (fsync(2)).

@@ -37,8 +37,10 @@ final class RowWriter {
       if let value = changes[column] { row[index] = value }
     }
     row.append(.integer(Self.check(row)))
+    // Setting the id, even to itself, would make SQLite look for children in tables without an index on it.
+    if columns.first == "id" { row.removeFirst() }
     row.append(.integer(id))
-    let assignments = (columns + ["row_check"]).map { "\($0) = ?" }.joined(separator: ", ")
+    let assignments = (columns + ["row_check"]).filter { $0 != "id" }.map { "\($0) = ?" }.joined(separator: ", ")
     try connection.run("UPDATE \(table) SET \(assignments) WHERE id = ?", row)
   }
 

@@ -26,7 +26,9 @@ enum Evodb {
           ]),
         .init(
           title: "Care",
-          commands: [VerifyCommand.self, DoctorCommand.self, BackupCommand.self]),
+          commands: [
+            VerifyCommand.self, DoctorCommand.self, BackupCommand.self, GcCommand.self, UpgradeCommand.self,
+          ]),
       ])
   }
 }

@@ -10,15 +10,12 @@ import Testing
     let writer = try folder.write()
     // In the log only.
     _ = try writer.write { try $0.store(sequence: [4, 5, 6]) }
-    let reader = try folder.read()
     let target = folder.folder.url.appendingPathComponent("copy.evodb").path
-    try reader.backUp(to: target)
-    let digest = try reader.read { try $0.sharedDigest(includingProvenance: true) }
+    try folder.read().backUp(to: target)
+    let digest = try writer.read { try $0.sharedDigest(includingProvenance: true) }
     let copy = try CatalogStore(path: target, mode: .read)
     #expect(try copy.read { try $0.sharedDigest(includingProvenance: true) } == digest)
     _ = try copy.verify(onFinding: { Issue.record("\($0)") })
-    copy.close()
-    reader.close()
     writer.close()
     #expect(try folder.files == ["c.evodb", "copy.evodb"])
     #expect([UInt8](try Data(contentsOf: URL(fileURLWithPath: target)))[18..<20] == [1, 1], "a rollback journal")

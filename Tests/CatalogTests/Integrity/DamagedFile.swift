@@ -46,7 +46,8 @@ struct DamagedFile {
       names.append(row.text(0))
     }
     for name in names where !name.hasPrefix("sqlite_autoindex") {
-      guard try connection.integer("SELECT 1 FROM sqlite_schema WHERE name = ? AND type <> 'index'", [.text(name)]) != nil
+      guard
+        try connection.integer("SELECT 1 FROM sqlite_schema WHERE name = ? AND type <> 'index'", [.text(name)]) != nil
       else { continue }
       try connection.forEachRow("SELECT * FROM \(name)") { hash.update(RowBytes($0.values).bytes) }
     }

@@ -17,20 +17,22 @@ import Testing
     for name in names {
       try connection.forEachRow("SELECT * FROM \(name)") { row in
         for value in row.values {
-          var pattern: [UInt8]
+          let pattern: [UInt8]
           switch value {
           case .text(let text): pattern = Array(text.utf8)
           case .blob(let bytes): pattern = bytes
-          case .real(let real): pattern = withUnsafeBytes(of: real.bitPattern.bigEndian) { Array($0) }
-          case .integer(let integer): pattern = withUnsafeBytes(of: integer.bigEndian) { Array($0) }
-          case .null: pattern = []
+          // Whole reals and small integers are stored in fewer bytes.
+          case .real(let real) where real != real.rounded():
+            pattern = withUnsafeBytes(of: real.bitPattern.bigEndian) { Array($0) }
+          case .integer(let integer) where integer.magnitude > 1 << 48:
+            pattern = withUnsafeBytes(of: integer.bigEndian) { Array($0) }
+          default: pattern = []
           }
           // Shorter ones would be found by chance where they do not lie.
           guard pattern.count >= 8, let start = file.bytes.firstRange(of: pattern)?.lowerBound else { continue }
           for place in start..<start + pattern.count {
             if name == "blob_chunk" { blobs.insert(place) } else { rows.insert(place) }
           }
-          pattern.removeAll()
         }
       }
     }
@@ -85,9 +87,11 @@ import Testing
     let (folder, _) = try CatalogFolder.filled()
     let file = try DamagedFile(folder)
     var random = SplitMix64(state: 3)
-    let lengths = [0, 1, 99, 100, 511, 512, 4095, 4096, file.bytes.count - 1] + (0..<91).map { _ in
-      Int.random(in: 0..<file.bytes.count, using: &random)
-    }
+    let lengths =
+      [0, 1, 99, 100, 511, 512, 4095, 4096, file.bytes.count - 1, file.bytes.count - 512]
+      + (0..<90).map { _ in
+        Int.random(in: 0..<file.bytes.count, using: &random)
+      }
     for length in lengths {
       try file.write(Array(file.bytes[..<length]))
       #expect(throws: CatalogError.self, "\(length) bytes") {

@@ -7,7 +7,7 @@ import Testing
   /// Tables and subqueries that stay small, by name or alias: models, data sets, measures and runs are few.
   private static let small: Set<String> = [
     "run", "r", "model", "m", "data_set", "d", "ds", "measure", "me", "method", "numerics", "n", "json_each", "j",
-    "calibration_stream", "CONSTANT", "v", "g", "t", "w", "wanted", "(subquery-1)",
+    "calibration_stream", "pragma_table_info", "CONSTANT", "v", "g", "t", "w", "wanted", "(subquery-1)",
   ]
 
   /// The steps of a statement's plan that walk through something that is not small.
@@ -51,11 +51,15 @@ import Testing
     let reader = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 1000)
     let statements = store.connection.statementTexts.filter { !$0.hasPrefix("PRAGMA") && !$0.hasPrefix("EXPLAIN") }
     #expect(statements.count > 40)
-    for sql in statements { #expect(try scans(reader, sql) == []) }
+    for sql in statements {
+      let found = try scans(reader, sql)
+      #expect(found.isEmpty, "\(found)")
+    }
   }
 
   @Test(arguments: [
-    "SELECT * FROM run_result WHERE run = 'a'", "SELECT * FROM run_summary", "SELECT * FROM run_progress WHERE run = 'a'",
+    "SELECT * FROM run_result WHERE run = 'a'", "SELECT * FROM run_summary",
+    "SELECT * FROM run_progress WHERE run = 'a'",
     "SELECT * FROM evaluation_summary WHERE assignment_id = 1 AND data_set_id = 1",
     "SELECT * FROM assignment_layer WHERE assignment_id = 1",
     "SELECT * FROM assignment_summary WHERE assignment_id = 1",
