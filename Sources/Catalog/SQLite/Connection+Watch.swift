@@ -42,3 +42,13 @@ extension Connection {
     init(_ isCancelled: @escaping () -> Bool) { self.isCancelled = isCancelled }
   }
 }
+
+extension Connection {
+  /// Lets a copy of a damaged file be opened though its schema is damaged, and the schema be mended
+  /// (sqlite.org/pragma.html#pragma_writable_schema). Never for a file that is to be kept.
+  func allowSchemaRepair() throws {
+    let code = evodb_sqlite3_db_config_flag(handle, SQLITE_DBCONFIG_DEFENSIVE, 0)
+    guard code == SQLITE_OK else { throw error(code, sql: nil) }
+    try execute("PRAGMA writable_schema = ON; PRAGMA foreign_keys = OFF")
+  }
+}

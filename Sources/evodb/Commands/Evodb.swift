@@ -27,7 +27,8 @@ enum Evodb {
         .init(
           title: "Care",
           commands: [
-            VerifyCommand.self, DoctorCommand.self, BackupCommand.self, GcCommand.self, UpgradeCommand.self,
+            VerifyCommand.self, DoctorCommand.self, BackupCommand.self, GcCommand.self, SalvageCommand.self,
+            UpgradeCommand.self,
           ]),
       ])
   }
