@@ -35,7 +35,7 @@ struct GcCommand: Command {
       return try print(found, freed: nil, in: context)
     }
     let interruption = context.interruption
-    let (found, before, after) = try session.write(Self.name) { job in
+    let (found, before) = try session.write(Self.name) { job in
       let store = job.store
       let before = try store.fileByteCount() + store.logByteCount
       let found = try store.read { try $0.garbage(of: kinds, isOld: isOld) }
@@ -44,9 +44,10 @@ struct GcCommand: Command {
       job.progress("writing the file anew", 0, of: 1)
       try store.vacuum(isCancelled: { interruption.isRequested })
       job.phaseEnds()
-      return (found, before, { try store.fileByteCount() })
+      return (found, before)
     }
-    try print(found, freed: before - (try after()), in: context)
+    let after = try session.read { try $0.fileByteCount() }
+    try print(found, freed: before - after, in: context)
   }
 
   private func print(_ found: [Garbage], freed: Int64?, in context: CommandContext) throws {

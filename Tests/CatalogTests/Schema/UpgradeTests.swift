@@ -42,6 +42,29 @@ import Testing
     #expect(try Self.next.run(path: folder.path).keptAs == nil, "twice changes nothing")
   }
 
+  /// The files that `Scripts/make-catalog-fixture.sh` made of every version.
+  private static var keptFiles: [URL] {
+    let folder = Fixtures.url("catalogs")
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    return names.filter { $0.hasSuffix(".evodb") }.sorted().map { folder.appendingPathComponent($0) }
+  }
+
+  @Test(arguments: keptFiles) func everyReleasedVersionCanBeUpgraded(file: URL) throws {
+    let folder = try CatalogFolder()
+    try FileManager.default.copyItem(atPath: file.path, toPath: folder.path)
+    let observations = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 0)
+      .integer("SELECT count(*) FROM observation")
+    _ = try CatalogUpgrade().run(path: folder.path)
+    do {
+      let store = try folder.read()
+      _ = try store.verify(onFinding: { Issue.record("\($0)") })
+    }
+    _ = try Self.next.run(path: folder.path)
+    let upgraded = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 0)
+    #expect(try upgraded.integer("PRAGMA user_version") == CatalogSchema.version + 1)
+    #expect(try upgraded.integer("SELECT count(*) FROM observation") == observations)
+  }
+
   @Test func aNewerFileIsRefusedAndNothingIsOverwritten() throws {
     let (folder, _) = try CatalogFolder.filled()
     try Data("mine".utf8).write(to: URL(fileURLWithPath: folder.path + ".v\(CatalogSchema.version).bak"))

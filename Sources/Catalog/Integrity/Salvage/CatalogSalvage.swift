@@ -36,7 +36,7 @@ public struct CatalogSalvage {
   /// - Throws: `CatalogError`: `.missing`, `.exists`, `.locked` while somebody writes to the damaged file,
   ///   `.notACatalog` if nothing of a catalog is in it, `.inputOutput`; `CancellationError`.
   public func run(
-    progress: (String, Int64, Int64) -> Void = { _, _, _ in }, isCancelled: @escaping () -> Bool = { false }
+    progress: @escaping (String, Int64, Int64) -> Void = { _, _, _ in }, isCancelled: @escaping () -> Bool = { false }
   )
     throws -> [Table]
   {

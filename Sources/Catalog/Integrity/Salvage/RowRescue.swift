@@ -66,10 +66,17 @@ final class RowRescue {
       }
       var values = Array(row.values.dropFirst())
       if try isThere(table, values) { return }
-      if table.name == "blob" { values = try blob(values, &result) }
+      if table.name == "job" { try forgetLostRun(&values, table) }
+      var chunks: [[UInt8]] = []
+      if table.name == "blob" { chunks = try takeChunks(of: &values, &result) }
       if table.name == "teacher_state", try !hasBytes(values[3]) { return result.lostCount += 1 }
       if table.name == "assignment", try !hasVariants(values, table) { return result.lostCount += 1 }
-      if try !store(values) { waiting.append(values) }
+      guard try store(values) else { return waiting.append(values) }
+      for (index, chunk) in chunks.enumerated() {
+        try target.run(
+          "INSERT INTO blob_chunk (blob_id, chunk_index, bytes) VALUES (?, ?, ?)",
+          [values[0], .integer(index), .blob(chunk)])
+      }
     }
     // Rows may point to later rows of their own table.
     var isMoving = true
@@ -92,29 +99,33 @@ final class RowRescue {
 
   // MARK: Blobs
 
-  /// Stores the chunks of a blob if they have its digest; else the row says that its bytes are not here.
-  private func blob(_ values: [SQLValue], _ result: inout CatalogSalvage.Table) throws -> [SQLValue] {
+  /// The chunks of a blob if they have its digest; else none, and the row is made to say that its bytes are not here.
+  private func takeChunks(of values: inout [SQLValue], _ result: inout CatalogSalvage.Table) throws -> [[UInt8]] {
     guard case .integer(let id) = values[0], case .blob(let digest) = values[1],
       case .integer(let chunkCount) = values[3],
       chunkCount > 0
-    else { return values }
+    else { return [] }
     let chunks = try chunks(of: id)
     var hash = SHA256()
     for chunk in chunks { hash.update(chunk) }
-    if Int64(chunks.count) == chunkCount, hash.finalize().bytes == digest {
-      // The chunks are there before their blob: references are looked at when the transaction ends.
-      try target.execute("PRAGMA defer_foreign_keys = ON")
-      for (index, chunk) in chunks.enumerated() {
-        try target.run(
-          "INSERT INTO blob_chunk (blob_id, chunk_index, bytes) VALUES (?, ?, ?)",
-          [.integer(id), .integer(index), .blob(chunk)])
-      }
-      return values
-    }
+    if Int64(chunks.count) == chunkCount, hash.finalize().bytes == digest { return chunks }
     result.emptiedCount += 1
-    var empty = Array(values.dropLast())
-    empty[3] = .integer(0)
-    return empty + [.integer(RowWriter.check(empty))]
+    values[3] = .integer(0)
+    renewCheck(of: &values)
+    return []
+  }
+
+  /// A job whose run is lost still says who computed what.
+  private func forgetLostRun(_ values: inout [SQLValue], _ table: TableShape) throws {
+    guard let place = table.position(of: "run_id"), values[place] != .null,
+      try target.integer("SELECT 1 FROM run WHERE id = ?", [values[place]]) == nil
+    else { return }
+    values[place] = .null
+    renewCheck(of: &values)
+  }
+
+  private func renewCheck(of values: inout [SQLValue]) {
+    values[values.count - 1] = .integer(RowWriter.check(Array(values.dropLast())))
   }
 
   private func chunks(of id: Int64) throws -> [[UInt8]] {
@@ -181,7 +192,6 @@ final class RowRescue {
     guard let parent else { return }
     var names: [String] = []
     try keys.check(parent) { names.append($0.row) }
-    guard !names.isEmpty else { return }
     try target.execute("BEGIN")
     for name in names {
       let parts: [String]
@@ -214,6 +224,8 @@ final class RowRescue {
       }
       if let index = tables.firstIndex(where: { $0.name == parent }) { tables[index].lostCount += 1 }
     }
+    // The weights of a lost model have no layer any more.
+    if parent == "model" { try target.run("DELETE FROM weight WHERE id NOT IN (SELECT weight_id FROM layer)") }
     try target.execute("COMMIT")
   }
 }

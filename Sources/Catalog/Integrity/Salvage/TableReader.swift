@@ -29,10 +29,11 @@ struct TableReader {
     // Between the last row read from below and the last one read from above.
     let start = first.map { $0 < .max ? $0 + 1 : $0 } ?? low
     let end = last.map { $0 > .min ? $0 - 1 : $0 } ?? high
-    guard start < end else {
+    guard low < high, start <= end else {
       gapCount += 1
       return
     }
+    if start == end { return try read(start, end, body) }
     // Halves of an unbounded stretch are found by sign first; midpoints cannot overflow.
     let middle = start < 0 && end >= 0 ? -1 : start + (end - start) / 2
     let before = gapCount
