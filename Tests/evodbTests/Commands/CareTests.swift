@@ -44,6 +44,13 @@ import Testing
     }
   }
 
+  @Test func verifyComputesEvaluationsAgain() throws {
+    let catalog = try TinyCatalog(.searched)
+    let result = try catalog.run("verify", "--recompute", "12")
+    #expect(result.exitCode == 0)
+    #expect(result.diagnostics.contains("of 12 evaluations computed again 12 have the same bits"))
+  }
+
   @Test func doctorLooksAtProgramAndCatalog() throws {
     let catalog = try TinyCatalog(.searched)
     let alone = try CommandLineRunner().run(["doctor"])
