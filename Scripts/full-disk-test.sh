@@ -34,7 +34,7 @@ for free in ${FREE:-40 80 120 200 300 400 600 800}; do
   code=0
   search "$FOLDER/c.evodb" || code=$?
   "$EVODB" verify --quiet "$FOLDER/c.evodb" >/dev/null
-  rows=$("$EVODB" query "$FOLDER/c.evodb" "SELECT count(*) FROM observation" --format csv | tail -n 1)
+  rows=$("$EVODB" query "$FOLDER/c.evodb" "SELECT count(*) FROM observation" --format csv | tail -n 1 | tr -d '\r')
   mount -o remount,size=1g "$FOLDER"
   search "$FOLDER/c.evodb"
   [ "$("$EVODB" digest --all "$FOLDER/c.evodb")" = "$WANTED" ]

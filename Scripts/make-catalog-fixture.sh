@@ -29,6 +29,6 @@ done
 # What only this machine has is not needed.
 "$EVODB" gc --quiet "$CATALOG" --what caches >/dev/null
 "$EVODB" verify --quiet "$CATALOG"
-VERSION=$("$EVODB" query "$CATALOG" "PRAGMA user_version" --format csv | tail -n 1)
+VERSION=$("$EVODB" query "$CATALOG" "PRAGMA user_version" --format csv | tail -n 1 | tr -d '\r')
 cp "$CATALOG" "$FOLDER/v$VERSION.evodb"
 ls -l "$FOLDER/v$VERSION.evodb"

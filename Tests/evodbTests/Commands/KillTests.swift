@@ -93,7 +93,8 @@ extension WholeRunTests {
       let undisturbed = try catalogToClean()
       try undisturbed.output(gc)
       let digest = try undisturbed.digest("--all")
-      try kill(5, perCatalog: 2, seed: 3, milliseconds: 5...60, command: gc, make: catalogToClean) { catalog, _ in
+      try kill(5, perCatalog: 2, seed: 3, milliseconds: 5...60, command: gc, make: catalogToClean) {
+        (catalog, _) throws in
         #expect(try catalog.digest("--all") == digest)
         #expect(try catalog.number("SELECT count(*) AS n FROM variant WHERE level = 'bits=8'") == 0)
       }
