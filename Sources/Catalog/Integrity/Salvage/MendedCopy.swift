@@ -14,8 +14,9 @@ final class MendedCopy {
       if FileManager.default.fileExists(atPath: original + "-wal") {
         try Self.copy(original + "-wal", to: path + "-wal", isCancelled: isCancelled)
         try mendHeader(journal: 2, resizes: false)
-        // SQLite takes of the log what is whole.
+        // SQLite takes of the log what is whole; it opens it with the first page.
         let connection = try Connection(path: path, access: .readWrite, busyTimeoutMilliseconds: 0)
+        _ = try? connection.integer("PRAGMA schema_version")
         _ = try? connection.checkpoint()
       }
       for suffix in ["-wal", "-shm"] { unlink(path + suffix) }
@@ -82,21 +83,24 @@ final class MendedCopy {
         continue
       }
     }
-    try connection.execute("BEGIN")
     var isKnown = false
     for entry in found {
       // A damaged name is told by the statement, a damaged statement by the name.
       let object = own[entry.name] ?? own.values.first { $0.sql != nil && $0.sql == entry.sql }
-      guard let object, object.type == "table" || object.type == "index" else {
-        try connection.run("DELETE FROM sqlite_schema WHERE rowid = ?", [.integer(entry.id)])
+      do {
+        guard let object, object.type == "table" || object.type == "index" else {
+          try connection.run("DELETE FROM sqlite_schema WHERE rowid = ?", [.integer(entry.id)])
+          continue
+        }
+        isKnown = true
+        try connection.run(
+          "UPDATE sqlite_schema SET type = ?, name = ?, tbl_name = ?, sql = ? WHERE rowid = ?",
+          [.text(object.type), .text(object.name), .text(object.table), .text(object.sql), .integer(entry.id)])
+      } catch let error as SQLiteError where error.isDamage || error.isRefusedStatement {
+        // What cannot be mended is read as it is.
         continue
       }
-      isKnown = true
-      try connection.run(
-        "UPDATE sqlite_schema SET type = ?, name = ?, tbl_name = ?, sql = ? WHERE rowid = ?",
-        [.text(object.type), .text(object.name), .text(object.table), .text(object.sql), .integer(entry.id)])
     }
-    try connection.execute("COMMIT")
     guard isKnown else { throw CatalogError.notACatalog(path: path, reason: "nothing of a catalog can be found in it") }
   }
 
