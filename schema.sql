@@ -450,9 +450,11 @@ WHERE NOT EXISTS (
     WHERE v.assignment_id = o.assignment_id AND v.measure_id = o.measure_id AND v.sequence_id = o.sequence_id
       AND v.numerics_id = o.numerics_id AND v.attempt = o.attempt)
   AND NOT EXISTS (
-    SELECT 1 FROM observation p JOIN numerics np ON np.id = p.numerics_id JOIN numerics no ON no.id = o.numerics_id
+    SELECT 1 FROM observation p
     WHERE p.assignment_id = o.assignment_id AND p.measure_id = o.measure_id AND p.sequence_id = o.sequence_id
-      AND (np.digest, p.attempt) < (no.digest, o.attempt)
+      AND (p.numerics_id, p.attempt) <> (o.numerics_id, o.attempt)
+      AND ((SELECT n.digest FROM numerics n WHERE n.id = p.numerics_id), p.attempt)
+        < ((SELECT n.digest FROM numerics n WHERE n.id = o.numerics_id), o.attempt)
       AND NOT EXISTS (
         SELECT 1 FROM observation_void v
         WHERE v.assignment_id = p.assignment_id AND v.measure_id = p.measure_id AND v.sequence_id = p.sequence_id
@@ -486,22 +488,48 @@ FROM (
     sum(e.sum) / sum(e.prediction_count) AS mean, sum(e.prediction_count) AS prediction_count,
     sum(e.sum * e.sum) AS sum_squares, sum(e.sum * e.prediction_count) AS sum_products,
     sum(1.0 * e.prediction_count * e.prediction_count) AS count_squares
-  FROM evaluation e JOIN sequence_list_item i ON i.sequence_id = e.sequence_id
-  JOIN data_set ds ON ds.sequence_list_id = i.sequence_list_id JOIN sequence_list l ON l.id = ds.sequence_list_id
+  -- CROSS JOIN fixes the order of the loops: a sequence is in far more minibatches than data sets.
+  FROM evaluation e CROSS JOIN data_set ds CROSS JOIN sequence_list l ON l.id = ds.sequence_list_id
+  CROSS JOIN sequence_list_item i ON i.sequence_id = e.sequence_id AND i.sequence_list_id = l.id
   GROUP BY e.assignment_id, ds.id, e.measure_id) t
 JOIN assignment a ON a.id = t.assignment_id JOIN data_set d ON d.id = t.data_set_id
 JOIN sequence_list sl ON sl.id = d.sequence_list_id JOIN measure me ON me.id = t.measure_id;
+
+-- What may be complete, for the views below: assignments with at least as many answers as a data set has different
+-- sequences. Nearly all candidates of a search have fewer, so that counting them first saves looking at their answers.
+CREATE VIEW complete_candidate AS
+WITH wanted AS (
+  SELECT ds.id AS data_set_id, ds.sequence_list_id, count(DISTINCT i.sequence_id) AS sequence_count
+  FROM data_set ds JOIN sequence_list_item i ON i.sequence_list_id = ds.sequence_list_id GROUP BY ds.id)
+SELECT c.assignment_id, c.measure_id, w.data_set_id, w.sequence_list_id
+FROM (SELECT o.assignment_id, o.measure_id, count(*) AS answer_count FROM observation o
+  GROUP BY o.assignment_id, o.measure_id HAVING count(*) >= (SELECT min(sequence_count) FROM wanted)) c
+CROSS JOIN wanted w ON c.answer_count >= w.sequence_count;
 
 -- The assignment with the lowest complete value at each size, per data set and measure.
 CREATE VIEW best_assignment AS
 SELECT model, data_set, measure, top_k, average_bits, stored_bytes, assignment_id, assignment, value, standard_error
 FROM (
-  SELECT s.model, e.data_set, e.measure, e.top_k, s.average_bits, s.stored_bytes, e.assignment_id, e.assignment, e.value,
-    e.standard_error,
-    row_number() OVER (PARTITION BY s.model, e.data_set, e.measure, e.top_k, s.average_bits ORDER BY e.value, e.assignment)
-      AS place
-  FROM evaluation_summary e JOIN assignment_summary s ON s.assignment_id = e.assignment_id
-  WHERE e.value IS NOT NULL)
+  SELECT s.model, d.name AS data_set, me.name AS measure, me.top_k, s.average_bits, s.stored_bytes, t.assignment_id,
+    s.assignment, CASE me.name WHEN 'perplexity' THEN exp(t.mean) ELSE t.mean END AS value,
+    CASE WHEN t.observed_count > 1 THEN
+      sqrt(max(0.0, t.sum_squares - 2 * t.mean * t.sum_products + t.mean * t.mean * t.count_squares)
+        * t.observed_count / (t.observed_count - 1)) / t.prediction_count
+      * CASE me.name WHEN 'perplexity' THEN exp(t.mean) ELSE 1 END END AS standard_error,
+    row_number() OVER (PARTITION BY s.model, d.id, t.measure_id, s.average_bits ORDER BY t.mean, s.assignment) AS place
+  FROM (
+    SELECT c.assignment_id, c.data_set_id, c.measure_id, count(*) AS observed_count,
+      sum(e.sum) / sum(e.prediction_count) AS mean, sum(e.prediction_count) AS prediction_count,
+      sum(e.sum * e.sum) AS sum_squares, sum(e.sum * e.prediction_count) AS sum_products,
+      sum(1.0 * e.prediction_count * e.prediction_count) AS count_squares
+    FROM complete_candidate c CROSS JOIN sequence_list l ON l.id = c.sequence_list_id
+    CROSS JOIN sequence_list_item i ON i.sequence_list_id = l.id
+    CROSS JOIN evaluation e ON e.assignment_id = c.assignment_id AND e.measure_id = c.measure_id
+      AND e.sequence_id = i.sequence_id
+    GROUP BY c.assignment_id, c.data_set_id, c.measure_id
+    HAVING count(e.sum) = l.sequence_count) t
+  JOIN assignment_summary s ON s.assignment_id = t.assignment_id JOIN data_set d ON d.id = t.data_set_id
+  JOIN measure me ON me.id = t.measure_id)
 WHERE place = 1;
 
 -- One row per run with its ends and its size. Of the target columns those have a value that fit what the budget counts.
@@ -583,16 +611,21 @@ FROM (
     CASE me.name WHEN 'perplexity' THEN exp(g.mean) ELSE 1.0 END AS slope,
     CASE me.name WHEN 'perplexity' THEN exp(g.other_mean) ELSE 1.0 END AS other_slope
   FROM (
-    SELECT ds.id AS data_set_id, e.measure_id, e.assignment_id, f.assignment_id AS other_assignment_id,
+    SELECT ds.id AS data_set_id, c.measure_id, c.assignment_id, o.assignment_id AS other_assignment_id,
       count(*) AS observed_count, sum(e.prediction_count) AS prediction_count,
       sum(e.sum) / sum(e.prediction_count) AS mean, sum(f.sum) / sum(f.prediction_count) AS other_mean,
       sum((e.sum - f.sum) * (e.sum - f.sum)) AS dd, sum((e.sum + f.sum) * (e.sum + f.sum)) / 4 AS uu,
       sum((e.sum - f.sum) * (e.sum + f.sum)) / 2 AS du, sum((e.sum - f.sum) * e.prediction_count) AS dn,
       sum((e.sum + f.sum) * e.prediction_count) / 2 AS un, sum(1.0 * e.prediction_count * e.prediction_count) AS nn
-    FROM evaluation e JOIN evaluation f ON f.measure_id = e.measure_id AND f.sequence_id = e.sequence_id
-    JOIN sequence_list_item i ON i.sequence_id = e.sequence_id
-    JOIN data_set ds ON ds.sequence_list_id = i.sequence_list_id JOIN sequence_list l ON l.id = ds.sequence_list_id
-    GROUP BY e.assignment_id, f.assignment_id, ds.id, e.measure_id
+    FROM complete_candidate c CROSS JOIN complete_candidate o ON o.data_set_id = c.data_set_id
+      AND o.measure_id = c.measure_id
+    CROSS JOIN data_set ds ON ds.id = c.data_set_id CROSS JOIN sequence_list l ON l.id = ds.sequence_list_id
+    CROSS JOIN sequence_list_item i ON i.sequence_list_id = l.id
+    CROSS JOIN evaluation e ON e.assignment_id = c.assignment_id AND e.measure_id = c.measure_id
+      AND e.sequence_id = i.sequence_id
+    CROSS JOIN evaluation f ON f.assignment_id = o.assignment_id AND f.measure_id = c.measure_id
+      AND f.sequence_id = i.sequence_id
+    GROUP BY c.assignment_id, o.assignment_id, ds.id, c.measure_id
     HAVING count(e.sum - f.sum) = l.sequence_count) g
   JOIN data_set d ON d.id = g.data_set_id JOIN measure me ON me.id = g.measure_id) t;
 
@@ -600,7 +633,7 @@ FROM (
 -- perplexity; difference and its paired standard error are against the reference, as in paired_difference. It starts from
 -- the run's few points, so that its time does not grow with the file.
 CREATE VIEW run_result AS
-SELECT r.name AS run, t.point, t.data_set, CASE WHEN t.data_set_id = r.calibration_set_id THEN 'calibration'
+SELECT t.run, t.point, t.data_set, CASE WHEN t.data_set_id = r.calibration_set_id THEN 'calibration'
     ELSE 'validation' END AS data_set_role, t.measure, t.top_k,
   CASE t.measure WHEN 'perplexity' THEN t.slope ELSE t.mean END AS value,
   CASE WHEN t.observed_count > 1 THEN
@@ -622,32 +655,30 @@ FROM (
     CASE me.name WHEN 'perplexity' THEN exp(g.mean) ELSE 1.0 END AS slope,
     CASE me.name WHEN 'perplexity' THEN exp(g.other_mean) ELSE 1.0 END AS other_slope
   FROM (
-    SELECT o.run_id, o.point, o.assignment_id, o.data_set_id, o.measure_id, count(*) AS observed_count,
+    SELECT o.run_id, o.run, o.point, o.assignment_id, o.data_set_id, o.measure_id, count(*) AS observed_count,
       sum(o.n) AS prediction_count, sum(o.s) / sum(o.n) AS mean,
       CASE WHEN count(o.f) = count(*) THEN sum(o.f) / sum(o.n) END AS other_mean,
       sum(o.s * o.s) AS ss, sum(o.s * o.n) AS sn, sum(1.0 * o.n * o.n) AS nn,
       sum((o.s - o.f) * (o.s - o.f)) AS dd, sum((o.s + o.f) * (o.s + o.f)) / 4 AS uu,
       sum((o.s - o.f) * (o.s + o.f)) / 2 AS du, sum((o.s - o.f) * o.n) AS dn, sum((o.s + o.f) * o.n) / 2 AS un
     FROM (
-      SELECT p.run_id, p.point, p.assignment_id, ds.id AS data_set_id, l.sequence_count, e.measure_id, e.sum AS s,
-        e.prediction_count AS n,
-        (SELECT f.sum FROM evaluation f WHERE f.assignment_id = p.reference_assignment_id
-          AND f.measure_id = e.measure_id AND f.sequence_id = e.sequence_id) AS f
+      SELECT p.run_id, p.run, p.point, p.assignment_id, ds.id AS data_set_id, l.sequence_count, e.measure_id, e.sum AS s,
+        e.prediction_count AS n, f.sum AS f
       FROM (
-        SELECT id AS run_id, 'found' AS point, found_assignment_id AS assignment_id, reference_assignment_id,
-          calibration_set_id, validation_set_id FROM run
-        UNION ALL SELECT id, 'reference', reference_assignment_id, reference_assignment_id, calibration_set_id,
-          validation_set_id FROM run
-        UNION ALL SELECT id, 'start', start_assignment_id, reference_assignment_id, calibration_set_id,
-          validation_set_id FROM run
-        UNION ALL SELECT id, 'dense', dense_assignment_id, reference_assignment_id, calibration_set_id,
-          validation_set_id FROM run) p
+        SELECT r.id AS run_id, r.name AS run, v.point, CASE v.point WHEN 'found' THEN r.found_assignment_id
+            WHEN 'reference' THEN r.reference_assignment_id WHEN 'start' THEN r.start_assignment_id
+            ELSE r.dense_assignment_id END AS assignment_id, r.reference_assignment_id, r.calibration_set_id,
+          r.validation_set_id
+        FROM run r CROSS JOIN (SELECT 'found' AS point UNION ALL SELECT 'reference' UNION ALL SELECT 'start'
+          UNION ALL SELECT 'dense') v) p
       JOIN data_set ds ON ds.id IN (p.calibration_set_id, p.validation_set_id)
       JOIN sequence_list l ON l.id = ds.sequence_list_id
       CROSS JOIN sequence_list_item i ON i.sequence_list_id = l.id
       CROSS JOIN measure m CROSS JOIN evaluation e ON e.assignment_id = p.assignment_id AND e.measure_id = m.id
-        AND e.sequence_id = i.sequence_id) o
-    GROUP BY o.run_id, o.point, o.data_set_id, o.measure_id
+        AND e.sequence_id = i.sequence_id
+      LEFT JOIN evaluation f ON f.assignment_id = p.reference_assignment_id AND f.measure_id = e.measure_id
+        AND f.sequence_id = e.sequence_id) o
+    GROUP BY o.run, o.point, o.data_set_id, o.measure_id
     HAVING count(o.s) = o.sequence_count) g
   JOIN data_set d ON d.id = g.data_set_id JOIN measure me ON me.id = g.measure_id) t
 JOIN run r ON r.id = t.run_id JOIN assignment_summary s ON s.assignment_id = t.assignment_id;

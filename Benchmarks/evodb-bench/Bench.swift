@@ -32,6 +32,7 @@ struct Bench {
     }
     if wanted.contains(.kernels) { report.add(try KernelTimes.section()) }
     if wanted.contains(.tokenizers) { report.add(try TokenizerTimes.section(example: options.example)) }
+    if wanted.contains(.million) { report.add(try MillionEvaluations.section()) }
     try report.finish()
   }
 

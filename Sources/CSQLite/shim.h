@@ -16,6 +16,16 @@ static inline int evodb_sqlite3_bind_blob(sqlite3_stmt *statement, int index, co
   return sqlite3_bind_blob64(statement, index, bytes, length, SQLITE_TRANSIENT);
 }
 
+/* Reads bytes of the main database file through SQLite's own handle: opening the file beside SQLite and closing it again
+   would drop SQLite's locks (sqlite.org/howtocorrupt.html, section 2.2). */
+static inline int evodb_sqlite3_read_file(sqlite3 *db, void *buffer, int count, sqlite3_int64 offset) {
+  sqlite3_file *file = 0;
+  int code = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (code != SQLITE_OK) return code;
+  if (!file || !file->pMethods) return SQLITE_CANTOPEN;
+  return file->pMethods->xRead(file, buffer, count, offset);
+}
+
 #ifdef __linux__
 #include <sys/statfs.h>
 /* The magic number of the file system that holds `path`, 0 if unknown: Swift's Glibc module leaves statfs out, and what a

@@ -8,6 +8,8 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
   case notACatalog(path: String, reason: String)
   /// The file was made by a newer evodb.
   case newerSchema(path: String, found: Int64, supported: Int64)
+  /// The file was made by an older evodb and can be upgraded.
+  case olderSchema(path: String, found: Int64, supported: Int64)
   /// The system's SQLite is too old.
   case oldSQLite(version: String, required: String)
   /// Another process is writing; `owner` says who.
@@ -43,11 +45,16 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
     case .notACatalog(let path, let reason): return "\(path): not an evodb catalog: \(reason)"
     case .newerSchema(let path, let found, let supported):
       return "\(path): made by a newer evodb (schema \(found), this one knows \(supported)); install the newer version"
+    case .olderSchema(let path, let found, let supported):
+      return "\(path): made by an older evodb (schema \(found), this one works with \(supported)); "
+        + "bring it up to date with: evodb upgrade \(path)"
     case .oldSQLite(let version, let required):
       return "the system's SQLite is \(version), evodb needs \(required) or newer"
     case .locked(let path, let owner): return "\(path): in use by \(owner); run again when it has ended"
     case .busy(let path, let reason): return "\(path): \(reason); run again"
-    case .damaged(let detail): return "damaged catalog: \(detail)"
+    case .damaged(let detail):
+      return
+        "damaged catalog: \(detail); evodb verify FILE says what is wrong, evodb salvage FILE -o NEW saves the rest"
     case .notFound(let detail): return detail
     case .nameTaken(let detail): return detail
     case .inputOutput(let path, let detail), .notPermitted(let path, let detail): return "\(path): \(detail)"

@@ -156,6 +156,19 @@ public final class CatalogStore: @unchecked Sendable {
     }
   }
 
+  /// Runs `body` on the writer's connection outside of any transaction.
+  func exclusively<T>(_ body: (Connection) throws -> T) throws -> T {
+    precondition(mode != .read)
+    lock.lock()
+    defer { lock.unlock() }
+    precondition(!isClosed)
+    do {
+      return try body(connection)
+    } catch {
+      throw Self.translated(error, path: path)
+    }
+  }
+
   /// Time spent inside `read` and `write` so far, waiting for another thread's turn left out.
   public var busySeconds: Double {
     let busy = lock.withLock { busyTime }
@@ -166,10 +179,7 @@ public final class CatalogStore: @unchecked Sendable {
   public var currentWriter: String? { WriterLock.currentOwner(ofCatalog: path) }
 
   /// Bytes of the log that waits to be folded into the file.
-  public var logByteCount: Int64 {
-    var info = stat()
-    return stat(path + "-wal", &info) == 0 ? Int64(info.st_size) : 0
-  }
+  public var logByteCount: Int64 { FileSystem.byteCount(of: path + "-wal") ?? 0 }
 
   private func beginWriting() throws {
     if networkFileSystem != nil {
@@ -205,12 +215,7 @@ public final class CatalogStore: @unchecked Sendable {
     guard rename(temporary, path) == 0 else {
       throw CatalogError.inputOutput(path: path, detail: "cannot be made: \(String(cString: strerror(errno)))")
     }
-    // A rename lasts when its folder is synced (fsync(2)).
-    let folder = open(URL(fileURLWithPath: path).deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
-    if folder >= 0 {
-      fsync(folder)
-      Foundation.close(folder)
-    }
+    NewFile.syncFolder(of: path)
   }
 
   /// Folds the log into the file when it is long and no reader stands in the way.
@@ -224,17 +229,36 @@ public final class CatalogStore: @unchecked Sendable {
 
   private static func refuseForeign(_ connection: Connection, path: String) throws {
     guard try connection.integer("PRAGMA application_id") == CatalogSchema.applicationID else {
+      guard try connection.integer("PRAGMA page_count") != 0 else {
+        throw CatalogError.notACatalog(path: path, reason: "the file is empty")
+      }
       throw CatalogError.notACatalog(path: path, reason: "an SQLite file of another application; it was not touched")
+    }
+    // SQLite takes a last page that is cut off for whole. While a log is there, it may hold the rest.
+    if let size = FileSystem.byteCount(of: path), let page = try connection.integer("PRAGMA page_size"),
+      page > 0, size % page != 0, FileSystem.byteCount(of: path + "-wal") == nil,
+      FileSystem.byteCount(of: path + "-journal") == nil
+    {
+      throw CatalogError.damaged("\(path): its last page is cut off")
     }
     let version = try connection.integer("PRAGMA user_version") ?? 0
     guard version <= CatalogSchema.version else {
       throw CatalogError.newerSchema(path: path, found: version, supported: CatalogSchema.version)
     }
+    guard version == CatalogSchema.version || version <= 0 else {
+      throw CatalogError.olderSchema(path: path, found: version, supported: CatalogSchema.version)
+    }
     let isKnown = try connection.integer("SELECT 1 FROM sqlite_schema WHERE name = 'catalog_property'") != nil
-    let digest =
+    let property =
       isKnown
-      ? try connection.firstRow("SELECT value FROM catalog_property WHERE name = 'schema_digest'") { $0.text(0) } : nil
-    guard digest == CatalogSchema.digest.hex else {
+      ? try connection.firstRow(
+        "SELECT value, row_check = ? FROM catalog_property WHERE name = 'schema_digest'",
+        [.integer(RowWriter.check([.text("schema_digest"), .text(CatalogSchema.digest.hex)]))]
+      ) { (digest: $0.text(0), hasOurCheck: $0.integer(1) == 1) } : nil
+    guard property?.digest == CatalogSchema.digest.hex else {
+      if property?.hasOurCheck == true {
+        throw CatalogError.damaged("\(path): its schema digest is not what was written")
+      }
       throw CatalogError.notACatalog(
         path: path, reason: "made by another development build; make a new one with: evodb init FILE")
     }
@@ -243,7 +267,8 @@ public final class CatalogStore: @unchecked Sendable {
   private static func translated(_ error: any Error, path: String) -> any Error {
     guard let error = error as? SQLiteError else { return error }
     if error.isNoDatabase { return CatalogError.notACatalog(path: path, reason: error.message) }
-    if error.isDamage { return CatalogError.damaged("\(path): \(error.message)") }
+    // Our own statements fail only on a schema that is not ours any more; a user's are answered in `query`.
+    if error.isDamage || error.isRefusedStatement { return CatalogError.damaged("\(path): \(error.message)") }
     if error.isBusy { return CatalogError.busy(path: path, reason: "another program holds it (\(error.message))") }
     return error
   }

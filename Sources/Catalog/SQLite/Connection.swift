@@ -116,6 +116,9 @@ final class Connection {
     return true
   }
 
+  /// The texts of all statements prepared so far.
+  var statementTexts: [String] { statements.keys.sorted() }
+
   private func cached(_ sql: String) throws -> Statement {
     if let statement = statements[sql] { return statement }
     let statement = try Statement(sql, on: self)

@@ -28,4 +28,25 @@ enum FileSystem {
       return local == false ? "a network file system" : nil
     }
   #endif
+
+  /// The size of a file; nil if there is none.
+  static func byteCount(of path: String) -> Int64? {
+    var info = stat()
+    return stat(path, &info) == 0 ? Int64(info.st_size) : nil
+  }
+
+  /// Bytes that an ordinary user may still write to the file system of `path`; nil if it does not tell.
+  static func freeByteCount(beside path: String) -> Int64? {
+    var info = statvfs()
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    guard statvfs(folder, &info) == 0 else { return nil }
+    return Int64(clamping: UInt64(info.f_bavail).multipliedReportingOverflow(by: UInt64(info.f_frsize)).partialValue)
+  }
+
+  /// - Throws: `CatalogError.inputOutput` if `byteCount` bytes do not fit beside `path`.
+  static func requireSpace(_ byteCount: Int64, beside path: String) throws {
+    guard let free = freeByteCount(beside: path), free < byteCount else { return }
+    throw CatalogError.inputOutput(
+      path: path, detail: "needs \(byteCount) bytes of disk, \(free) are free; nothing was changed")
+  }
 }

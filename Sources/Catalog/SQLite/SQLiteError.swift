@@ -31,6 +31,11 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Whether the file is damaged or no database.
   public var isDamage: Bool { [SQLITE_CORRUPT, SQLITE_NOTADB].contains(primaryCode) }
 
+  /// Whether a row breaks a rule of its table, such as a reference to a missing row.
+  public var isConstraint: Bool { primaryCode == SQLITE_CONSTRAINT }
+  /// Whether SQLite did not understand the statement, or could not compute it.
+  public var isRefusedStatement: Bool { primaryCode == SQLITE_ERROR }
+
   /// Code, message and the start of the statement.
   public var description: String {
     sql.map { "SQLite error \(code): \(message) in: \($0.prefix(200))" } ?? "SQLite error \(code): \(message)"

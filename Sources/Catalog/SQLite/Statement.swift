@@ -118,6 +118,22 @@ final class Statement {
     }
   }
 
+  /// Appends the value in column `index` of the current row as its bytes are stored.
+  func append(_ index: Int, to row: inout RowBytes) {
+    let column = Int32(index)
+    switch sqlite3_column_type(handle, column) {
+    case SQLITE_INTEGER: row.append(sqlite3_column_int64(handle, column))
+    case SQLITE_FLOAT: row.append(sqlite3_column_double(handle, column))
+    case SQLITE_TEXT:
+      let start = sqlite3_column_text(handle, column)
+      row.append(text: UnsafeBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
+    case SQLITE_BLOB:
+      let start = sqlite3_column_blob(handle, column)
+      row.append(blob: UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column))))
+    default: row.appendNull()
+    }
+  }
+
   func isNull(_ index: Int) -> Bool { sqlite3_column_type(handle, Int32(index)) == SQLITE_NULL }
   func integer(_ index: Int) -> Int64 { sqlite3_column_int64(handle, Int32(index)) }
   func real(_ index: Int) -> Double { sqlite3_column_double(handle, Int32(index)) }

@@ -1,6 +1,4 @@
 /// Inserts and updates whole rows, adding the local id and the row check.
-///
-/// One place knows how a row's check is made, so that `verify` can recompute it from nothing but the stored values.
 final class RowWriter {
   private struct Layout {
     var columns: [String]
@@ -39,40 +37,18 @@ final class RowWriter {
       if let value = changes[column] { row[index] = value }
     }
     row.append(.integer(Self.check(row)))
+    // Setting the id, even to itself, would make SQLite look for children in tables without an index on it.
+    if columns.first == "id" { row.removeFirst() }
     row.append(.integer(id))
-    let assignments = (columns + ["row_check"]).map { "\($0) = ?" }.joined(separator: ", ")
+    let assignments = (columns + ["row_check"]).filter { $0 != "id" }.map { "\($0) = ?" }.joined(separator: ", ")
     try connection.run("UPDATE \(table) SET \(assignments) WHERE id = ?", row)
   }
 
   /// After a rolled-back transaction the ids given out may be given out again.
   func forgetIDs() { layouts.removeAll() }
 
-  /// The first eight bytes of the SHA-256 over the values in column order, each with a type mark and its length.
-  static func check(_ values: [SQLValue]) -> Int64 {
-    var bytes: [UInt8] = []
-    func append(_ value: UInt64) { withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) } }
-    for value in values {
-      switch value {
-      case .null: bytes.append(0)
-      case .integer(let value):
-        bytes.append(1)
-        append(UInt64(bitPattern: value))
-      case .real(let value):
-        bytes.append(2)
-        // SQLite stores -0.0 as 0.0 (sqlite.org/floatingpoint.html).
-        append((value == 0 ? 0 : value).bitPattern)
-      case .text(let value):
-        bytes.append(3)
-        append(UInt64(value.utf8.count))
-        bytes += value.utf8
-      case .blob(let value):
-        bytes.append(4)
-        append(UInt64(value.count))
-        bytes += value
-      }
-    }
-    return SHA256.digest(of: bytes).prefix
-  }
+  /// The check of a row with these values: `RowBytes`.
+  static func check(_ values: [SQLValue]) -> Int64 { RowBytes(values).check }
 
   private func layout(of table: String) throws -> Layout {
     if let layout = layouts[table] { return layout }

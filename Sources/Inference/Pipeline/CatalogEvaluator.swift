@@ -139,7 +139,7 @@ public final class CatalogEvaluator {
           tokenIDs: sequences[s].tokenIDs, candidates: wanted[s].filter { !isDense[$0] },
           teacherHidden: needsTeacher ? hidden[request] : nil)
       }
-      let candidates = try assignments.map { try candidate($0) }
+      let candidates = try assignments.map { try model.choices(of: $0) }
       do {
         try evaluator.evaluate(
           candidates, requests, measures: measures, cancellation: job.cancellation, onResult: receive)
@@ -204,20 +204,6 @@ public final class CatalogEvaluator {
     }
     countedTokens = tokens
     countedBlockTokens = blockTokens
-  }
-
-  private func candidate(_ assignment: AssignmentRecord) throws -> LayerChoices {
-    guard assignment.variantIDs.count == model.layers.count else {
-      throw CatalogError.damaged("assignment \(assignment.digest.short) does not have one entry per layer")
-    }
-    let dropped = try assignment.droppedSubblocks.map { name in
-      guard let subblock = Subblock(name: name) else {
-        throw CatalogError.damaged("assignment \(assignment.digest.short) drops \(name), which is no subblock")
-      }
-      return subblock
-    }
-    return LayerChoices(
-      choices: assignment.variantIDs.map { $0.map { .variant($0) } ?? .dense }, dropped: Set(dropped))
   }
 }
 

@@ -78,6 +78,13 @@ public enum ModelImport {
     }
   }
 
+  /// How a model's folder stands today; nil: as it was imported.
+  public static func trouble(with source: ModelSource) -> String? {
+    guard FileManager.default.fileExists(atPath: source.folder) else { return "is not there" }
+    guard let now = try? fingerprint(of: URL(fileURLWithPath: source.folder)) else { return "cannot be read" }
+    return now == source.fingerprint ? nil : "changed since it was imported"
+  }
+
   /// Names, sizes and modification times of the files a model consists of.
   static func fingerprint(of folder: URL) throws -> String {
     let names: [String]

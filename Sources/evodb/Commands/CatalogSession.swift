@@ -54,38 +54,3 @@ struct CatalogSession {
     }
   }
 }
-
-/// One progress line per phase of a job; phases that are over in a moment are not shown.
-private final class PhaseLines {
-  /// Seconds a phase lasts before it is worth a line.
-  private static let patience = 0.5
-
-  private let context: CommandContext
-  private let isQuiet: Bool
-  private var phase: String?
-  private var since = 0.0
-  private var line: ProgressLine?
-
-  init(context: CommandContext, isQuiet: Bool) {
-    self.context = context
-    self.isQuiet = isQuiet
-  }
-
-  /// Shows how far a phase is; nil ends it.
-  func show(_ progress: Job.Progress?) {
-    guard let progress else { return finish() }
-    if progress.phase != phase {
-      finish()
-      phase = progress.phase
-      since = context.clock()
-    }
-    if line == nil, context.clock() - since > Self.patience { line = context.progress(progress.phase, quiet: isQuiet) }
-    line?.update(done: Int64(progress.done), total: Int64(progress.total), details: progress.details)
-  }
-
-  func finish() {
-    line?.finish()
-    line = nil
-    phase = nil
-  }
-}

@@ -7,7 +7,7 @@ extension CatalogError: ExitCodeProviding {
     switch self {
     case .missing, .notFound: return .missingInput
     case .exists, .nameTaken: return .outputExists
-    case .notACatalog, .newerSchema, .damaged: return .badData
+    case .notACatalog, .newerSchema, .olderSchema, .damaged: return .badData
     case .oldSQLite, .queryTimedOut, .queryTooLarge: return .failure
     case .refusedQuery, .invalidQuery: return .usage
     case .locked, .busy, .queryStopped: return .tryAgain

@@ -25,7 +25,13 @@ enum Evodb {
             SchemaCommand.self,
             DigestCommand.self, CheckCommand.self,
           ]),
-        .init(title: "Look after", commands: [ReplayCommand.self, VoidCommand.self]),
+        .init(title: "Look back", commands: [ReplayCommand.self, VoidCommand.self]),
+        .init(
+          title: "Care",
+          commands: [
+            VerifyCommand.self, DoctorCommand.self, BackupCommand.self, GcCommand.self, SalvageCommand.self,
+            UpgradeCommand.self,
+          ]),
       ])
   }
 }

@@ -108,7 +108,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "UPDATE catalog_property SET value = 'other' WHERE name = 'schema_digest'", "DELETE FROM catalog_property",
+    "UPDATE catalog_property SET value = 'other', row_check = 1 WHERE name = 'schema_digest'",
+    "DELETE FROM catalog_property",
     "DROP TABLE catalog_property",
   ])
   func aFileOfAnotherDevelopmentBuildIsRefused(change: String) throws {

@@ -27,7 +27,7 @@ import Testing
   @Test(arguments: [
     ["status"], ["runs"], ["best"], ["show", "x"], ["digest"], ["query", "SELECT 1"], ["import", TinyCatalog.model],
     ["data", "n", "a.txt"], ["calibrate"], ["build"], ["search", "--target-bits", "3"], ["resume"],
-    ["evaluate", "dense"],
+    ["evaluate", "dense"], ["verify"], ["doctor"], ["backup", "out.evodb"], ["gc"], ["gc", "--dry-run"], ["upgrade"],
   ]) func aMissingCatalogEndsWith66AndIsNotMade(command: [String]) throws {
     let catalog = try TinyCatalog(.missing)
     let result = try catalog.run(command[0], Array(command.dropFirst()))

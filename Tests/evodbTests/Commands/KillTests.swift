@@ -2,11 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Catalog
-
 extension WholeRunTests {
   /// `kill -9` at random moments: everything that was committed stays, and the end is that of an undisturbed job.
   @Suite struct KillTests {
+    /// How many times as many kills as usual; Scripts/kill-test.sh asks for 300 in all.
+    private static let scale = ProcessInfo.processInfo.environment["EVODB_KILL_SCALE"].flatMap { Int($0) } ?? 1
+
     /// Kills, `perCatalog` at most in one catalog, until `count` have met a command at work.
     ///
     /// - Parameter finished: checks a catalog in which the command was killed `kills` times and then ended.
@@ -16,6 +17,7 @@ extension WholeRunTests {
     ) throws {
       var random = SplitMix64(state: seed)
       var total = 0
+      let count = count * Self.scale
       while total < count {
         let catalog = try make()
         var kills = 0
@@ -33,9 +35,8 @@ extension WholeRunTests {
         try catalog.output(command)
         try finished(catalog, kills)
         #expect(try catalog.files == ["tiny.evodb"])
-        let connection = try Connection(path: catalog.path, access: .readOnly, busyTimeoutMilliseconds: 0)
-        #expect(try connection.firstRow("PRAGMA integrity_check") { $0.text(0) } == "ok")
-        #expect(try connection.firstRow("PRAGMA foreign_key_check") { $0.text(0) } == nil)
+        let verified = try catalog.run("verify")
+        #expect(verified.exitCode == 0, "\(verified.output)")
       }
     }
 
@@ -80,6 +81,39 @@ extension WholeRunTests {
         let all = try catalog.number("SELECT sum(forward_token_count) AS n FROM job_summary")
         #expect(all <= tokens + Double(kills * 32 * 10), "\(all) after \(kills) kills, \(tokens) undisturbed")
       }
+    }
+
+    @Test func aKilledGcEndsLikeAnUndisturbedOne() throws {
+      func catalogToClean() throws -> TinyCatalog {
+        let catalog = try TinyCatalog(.searched)
+        try catalog.output("build", "--method", "rtn", "--bits", "6-8")
+        return catalog
+      }
+      let gc = ["gc", "--what", "unused", "--what", "caches", "--what", "statistics"]
+      let undisturbed = try catalogToClean()
+      try undisturbed.output(gc)
+      let digest = try undisturbed.digest("--all")
+      try kill(5, perCatalog: 2, seed: 3, milliseconds: 5...60, command: gc, make: catalogToClean) {
+        (catalog, _) throws in
+        #expect(try catalog.digest("--all") == digest)
+        #expect(try catalog.number("SELECT count(*) AS n FROM variant WHERE level = 'bits=8'") == 0)
+      }
+    }
+
+    @Test func aKilledBackupIsWholeOrNotThere() throws {
+      let catalog = try TinyCatalog(.searched)
+      let copy = catalog.folder.appendingPathComponent("copy.evodb").path
+      var random = SplitMix64(state: 4)
+      for _ in 0..<5 * Self.scale {
+        let running = try catalog.start(["backup", "copy.evodb"])
+        Thread.sleep(forTimeInterval: Double(Int.random(in: 1...60, using: &random)) / 1000)
+        try running.killAtOnce()
+        guard FileManager.default.fileExists(atPath: copy) else { continue }
+        #expect(try catalog.runner.run(["verify", "copy.evodb"]).exitCode == 0)
+        try FileManager.default.removeItem(atPath: copy)
+      }
+      try catalog.output("backup", "copy.evodb")
+      #expect(try catalog.runner.run(["digest", "--all", "copy.evodb"]).output == catalog.digest("--all"))
     }
 
     @Test func resumeGoesOnAfterAKill() throws {

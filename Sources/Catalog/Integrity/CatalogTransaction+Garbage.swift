@@ -1,0 +1,118 @@
+extension CatalogTransaction {
+  /// Every variant that something needs: assignments and spaces name theirs; a calibration was made behind those of its
+  /// upstream level, and its continuation would build them again.
+  private static let neededVariants = """
+    SELECT variant_id FROM space_member WHERE variant_id IS NOT NULL
+    UNION SELECT j.value FROM assignment a, json_each(a.variant_ids) j WHERE j.value IS NOT NULL
+    UNION SELECT v.id FROM statistic s JOIN variant v ON v.method_id = s.upstream_method_id AND v.level = s.upstream_level
+    """
+
+  private static let unusedBlobs = """
+    SELECT b.id FROM blob b
+    WHERE b.id NOT IN (SELECT blob_id FROM variant)
+      AND b.id NOT IN (SELECT matrix_blob_id FROM statistic WHERE matrix_blob_id IS NOT NULL)
+      AND b.id NOT IN (SELECT diagonal_blob_id FROM statistic WHERE diagonal_blob_id IS NOT NULL)
+      AND b.id NOT IN (SELECT hidden_blob_id FROM teacher_state)
+      AND b.id NOT IN (SELECT blob_id FROM calibration_stream)
+    """
+
+  /// What the kinds would drop, without dropping it.
+  ///
+  /// - Parameter isOld: whether `(what, revision)` of `CatalogStore.revisions()` is older than this build's.
+  public func garbage(of kinds: [GarbageKind], isOld: (String, Int64) -> Bool) throws -> [Garbage] {
+    var result: [Garbage] = []
+    func add(_ kind: GarbageKind, _ what: String, _ sql: String, _ values: [SQLValue] = []) throws {
+      let found = try connection.firstRow(sql, values) {
+        Garbage(kind: kind, what: what, rowCount: $0.integer(0), byteCount: $0.integer(1))
+      }
+      if let found, found.rowCount > 0 { result.append(found) }
+    }
+    let sizes = "SELECT count(*), coalesce(sum(b.byte_count), 0) FROM"
+    if kinds.contains(.unused) {
+      try add(
+        .unused, "variants",
+        "\(sizes) variant v JOIN blob b ON b.id = v.blob_id WHERE v.id NOT IN (\(Self.neededVariants))")
+      try add(.unused, "blobs", "\(sizes) blob b WHERE b.id IN (\(Self.unusedBlobs))")
+    } else if kinds.contains(.revisions) {
+      for method in try oldMethods(isOld) {
+        try add(
+          .revisions, "variants by \(method.name), revision \(method.revision)",
+          """
+          \(sizes) variant v JOIN blob b ON b.id = v.blob_id
+          WHERE v.method_id = \(method.id) AND v.id NOT IN (\(Self.neededVariants))
+          """)
+      }
+    }
+    if kinds.contains(.revisions) {
+      for statistic in try oldStatistics(isOld) {
+        try add(
+          .revisions, "statistics \(statistic.kind), revision \(statistic.revision)",
+          """
+          SELECT count(DISTINCT s.id), coalesce(sum(b.byte_count), 0) FROM statistic s
+          LEFT JOIN blob b ON b.id IN (s.matrix_blob_id, s.diagonal_blob_id)
+          WHERE s.kind = ? AND s.revision = ?
+            AND s.id NOT IN (SELECT statistic_id FROM variant WHERE statistic_id IS NOT NULL)
+          """, [.text(statistic.kind), .integer(statistic.revision)])
+      }
+    }
+    if kinds.contains(.statistics) {
+      try add(.statistics, "matrices", "\(sizes) statistic s JOIN blob b ON b.id = s.matrix_blob_id")
+    }
+    if kinds.contains(.caches) {
+      try add(.caches, "dense states", "\(sizes) teacher_state t JOIN blob b ON b.id = t.hidden_blob_id")
+      try add(.caches, "calibration streams", "\(sizes) calibration_stream c JOIN blob b ON b.id = c.blob_id")
+    }
+    return result
+  }
+
+  /// Drops the kinds, and every blob that nothing points to then.
+  public func drop(_ kinds: [GarbageKind], isOld: (String, Int64) -> Bool) throws {
+    if kinds.contains(.caches) {
+      try connection.run("DELETE FROM teacher_state")
+      try connection.run("DELETE FROM calibration_stream")
+    }
+    if kinds.contains(.unused) {
+      try connection.run("DELETE FROM variant WHERE id NOT IN (\(Self.neededVariants))")
+    } else if kinds.contains(.revisions) {
+      for method in try oldMethods(isOld) {
+        try connection.run(
+          "DELETE FROM variant WHERE method_id = ? AND id NOT IN (\(Self.neededVariants))", [.integer(method.id)])
+      }
+    }
+    if kinds.contains(.revisions) {
+      for statistic in try oldStatistics(isOld) {
+        try connection.run(
+          """
+          DELETE FROM statistic WHERE kind = ? AND revision = ?
+            AND id NOT IN (SELECT statistic_id FROM variant WHERE statistic_id IS NOT NULL)
+          """, [.text(statistic.kind), .integer(statistic.revision)])
+      }
+    }
+    if kinds.contains(.statistics) {
+      var ids: [Int64] = []
+      try connection.forEachRow("SELECT id FROM statistic WHERE matrix_blob_id IS NOT NULL") {
+        ids.append($0.integer(0))
+      }
+      for id in ids { try rows.update("statistic", id: id, ["matrix_blob_id": .null]) }
+    }
+    try connection.run("DELETE FROM blob WHERE id IN (\(Self.unusedBlobs))")
+    // Ids of dropped rows may be given out again.
+    rows.forgetIDs()
+  }
+
+  private func oldMethods(_ isOld: (String, Int64) -> Bool) throws -> [(id: Int64, name: String, revision: Int64)] {
+    var result: [(Int64, String, Int64)] = []
+    try connection.forEachRow("SELECT id, name, revision FROM method ORDER BY id") { row in
+      if isOld("method \(row.text(1))", row.integer(2)) { result.append((row.integer(0), row.text(1), row.integer(2))) }
+    }
+    return result
+  }
+
+  private func oldStatistics(_ isOld: (String, Int64) -> Bool) throws -> [(kind: String, revision: Int64)] {
+    var result: [(String, Int64)] = []
+    try connection.forEachRow("SELECT DISTINCT kind, revision FROM statistic") { row in
+      if isOld("statistic \(row.text(0))", row.integer(1)) { result.append((row.text(0), row.integer(1))) }
+    }
+    return result
+  }
+}

@@ -1,0 +1,26 @@
+/// What a catalog can be relieved of: everything here can be computed again.
+public enum GarbageKind: String, CaseIterable, Sendable {
+  /// Variants that no assignment, space or calibration uses, and blobs and token lists that nothing points to.
+  case unused
+  /// The dense model's states and the streams of a stopped calibration.
+  case caches
+  /// Unused variants, and statistics without variants, that an older revision of evodb made.
+  case revisions
+  /// The matrices of statistics: without them new levels need a new calibration.
+  case statistics
+
+  /// Dropped where nothing is said: only what costs little, or nothing, to make again.
+  public static let standard: [GarbageKind] = [.unused, .caches, .revisions]
+}
+
+/// What one kind of garbage takes.
+public struct Garbage: Equatable, Sendable {
+  /// Which kind.
+  public var kind: GarbageKind
+  /// What of it: `variants`, `blobs`, …
+  public var what: String
+  /// Rows to drop.
+  public var rowCount: Int64
+  /// Bytes of their blobs.
+  public var byteCount: Int64
+}

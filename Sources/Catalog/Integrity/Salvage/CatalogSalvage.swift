@@ -1,0 +1,65 @@
+import Foundation
+
+/// Saves what is whole of a damaged catalog into a new one.
+///
+/// The damaged file is only read. A copy of it is mended where its content is known (header and schema are those of every
+/// catalog), its tables are read around the pages that cannot be read, and every row whose check fits goes into a new
+/// catalog, parents first. What points to something lost is left out.
+public struct CatalogSalvage {
+  /// What became of a table.
+  public struct Table: Equatable, Sendable {
+    /// Its name.
+    public var name: String
+    /// Rows that are in the new catalog.
+    public var savedCount: Int64 = 0
+    /// Rows that were read but do not have their check, or are not whole without rows that are lost.
+    public var lostCount: Int64 = 0
+    /// Stretches of rows that could not be read at all.
+    public var gapCount: Int64 = 0
+    /// Blobs whose bytes are lost while their digest is known: what they hold has to be computed again.
+    public var emptiedCount: Int64 = 0
+  }
+
+  let path: String
+  let output: String
+
+  /// - Parameters:
+  ///   - path: the damaged file; never written to.
+  ///   - output: the new catalog.
+  public init(path: String, output: String) {
+    self.path = path
+    self.output = output
+  }
+
+  /// Saves what is whole.
+  ///
+  /// - Throws: `CatalogError`: `.missing`, `.exists`, `.locked` while somebody writes to the damaged file,
+  ///   `.notACatalog` if nothing of a catalog is in it, `.inputOutput`; `CancellationError`.
+  public func run(
+    progress: @escaping (String, Int64, Int64) -> Void = { _, _, _ in }, isCancelled: @escaping () -> Bool = { false }
+  )
+    throws -> [Table]
+  {
+    guard FileManager.default.fileExists(atPath: path) else { throw CatalogError.missing(path: path) }
+    guard !FileManager.default.fileExists(atPath: output) else { throw CatalogError.exists(path: output) }
+    if let owner = WriterLock.currentOwner(ofCatalog: path) { throw CatalogError.locked(path: path, owner: owner) }
+    let size = (FileSystem.byteCount(of: path) ?? 0) + (FileSystem.byteCount(of: path + "-wal") ?? 0)
+    let file = try NewFile(for: output, command: "salvage")
+    // A copy to mend, and the new catalog.
+    try FileSystem.requireSpace(2 * size, beside: output)
+    let copy = try MendedCopy(of: path, at: output + "-damaged", isCancelled: isCancelled)
+    defer { copy.remove() }
+    let source = try copy.open()
+    let target = try Connection(path: file.temporaryPath, access: .create, busyTimeoutMilliseconds: 0)
+    try target.execute("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY")
+    try target.execute(CatalogSchema.text)
+    try RowWriter(target).insert(
+      "catalog_property", ["name": .text("schema_digest"), "value": .text(CatalogSchema.digest.hex)])
+    let rescue = RowRescue(source: source, target: target, progress: progress, isCancelled: isCancelled)
+    let tables = try source.watched(by: isCancelled) { try rescue.run() }
+    try target.execute("PRAGMA journal_mode = DELETE")
+    target.forgetStatements()
+    try file.finish()
+    return tables
+  }
+}

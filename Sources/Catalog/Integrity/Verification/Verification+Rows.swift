@@ -1,0 +1,94 @@
+extension Verification {
+  /// Recomputes the check of every row.
+  func checkRows(of table: TableShape) throws {
+    let total = try connection.integer("SELECT count(*) FROM \(table.name)") ?? 0
+    var done: Int64 = 0
+    var bytes = RowBytes()
+    let count = table.columns.count
+    let list = table.columns.map(\.name).joined(separator: ", ")
+    try connection.forEachRow("SELECT \(list), row_check FROM \(table.name)") { row in
+      bytes.removeAll()
+      row.append(to: &bytes, columns: 0..<count)
+      counts.rowCount += 1
+      done += 1
+      if done % 1024 == 0 { progress("rows of \(table.name)", done, total) }
+      guard row.isNull(count) || bytes.check != row.integer(count) else { return }
+      let key = table.order.map { (table.columns[$0].name, row.statement.value($0)) }
+      let flip = FlippedBit.find(in: bytes, check: row.integer(count))
+      let column = flip.map { $0.column.map { table.columns[$0].name } ?? "row_check" }
+      let problem =
+        flip.map { flip in
+          flip.column == nil
+            ? "one bit of the row's check is flipped"
+            : "one bit is flipped" + (flip.original.map { "; it was \($0)" } ?? "")
+        } ?? "does not have its check"
+      try report(
+        IntegrityFinding(
+          table: table.name, row: words.words(table.name, key: key), column: column, problem: problem))
+    }
+    progress("rows of \(table.name)", done, total)
+  }
+
+  /// Recomputes the SHA-256 of every blob.
+  func checkBlobs() throws {
+    let total = try connection.integer("SELECT coalesce(sum(byte_count), 0) FROM blob") ?? 0
+    var blobs: [(id: Int64, digest: [UInt8], byteCount: Int64, chunkCount: Int64)] = []
+    try connection.forEachRow("SELECT id, digest, byte_count, chunk_count FROM blob ORDER BY id") { row in
+      blobs.append((row.integer(0), row.bytes(1), row.integer(2), row.integer(3)))
+    }
+    for blob in blobs {
+      var problem: String?
+      var hash = SHA256()
+      var byteCount: Int64 = 0
+      var chunk: Int64 = 0
+      do {
+        try connection.forEachRow(
+          "SELECT chunk_index, bytes FROM blob_chunk WHERE blob_id = ? ORDER BY chunk_index", [.integer(blob.id)]
+        ) { row in
+          if row.integer(0) != chunk, problem == nil { problem = "chunk \(chunk) is missing" }
+          chunk += 1
+          let bytes = row.bytes(1)
+          byteCount += Int64(bytes.count)
+          hash.update(bytes)
+        }
+        if chunk != blob.chunkCount { problem = problem ?? "has \(chunk) chunks, not \(blob.chunkCount)" }
+        if byteCount != blob.byteCount { problem = problem ?? "has \(byteCount) bytes, not \(blob.byteCount)" }
+        if hash.finalize().bytes != blob.digest {
+          let place = chunk == 1 ? "chunk 0" : "one of its \(chunk) chunks"
+          problem = problem ?? "\(place) does not have the blob's SHA-256"
+        }
+        // A pack may leave bytes out; their digest stays.
+        if blob.chunkCount == 0, chunk == 0, blob.byteCount > 0 { problem = nil }
+      } catch let error as SQLiteError where error.isDamage {
+        problem = "chunk \(chunk) cannot be read: \(error.message)"
+      }
+      counts.blobCount += 1
+      counts.blobByteCount += byteCount
+      progress("blobs", min(counts.blobByteCount, total), total)
+      if let problem {
+        try report(IntegrityFinding(table: "blob", row: words.words(blob: blob.id), column: "bytes", problem: problem))
+      }
+    }
+  }
+
+  /// Recomputes what follows from other rows: keys, counts and sums.
+  func checkKeys() throws {
+    let keys = RowKeys(transaction)
+    // The bytes of blobs have been read already.
+    let tables = RowKeys.tables.filter { $0 != "blob" }
+    for (index, table) in tables.enumerated() {
+      progress("keys", Int64(index), Int64(tables.count))
+      try keys.check(table) { defect in
+        try report(IntegrityFinding(table: defect.table, row: defect.row, problem: defect.detail))
+      }
+    }
+    progress("keys", Int64(tables.count), Int64(tables.count))
+  }
+}
+
+extension Row {
+  /// Appends stored values as they are: text that is no UTF-8 any more is not mended.
+  func append(to bytes: inout RowBytes, columns: Range<Int>) {
+    for index in columns { statement.append(index, to: &bytes) }
+  }
+}

@@ -1,0 +1,135 @@
+import Foundation
+
+/// Brings a catalog of an older version to this build's schema.
+///
+/// The work happens on a copy, which takes the file's name in one step when it is whole; the old file stays beside it. So a
+/// kill at any instant leaves the old or the new catalog under the name, both complete.
+public struct CatalogUpgrade {
+  /// What an upgrade did.
+  public struct Outcome: Equatable, Sendable {
+    /// Version before.
+    public var from: Int64
+    /// Version now.
+    public var to: Int64
+    /// Where the old file is; nil: nothing had to be done.
+    public var keptAs: String?
+  }
+
+  var target = SchemaVersion.current
+  var migrations = Migration.all
+
+  /// To this build's version.
+  public init() {}
+
+  /// Upgrades the file at `path`.
+  ///
+  /// - Throws: `CatalogError`: `.exists` if an older upgrade's copy is in the way, `.locked`, `.newerSchema`,
+  ///   `.notACatalog` for a file of a development build, `.inputOutput` without room for a copy.
+  public func run(path: String, progress: (Int, Int) -> Void = { _, _ in }, isCancelled: () -> Bool = { false }) throws
+    -> Outcome
+  {
+    guard FileManager.default.fileExists(atPath: path) else { throw CatalogError.missing(path: path) }
+    let output = try NewFile(for: path, command: "upgrade")
+    let version = try version(of: path)
+    guard version != target.number else { return Outcome(from: version, to: version, keptAs: nil) }
+    let kept = "\(path).v\(version).bak"
+    if FileManager.default.fileExists(atPath: kept), !Self.isSameFile(kept, path) {
+      throw CatalogError.exists(path: kept)
+    }
+    try bringToRest(path)
+    try FileSystem.requireSpace(2 * (FileSystem.byteCount(of: path) ?? 0), beside: path)
+    try copy(path, to: output.temporaryPath, progress: progress, isCancelled: isCancelled)
+    try migrate(output.temporaryPath, from: version, path: path)
+    // The old file gets its second name before it loses the first.
+    guard link(path, kept) == 0 || errno == EEXIST else {
+      throw CatalogError.inputOutput(path: kept, detail: "cannot be made: \(String(cString: strerror(errno)))")
+    }
+    try output.replace()
+    return Outcome(from: version, to: target.number, keptAs: kept)
+  }
+
+  private func version(of path: String) throws -> Int64 {
+    let connection = try Connection(path: path, access: .readOnly, busyTimeoutMilliseconds: 5000)
+    do {
+      guard try connection.integer("PRAGMA application_id") == CatalogSchema.applicationID else {
+        throw CatalogError.notACatalog(path: path, reason: "an SQLite file of another application; it was not touched")
+      }
+      let version = try connection.integer("PRAGMA user_version") ?? 0
+      guard version <= target.number else {
+        throw CatalogError.newerSchema(path: path, found: version, supported: target.number)
+      }
+      let digest = try connection.firstRow("SELECT value FROM catalog_property WHERE name = 'schema_digest'") {
+        $0.text(0)
+      }
+      let isCurrent = digest == SHA256.digest(of: target.text.utf8).hex
+      guard version < target.number || isCurrent, steps(from: version) != nil else {
+        throw CatalogError.notACatalog(
+          path: path, reason: "made by another development build; make a new one with: evodb init FILE")
+      }
+      return version
+    } catch let error as SQLiteError where error.isDamage {
+      throw CatalogError.damaged("\(path): \(error.message)")
+    }
+  }
+
+  /// The steps from a version to the target; nil if one is missing.
+  private func steps(from version: Int64) -> [Migration]? {
+    let steps = migrations.filter { $0.from >= version && $0.from < target.number }.sorted { $0.from < $1.from }
+    return steps.map(\.from) == Array(version..<target.number) ? steps : nil
+  }
+
+  /// Folds in the log that a killed writer left.
+  private func bringToRest(_ path: String) throws {
+    let connection = try Connection(path: path, access: .readWrite, busyTimeoutMilliseconds: 5000)
+    guard try connection.firstRow("PRAGMA journal_mode = DELETE", [], { $0.text(0) }) == "delete" else {
+      throw CatalogError.busy(path: path, reason: "readers hold it")
+    }
+  }
+
+  private func copy(
+    _ path: String, to copyPath: String, progress: (Int, Int) -> Void, isCancelled: () -> Bool
+  ) throws {
+    let source = try Connection(path: path, access: .readOnly, busyTimeoutMilliseconds: 5000)
+    try source.execute("BEGIN")
+    _ = try source.integer("SELECT count(*) FROM sqlite_schema")
+    let copy = try Connection(path: copyPath, access: .create, busyTimeoutMilliseconds: 0)
+    try copy.execute("PRAGMA synchronous = FULL")
+    try source.backUp(to: copy) { done, total in
+      progress(done, total)
+      if isCancelled() { throw CancellationError() }
+    }
+  }
+
+  private func migrate(_ copyPath: String, from version: Int64, path: String) throws {
+    let copy = try Connection(path: copyPath, access: .readWrite, busyTimeoutMilliseconds: 0)
+    // A step may rebuild a table (sqlite.org/lang_altertable.html, section 7); all references are checked at the end.
+    try copy.execute("PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
+    for step in steps(from: version) ?? [] { try step.apply(copy) }
+    let digest = SHA256.digest(of: target.text.utf8).hex
+    try copy.run(
+      "UPDATE catalog_property SET value = ?, row_check = ? WHERE name = 'schema_digest'",
+      [.text(digest), .integer(RowWriter.check([.text("schema_digest"), .text(digest)]))])
+    try copy.execute("PRAGMA user_version = \(target.number)")
+    if let table = try copy.firstRow("SELECT \"table\" FROM pragma_foreign_key_check", [], { $0.text(0) }) {
+      throw CatalogError.damaged("\(path): a row of \(table) points to one that is missing; nothing was changed")
+    }
+    try copy.execute("COMMIT")
+    // Views and tables must be those of a new catalog, or the next version's steps start from something unknown.
+    let made = try Connection(path: "", access: .create, busyTimeoutMilliseconds: 0)
+    try made.execute(target.text)
+    let wanted = Set(try SchemaShape.objects(of: made).map(\.name))
+    let found = Set(try SchemaShape.objects(of: copy).map(\.name)).filter { !$0.hasPrefix("sqlite_stat") }
+    guard wanted == found else {
+      let odd = wanted.symmetricDifference(found).sorted().joined(separator: ", ")
+      throw CatalogError.damaged("\(path): after its upgrade it would differ from a new catalog in \(odd)")
+    }
+  }
+
+  /// An upgrade that was killed between its last two steps has given the file two names.
+  private static func isSameFile(_ a: String, _ b: String) -> Bool {
+    var first = stat()
+    var second = stat()
+    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_ino == second.st_ino
+      && first.st_dev == second.st_dev
+  }
+}

@@ -1,0 +1,116 @@
+import Catalog
+
+/// Computes stored answers again, to see whether they come out the same: to the bit where the same arithmetic answered,
+/// within 1e-4 otherwise.
+public struct Recomputation {
+  /// Largest relative difference between two arithmetics that count as agreeing.
+  public static let tolerance = 1e-4
+
+  /// One answer computed again.
+  public struct Outcome: Equatable, Sendable {
+    /// Whose weights.
+    public var assignment: Digest
+    /// Which tokens.
+    public var sequence: Digest
+    /// The question.
+    public var measure: String
+    /// The stored sum; nil: diverged.
+    public var stored: Double?
+    /// The sum that came out now; nil: diverged.
+    public var computed: Double?
+    /// Whether this process's arithmetic answered.
+    public var hasEqualNumerics: Bool
+
+    /// Whether it came out the same.
+    public var agrees: Bool {
+      guard let stored, let computed else { return stored == nil && computed == nil }
+      if hasEqualNumerics { return stored.bitPattern == computed.bitPattern }
+      // A KL of nearly equal models is a small difference of large numbers: below 1e-6 nats there is nothing to compare.
+      return abs(stored - computed) <= max(Recomputation.tolerance * max(abs(stored), abs(computed)), 1e-6)
+    }
+  }
+
+  let store: CatalogStore
+  let threadCount: Int
+  let memoryLimit: Int64?
+  let cancellation: Cancellation
+
+  /// - Parameter memoryLimit: bytes; nil: three quarters of what is free.
+  public init(store: CatalogStore, threadCount: Int, memoryLimit: Int64?, cancellation: Cancellation) {
+    self.store = store
+    self.threadCount = threadCount
+    self.memoryLimit = memoryLimit
+    self.cancellation = cancellation
+  }
+
+  /// Computes `count` answers again, chosen by `seed`; all if there are fewer.
+  ///
+  /// - Throws: `InferenceError` if a model's folder is gone or changed, `CatalogError`.
+  public func run(count: Int, seed: UInt64, watch: (Int, Int) -> Void = { _, _ in }) throws -> [Outcome] {
+    let chosen = try store.read { tx in
+      let places = Self.places(count: count, of: try tx.observationCount(), seed: seed)
+      return try places.compactMap { place in
+        try tx.observation(at: place).map { (stored: $0, assignment: try tx.assignment(id: $0.assignmentID)) }
+      }
+    }
+    let (models, numericsID) = try store.read { (try $0.models(), try $0.id(ofNumerics: .current)) }
+    let longest = chosen.map(\.stored.sequence.tokenIDs.count).max() ?? 2
+    var open: [Int64: OpenModel] = [:]
+    var outcomes: [Outcome] = []
+    for (stored, assignment) in chosen {
+      try cancellation.check()
+      if open[assignment.modelID] == nil {
+        guard let record = models.first(where: { $0.id == assignment.modelID }) else {
+          throw CatalogError.damaged("assignment \(assignment.digest.short): its model is missing")
+        }
+        open[assignment.modelID] = try OpenModel(
+          record, store: store, longestSequence: longest, threadCount: threadCount, memoryLimit: memoryLimit)
+      }
+      guard let model = open[assignment.modelID] else { continue }
+      let measure = try Measure(stored.measure.topK.map { "\(stored.measure.name):\($0)" } ?? stored.measure.name)
+      outcomes.append(
+        Outcome(
+          assignment: assignment.digest, sequence: stored.sequence.digest, measure: measure.description,
+          stored: stored.observation.sum, computed: try sum(assignment, stored.sequence, measure, model),
+          hasEqualNumerics: stored.numericsID == numericsID))
+      watch(outcomes.count, chosen.count)
+    }
+    return outcomes
+  }
+
+  private func sum(
+    _ assignment: AssignmentRecord, _ sequence: SequenceRecord, _ measure: Measure, _ model: OpenModel
+  ) throws -> Double? {
+    let evaluator = FitnessEvaluator(model: model.network, weights: model.weights, threadCount: threadCount)
+    let choices = try model.choices(of: assignment)
+    let isDense = choices == .dense(layerCount: model.layers.count)
+    // The dense model is its own teacher.
+    if isDense, measure.needsTeacher { return 0 }
+    var teacher: Matrix?
+    if measure.needsTeacher {
+      try evaluator.teacherHiddenStates([sequence.tokenIDs], cancellation: cancellation) { teacher = $1 }
+    }
+    var result: Double?
+    try evaluator.evaluate(
+      [choices], [FitnessEvaluator.Request(tokenIDs: sequence.tokenIDs, candidates: [0], teacherHidden: teacher)],
+      measures: [measure], cancellation: cancellation
+    ) { _, _, sums in result = sums[measure] ?? nil }
+    return result
+  }
+
+  /// Different places below `total`, in order.
+  private static func places(count: Int, of total: Int64, seed: UInt64) -> [Int64] {
+    guard Int64(count) < total else { return Array(0..<total) }
+    var state = seed
+    var result: Set<Int64> = []
+    while result.count < count {
+      // SplitMix64 (Steele, Lea and Flood, 2014).
+      state &+= 0x9e37_79b9_7f4a_7c15
+      var bits = state
+      bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
+      bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
+      result.insert(Int64((bits ^ (bits >> 31)) % UInt64(total)))
+    }
+    return result.sorted()
+  }
+}

@@ -1,0 +1,17 @@
+import Catalog
+
+/// The revisions of this build's computations: what an older one made differs beyond rounding.
+public enum Revisions {
+  /// The revision that this build gives to what `CatalogStore.revisions()` calls so; nil if it does not make it.
+  public static func current(of what: String) -> Int? {
+    let words = what.split(separator: " ", maxSplits: 1).map { String($0) }
+    guard words.count == 2 else { return nil }
+    switch words[0] {
+    case "method": return QuantizationMethod.revision
+    case "statistic": return RecipeKey.hessianRevision
+    case "measure": return Measure.revision
+    case "architecture": return ModelFamilies.family(modelType: ByteString(words[1]))?.revision
+    default: return nil
+    }
+  }
+}

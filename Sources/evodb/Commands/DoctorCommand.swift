@@ -1,0 +1,121 @@
+import Catalog
+import Inference
+
+/// `evodb doctor`.
+struct DoctorCommand: Command {
+  static let name = "doctor"
+  static let abstract = "Look at the program, the machine and a catalog, and advise."
+  static let discussion = """
+    Without a catalog: versions of evodb and its libraries. With one: its lock and log, the file system, what fills it, \
+    what an older revision of evodb made, and whether its models are still where they were. It looks; nothing is changed, \
+    and damage is what evodb verify is for.
+    """
+  static let examples = ["evodb doctor", "evodb doctor my.evodb"]
+
+  @Positional("CATALOG", "The catalog file.") var catalog: String?
+  let output = OutputOptions()
+
+  func run(in context: CommandContext) throws {
+    var report = DoctorReport()
+    report.addProgram()
+    if let catalog {
+      try CatalogSession(context: context, path: catalog).read { store in
+        report.addPlace(of: store)
+        try report.addModels(of: store)
+        try report.addRevisions(of: store)
+        try report.addSizes(of: store)
+      }
+    }
+    try context.print(report.table, as: output.format)
+  }
+}
+
+/// What `doctor` finds, a line a finding.
+struct DoctorReport {
+  private(set) var table = ResultTable([
+    ResultColumn("subject"), ResultColumn("value"), ResultColumn("state"), ResultColumn("advice"),
+  ])
+
+  private mutating func add(_ subject: String, _ value: String, advice: String? = nil) {
+    table.append([.text(subject), .text(value), .text(advice == nil ? "ok" : "look"), .text(advice)])
+  }
+
+  mutating func addProgram() {
+    add("evodb", "\(Evodb.version), schema \(CatalogSchema.version)")
+    add(
+      "SQLite", CatalogStore.sqliteVersion,
+      advice: CatalogStore.hasWALResetBug
+        ? "before 3.51.3: has the WAL-reset bug (sqlite.org/wal.html), which evodb avoids: only the writer checkpoints, "
+          + "and only while it holds the lock; do not write to a catalog in use with other programs" : nil)
+    let numerics = NumericsRecord.current
+    add("OpenBLAS", "\(numerics.blasVersion), core \(numerics.blasCore)")
+    add("kernels", numerics.kernels)
+  }
+
+  mutating func addPlace(of store: CatalogStore) {
+    add(
+      "file system", store.networkFileSystemName ?? "local",
+      advice: store.networkFileSystemName.map {
+        "on \($0) one process at a time can use a catalog; work on a local disk and copy with evodb backup"
+      })
+    let free = store.freeDiskByteCount
+    let size = (try? store.fileByteCount()) ?? 0
+    add(
+      "free disk", free.map { HumanFormat.bytes($0) } ?? "unknown",
+      advice: (free ?? .max) < size + (1 << 30)
+        ? "less than the file's size and 1 GiB: backup, gc and upgrade need room for a copy" : nil)
+    add("writer", store.currentWriter ?? "none")
+    let log = store.logByteCount
+    add(
+      "log", HumanFormat.bytes(log),
+      advice: store.hasAbandonedLog
+        ? "a writer was killed; nothing is lost: the next writing command folds the log in"
+        : log > 1 << 30 ? "over 1 GiB: a reader holds an old state; end long queries" : nil)
+  }
+
+  mutating func addModels(of store: CatalogStore) throws {
+    let models = try store.read { tx in
+      try tx.models().map { ($0.name, try? tx.source(ofModel: $0.id)) }
+    }
+    for (name, source) in models {
+      let trouble = source.map { ModelImport.trouble(with: $0) } ?? "is not known"
+      add(
+        "model \(name)", source?.folder ?? "-",
+        advice: trouble.map {
+          "its folder \($0): reading, merging and queries work; to compute, import it again: "
+            + "evodb import \(store.path) MODEL_DIR"
+        })
+    }
+  }
+
+  mutating func addRevisions(of store: CatalogStore) throws {
+    for stored in try store.revisions() {
+      guard let current = Revisions.current(of: stored.what), stored.revision != Int64(current) else { continue }
+      add(
+        "revision", "\(stored.what), revision \(stored.revision): \(HumanFormat.count(stored.rowCount)) rows",
+        advice: stored.revision < Int64(current)
+          ? "this evodb computes revision \(current) and will not use them; evodb gc \(store.path) --what revisions drops them"
+          : "a newer evodb made them; this one computes revision \(current)")
+    }
+  }
+
+  mutating func addSizes(of store: CatalogStore) throws {
+    let survey = try store.survey()
+    add("file", HumanFormat.bytes(survey.pageByteCount))
+    let isLoose = survey.freeByteCount > max(16 << 20, survey.pageByteCount / 4)
+    add(
+      "free pages", HumanFormat.bytes(survey.freeByteCount),
+      advice: isLoose ? "evodb gc \(store.path) gives them back to the disk" : nil)
+    for blob in survey.blobs {
+      let isCache = blob.kind.hasSuffix("(cache)")
+      add(
+        blob.kind, "\(HumanFormat.count(blob.count)) blobs, \(HumanFormat.bytes(blob.byteCount))",
+        advice: isCache && blob.byteCount > max(1 << 30, survey.pageByteCount / 2)
+          ? "computed again when needed: evodb gc \(store.path) --what caches drops it" : nil)
+    }
+    for table in survey.tables where table.rowCount > 0 {
+      let size = table.byteCount.map { ", " + HumanFormat.bytes($0) } ?? ""
+      add("table \(table.name)", "\(HumanFormat.count(table.rowCount)) rows\(size)")
+    }
+  }
+}

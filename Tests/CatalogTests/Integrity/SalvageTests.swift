@@ -1,0 +1,151 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Catalog
+
+@Suite struct SalvageTests {
+  private func salvage(_ folder: CatalogFolder) throws -> (tables: [CatalogSalvage.Table], saved: CatalogStore) {
+    let output = folder.folder.url.appendingPathComponent("saved.evodb").path
+    try? FileManager.default.removeItem(atPath: output)
+    let tables = try CatalogSalvage(path: folder.path, output: output).run()
+    return (tables, try CatalogStore(path: output, mode: .read))
+  }
+
+  private func isClean(_ store: CatalogStore) throws -> Bool {
+    var findings: [IntegrityFinding] = []
+    _ = try store.verify(onFinding: { findings.append($0) })
+    if !findings.isEmpty { Issue.record("\(findings)") }
+    return findings.isEmpty
+  }
+
+  @Test func ofAWholeCatalogEverythingIsSaved() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let before = try folder.bytes
+    let digest = try folder.read().read { try $0.sharedDigest(includingProvenance: true) }
+    let (tables, saved) = try salvage(folder)
+    #expect(try isClean(saved))
+    #expect(try saved.read { try $0.sharedDigest(includingProvenance: true) } == digest)
+    #expect(tables.allSatisfy { $0.lostCount == 0 && $0.gapCount == 0 && $0.emptiedCount == 0 })
+    #expect(try folder.bytes == before)
+    #expect(try folder.files == ["c.evodb", "saved.evodb"])
+  }
+
+  @Test func aDamagedRowAndWhatStandsOnItAreLeftOut() throws {
+    let (folder, contents) = try CatalogFolder.filled()
+    try folder.tamper("UPDATE assignment SET code_bits = code_bits + 1 WHERE id = \(contents.low.id)")
+    let (tables, saved) = try salvage(folder)
+    #expect(try isClean(saved))
+    func lost(_ table: String) -> Int64? { tables.first { $0.name == table }?.lostCount }
+    #expect(lost("assignment") == 1)
+    #expect(lost("observation") == 6)
+    #expect(try saved.read { try $0.assignment(digestPrefix: contents.high.digest.short) } != nil)
+    #expect(try saved.read { try $0.assignment(digestPrefix: contents.low.digest.short) } == nil)
+  }
+
+  @Test func aBlobWithDamagedBytesKeepsItsVariantAndEvaluations() throws {
+    let (folder, contents) = try CatalogFolder.filled()
+    try folder.tamper(
+      "UPDATE blob_chunk SET bytes = zeroblob(3) WHERE blob_id = \(contents.variants[0][0].blobID)")
+    let (tables, saved) = try salvage(folder)
+    #expect(try isClean(saved))
+    #expect(tables.first { $0.name == "blob" }?.emptiedCount == 1)
+    #expect(tables.allSatisfy { $0.lostCount == 0 })
+  }
+
+  @Test func aCutListIsNotTakenForAWholeOne() throws {
+    let (folder, contents) = try CatalogFolder.filled()
+    let list = contents.dataSet.sequenceListID
+    try folder.tamper("UPDATE sequence_list_item SET row_check = 1 WHERE sequence_list_id = \(list) AND position = 1")
+    let (_, saved) = try salvage(folder)
+    #expect(try isClean(saved))
+    #expect(try saved.read { try $0.dataSets().map(\.name) } == ["held-out"])
+  }
+
+  @Test func ofAFileCutAnywhereTheRestIsSaved() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let file = try DamagedFile(folder)
+    var random = SplitMix64(state: 4)
+    var savedCounts: Set<Int64> = []
+    var refusals = 0
+    for _ in 0..<100 {
+      let length = Int.random(in: 0..<file.bytes.count, using: &random)
+      try file.write(Array(file.bytes[..<length]))
+      do {
+        let (tables, saved) = try salvage(folder)
+        #expect(try isClean(saved), "\(length)")
+        savedCounts.insert(tables.reduce(0) { $0 + $1.savedCount })
+      } catch CatalogError.notACatalog {
+        refusals += 1
+      }
+      #expect(try [UInt8](folder.bytes).count == length)
+    }
+    #expect(savedCounts.count > 5 && refusals < 50)
+    #expect(try folder.files.allSatisfy { ["c.evodb", "saved.evodb"].contains($0) })
+  }
+
+  @Test func ofAFileWithFlippedBitsTheRestIsSaved() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let file = try DamagedFile(folder)
+    var random = SplitMix64(state: 5)
+    let whole = try salvage(folder).tables.reduce(0) { $0 + $1.savedCount }
+    for round in 0..<100 {
+      var damaged = file.bytes
+      // Half of them in the first pages, where header and schema lie.
+      let range = round % 2 == 0 ? 0..<8192 : 0..<file.bytes.count
+      damaged[Int.random(in: range, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+      try file.write(damaged)
+      do {
+        let (tables, saved) = try salvage(folder)
+        #expect(try isClean(saved))
+        #expect(tables.reduce(0) { $0 + $1.savedCount } <= whole)
+      } catch CatalogError.notACatalog {
+        // A flip in the first page can hide the whole schema.
+        #expect(round % 2 == 0)
+      }
+    }
+  }
+
+  @Test func aLogThatAKilledWriterLeftIsTakenToo() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let writer = try folder.write()
+    _ = try writer.write {
+      try $0.store(
+        dataSet: "late", sequences: [[9, 9, 9]], tokenizerDigest: nil, textDigest: nil, options: "{}",
+        droppedTokenCount: 0)
+    }
+    // As if it were killed now: the files are copied away from under it.
+    let other = try CatalogFolder()
+    for suffix in ["", "-wal"] {
+      try FileManager.default.copyItem(atPath: folder.path + suffix, toPath: other.path + suffix)
+    }
+    writer.close()
+    let (_, saved) = try salvage(other)
+    #expect(try isClean(saved))
+    #expect(try saved.read { try $0.dataSet("late").sequenceCount } == 1)
+  }
+
+  @Test func itNeverOverwritesAndRefusesAFileInUse() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let mine = try folder.folder.write("mine", to: "mine").path
+    #expect(throws: CatalogError.exists(path: mine)) {
+      _ = try CatalogSalvage(path: folder.path, output: mine).run()
+    }
+    let writer = try folder.write()
+    defer { writer.close() }
+    let error = #expect(throws: CatalogError.self) {
+      _ = try CatalogSalvage(path: folder.path, output: folder.path + "2").run()
+    }
+    guard case .locked = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+  }
+
+  @Test func otherFilesAreRefused() throws {
+    let folder = try CatalogFolder()
+    try folder.folder.write(String(repeating: "no database at all ", count: 500), to: "c.evodb")
+    #expect(throws: CatalogError.self) { _ = try salvage(folder) }
+    #expect(try folder.files == ["c.evodb"])
+  }
+}

@@ -1,0 +1,109 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Catalog
+
+/// Upgrades with a version that does not exist yet.
+@Suite struct UpgradeTests {
+  /// The next version: a new column with a check over it, and a new table.
+  private static var next: CatalogUpgrade {
+    var upgrade = CatalogUpgrade()
+    let text = CatalogSchema.text
+      .replacing(
+        "PRAGMA user_version = \(CatalogSchema.version);", with: "PRAGMA user_version = \(CatalogSchema.version + 1);")
+    upgrade.target = SchemaVersion(
+      number: CatalogSchema.version + 1,
+      text: text + "\nCREATE TABLE note (id INTEGER PRIMARY KEY, words TEXT NOT NULL) STRICT;\n")
+    upgrade.migrations.append(
+      Migration(from: CatalogSchema.version) { connection in
+        try connection.execute("CREATE TABLE note (id INTEGER PRIMARY KEY, words TEXT NOT NULL) STRICT")
+        try connection.execute("INSERT INTO note SELECT id, name FROM run")
+      })
+    return upgrade
+  }
+
+  private func version(_ path: String) throws -> Int64? {
+    try Connection(path: path, access: .readOnly, busyTimeoutMilliseconds: 1000).integer("PRAGMA user_version")
+  }
+
+  @Test func anUpgradeKeepsTheOldFileBesideTheNew() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let before = try folder.bytes
+    let outcome = try Self.next.run(path: folder.path)
+    let kept = "\(folder.path).v\(CatalogSchema.version).bak"
+    #expect(outcome == .init(from: CatalogSchema.version, to: CatalogSchema.version + 1, keptAs: kept))
+    #expect(try Data(contentsOf: URL(fileURLWithPath: kept)) == before)
+    #expect(try version(folder.path) == CatalogSchema.version + 1)
+    let connection = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 1000)
+    #expect(try connection.firstRow("SELECT words FROM note") { $0.text(0) } == "first")
+    #expect(try connection.firstRow("PRAGMA integrity_check") { $0.text(0) } == "ok")
+    #expect(try folder.files == ["c.evodb", "c.evodb.v\(CatalogSchema.version).bak"])
+    #expect(try Self.next.run(path: folder.path).keptAs == nil, "twice changes nothing")
+  }
+
+  /// The files that `Scripts/make-catalog-fixture.sh` made of every version.
+  private static var keptFiles: [URL] {
+    let folder = Fixtures.url("catalogs")
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    return names.filter { $0.hasSuffix(".evodb") }.sorted().map { folder.appendingPathComponent($0) }
+  }
+
+  @Test(arguments: keptFiles) func everyReleasedVersionCanBeUpgraded(file: URL) throws {
+    let folder = try CatalogFolder()
+    try FileManager.default.copyItem(atPath: file.path, toPath: folder.path)
+    let observations = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 0)
+      .integer("SELECT count(*) FROM observation")
+    _ = try CatalogUpgrade().run(path: folder.path)
+    do {
+      let store = try folder.read()
+      _ = try store.verify(onFinding: { Issue.record("\($0)") })
+    }
+    _ = try Self.next.run(path: folder.path)
+    let upgraded = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 0)
+    #expect(try upgraded.integer("PRAGMA user_version") == CatalogSchema.version + 1)
+    #expect(try upgraded.integer("SELECT count(*) FROM observation") == observations)
+  }
+
+  @Test func aNewerFileIsRefusedAndNothingIsOverwritten() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    try Data("mine".utf8).write(to: URL(fileURLWithPath: folder.path + ".v\(CatalogSchema.version).bak"))
+    let before = try folder.bytes
+    #expect(throws: CatalogError.exists(path: folder.path + ".v\(CatalogSchema.version).bak")) {
+      _ = try Self.next.run(path: folder.path)
+    }
+    #expect(try folder.bytes == before)
+    try folder.tamper("PRAGMA user_version = 999")
+    #expect(
+      throws: CatalogError.newerSchema(path: folder.path, found: 999, supported: CatalogSchema.version)
+    ) { _ = try CatalogUpgrade().run(path: folder.path) }
+  }
+
+  @Test func aFailingStepLeavesTheOldFile() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let before = try folder.bytes
+    var upgrade = Self.next
+    upgrade.migrations = [Migration(from: CatalogSchema.version) { try $0.execute("DROP TABLE no_such_table") }]
+    #expect(throws: (any Error).self) { _ = try upgrade.run(path: folder.path) }
+    // A step that leaves something else than a new catalog of the version.
+    upgrade.migrations = [Migration(from: CatalogSchema.version) { _ in }]
+    #expect(throws: CatalogError.self) { _ = try upgrade.run(path: folder.path) }
+    #expect(try folder.bytes == before && folder.files == ["c.evodb"])
+  }
+
+  @Test func anUpgradeKilledBeforeItsLastStepIsDoneAgain() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    // The old file has its second name, the copy is half written.
+    #expect(link(folder.path, "\(folder.path).v\(CatalogSchema.version).bak") == 0)
+    try Data("half".utf8).write(to: URL(fileURLWithPath: folder.path + "-new"))
+    #expect(try Self.next.run(path: folder.path).to == CatalogSchema.version + 1)
+    #expect(try version(folder.path) == CatalogSchema.version + 1)
+  }
+
+  @Test func aFileInUseIsLeftAlone() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let writer = try folder.write()
+    defer { writer.close() }
+    #expect(throws: CatalogError.self) { _ = try Self.next.run(path: folder.path) }
+  }
+}
