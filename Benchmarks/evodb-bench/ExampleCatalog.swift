@@ -58,8 +58,8 @@ final class ExampleCatalog {
   }
 
   /// The space of all built levels.
-  func space() throws -> BitWidthSpace {
-    try job.store.read { try BitWidthSpace(model: model.record, recipe: SearchRecipe(targetBits: 3), tx: $0) }
+  func space() throws -> AssignmentSpace {
+    try job.store.read { try AssignmentSpace(model: model.record, recipe: SearchRecipe(targetBits: 3), tx: $0) }
   }
 
   /// The candidates of a search's first stage: offspring of one parent, each 1 to 3 level switches away from it.

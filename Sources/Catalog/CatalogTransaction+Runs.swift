@@ -209,14 +209,29 @@ extension CatalogTransaction {
     return try head.map { ($0.0, try assignment(id: $0.1)) }
   }
 
-  /// The level that all layers of an assignment have; nil if they differ, or one is dense or dropped.
+  /// The level that all layers of an assignment have, `bits=3` or `sparsity=0.5`; nil if they differ, or one is dense or
+  /// dropped. Layers of different sizes have equal sparsities up to rounding to whole weights.
   public func uniformLevel(ofAssignment assignmentID: Int64) throws -> String? {
     try connection.firstRow(
       """
-      SELECT min(level) FROM assignment_layer WHERE assignment_id = ?
-      HAVING count(DISTINCT level) = 1 AND count(level) = count(*)
+      SELECT CASE WHEN count(DISTINCT level) = 1 AND min(level) NOT LIKE 'zeros=%' THEN min(level)
+        ELSE printf('sparsity=%.4g', sum(sparsity * weight_count) / sum(weight_count)) END
+      FROM assignment_layer WHERE assignment_id = ?
+      HAVING count(level) = count(*) AND count(DISTINCT method) = 1 AND (count(DISTINCT level) = 1
+        OR count(sparsity) = count(*) AND max(sparsity - 1.0 / weight_count) < min(sparsity + 1.0 / weight_count))
       """, [.integer(assignmentID)]
     ) { $0.text(0) }
+  }
+
+  /// How many random starts and offspring a run's recipe asked for that do not exist.
+  public func missingOffspring(ofRun runID: Int64) throws -> (starts: Int, offspring: Int) {
+    let sums = try connection.firstRow(
+      """
+      SELECT sum(missing_offspring_count * (generation_index = 0)), sum(missing_offspring_count * (generation_index > 0))
+      FROM generation WHERE run_id = ?
+      """, [.integer(runID)]
+    ) { (starts: Int($0.optionalInteger(0) ?? 0), offspring: Int($0.optionalInteger(1) ?? 0)) }
+    return sums ?? (0, 0)
   }
 
   /// The report of a run, as the view `run_result` gives it.

@@ -24,8 +24,8 @@ struct EqualCostPairs {
     var relax: [Step] = []
     var compress: [Step] = []
     for unit in units {
-      if let cost = space.relaxationCost(ofUnit: unit, level: vector[unit]) { relax.append((cost, unit)) }
-      if let cost = space.compressionSaving(ofUnit: unit, level: vector[unit]) { compress.append((cost, unit)) }
+      if let cost = space.relaxationCost(ofUnit: unit, in: vector) { relax.append((cost, unit)) }
+      if let cost = space.compressionSaving(ofUnit: unit, in: vector) { compress.append((cost, unit)) }
     }
     relax.sort { $0 < $1 }
     compress.sort { $0 < $1 }

@@ -28,11 +28,14 @@ public struct EvolutionParameters: Equatable, Sendable {
   public var initialTokens: Int
   /// What all random numbers derive from.
   public var seed: UInt64
+  /// Whether the worst assignment is searched: selection keeps the highest fitness. Diverged candidates still never win.
+  public var isInverted: Bool
 
   /// The parameters, at the paper's values where it has one for all applications.
   public init(
     generations: Int, offspring: Int, stages: SelectionStages, maximumSwitches: Int = 3,
-    grouping: MutationGrouping = .size, initialParent: InitialParent, initialTokens: Int = 2048, seed: UInt64 = 0
+    grouping: MutationGrouping = .size, initialParent: InitialParent, initialTokens: Int = 2048, seed: UInt64 = 0,
+    isInverted: Bool = false
   ) {
     self.generations = generations
     self.offspring = offspring
@@ -42,6 +45,7 @@ public struct EvolutionParameters: Equatable, Sendable {
     self.initialParent = initialParent
     self.initialTokens = initialTokens
     self.seed = seed
+    self.isInverted = isInverted
   }
 }
 
@@ -94,7 +98,7 @@ public struct Evolution {
       space: space, budget: budget, grouping: parameters.grouping, maximumSwitches: parameters.maximumSwitches)
     self.starts = try Starts(
       parameters.initialParent, space: space, budget: budget, mutation: mutation, seed: parameters.seed)
-    self.ranking = CandidateRanking(tieKey: tieKey)
+    self.ranking = CandidateRanking(isInverted: parameters.isInverted, tieKey: tieKey)
   }
 
   /// Runs all generations from a state to the end and returns the last state.

@@ -25,7 +25,7 @@ public struct LevelSwitchMutation: Sendable {
     self.maximumSwitches = maximumSwitches
     self.groups = grouping.groups(of: space)
     switch grouping {
-    case .size, .name: self.rule = PairedSwitch(space: space, groups: groups)
+    case .size, .name: self.rule = PairedSwitch(space: space, budget: budget, groups: groups)
     case .none: self.rule = RebalancingSwitch(space: space, budget: budget)
     }
   }

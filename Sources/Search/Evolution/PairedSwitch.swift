@@ -3,8 +3,14 @@
 ///
 /// The group is drawn with a probability proportional to its number of layers, the pair uniformly from all pairs of the
 /// group. Differs from the reference, where both may be the same unit and equal steps are assumed, not checked.
+///
+/// In a group of gates the pair is an open and a closed one, and the closed one takes over what the open one holds.
+///
+/// An assignment into whose slack no single step less of compression fits stays one. Only where steps are uneven could a
+/// switch break that, by leaving the relaxed unit before a smaller step; such pairs are left out.
 struct PairedSwitch: SwitchRule {
   let space: SearchSpace
+  let budget: Int64
   let groups: [MutationGroup]
 
   /// How many random pairs are tried before all of them are listed. Both ways draw uniformly from the valid pairs, so
@@ -14,49 +20,99 @@ struct PairedSwitch: SwitchRule {
   func apply(_ count: Int, to vector: inout LevelVector, using random: inout RandomSource) -> Int {
     for done in 0..<count {
       guard let (relaxed, compressed) = draw(in: vector, using: &random) else { return done }
-      vector[relaxed] -= 1
-      vector[compressed] += 1
+      exchange(relaxed, compressed, of: &vector)
     }
     return count
   }
 
   func forEachNeighbour(of vector: LevelVector, visit: (LevelVector) -> Bool) {
+    let limit = largestFittingStep(vector)
     for group in groups {
-      let pairs = EqualCostPairs(units: group.units, in: vector, space: space)
-      let reachedEnd = pairs.forEach { relaxed, compressed in
+      func visitPair(_ relaxed: Int, _ compressed: Int) -> Bool {
+        guard isAllowed(relaxed, in: vector, limit) else { return true }
         var neighbour = vector
-        neighbour[relaxed] -= 1
-        neighbour[compressed] += 1
+        exchange(relaxed, compressed, of: &neighbour)
         return visit(neighbour)
       }
+      let reachedEnd =
+        isGates(group.units)
+        ? gatePairs(group.units, in: vector).allSatisfy { visitPair($0.relaxed, $0.compressed) }
+        : EqualCostPairs(units: group.units, in: vector, space: space).forEach(visitPair)
       guard reachedEnd else { return }
     }
   }
 
+  private func exchange(_ relaxed: Int, _ compressed: Int, of vector: inout LevelVector) {
+    if space.isGate(relaxed) {
+      space.exchange(opening: relaxed, closing: compressed, of: &vector)
+    } else {
+      space.relax(relaxed, of: &vector)
+      space.compress(compressed, of: &vector)
+    }
+  }
+
+  /// What the relaxed unit's next step must cost more than: the slack, if no step fits into it now; 0 otherwise.
+  private func largestFittingStep(_ vector: LevelVector) -> Int64 {
+    let slack = budget - space.cost(of: vector)
+    guard slack > 0 else { return 0 }
+    let fits = vector.levels.indices.contains { unit in
+      space.relaxationCost(ofUnit: unit, in: vector).map { $0 <= slack } ?? false
+    }
+    return fits ? 0 : slack
+  }
+
+  private func isAllowed(_ relaxed: Int, in vector: LevelVector, _ limit: Int64) -> Bool {
+    let level = vector[relaxed] - 1
+    guard limit > 0, level > 0, !space.isGate(relaxed) else { return true }
+    return space.cost(ofUnit: relaxed, level: level - 1) - space.cost(ofUnit: relaxed, level: level) > limit
+  }
+
   private func draw(in vector: LevelVector, using random: inout RandomSource) -> (relaxed: Int, compressed: Int)? {
+    let limit = largestFittingStep(vector)
     // A group with a single unit has no pair; one that turns out to have none is taken out of the draw.
     var weights = groups.map { $0.units.count > 1 ? $0.layerCount : 0 }
     while let drawn = random.pick(weights: weights) {
-      if let pair = draw(from: groups[drawn].units, in: vector, using: &random) { return pair }
+      if let pair = draw(from: groups[drawn].units, in: vector, limit, using: &random) { return pair }
       weights[drawn] = 0
     }
     return nil
   }
 
   private func draw(
-    from units: [Int], in vector: LevelVector, using random: inout RandomSource
+    from units: [Int], in vector: LevelVector, _ limit: Int64, using random: inout RandomSource
   ) -> (relaxed: Int, compressed: Int)? {
+    if isGates(units) {
+      let pairs = gatePairs(units, in: vector)
+      return pairs.isEmpty ? nil : pairs[random.below(pairs.count)]
+    }
     for _ in 0..<Self.triesBeforeListing {
       let relaxed = units[random.below(units.count)]
       let compressed = units[random.below(units.count)]
-      if relaxed != compressed,
-        let cost = space.relaxationCost(ofUnit: relaxed, level: vector[relaxed]),
-        cost == space.compressionSaving(ofUnit: compressed, level: vector[compressed])
+      if relaxed != compressed, isAllowed(relaxed, in: vector, limit),
+        let cost = space.relaxationCost(ofUnit: relaxed, in: vector),
+        cost == space.compressionSaving(ofUnit: compressed, in: vector)
       {
         return (relaxed, compressed)
       }
     }
     let pairs = EqualCostPairs(units: units, in: vector, space: space)
-    return pairs.count > 0 ? pairs.pair(at: random.below(pairs.count)) : nil
+    guard limit > 0 else { return pairs.count > 0 ? pairs.pair(at: random.below(pairs.count)) : nil }
+    var allowed: [(relaxed: Int, compressed: Int)] = []
+    _ = pairs.forEach { relaxed, compressed in
+      if isAllowed(relaxed, in: vector, limit) { allowed.append((relaxed, compressed)) }
+      return true
+    }
+    return allowed.isEmpty ? nil : allowed[random.below(allowed.count)]
+  }
+
+  /// Whether a group is one of gates; it then holds nothing else.
+  private func isGates(_ units: [Int]) -> Bool { units.first.map { space.isGate($0) } ?? false }
+
+  /// Closed gates with the open ones whose place they can take.
+  private func gatePairs(_ units: [Int], in vector: LevelVector) -> [(relaxed: Int, compressed: Int)] {
+    let open = units.filter { vector[$0] == 0 }
+    return units.filter { vector[$0] == 1 }.flatMap { closed in
+      open.filter { space.canExchange(closed, $0) }.map { (relaxed: closed, compressed: $0) }
+    }
   }
 }

@@ -13,6 +13,8 @@ public struct RandomSource: Sendable {
     case mutation = 2
     /// The minibatch of a stage.
     case minibatch = 3
+    /// Making an assignment of elsewhere fit a budget.
+    case repair = 4
   }
 
   private var state: (UInt64, UInt64, UInt64, UInt64)

@@ -36,6 +36,8 @@ public struct SelectionStages: Equatable, Sendable {
 
 /// Puts candidates into the order of selection.
 struct CandidateRanking {
+  /// Whether the highest fitness is best: the search for the worst assignment.
+  var isInverted = false
   /// The canonical key of an assignment; the smaller one wins a tie.
   let tieKey: (LevelVector) -> [UInt8]
 
@@ -55,7 +57,7 @@ struct CandidateRanking {
       return key
     }
     return finite.sorted { one, other in
-      guard one.value == other.value else { return one.value < other.value }
+      guard one.value == other.value else { return (one.value < other.value) != isInverted }
       let (oneKey, otherKey) = (key(one.position), key(other.position))
       guard oneKey == otherKey else { return oneKey.lexicographicallyPrecedes(otherKey) }
       return one.position < other.position

@@ -2,13 +2,20 @@ import Catalog
 import Foundation
 import Inference
 
-/// How users name an assignment: `dense`, `uniform:3`, a run (its result), the first digits of its digest, or a profile.
+/// How users name an assignment: `dense`, `uniform:3`, `uniform:sparsity=0.5`, `uniform:pattern=2:4`,
+/// `drop:3.attention,5`, a run (its result), the first digits of its digest, or a profile.
 public enum AssignmentReference {
+  /// What names an assignment, for help and errors.
+  public static let forms =
+    "dense, uniform:BITS, uniform:sparsity=S, uniform:pattern=N:M, drop:SUBBLOCKS (such as drop:3.attention,5), a run, "
+    + "8 or more digits of an assignment's digest, or a profile file"
+
   /// Finds, or makes, the assignment that `text` names.
   ///
-  /// - Parameter method: where `uniform` and profiles take their variants from.
+  /// - Parameter method: where `uniform` and profiles take their variants from; nil: `gptq` for bits, the first of
+  ///   sparsegpt, wanda and magnitude that has variants for sparsities.
   /// - Throws: `CatalogError.notFound` if nothing fits, `SearchError` for levels that are not built.
-  public static func resolve(_ text: String, model: ModelRecord, method: String, tx: CatalogTransaction) throws
+  public static func resolve(_ text: String, model: ModelRecord, method: String? = nil, tx: CatalogTransaction) throws
     -> AssignmentRecord
   {
     let layers = try tx.layers(ofModel: model.id)
@@ -17,17 +24,18 @@ public enum AssignmentReference {
         assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: [])
     }
     if text.hasPrefix("uniform:") {
-      guard let bits = Double(text.dropFirst("uniform:".count)) else {
-        throw SearchError.invalidParameter(detail: "uniform:BITS needs a number, not \(text)")
+      return try uniform(String(text.dropFirst("uniform:".count)), model, method, tx)
+    }
+    if text.hasPrefix("drop:") {
+      let names = try text.dropFirst("drop:".count).split(separator: ",").flatMap {
+        try DropList.subblocks(String($0), blockCount: model.blockCount)
       }
-      let space = try space(model, method, tx)
-      guard let vector = space.uniform(bits: bits) else {
-        throw SearchError.impossible(
-          detail:
-            "\(text): that bit-width is not built for every layer; there are \(space.levelNames.joined(separator: ", "))"
-        )
+      let droppable = Set(layers.map(\.subblockName))
+      guard !names.isEmpty, names.allSatisfy(droppable.contains) else {
+        throw SearchError.invalidProfile(detail: "\(text): name subblocks that hold layers, such as drop:3.attention,5")
       }
-      return try space.store(vector, tx: tx)
+      return try tx.store(
+        assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: Set(names))
     }
     if let assignment = try tx.assignment(digestPrefix: text) { return assignment }
     if let run = try tx.runs().first(where: { $0.name == text }) {
@@ -38,26 +46,73 @@ public enum AssignmentReference {
     }
     if FileManager.default.fileExists(atPath: text) {
       let profile = try QuantizationProfile(try String(contentsOfFile: text, encoding: .utf8))
-      return try space(model, method, tx).store(profile, layers: layers, tx: tx)
+      return try bitSpace(model, method, tx).store(profile, tx: tx)
     }
-    throw CatalogError.notFound(
-      "no assignment \(text): give dense, uniform:BITS, a run, 8 or more digits of an assignment's digest, or a profile file"
-    )
+    throw CatalogError.notFound("no assignment \(text): give \(forms)")
   }
 
-  private static func space(_ model: ModelRecord, _ method: String, _ tx: CatalogTransaction) throws -> BitWidthSpace {
+  private static func uniform(
+    _ setting: String, _ model: ModelRecord, _ method: String?, _ tx: CatalogTransaction
+  ) throws -> AssignmentRecord {
+    let parts = setting.split(separator: "=", maxSplits: 1).map { String($0) }
+    let (name, value) = parts.count == 2 ? (parts[0], parts[1]) : ("bits", setting)
+    let space: AssignmentSpace
+    let vector: LevelVector?
+    switch (name, Double(value)) {
+    case ("bits", let bits?):
+      space = try bitSpace(model, method, tx)
+      vector = space.uniform(bits: bits)
+    case ("sparsity", let sparsity?):
+      space = try sparseSpace(model, method, patterns: [], tx)
+      vector = space.uniform(sparsity: sparsity)
+    case ("pattern", _):
+      space = try sparseSpace(model, method, patterns: [value], tx)
+      vector = space.uniform { variant, _ in variant.level == "pattern=\(value)" }
+    default:
+      throw SearchError.invalidParameter(
+        detail: "uniform: is followed by a number of bits, sparsity=S or pattern=N:M, not \(setting)")
+    }
+    guard let vector else {
+      throw SearchError.impossible(
+        detail: "uniform:\(setting): that level is not built for every layer; there are \(space.levelNames)")
+    }
+    return try space.store(vector, tx: tx)
+  }
+
+  private static func bitSpace(_ model: ModelRecord, _ method: String?, _ tx: CatalogTransaction) throws
+    -> AssignmentSpace
+  {
     var recipe = SearchRecipe.standard
-    recipe.method = method
-    return try BitWidthSpace(model: model, recipe: recipe, tx: tx)
+    if let method { recipe.methods = [method] }
+    return try AssignmentSpace(model: model, recipe: recipe, tx: tx)
+  }
+
+  private static func sparseSpace(
+    _ model: ModelRecord, _ method: String?, patterns: [String], _ tx: CatalogTransaction
+  ) throws -> AssignmentSpace {
+    let built = Set(try tx.methods().map(\.name))
+    let standard = LevelKind.sparseMethods.first { built.contains($0) } ?? LevelKind.sparseMethods[0]
+    var recipe = SearchRecipe(target: .sparsity(0.5), cost: .weights)
+    recipe.methods = [method ?? standard]
+    recipe.patterns = patterns
+    return try AssignmentSpace(model: model, recipe: recipe, tx: tx)
   }
 }
 
-extension BitWidthSpace {
-  /// The levels that every layer has.
-  var levelNames: [String] { record.units.first?.levels.map(\.label) ?? [] }
+extension AssignmentSpace {
+  /// The levels of the first unit, for messages; sparse ones as sparsities.
+  var levelNames: String {
+    let levels = record.units.first?.levels ?? []
+    return levels.map { level in
+      guard let variant = level.members.first?.variantID.flatMap({ variants[$0] }), LevelKind(variant) == .zeros,
+        let sparsity = variant.sparsity
+      else { return level.label }
+      return "sparsity=\((sparsity * 10000).rounded() / 10000)"
+    }.joined(separator: ", ")
+  }
 
-  /// Stores the assignment of a profile, which must name every layer.
-  func store(_ profile: QuantizationProfile, layers: [LayerRecord], tx: CatalogTransaction) throws -> AssignmentRecord {
+  /// Stores the assignment of a profile of bit-widths, which must name every layer.
+  func store(_ profile: QuantizationProfile, tx: CatalogTransaction) throws -> AssignmentRecord {
     let names = Set(layers.map(\.name))
     if let unknown = profile.bits.keys.sorted().first(where: { !names.contains($0) }) {
       throw SearchError.invalidProfile(detail: "the profile names \(unknown), which is no layer of the model")
@@ -67,8 +122,7 @@ extension BitWidthSpace {
         throw SearchError.invalidProfile(detail: "the profile lacks \(layer.name)")
       }
       guard let level = unit.levels.firstIndex(where: { Double($0.label.dropFirst("bits=".count)) == bits }) else {
-        throw SearchError.impossible(
-          detail: "\(layer.name): \(bits) bits are not built; there are \(levelNames.joined(separator: ", "))")
+        throw SearchError.impossible(detail: "\(layer.name): \(bits) bits are not built; there are \(levelNames)")
       }
       return level
     }

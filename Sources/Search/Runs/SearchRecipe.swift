@@ -3,23 +3,53 @@ import Foundation
 import Inference
 
 /// All parameters of a search.
-public struct SearchRecipe: Codable, Equatable, Sendable {
+public struct SearchRecipe: Equatable, Sendable {
   /// What a budget counts.
   public enum Cost: String, Codable, Sendable, CaseIterable {
     /// The bits of the codes, as EvoPress counts.
     case codes
-    /// All bytes of the packed variant, with scales and zero points.
+    /// All bytes of the packed variant, with scales, zero points and masks.
     case stored
+    /// Weights that are not zero.
+    case weights
+    /// Attentions and MLPs that are kept.
+    case subblocks
   }
 
-  /// Average bits per compressible weight.
-  public var targetBits: Double
-  /// What they count.
+  /// What is asked for.
+  public enum Target: Equatable, Sendable {
+    /// Average bits per compressible weight, of codes or stored.
+    case bits(Double)
+    /// Stored bytes of all compressible layers.
+    case bytes(Int64)
+    /// Share of weights that are zero.
+    case sparsity(Double)
+    /// Share of blocks: of so many, rounded down, the attention is removed, and of as many the MLP.
+    case drop(Double)
+    /// So many attentions and as many MLPs are removed.
+    case dropCount(Int)
+  }
+
+  /// What is asked for.
+  public var target: Target
+  /// What it counts.
   public var cost: Cost
-  /// Quantization method: its name; with several of a name, the one with most variants.
-  public var method: String
-  /// Bit-widths to choose from; empty: all that are built for every layer.
+  /// Methods by name; of several with a name, the one with most variants. Empty where nothing but drops is chosen.
+  public var methods: [String]
+  /// Bit-widths to choose from; empty: all that are built.
   public var bits: [Int]
+  /// Semi-structured patterns to choose from, such as `2:4`; empty: none for a sparsity, all that are built otherwise.
+  public var patterns: [String] = []
+  /// Whether layers may stay dense.
+  public var allowsDense = false
+  /// Whether subblocks may be dropped beside levels of layers.
+  public var allowsDrop = false
+  /// The subblocks that may be dropped, sorted; empty: all.
+  public var allowed: [String] = []
+  /// What takes its level together.
+  public var ties: [UnitTie] = []
+  /// Whether the worst assignment is searched.
+  public var isInverted = false
   /// Generations after the first parent is chosen.
   public var generations: Int
   /// Offspring per generation.
@@ -30,47 +60,49 @@ public struct SearchRecipe: Codable, Equatable, Sendable {
   public var tokens: [Int]
   /// `kl`, `topk-kl:K`, `perplexity`.
   public var measure: String
-  /// `size`, `name`, `none`.
+  /// `size`, `name`, `none`; empty: what suits the space, filled in when a run begins.
   public var mutationGroup: String
   /// Most level switches per offspring.
   public var maximumSwitches: Int
-  /// `uniform` or `random:N`; empty: uniform where the target is a level, else random:32.
+  /// `uniform`, `random:N` or `assignment:DIGEST`; empty: uniform where the target is a level, else `random:32`
+  /// (`random:64` for drops, as in the paper).
   public var initial: String
   /// Tokens to choose the first parent on.
   public var initialTokens: Int
   /// Of all randomness.
   public var seed: UInt64
 
-  enum CodingKeys: String, CodingKey {
-    case targetBits = "target_bits"
-    case cost, method, bits, generations, offspring, survivors, tokens, measure
-    case mutationGroup = "mutation_group"
-    case maximumSwitches = "maximum_switches"
-    case initial
-    case initialTokens = "initial_tokens"
-    case seed
-  }
-
   /// A recipe with evodb's defaults, which suit a small calibration set on a laptop.
-  public init(targetBits: Double) {
-    self.targetBits = targetBits
-    cost = .codes
-    method = "gptq"
+  public init(target: Target, cost: Cost) {
+    self.target = target
+    self.cost = cost
+    methods = cost == .subblocks ? [] : [cost == .weights ? LevelKind.sparseMethods[0] : "gptq"]
     bits = []
     generations = 10
-    offspring = 32
+    offspring = cost == .subblocks ? 16 : 32
     survivors = [2, 1]
     tokens = [512, 4096]
     measure = "kl"
-    mutationGroup = "size"
+    mutationGroup = ""
     maximumSwitches = 3
     initial = ""
     initialTokens = 2048
     seed = 0
   }
 
+  /// A recipe for average bits of codes.
+  public init(targetBits: Double) {
+    self.init(target: .bits(targetBits), cost: .codes)
+    mutationGroup = MutationGrouping.size.rawValue
+  }
+
   /// The defaults, whatever the target.
   public static let standard = SearchRecipe(targetBits: 3)
+
+  /// Generations for drops if none are given, k(n − k)/1.5 for k of n units of a kind (EvoPress, appendix).
+  public static func dropGenerations(removed: Int, of count: Int) -> Int {
+    max(1, Int((Double(removed * (count - removed)) / 1.5).rounded(.up)))
+  }
 
   /// Default tokens for any number of stages: the last has 4096, each before it a quarter, the first of several 512.
   public static func tokens(stages: Int) -> [Int] {
@@ -92,26 +124,6 @@ public struct SearchRecipe: Codable, Equatable, Sendable {
     return sum
   }
 
-  /// Canonical JSON: sorted keys.
-  public var json: String {
-    get throws {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = .sortedKeys
-      return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
-  }
-
-  /// From `json`.
-  ///
-  /// - Throws: `CatalogError.damaged`.
-  public init(json: String) throws {
-    do {
-      self = try JSONDecoder().decode(SearchRecipe.self, from: Data(json.utf8))
-    } catch {
-      throw CatalogError.damaged("a run's recipe cannot be read: \(error)")
-    }
-  }
-
   /// Content key of the recipe and everything it points to.
   func digest(space: Digest, calibration: Digest, validation: Digest?) throws -> Digest {
     var record = CanonicalRecord(kind: "recipe")
@@ -125,32 +137,50 @@ public struct SearchRecipe: Codable, Equatable, Sendable {
 
   /// The engine's parameters.
   ///
-  /// - Parameter targetIsLevel: whether every unit has a level at exactly the target.
-  func evolutionParameters(targetIsLevel: Bool) throws -> EvolutionParameters {
+  /// - Parameters:
+  ///   - uniform: the assignment with every unit at exactly the target; nil if there is none.
+  ///   - given: the assignment that `initial` names, made to fit.
+  func evolutionParameters(uniform: LevelVector?, given: LevelVector?) throws -> EvolutionParameters {
     guard let grouping = MutationGrouping(rawValue: mutationGroup) else {
       throw SearchError.invalidParameter(
         detail: "mutation group is size, name or none, not \(mutationGroup)")
     }
     return EvolutionParameters(
       generations: generations, offspring: offspring, stages: try SelectionStages(survivors: survivors, tokens: tokens),
-      maximumSwitches: maximumSwitches, grouping: grouping, initialParent: try initialParent(targetIsLevel),
-      initialTokens: initialTokens, seed: seed)
+      maximumSwitches: maximumSwitches, grouping: grouping, initialParent: try initialParent(uniform, given),
+      initialTokens: initialTokens, seed: seed, isInverted: isInverted)
   }
 
-  private func initialParent(_ targetIsLevel: Bool) throws -> InitialParent {
-    let text = initial.isEmpty ? (targetIsLevel ? "uniform" : "random:32") : initial
+  private func initialParent(_ uniform: LevelVector?, _ given: LevelVector?) throws -> InitialParent {
+    if let given { return .given(given) }
+    let random = cost == .subblocks ? "random:64" : "random:32"
+    let text = initial.isEmpty ? (uniform == nil ? random : "uniform") : initial
     if text == "uniform" {
-      guard targetIsLevel else {
+      guard let uniform else {
         throw SearchError.impossible(
-          detail:
-            "--initial uniform needs a target that is a level; \(targetBits) bits lie between levels: use random:N")
+          detail: "--initial uniform needs a target that is a level of every layer; this one lies between levels: use "
+            + "random:N")
       }
-      return .uniform
+      return .given(uniform)
     }
     let parts = text.split(separator: ":")
     guard parts.count == 2, parts[0] == "random", let count = Int(parts[1]), count >= 1 else {
-      throw SearchError.invalidParameter(detail: "--initial is uniform or random:N with N at least 1, not \(text)")
+      throw SearchError.invalidParameter(
+        detail: "--initial is uniform, random:N with N at least 1, or an assignment, not \(text)")
     }
     return .bestOfRandom(count)
+  }
+
+  /// The digest of the assignment to begin with; nil: another start.
+  var initialAssignment: String? {
+    initial.hasPrefix("assignment:") ? String(initial.dropFirst("assignment:".count)) : nil
+  }
+}
+
+extension SearchRecipe {
+  /// The average bits that are asked for; nil: another target.
+  public var targetBits: Double? {
+    if case .bits(let bits) = target { return bits }
+    return nil
   }
 }

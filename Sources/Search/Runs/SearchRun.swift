@@ -16,7 +16,7 @@ public final class SearchRun {
 
   private let job: Job
   private let evaluator: CatalogEvaluator
-  private let space: BitWidthSpace
+  private let space: AssignmentSpace
   private let calibration: [SequenceRecord]
   private let validation: [SequenceRecord]
   private let measure: Measure
@@ -34,19 +34,21 @@ public final class SearchRun {
   ) throws {
     let model = evaluator.model.record
     let measure = try Measure(recipe.measure)
-    let plan = try job.store.read { tx in
-      let space = try BitWidthSpace(model: model, recipe: recipe, tx: tx)
-      return (space, try tx.sequences(ofList: calibration.sequenceListID).map(\.tokenIDs.count))
-    }
+    var recipe = recipe
     // Everything that can be wrong is found before anything is stored.
-    let budget = try plan.0.space.budget(targetBits: recipe.targetBits)
-    let uniform = Self.uniform(recipe, plan.0)
-    let parameters = try recipe.evolutionParameters(targetIsLevel: uniform != nil)
-    _ = try Evolution(
-      space: plan.0.space, budget: budget, parameters: parameters, sequenceLengths: plan.1, tieKey: { _ in [] })
+    let (space, plan) = try job.store.read { tx in
+      let space = try AssignmentSpace(model: model, recipe: recipe, tx: tx)
+      let plan = try space.plan(recipe)
+      if recipe.mutationGroup.isEmpty { recipe.mutationGroup = space.standardGrouping.rawValue }
+      _ = try Evolution(
+        space: space.space, budget: plan.budget, parameters: try Self.parameters(recipe, space, plan.budget, tx),
+        sequenceLengths: try tx.sequences(ofList: calibration.sequenceListID).map(\.tokenIDs.count),
+        tieKey: { _ in [] })
+      return (space, plan)
+    }
     let measureRecord = try evaluator.record(of: measure)
     let digest = try recipe.digest(
-      space: plan.0.record.digest, calibration: calibration.digest, validation: validation?.digest)
+      space: space.record.digest, calibration: calibration.digest, validation: validation?.digest)
     let known = try job.store.read { try $0.run(recipeDigest: digest) }
     let record =
       try known.map { known in
@@ -56,16 +58,16 @@ public final class SearchRun {
         return known
       }
       ?? job.write(durable: true) { tx in
-        let space = try tx.store(space: plan.0.record)
+        let stored = try tx.store(space: space.record)
         let layers = evaluator.model.layers
         let dense = try tx.store(
           assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: [])
         return try tx.begin(
           run: RunRecord(
             name: try name ?? Self.freeName(tx), recipeDigest: digest, recipe: try recipe.json, modelID: model.id,
-            spaceID: space.id, measureID: measureRecord.id, calibrationSetID: calibration.id,
-            validationSetID: validation?.id, budget: budget, denseAssignmentID: dense.id,
-            referenceAssignmentID: try uniform.map { try plan.0.store($0, tx: tx).id }))
+            spaceID: stored.id, measureID: measureRecord.id, calibrationSetID: calibration.id,
+            validationSetID: validation?.id, budget: plan.budget, denseAssignmentID: dense.id,
+            referenceAssignmentID: try plan.reference.map { try space.store($0, tx: tx).id }))
       }
     try self.init(record, isResumed: known != nil, evaluator: evaluator, job: job)
   }
@@ -76,7 +78,8 @@ public final class SearchRun {
     self.isResumed = isResumed
     self.job = job
     self.evaluator = evaluator
-    recipe = try SearchRecipe(json: record.recipe)
+    let recipe = try SearchRecipe(json: record.recipe)
+    self.recipe = recipe
     measure = try Measure(recipe.measure)
     let model = evaluator.model.record
     let stored = try job.store.read { tx in
@@ -85,9 +88,10 @@ public final class SearchRun {
         guard let set = sets.first(where: { $0.id == id }) else { return [] }
         return try tx.sequences(ofList: set.sequenceListID)
       }
+      let space = try AssignmentSpace(model: model, record: try tx.space(id: record.spaceID), tx: tx)
       return (
-        try BitWidthSpace(model: model, record: try tx.space(id: record.spaceID), tx: tx),
-        try sequences(record.calibrationSetID), try sequences(record.validationSetID)
+        space, try sequences(record.calibrationSetID), try sequences(record.validationSetID),
+        try Self.parameters(recipe, space, record.budget, tx)
       )
     }
     space = stored.0
@@ -95,8 +99,7 @@ public final class SearchRun {
     validation = stored.2
     let space = space
     evolution = try Evolution(
-      space: space.space, budget: record.budget,
-      parameters: try recipe.evolutionParameters(targetIsLevel: Self.uniform(recipe, space) != nil),
+      space: space.space, budget: record.budget, parameters: stored.3,
       sequenceLengths: calibration.map(\.tokenIDs.count), tieKey: { space.digest(of: $0).bytes })
     job.works(onRun: record.id)
   }
@@ -106,9 +109,10 @@ public final class SearchRun {
   /// - Throws: `InferenceError.interrupted` after ^C; all closed generations and all evaluations stay.
   public func run() throws {
     if !record.isFinished {
-      let last = try job.store.read { try $0.lastGeneration(ofRun: record.id) }
-      var state = EvolutionState.beginning
-      if let last { state = EvolutionState(closedGeneration: last.index, parent: try space.vector(of: last.parent)) }
+      let state = try job.store.read { tx in
+        guard let last = try tx.lastGeneration(ofRun: record.id) else { return EvolutionState.beginning }
+        return EvolutionState(closedGeneration: last.index, parent: try space.vector(of: last.parent, tx: tx))
+      }
       let stages = StageRunner(run: self)
       var evaluator = stages
       let final = try evolution.run(
@@ -291,15 +295,24 @@ public final class SearchRun {
       try tx.update(run: record)
       let lines = try tx.results(ofRun: record.name).filter { $0.point == "found" && $0.measure == measure.name }
       let judge = lines.first { $0.role == "validation" } ?? lines.first
+      // The better of the two, also where the worst was searched.
       record.recommendation = (judge?.difference ?? 1) < 0 ? "found" : "reference"
       record.isFinished = true
       try tx.update(run: record)
     }
   }
 
-  private static func uniform(_ recipe: SearchRecipe, _ space: BitWidthSpace) -> LevelVector? {
-    guard recipe.cost == .codes else { return nil }
-    return space.uniform(bits: recipe.targetBits)
+  /// The engine's parameters of a recipe in its space: the same when a run begins and when it is taken up again.
+  private static func parameters(
+    _ recipe: SearchRecipe, _ space: AssignmentSpace, _ budget: Int64, _ tx: CatalogTransaction
+  ) throws -> EvolutionParameters {
+    let given = try recipe.initialAssignment.map { digest in
+      guard let assignment = try tx.assignment(digestPrefix: digest) else {
+        throw CatalogError.notFound("assignment \(digest), which the run begins with, is not in the catalog")
+      }
+      return try space.nearest(to: assignment, budget: budget, seed: recipe.seed, tx: tx)
+    }
+    return try recipe.evolutionParameters(uniform: try space.plan(recipe).uniform, given: given)
   }
 
   private static func freeName(_ tx: CatalogTransaction) throws -> String {

@@ -14,12 +14,14 @@ public enum MutationGrouping: String, CaseIterable, Sendable {
     var groups: [MutationGroup] = []
     for (index, unit) in space.units.enumerated() {
       // Compared as UTF-8: String equality is canonical equivalence, and would merge names that differ in bytes.
-      let key: [UInt8]
+      var key: [UInt8]
       switch self {
       case .size: key = Array(unit.sizeKey.utf8)
       case .name: key = Array(unit.roleKey.utf8)
       case .none: key = []
       }
+      // Gates switch with gates only: they exchange all that they cover.
+      if self != .none, space.isGate(index) { key = [0] + key }
       if let known = indexOfKey[key] {
         groups[known].units.append(index)
         groups[known].layerCount += unit.layerCount

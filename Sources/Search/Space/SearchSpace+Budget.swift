@@ -56,6 +56,9 @@ extension SearchSpace {
       throw SearchError.invalidParameter(
         detail: "\(units[unit].name): level must lie in 0...\(levelCount(ofUnit: unit) - 1), got \(level)")
     }
+    guard canonical(vector) == vector else {
+      throw SearchError.invalidParameter(detail: "what a closed gate covers must stand at its last levels")
+    }
     let cost = cost(of: vector)
     guard cost <= budget else {
       throw SearchError.impossible(

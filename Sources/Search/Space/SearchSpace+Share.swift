@@ -34,8 +34,9 @@ extension SearchSpace {
 
   /// The cost of the smaller of the steps up and down from a level; `Int64.max` for a unit with a single level.
   private func leastStep(ofUnit unit: Int, level: Int) -> Int64 {
-    min(
-      relaxationCost(ofUnit: unit, level: level) ?? .max,
-      compressionSaving(ofUnit: unit, level: level) ?? .max)
+    let own = cost(ofUnit: unit, level: level)
+    let up = level > 0 ? cost(ofUnit: unit, level: level - 1) - own : .max
+    let down = level + 1 < levelCount(ofUnit: unit) ? own - cost(ofUnit: unit, level: level + 1) : .max
+    return min(up, down)
   }
 }

@@ -6,19 +6,22 @@ public struct SearchSpace: Equatable, Sendable {
   public let units: [SearchUnit]
   /// The denominator of every figure per weight: all compressible weights of the dense model.
   public let weightCount: Int64
-  /// From the cost with every unit at its most compressed level to the cost with every unit at level 0.
+  /// From the cost with every unit at its most compressed level to the cost with every unit at level 0. Where gates cover
+  /// everything, the least is what the cheapest of them costs to open: an assignment without any unit is none.
   public let feasibleCosts: ClosedRange<Int64>
 
   /// The costs of all units in one array, so that the inner loops of mutation touch no nested array.
   private let flatCosts: [Int64]
   /// Where unit `u` begins in `flatCosts`; one longer than `units`.
   private let offsets: [Int]
+  let gateTable: GateTable
 
-  /// A space of the given units.
+  /// A space of the given units, some of which may be gates over others.
   ///
   /// - Throws: ``SearchError/invalidParameter(detail:)`` if there are no units, a unit has no level, no weights or no
-  ///   layers, a cost is negative or does not fall from a level to the next, or sums exceed `Int64`.
-  public init(units: [SearchUnit]) throws {
+  ///   layers, a cost is negative or does not fall from a level to the next, sums exceed `Int64`, or gates are not as ``Gate``
+  ///   says.
+  public init(units: [SearchUnit], gates: [Gate] = []) throws {
     guard !units.isEmpty else {
       throw SearchError.invalidParameter(detail: "a search space needs at least one unit")
     }
@@ -28,18 +31,21 @@ public struct SearchSpace: Equatable, Sendable {
     var layers = 0
     var least: Int64 = 0
     var most: Int64 = 0
-    for unit in units {
-      try Self.check(unit)
+    let gateTable = try GateTable(gates, units: units)
+    for (index, unit) in units.enumerated() {
+      if gateTable.own[index] < 0 { try Self.check(unit) }
       flat += unit.costs
       offsets.append(flat.count)
       try Self.add(unit.weightCount, to: &weights)
       try Self.add(unit.layerCount, to: &layers)
-      try Self.add(unit.costs[unit.costs.count - 1], to: &least)
+      if gateTable.covering[index] < 0 { try Self.add(unit.costs[unit.costs.count - 1], to: &least) }
       try Self.add(unit.costs[0], to: &most)
     }
     self.units = units
     self.weightCount = weights
-    self.feasibleCosts = least...most
+    let isAllCovered = units.indices.allSatisfy { gateTable.own[$0] >= 0 || gateTable.covering[$0] >= 0 }
+    self.feasibleCosts = (isAllCovered ? gateTable.openingCosts.min() ?? least : least)...most
+    self.gateTable = gateTable
     self.flatCosts = flat
     self.offsets = offsets
   }
@@ -86,8 +92,12 @@ extension SearchSpace {
   public func cost(of vector: LevelVector) -> Int64 {
     precondition(vector.count == units.count, "a level vector of another space")
     var sum: Int64 = 0
-    for unit in vector.levels.indices {
-      sum += cost(ofUnit: unit, level: vector[unit])
+    if gates.isEmpty {
+      for unit in vector.levels.indices { sum += cost(ofUnit: unit, level: vector[unit]) }
+    } else {
+      for unit in vector.levels.indices where !isRemoved(unit, in: vector) {
+        sum += cost(ofUnit: unit, level: vector[unit])
+      }
     }
     return sum
   }
@@ -95,19 +105,5 @@ extension SearchSpace {
   /// What an assignment costs per weight of the denominator.
   public func bitsPerWeight(of vector: LevelVector) -> Double {
     Double(cost(of: vector)) / Double(weightCount)
-  }
-
-  /// What it adds to the cost to compress a unit one level less; nil at level 0.
-  func relaxationCost(ofUnit unit: Int, level: Int) -> Int64? {
-    guard level > 0 else { return nil }
-    let index = offsets[unit] + level
-    return flatCosts[index - 1] - flatCosts[index]
-  }
-
-  /// What is saved by compressing a unit one level more; nil at its last level.
-  func compressionSaving(ofUnit unit: Int, level: Int) -> Int64? {
-    let index = offsets[unit] + level
-    guard index + 1 < offsets[unit + 1] else { return nil }
-    return flatCosts[index] - flatCosts[index + 1]
   }
 }

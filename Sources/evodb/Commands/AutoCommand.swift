@@ -16,6 +16,7 @@ struct AutoCommand: Command {
   @Positional("MODEL_DIR", "A Hugging Face folder with config.json, safetensors and tokenizer.json.") var folder: String
   @Option("--text", "FILE", "Calibration text, UTF-8.") var text: String
   @Option("--validation", "FILE", "Held-out text for the report.") var validation: String?
+  let target = BitTargetOptions()
   let search = SearchOptions()
   @Option("--catalog", "FILE", "The catalog; made if it is not there [default: the model folder's name with .evodb].")
   var catalog: String?
@@ -25,6 +26,12 @@ struct AutoCommand: Command {
   let resources = ResourceOptions()
   let output = OutputOptions()
   let progress = ProgressOptions()
+
+  func validate() throws { _ = try onlyTarget() }
+
+  private func onlyTarget() throws -> (target: SearchRecipe.Target, cost: SearchRecipe.Cost) {
+    try BitTargetOptions.only(target.given, of: "--target-bits, --target-stored-bits, --target-bytes")
+  }
 
   func run(in context: CommandContext) throws {
     let folder = URL(fileURLWithPath: folder)
@@ -64,8 +71,12 @@ struct AutoCommand: Command {
       stage(
         "\(HumanFormat.count(Int64(built.builtVariantCount))) variants built with GPTQ, "
           + "\(HumanFormat.count(Int64(built.foundVariantCount))) found in the catalog", job)
-      let recipe = try search.recipe(
-        method: "gptq", bits: quantization.bits.values, tokenCount: sets.calibration.tokenCount)
+      let (target, cost) = try onlyTarget()
+      var start = SearchRecipe(target: target, cost: cost)
+      start.bits = quantization.bits.values
+      let recipe = try search.recipe(start, tokenCount: sets.calibration.tokenCount) { text in
+        try job.store.write { try AssignmentReference.resolve(text, model: model, tx: $0) }
+      }
       let run = try SearchRun(
         recipe, name: nil, calibration: sets.calibration, validation: sets.validation,
         evaluator: CatalogEvaluator(model: open(.evaluation), job: job), job: job)

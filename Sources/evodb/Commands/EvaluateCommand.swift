@@ -13,14 +13,19 @@ struct EvaluateCommand: Command {
   ]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
-  @Positional("ASSIGNMENT", "dense, uniform:BITS, a run, digits of a digest, or an EvoPress profile file.")
+  @Positional(
+    "ASSIGNMENT",
+    "dense, uniform:BITS, uniform:sparsity=S, uniform:pattern=N:M, drop:SUBBLOCKS (drop:3.attention,5), a run, digits of a "
+      + "digest, or an EvoPress profile file.")
   var assignment: String
   @Option("--data", "NAME", "Which data set; may be left out if there is only one.") var data: String?
   @Option("--measure", "LIST", "kl, topk-kl, topk-kl:K, perplexity; several with commas.") var measures: String =
     "kl,perplexity"
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
-  @Option("--method", "M", "Where uniform and profiles take their variants from.") var method:
-    QuantizationMethod.Algorithm = .gptq
+  @Option(
+    "--method", "M",
+    "Where uniform and profiles take their variants from [default: gptq; for sparsities the best that is built].")
+  var method: BuildMethod?
   let resources = ResourceOptions()
   let output = OutputOptions()
   let progress = ProgressOptions()
@@ -33,7 +38,7 @@ struct EvaluateCommand: Command {
     let result = try session.write(Self.name, resources: resources) { job in
       let (owner, set) = try job.store.read { tx in (try tx.model(model), try tx.dataSet(data)) }
       let record = try job.store.write { tx in
-        try AssignmentReference.resolve(assignment, model: owner, method: method.rawValue, tx: tx)
+        try AssignmentReference.resolve(assignment, model: owner, method: method?.rawValue, tx: tx)
       }
       guard record.modelID == owner.id else {
         throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")
@@ -72,6 +77,7 @@ struct EvaluateCommand: Command {
     result.add("average_bits", .real(Double(assignment.codeBits) / denominator), .bits)
     result.add("average_stored_bits", .real(Double(assignment.storedBits) / denominator), .bits)
     result.add("stored_bytes", .integer(assignment.storedBits / 8), .bytes)
+    result.add("dropped_subblock_count", .integer(assignment.droppedSubblocks.count), .count)
     for measure in measures {
       let summary = summaries.first { $0.measure == measure.name && $0.topK == measure.topK }
       let name = measure.name.replacingOccurrences(of: "-", with: "_")

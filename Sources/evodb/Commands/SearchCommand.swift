@@ -7,35 +7,44 @@ struct SearchCommand: Command {
   static let name = "search"
   static let abstract = "Search the best assignment of levels within a budget."
   static let discussion = """
+    The target decides what is searched: bit-widths (--target-bits), sparsities (--target-sparsity), attentions and MLPs to \
+    remove (--target-drop), or all of them in one budget of stored bytes (--target-bytes or --target-stored-bits with several \
+    methods, --allow-drop, or both).
+
     (1+λ) evolution with level switches and selection in stages, after EvoPress (arXiv 2410.14649). Everything computed is \
     kept: a stopped search goes on with resume or the same command, and the same recipe again computes nothing. The search \
     ends by evaluating its start and its result on the whole calibration and validation sets.
     """
   static let examples = [
     "evodb search my.evodb --target-bits 3 --validation held-out --seed 1",
+    "evodb search my.evodb --target-sparsity 0.5",
+    "evodb search my.evodb --target-drop 0.25 --tie block",
+    "evodb search my.evodb --target-stored-bits 3.1 --method gptq,sparsegpt --allow-drop --tie qkv,gate_up",
     "evodb search my.evodb --target-bits 2.25 --survivors 16,4,1 --tokens 2048,16384,131072 --offspring 128",
   ]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
+  let space = SearchSpaceOptions()
   let search = SearchOptions()
   @Option("--name", "NAME", "What to call the run [default: run-1, run-2, …].", rule: .notEmpty) var runName: String?
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
   @Option("--data", "NAME", "Calibration data [default: what the variants were calibrated on].") var data: String?
   @Option("--validation", "NAME", "Held-out data for the report.") var validation: String?
-  @Option("--method", "M", "Which variants to choose from.") var method: QuantizationMethod.Algorithm = .gptq
-  @Option("--bits", "LIST", "Bit-widths to choose from [default: all that are built].", rule: .each(within: 1...8))
-  var bits: IntegerList?
   @Flag("--no-prefix-sharing", "Compute every candidate from its first block; for measuring.") var sharesNothing: Bool
   let resources = ResourceOptions()
   let dryRun = DryRunOption()
   let output = OutputOptions()
   let progress = ProgressOptions()
 
+  func validate() throws { try space.validate() }
+
   func run(in context: CommandContext) throws {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     if dryRun.isDryRun {
-      let calibration: DataSetRecord = try session.read { store in try store.read { try sets($0).calibration } }
-      return try context.print(try recipe(calibration).estimate, as: output.format)
+      let recipe: SearchRecipe = try session.read { store in
+        try store.read { tx in try self.recipe(try tx.model(model), try sets(tx).calibration, tx) }
+      }
+      return try context.print(recipe.estimate, as: output.format)
     }
     let report = try session.write(Self.name, resources: resources) { job in
       let owner = try job.store.read { try $0.model(self.model) }
@@ -43,16 +52,21 @@ struct SearchCommand: Command {
       let evaluator = try CatalogEvaluator.opened(
         owner, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources,
         sharesPrefixes: !sharesNothing)
+      let recipe = try job.store.write { try self.recipe(owner, calibration, $0) }
       let run = try SearchRun(
-        try recipe(calibration), name: runName, calibration: calibration, validation: validation, evaluator: evaluator,
+        recipe, name: runName, calibration: calibration, validation: validation, evaluator: evaluator,
         job: job)
       return try RunReport.complete(run, job: job)
     }
     try report.print(as: output.format, in: context)
   }
 
-  private func recipe(_ calibration: DataSetRecord) throws -> SearchRecipe {
-    try search.recipe(method: method.rawValue, bits: bits?.values ?? [], tokenCount: calibration.tokenCount)
+  private func recipe(_ model: ModelRecord, _ calibration: DataSetRecord, _ tx: CatalogTransaction) throws
+    -> SearchRecipe
+  {
+    try search.recipe(try space.recipe(model), tokenCount: calibration.tokenCount) { text in
+      try AssignmentReference.resolve(text, model: model, tx: tx)
+    }
   }
 
   private func sets(_ tx: CatalogTransaction) throws -> (calibration: DataSetRecord, validation: DataSetRecord?) {

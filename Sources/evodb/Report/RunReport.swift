@@ -10,6 +10,8 @@ struct RunReport {
   let lines: [RunResult]
   /// What the reference is called: `uniform 3`, or `start` if the target is no level.
   let referenceName: String
+  /// Starts and offspring that the recipe asks for and that do not exist.
+  let missing: (starts: Int, offspring: Int)
   /// What this process computed; nil when a stored run is only shown.
   let work: JobRecord.Work?
 
@@ -24,10 +26,13 @@ struct RunReport {
     self.run = run
     self.work = work
     recipe = try SearchRecipe(json: run.recipe)
-    (lines, referenceName) = try store.read { tx in
+    (lines, referenceName, missing) = try store.read { tx in
       let level = try run.referenceAssignmentID.flatMap { try tx.uniformLevel(ofAssignment: $0) }
-      let bits = level.map { $0.split(separator: "=").last.map { String($0) } ?? $0 }
-      return (try tx.results(ofRun: run.name), bits.map { "uniform \($0)" } ?? "start")
+      let setting = level.map { $0.split(separator: "=").last.map { String($0) } ?? $0 }
+      return (
+        try tx.results(ofRun: run.name), setting.map { "uniform \($0)" } ?? "start",
+        try tx.missingOffspring(ofRun: run.id)
+      )
     }
   }
 
@@ -59,6 +64,8 @@ struct RunReport {
       result.add("\(prefix)average_bits", .real(any?.averageBits), .bits)
       result.add("\(prefix)average_stored_bits", .real(any?.averageStoredBits), .bits)
       result.add("\(prefix)stored_bytes", any.map { .integer($0.storedByteCount) } ?? .null, .bytes)
+      result.add("\(prefix)sparsity", .real(any?.sparsity), .real(significantDigits: 4))
+      result.add("\(prefix)dropped_subblock_count", any.map { .integer($0.droppedSubblockCount) } ?? .null, .count)
       for (suffix, role) in [("", judgedRole), ("_calibration", "calibration")]
       where role != judgedRole || suffix.isEmpty {
         for measure in Set([measureName, "perplexity"]).sorted() {
@@ -86,9 +93,12 @@ struct RunReport {
 
   private var table: ResultTable {
     let measure = measureName
-    var columns = [
-      ResultColumn("data"), ResultColumn("assignment"), ResultColumn("bits", .bits), ResultColumn("stored", .bytes),
-    ]
+    let (showsBits, showsSparsity, showsDrops) = shownSizes
+    var columns = [ResultColumn("data"), ResultColumn("assignment")]
+    if showsBits { columns.append(ResultColumn("bits", .bits)) }
+    if showsSparsity { columns.append(ResultColumn("sparsity", .real(significantDigits: 4))) }
+    if showsDrops { columns.append(ResultColumn("dropped", .count)) }
+    columns.append(ResultColumn("stored", .bytes))
     if measure != "perplexity" {
       columns += [
         ResultColumn(measure, .real(significantDigits: 4)), ResultColumn("±", .real(significantDigits: 2)),
@@ -106,9 +116,13 @@ struct RunReport {
       for point in points {
         guard let perplexity = line(point, role, "perplexity") else { continue }
         var row: [ResultValue] = [
-          .text(role), .text(point == "reference" ? referenceName : point), .real(perplexity.averageBits),
-          .integer(perplexity.storedByteCount),
+          .text(role),
+          .text(point == "reference" ? referenceName : point == "found" && recipe.isInverted ? "worst" : point),
         ]
+        if showsBits { row.append(.real(perplexity.averageBits)) }
+        if showsSparsity { row.append(.real(perplexity.sparsity ?? 0)) }
+        if showsDrops { row.append(.integer(perplexity.droppedSubblockCount)) }
+        row.append(.integer(perplexity.storedByteCount))
         if measure != "perplexity" {
           let line = line(point, role, measure)
           let isCompared = point == "found" || point == "start"
@@ -123,15 +137,51 @@ struct RunReport {
     return table
   }
 
+  /// Which figures tell assignments of this run apart: bits, sparsity, removed subblocks.
+  private var shownSizes: (bits: Bool, sparsity: Bool, drops: Bool) {
+    let sparse = lines.contains { $0.sparsity != nil }
+    let drops = recipe.cost == .subblocks || recipe.allowsDrop
+    return (recipe.cost == .codes || recipe.cost == .stored, recipe.cost == .weights || sparse, drops)
+  }
+
+  /// What was asked for and does not exist.
+  private var missingSentences: [String] {
+    var sentences: [String] = []
+    if missing.starts > 0 {
+      sentences.append(
+        "\(HumanFormat.count(Int64(missing.starts))) of the random starts asked for do not exist: all there are were tried."
+      )
+    }
+    if missing.offspring > 0 {
+      sentences.append(
+        "\(HumanFormat.count(Int64(missing.offspring))) of the offspring asked for do not exist: their generations went on with all there are."
+      )
+    }
+    return sentences
+  }
+
+  /// The result of a search for the worst, in words.
+  private func worstSentence(_ found: RunResult, _ reference: RunResult, _ difference: Double, _ certainty: String)
+    -> String
+  {
+    let share = HumanFormat.percent(abs(difference) / reference.value)
+    return found.assignment == reference.assignment
+      ? "Found nothing worse than \(referenceName)."
+      : "Found the worst, \(found.assignment.short): \(judgedRole) \(measureName) \(share) \(difference < 0 ? "below" : "above") "
+        + "\(referenceName) (\(certainty) standard errors of the paired difference). It shows what to keep; it is not for use."
+  }
+
   /// The result in words.
   private var sentences: [String] {
-    var sentences: [String] = []
+    var sentences = missingSentences
     if let found = line("found", judgedRole, measureName), let reference = line("reference", judgedRole, measureName),
       let difference = found.difference, let error = found.differenceStandardError
     {
       let share = HumanFormat.percent(abs(difference) / reference.value)
       let certainty = error > 0 ? HumanFormat.number(abs(difference) / error, decimals: 1) : "many"
-      if found.assignment == reference.assignment {
+      if recipe.isInverted {
+        sentences.append(worstSentence(found, reference, difference, certainty))
+      } else if found.assignment == reference.assignment {
         sentences.append(
           "Found nothing better than \(referenceName). Recommended: \(referenceName) \(reference.assignment.short).")
       } else if run.recommendation == "found" {

@@ -137,8 +137,8 @@ import Testing
       var expected: Set<[Int]> = []
       for relaxed in space.units.indices {
         for compressed in space.units.indices where compressed != relaxed {
-          if let cost = space.relaxationCost(ofUnit: relaxed, level: vector[relaxed]),
-            cost == space.compressionSaving(ofUnit: compressed, level: vector[compressed])
+          if let cost = space.relaxationCost(ofUnit: relaxed, in: vector),
+            cost == space.compressionSaving(ofUnit: compressed, in: vector)
           {
             expected.insert([relaxed, compressed])
           }

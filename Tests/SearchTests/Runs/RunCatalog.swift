@@ -55,6 +55,19 @@ final class RunCatalog {
     return recipe
   }
 
+  /// A short recipe for another target.
+  static func recipe(
+    _ target: SearchRecipe.Target, _ cost: SearchRecipe.Cost, _ change: (inout SearchRecipe) -> Void = { _ in }
+  ) -> SearchRecipe {
+    recipe(3) {
+      $0.target = target
+      $0.cost = cost
+      $0.methods = SearchRecipe(target: target, cost: cost).methods
+      $0.mutationGroup = ""
+      change(&$0)
+    }
+  }
+
   /// The values of a query, row by row.
   func rows(_ sql: String) throws -> [[SQLValue]] {
     try store.read { tx in

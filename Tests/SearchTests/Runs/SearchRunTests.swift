@@ -86,7 +86,7 @@ import Testing
     #expect(try catalog.count("SELECT count(*) \(candidates)") > 4)
     #expect(try catalog.count("SELECT count(*) \(candidates) WHERE a.\(cost) > r.budget_bits") == 0)
     let weights = try catalog.count("SELECT compressible_weight_count FROM model")
-    #expect(try catalog.count("SELECT budget_bits FROM run") == Int64(recipe.targetBits * Double(weights)))
+    #expect(try catalog.count("SELECT budget_bits FROM run") == Int64((recipe.targetBits ?? 0) * Double(weights)))
 
     // The parent joins in the last stage only; every offspring enters the first.
     let last = recipe.tokens.count - 1
@@ -195,7 +195,7 @@ import Testing
 
   @Test(arguments: [
     RunCatalog.recipe(1), RunCatalog.recipe(9), RunCatalog.recipe { $0.bits = [3, 8] },
-    RunCatalog.recipe { $0.method = "rtn" }, RunCatalog.recipe { $0.tokens = [64, 769] },
+    RunCatalog.recipe { $0.methods = ["rtn"] }, RunCatalog.recipe { $0.tokens = [64, 769] },
     RunCatalog.recipe(2.5) { $0.initial = "uniform" },
   ]) func impossibleRecipesStoreNothing(recipe: SearchRecipe) throws {
     let catalog = try RunCatalog()

@@ -73,7 +73,7 @@ extension SearchSpace {
   func hasFittingStep(_ vector: LevelVector, budget: Int64) -> Bool {
     let slack = budget - cost(of: vector)
     return units.indices.contains { unit in
-      relaxationCost(ofUnit: unit, level: vector[unit]).map { $0 <= slack } ?? false
+      relaxationCost(ofUnit: unit, in: vector).map { $0 <= slack } ?? false
     }
   }
 }

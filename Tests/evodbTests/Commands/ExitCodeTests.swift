@@ -84,7 +84,7 @@ import Testing
     (["--target-bits", "3", "--tokens", "64,999999"], "768"), (["--target-bits", "3", "--bits", "3,7"], "evodb build"),
     (["--target-bits", "3", "--method", "rtn"], "evodb build"),
     (["--target-bits", "2.5", "--initial", "uniform"], "random:N"),
-    (["--target-bits", "2", "--cost", "stored"], "bits per weight"),
+    (["--target-stored-bits", "2"], "bits per weight"),
   ]) func impossibleRequestsEndWith78AndNameWhatIsPossible(options: [String], hint: String) throws {
     let catalog = try TinyCatalog()
     let before = try catalog.digest("--all")

@@ -1,0 +1,92 @@
+import Catalog
+
+/// Makes the units of a space.
+struct SpaceBuilder {
+  let model: ModelRecord
+  let layers: [LayerRecord]
+  let recipe: SearchRecipe
+
+  /// Subblocks that are kept (cost: their number) or removed (0); those that may not go have one level.
+  func drops() throws -> [SpaceRecord.Unit] {
+    if let tie = recipe.ties.first(where: { $0 != .block && $0 != .pairs }) {
+      throw SearchError.invalidParameter(
+        detail: "--tie \(tie.rawValue) ties layers; drops are tied by block or by pairs")
+    }
+    return DropUnit.all(model, layers, ties: recipe.ties, allowed: recipe.allowed).map { unit in
+      let kept = SpaceRecord.Level(
+        cost: Int64(unit.subblockCount), label: "kept", members: unit.layers.map { member($0, nil) })
+      return SpaceRecord.Unit(
+        name: unit.name, sizeGroup: unit.role, nameGroup: unit.role,
+        weightCount: unit.layers.reduce(0) { $0 + $1.weightCount },
+        levels: unit.isAllowed ? [kept, dropped(unit, cost: 0)] : [kept])
+    }
+  }
+
+  /// Layers, tied as the recipe says, with the levels that are built, and gates over them if subblocks may go.
+  func layers(_ methods: [MethodRecord], _ built: [[VariantRecord]]) throws -> [SpaceRecord.Unit] {
+    if recipe.ties.contains(.pairs) {
+      throw SearchError.invalidParameter(
+        detail: "--tie pairs ties drops; layers are tied by qkv, gate_up, subblock or block")
+    }
+    let choices = try LayerLevels(recipe, layers, methods, built: built).levels
+    var units = try UnitTie.units(layers, ties: recipe.ties).map { try unit($0, choices) }
+    guard recipe.allowsDrop else { return units }
+    let drops = DropUnit.all(model, layers, ties: recipe.ties, allowed: recipe.allowed)
+    for drop in drops where drop.isAllowed {
+      let kept = SpaceRecord.Level(cost: 0, label: "kept", members: [])
+      units.append(
+        SpaceRecord.Unit(
+          name: drop.name, sizeGroup: "drop", nameGroup: "drop \(drop.role)",
+          weightCount: drop.layers.reduce(0) { $0 + $1.weightCount }, levels: [kept, dropped(drop, cost: 0)]))
+    }
+    return units
+  }
+
+  private func unit(_ tied: [LayerRecord], _ choices: [[LayerLevel]]) throws -> SpaceRecord.Unit {
+    var levels: [(level: SpaceRecord.Level, error: Double)] = []
+    for choice in choices[tied[0].index] {
+      let settings = tied.compactMap { layer in choices[layer.index].first { $0.tieKey == choice.tieKey } }
+      guard settings.count == tied.count else { continue }
+      let level = SpaceRecord.Level(
+        cost: settings.reduce(0) { $0 + $1.cost }, label: choice.label,
+        members: zip(tied, settings).map { member($0, $1.variant) })
+      levels.append((level, settings.reduce(0) { $0 + $1.error }))
+    }
+    // The dearest first; of equal ones that with the smaller error stays, for costs must fall from level to level.
+    levels.sort { ($1.level.cost, $0.error, $0.level.label) < ($0.level.cost, $1.error, $1.level.label) }
+    var strict: [SpaceRecord.Level] = []
+    for (level, _) in levels where strict.last.map({ level.cost < $0.cost }) ?? true { strict.append(level) }
+    let name = tied.map(\.name).joined(separator: " ")
+    guard !strict.isEmpty else {
+      throw SearchError.impossible(
+        detail: "no level is built for all of \(name), which are tied; build the same levels for each of them")
+    }
+    let weights = tied.reduce(0) { $0 + $1.weightCount }
+    return SpaceRecord.Unit(
+      name: name, sizeGroup: sizeGroup(strict, weights: weights),
+      nameGroup: tied.map(\.role).joined(separator: " "), weightCount: weights, levels: strict)
+  }
+
+  /// Units that can exchange steps: of equal size, or, where the budget counts weights, of equal steps.
+  private func sizeGroup(_ levels: [SpaceRecord.Level], weights: Int) -> String {
+    guard recipe.cost == .weights, let step = Self.evenStep(levels) else { return String(weights) }
+    return "step=\(step)"
+  }
+
+  /// The step between neighbouring levels if it is one for all; nil for a single level.
+  static func evenStep(_ levels: [SpaceRecord.Level]) -> Int64? {
+    let steps = Set(zip(levels, levels.dropFirst()).map { $0.cost - $1.cost })
+    return steps.count == 1 ? steps.first : nil
+  }
+
+  private func dropped(_ unit: DropUnit, cost: Int64) -> SpaceRecord.Level {
+    SpaceRecord.Level(
+      cost: cost, label: "dropped", members: unit.layers.map { member($0, nil, isDropped: true) })
+  }
+
+  private func member(_ layer: LayerRecord, _ variant: VariantRecord?, isDropped: Bool = false) -> SpaceRecord.Member {
+    SpaceRecord.Member(
+      layerID: layer.id, layerName: layer.name, layerIndex: layer.index, variantID: variant?.id,
+      contentKey: variant?.contentKey, isDropped: isDropped)
+  }
+}

@@ -1,0 +1,183 @@
+import Catalog
+import Inference
+import Search
+
+/// Targets in bits and bytes.
+struct BitTargetOptions: ArgumentGroup {
+  @Option(
+    "--target-bits", "B",
+    "Average bits of the codes per compressible weight, as EvoPress counts; 2.25 and the like lie between levels.",
+    rule: .above(0))
+  var bits: Double?
+  @Option(
+    "--target-stored-bits", "B", "Average stored bits per weight, with scales, zero points and masks.", rule: .above(0))
+  var storedBits: Double?
+  @Option("--target-bytes", "SIZE", "Stored bytes of all compressible layers, such as 3.2M.") var bytes: ByteSize?
+
+  /// All that are given, with what they count.
+  var given: [(target: SearchRecipe.Target, cost: SearchRecipe.Cost)] {
+    var given: [(target: SearchRecipe.Target, cost: SearchRecipe.Cost)] = []
+    if let bits { given.append((.bits(bits), .codes)) }
+    if let storedBits { given.append((.bits(storedBits), .stored)) }
+    if let bytes { given.append((.bytes(bytes.bytes), .stored)) }
+    return given
+  }
+
+  /// The one target.
+  ///
+  /// - Throws: `UsageError` for none or several.
+  static func only(
+    _ given: [(target: SearchRecipe.Target, cost: SearchRecipe.Cost)], of names: String
+  ) throws -> (target: SearchRecipe.Target, cost: SearchRecipe.Cost) {
+    guard given.count == 1 else {
+      throw UsageError("\(given.isEmpty ? "a target is missing" : "there must be one target"): give one of \(names)")
+    }
+    return given[0]
+  }
+}
+
+/// What a search may ask for and choose from.
+struct SearchSpaceOptions: ArgumentGroup {
+  let bitTargets = BitTargetOptions()
+  @Option("--target-sparsity", "S", "Share of the weights that are zero, such as 0.5.", rule: .within(0...1))
+  var sparsity: Double?
+  @Option(
+    "--target-drop", "F", "Of int(F × blocks) blocks the attention is removed, and of as many the MLP.",
+    rule: .within(0...1))
+  var drop: Double?
+  @Option("--drop-count", "K", "The same by number: K attentions and K MLPs are removed.", rule: .atLeast(0))
+  var dropCount: Int?
+
+  @Option(
+    "--method", "LIST",
+    "Whose variants to choose from: gptq, rtn, sparsegpt, wanda, magnitude; several for a joint space [default: gptq, for "
+      + "sparsities sparsegpt].")
+  var methods: MethodList?
+  @Option("--bits", "LIST", "Bit-widths to choose from [default: all that are built].", rule: .each(within: 1...8))
+  var bits: IntegerList?
+  @Option("--pattern", "LIST", "Semi-structured levels to choose from, such as 2:4 [default: all in a joint space].")
+  var patterns: PatternList?
+  @Flag("--allow-dense", "Layers may also stay as they are.") var allowsDense: Bool
+  @Flag("--allow-drop", "Subblocks may also be dropped; what is inside then costs nothing.") var allowsDrop: Bool
+  @Option(
+    "--allow", "FILE",
+    "The only subblocks that may be dropped: one per line, 3.attention, 3.mlp, or 3 for both; # begins a comment.")
+  var allowFile: String?
+  @Option(
+    "--tie", "LIST",
+    "What takes its level together: qkv, gate_up, subblock, block; for drops block, or pairs of blocks (0 and 1, 2 and 3)."
+  )
+  var ties: TieList?
+  @Flag("--worst", "Search the worst assignment in place of the best.") var isInverted: Bool
+
+  private static let targetNames =
+    "--target-bits, --target-stored-bits, --target-bytes, --target-sparsity, --target-drop, --drop-count"
+
+  private var target: (target: SearchRecipe.Target, cost: SearchRecipe.Cost) {
+    get throws {
+      var given = bitTargets.given
+      if let sparsity { given.append((.sparsity(sparsity), .weights)) }
+      if let drop { given.append((.drop(drop), .subblocks)) }
+      if let dropCount { given.append((.dropCount(dropCount), .subblocks)) }
+      return try BitTargetOptions.only(given, of: Self.targetNames)
+    }
+  }
+
+  /// Checks what needs no catalog.
+  ///
+  /// - Throws: `UsageError`.
+  func validate() throws {
+    let cost = try target.cost
+    let tied = ties?.values ?? []
+    if cost == .subblocks {
+      let useless = [
+        ("--method", methods != nil), ("--bits", bits != nil), ("--pattern", patterns != nil),
+        ("--allow-dense", allowsDense), ("--allow-drop", allowsDrop),
+      ]
+      if let name = useless.first(where: \.1)?.0 {
+        throw UsageError(
+          "\(name) has no use where only subblocks are dropped; for drops beside levels give --allow-drop with a target "
+            + "in bits, bytes or sparsity")
+      }
+      if tied.count > 1 || tied.contains(where: { $0 != .block && $0 != .pairs }) {
+        throw UsageError("--tie must be block or pairs where only subblocks are dropped")
+      }
+    } else {
+      if allowFile != nil, !allowsDrop { throw UsageError("--allow needs --allow-drop or a target of drops") }
+      if tied.contains(.pairs) { throw UsageError("--tie pairs is for --target-drop and --drop-count") }
+      let sparse = Set<BuildMethod>([.sparsegpt, .wanda, .magnitude])
+      if cost == .weights, let other = methods?.values.first(where: { !sparse.contains($0) }) {
+        throw UsageError(
+          "--method \(other.rawValue) makes no weights zero; a sparsity needs sparsegpt, wanda or magnitude")
+      }
+      if cost == .weights, bits != nil { throw UsageError("--bits has no use for a sparsity") }
+    }
+  }
+
+  /// A recipe with target and space; how it is searched is at the defaults.
+  ///
+  /// - Throws: `SearchError.invalidProfile` for a list of subblocks that breaks its rules.
+  func recipe(_ model: ModelRecord) throws -> SearchRecipe {
+    let (target, cost) = try target
+    var recipe = SearchRecipe(target: target, cost: cost)
+    if let methods { recipe.methods = methods.values.map(\.rawValue) }
+    recipe.bits = bits?.values ?? []
+    recipe.patterns = patterns?.values.map(\.description) ?? []
+    recipe.allowsDense = allowsDense
+    recipe.allowsDrop = allowsDrop
+    recipe.ties = ties?.values ?? []
+    recipe.isInverted = isInverted
+    if let allowFile {
+      let text: String
+      do {
+        text = try String(contentsOfFile: allowFile, encoding: .utf8)
+      } catch {
+        throw CommandFailure(.missingInput, "\(allowFile) cannot be read as UTF-8 text: \(error.localizedDescription)")
+      }
+      do {
+        recipe.allowed = try DropList.parse(text, blockCount: model.blockCount)
+      } catch SearchError.invalidProfile(let detail) {
+        throw SearchError.invalidProfile(detail: "\(allowFile): \(detail)")
+      }
+      if recipe.allowed.count == 2 * model.blockCount { recipe.allowed = [] }
+    }
+    if cost == .subblocks {
+      let perUnit = recipe.ties.contains(.pairs) ? 2 : 1
+      let removed = dropCount ?? Int((drop ?? 0) * Double(model.blockCount))
+      recipe.generations = SearchRecipe.dropGenerations(
+        removed: min(removed, model.blockCount) / perUnit, of: model.blockCount / perUnit)
+    }
+    return recipe
+  }
+}
+
+/// Methods, each once, with commas.
+struct MethodList: ArgumentValue {
+  let values: [BuildMethod]
+  static let rule = "different ones of \(BuildMethod.choices.joined(separator: ", ")), with commas"
+
+  init?(argument: String) {
+    guard let values = distinct(argument, BuildMethod.init(rawValue:)) else { return nil }
+    self.values = values
+  }
+  var argumentText: String { values.map(\.rawValue).joined(separator: ",") }
+}
+
+/// Ties, each once, with commas.
+struct TieList: ArgumentValue {
+  let values: [UnitTie]
+  static let rule = "different ones of \(UnitTie.allCases.map(\.rawValue).joined(separator: ", ")), with commas"
+
+  init?(argument: String) {
+    guard let values = distinct(argument, UnitTie.init(rawValue:)) else { return nil }
+    self.values = values
+  }
+  var argumentText: String { values.map(\.rawValue).joined(separator: ",") }
+}
+
+/// The parts between commas, each accepted and each once; nil otherwise.
+private func distinct<Value: Hashable>(_ argument: String, _ read: (String) -> Value?) -> [Value]? {
+  let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { read(String($0)) }
+  let values = parts.compactMap { $0 }
+  return values.count == parts.count && Set(values).count == values.count ? values : nil
+}
