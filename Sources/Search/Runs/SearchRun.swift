@@ -253,7 +253,7 @@ public final class SearchRun {
     let state = try job.store.read { tx in
       guard stored.index > 0 else { return EvolutionState.beginning }
       let parent = try tx.parent(ofGeneration: stored.index - 1, ofRun: record)
-      return EvolutionState(closedGeneration: stored.index - 1, parent: try space.vector(of: parent))
+      return EvolutionState(closedGeneration: stored.index - 1, parent: try space.vector(of: parent, tx: tx))
     }
     var stages = StageRunner(run: self)
     let generation = try evolution.generation(
