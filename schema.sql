@@ -402,6 +402,13 @@ CREATE TABLE job (
   forward_block_token_count INTEGER NOT NULL, -- tokens x transformer blocks computed: what prefix sharing lowers
   evaluation_count INTEGER NOT NULL, -- (assignment, sequence) pairs computed
   cache_hit_count INTEGER NOT NULL, -- (assignment, sequence) pairs found in the catalog instead
+  estimated_seconds REAL, -- what it was expected to take when it began; NULL: nothing was expected
+  estimated_peak_memory_bytes INTEGER, -- the same of the memory it holds at once
+  estimated_forward_token_count INTEGER, -- the same of forward_token_count
+  estimated_disk_bytes INTEGER, -- the same of what it adds to this file
+  elapsed_seconds REAL NOT NULL, -- what it took, up to the last durable commit
+  peak_memory_bytes INTEGER NOT NULL, -- the most memory it held at once
+  disk_bytes INTEGER NOT NULL, -- what it added to this file, free pages not counted; negative if it freed some
   row_check INTEGER NOT NULL -- see the head of this file
 ) STRICT;
 
@@ -687,5 +694,6 @@ JOIN run r ON r.id = t.run_id JOIN assignment_summary s ON s.assignment_id = t.a
 CREATE VIEW job_summary AS
 SELECT j.id AS job_id, j.command, r.name AS run, j.user_name, j.host_name, j.evodb_version, n.blas_version, n.blas_core,
   j.started_at, j.updated_at, j.outcome, j.message, j.forward_token_count, j.forward_block_token_count, j.evaluation_count,
-  j.cache_hit_count, j.uuid AS job, lower(hex(n.digest)) AS numerics
+  j.cache_hit_count, j.elapsed_seconds, j.estimated_seconds, j.peak_memory_bytes, j.estimated_peak_memory_bytes,
+  j.estimated_forward_token_count, j.disk_bytes, j.estimated_disk_bytes, j.uuid AS job, lower(hex(n.digest)) AS numerics
 FROM job j JOIN numerics n ON n.id = j.numerics_id LEFT JOIN run r ON r.id = j.run_id;

@@ -31,6 +31,11 @@ struct LargeRun {
           Figure("forward_gflops", "dense forward pass, 1 thread", rate, "GFLOP/s")
             .against(rate: outcome.peakRate, aim: "0.85 x"))
       }
+      if let rate = outcome.forwardProcessorRate {
+        figures.append(
+          Figure("forward_processor_gflops", "the same by processor time", rate, "GFLOP/s")
+            .against(rate: outcome.peakRate, aim: "0.85 x"))
+      }
     }
     return BenchSection(
       key: "large", title: "A model of 1.1 billion parameters",

@@ -39,4 +39,12 @@ public struct JobRecord: Equatable, Sendable {
   public var numericsID: Int64
   /// What it computed so far.
   public var work = Work()
+  /// What it was expected to take when it began; nil: nothing was expected.
+  public var estimate: WorkEstimate?
+  /// What it took so far.
+  public var elapsedSeconds = 0.0
+  /// The most memory it held at once, in bytes.
+  public var peakMemoryByteCount = 0
+  /// Bytes it added to the catalog, free pages not counted.
+  public var diskByteCount = 0
 }

@@ -45,13 +45,7 @@ public final class CompressionJob {
     self.job = job
     self.model = model
     self.plan = plan
-    let selected = Set(try plan.layers?.indices(in: model.layers.map(\.name)) ?? Array(model.layers.indices))
-    let lastBlock = selected.map { model.layers[$0].blockIndex }.max() ?? 0
-    selectedBlocks = Set(selected.map { model.layers[$0].blockIndex })
-    levels = Dictionary(
-      uniqueKeysWithValues: model.layers.enumerated().map { place, layer in
-        (layer.index, plan.levels(of: layer, isSelected: selected.contains(place), lastBlock: lastBlock))
-      })
+    (levels, selectedBlocks) = try plan.levelsByLayer(model.layers)
     var methods: [CompressionMethod: MethodRecord] = [:]
     for stage in plan.stages where methods[stage.method] == nil {
       methods[stage.method] = try job.store.write { try $0.store(method: stage.method.record) }

@@ -100,6 +100,19 @@ public struct CompressionPlan: Sendable {
     return [LayerLevel(method: stage.method, level: level)]
   }
 
+  /// The variants of every layer by its index, and the blocks with a layer that is to be compressed or measured.
+  ///
+  /// - Throws: `InferenceError.impossible` if no layer is selected.
+  func levelsByLayer(_ all: [LayerRecord]) throws -> (levels: [Int: [LayerLevel]], selectedBlocks: Set<Int>) {
+    let selected = Set(try layers?.indices(in: all.map(\.name)) ?? Array(all.indices))
+    let blocks = Set(selected.map { all[$0].blockIndex })
+    let lastBlock = blocks.max() ?? 0
+    let byIndex = all.enumerated().map { place, layer in
+      (layer.index, levels(of: layer, isSelected: selected.contains(place), lastBlock: lastBlock))
+    }
+    return (Dictionary(uniqueKeysWithValues: byIndex), blocks)
+  }
+
   /// What has to be known of the layers' inputs.
   var need: CompressionMethod.StatisticNeed {
     max(calibrates ? .matrix : .nothing, stages.map(\.method.need).max() ?? .nothing)

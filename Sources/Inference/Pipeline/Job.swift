@@ -26,6 +26,8 @@ public final class Job {
   /// Its row in the catalog.
   public private(set) var record: JobRecord
   private let report: (Progress?) -> Void
+  private let startedAt = ContinuousClock.now
+  private let startByteCount: Int
 
   /// Notes the start of a job.
   public init(
@@ -36,10 +38,12 @@ public final class Job {
     self.cancellation = cancellation
     self.threadCount = threadCount
     self.report = report
-    let record = try store.write { tx in
+    let (record, startByteCount) = try store.write { tx in
       let numericsID = try tx.store(numerics: .current)
-      return try tx.beginJob(command: command, version: version, numericsID: numericsID)
+      let record = try tx.beginJob(command: command, version: version, numericsID: numericsID)
+      return (record, try tx.usedByteCount())
     }
+    self.startByteCount = startByteCount
     self.record = record
     numericsID = record.numericsID
   }
@@ -56,6 +60,7 @@ public final class Job {
   public func write<T>(durable: Bool = false, _ body: (CatalogTransaction) throws -> T) throws -> T {
     try store.write(durable: durable) { tx in
       let result = try body(tx)
+      if durable { try noteUse(tx) }
       try tx.update(job: record)
       return result
     }
@@ -67,8 +72,24 @@ public final class Job {
   /// Adds work to the counts; stored with the next write.
   func count(_ change: (inout JobRecord.Work) -> Void) { change(&record.work) }
 
+  /// Notes what the job is expected to take, to be held against what it takes.
+  public func expect(_ estimate: WorkEstimate) throws {
+    record.estimate = estimate
+    try store.write { try $0.update(job: record) }
+  }
+
   /// Notes the end.
   public func finish(_ outcome: JobRecord.Outcome, message: String? = nil) throws {
-    try store.write(durable: true) { try $0.update(job: record, outcome: outcome, message: message) }
+    try store.write(durable: true) { tx in
+      try noteUse(tx)
+      try tx.update(job: record, outcome: outcome, message: message)
+    }
+  }
+
+  private func noteUse(_ tx: CatalogTransaction) throws {
+    let duration = ContinuousClock.now - startedAt
+    record.elapsedSeconds = Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+    record.peakMemoryByteCount = ResourceUse.peakMemoryByteCount
+    record.diskByteCount = try tx.usedByteCount() - startByteCount
   }
 }

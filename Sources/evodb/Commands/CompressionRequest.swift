@@ -33,11 +33,14 @@ struct CompressionRequest {
       return (model, plan)
     }
     if isDryRun {
-      let estimate = try session.read { store in
-        try store.read { tx in
-          let (model, plan) = try plan(tx)
-          return try CompressionEstimate(plan, layers: tx.layers(ofModel: model.id), sites: tx.sites(ofModel: model.id))
+      let (estimate, work) = try session.read { store in
+        let (model, plan) = try store.read { try plan($0) }
+        let estimate = try store.read { tx in
+          try CompressionEstimate(plan, layers: tx.layers(ofModel: model.id), sites: tx.sites(ofModel: model.id))
         }
+        let threads = resources.threads ?? ProcessInfo.processInfo.activeProcessorCount
+        let open = try opened(model, plan, store, threads)
+        return (estimate, try CompressionEstimate.work(plan, model: open, threadCount: threads, store: store))
       }
       var result = ResultObject()
       result.add("variant_count", .integer(estimate.variantCount), .count)
@@ -45,18 +48,21 @@ struct CompressionRequest {
       result.add("statistic_count", .integer(estimate.statisticCount), .count)
       result.add("statistic_bytes", .integer(estimate.statisticByteCount), .bytes)
       result.add("activation_bytes", .integer(estimate.activationByteCount), .bytes)
-      result.add("forward_tokens", .integer(estimate.forwardTokenCount), .count)
+      result.add("forward_tokens", .integer(work.forwardTokenCount), .count)
+      result.add("disk_bytes", .integer(work.diskByteCount), .bytes)
+      result.add("peak_memory_bytes", .integer(work.peakMemoryByteCount), .bytes)
+      result.add("seconds", .real(work.seconds), .seconds)
       return try context.print(result, as: format)
     }
     let (outcome, work) = try session.write(command, resources: resources) { job in
       let (record, plan) = try job.store.read { try plan($0) }
-      let length = try job.store.read { tx in
-        try plan.data.map { try tx.sequences(ofList: $0.sequenceListID).map(\.tokenIDs.count).max() ?? 2 } ?? 2
+      let open = try opened(record, plan, job.store, job.threadCount)
+      // An estimate that cannot be made is no reason not to do the work; what is really wrong comes up there.
+      if let work = try? CompressionEstimate.work(
+        plan, model: open, threadCount: job.threadCount, store: job.store)
+      {
+        try job.expect(work)
       }
-      let open = try OpenModel(
-        record, store: job.store, longestSequence: length, threadCount: job.threadCount,
-        memoryLimit: resources.memory?.bytes,
-        purpose: .compression(calibrationTokenCount: plan.needsStatistics ? plan.data?.tokenCount ?? 0 : 0))
       return (try CompressionJob(plan, model: open, job: job).run(), job.record.work)
     }
     var result = ResultObject()
@@ -67,6 +73,18 @@ struct CompressionRequest {
     result.add("built_bytes", .integer(outcome.builtByteCount), .bytes)
     result.add("forward_tokens", .integer(work.forwardTokenCount), .count)
     try context.print(result, as: format)
+  }
+
+  /// The model, opened for what the plan does with it.
+  private func opened(_ model: ModelRecord, _ plan: CompressionPlan, _ store: CatalogStore, _ threadCount: Int) throws
+    -> OpenModel
+  {
+    let length = try store.read { tx in
+      try plan.data.map { try tx.sequences(ofList: $0.sequenceListID).map(\.tokenIDs.count).max() ?? 2 } ?? 2
+    }
+    return try OpenModel(
+      model, store: store, longestSequence: length, threadCount: threadCount, memoryLimit: resources.memory?.bytes,
+      purpose: .compression(calibrationTokenCount: plan.needsStatistics ? plan.data?.tokenCount ?? 0 : 0))
   }
 
   /// The data set asked for, else the only one, else the one that the newest statistics rest on.

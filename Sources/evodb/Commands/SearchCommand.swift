@@ -1,4 +1,5 @@
 import Catalog
+import Foundation
 import Inference
 import Search
 
@@ -41,10 +42,7 @@ struct SearchCommand: Command {
   func run(in context: CommandContext) throws {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     if dryRun.isDryRun {
-      let recipe: SearchRecipe = try session.read { store in
-        try store.read { tx in try self.recipe(try tx.model(model), try sets(tx).calibration, tx) }
-      }
-      return try context.print(recipe.estimate, as: output.format)
+      return try context.print(try session.read { try estimate($0) }, as: output.format)
     }
     let report = try session.write(Self.name, resources: resources) { job in
       let owner = try job.store.read { try $0.model(self.model) }
@@ -56,9 +54,35 @@ struct SearchCommand: Command {
       let run = try SearchRun(
         recipe, name: runName, calibration: calibration, validation: validation, evaluator: evaluator,
         job: job)
+      try run.expectWork(model: evaluator.model, calibration: calibration, validation: validation, job: job)
       return try RunReport.complete(run, job: job)
     }
     try report.print(as: output.format, in: context)
+  }
+
+  /// What the search would take; it need not be feasible.
+  private func estimate(_ store: CatalogStore) throws -> ResultObject {
+    let (model, sets, recipe) = try store.read { tx in
+      let (model, sets) = (try tx.model(self.model), try self.sets(tx))
+      return (model, sets, try self.recipe(model, sets.calibration, tx))
+    }
+    let threads = resources.threads ?? ProcessInfo.processInfo.activeProcessorCount
+    let length = try store.read { tx in
+      try ([sets.calibration] + (sets.validation.map { [$0] } ?? [])).flatMap {
+        try tx.sequences(ofList: $0.sequenceListID).map(\.tokenIDs.count)
+      }.max() ?? 2
+    }
+    let open = try OpenModel(
+      model, store: store, longestSequence: length, threadCount: threads, memoryLimit: resources.memory?.bytes)
+    let work = try SearchEstimate.work(
+      recipe, model: open, calibration: sets.calibration, validation: sets.validation, threadCount: threads,
+      store: store)
+    var result = recipe.estimate
+    result.add("forward_tokens", .integer(work.forwardTokenCount), .count)
+    result.add("disk_bytes", .integer(work.diskByteCount), .bytes)
+    result.add("peak_memory_bytes", .integer(work.peakMemoryByteCount), .bytes)
+    result.add("seconds", .real(work.seconds), .seconds)
+    return result
   }
 
   private func recipe(_ model: ModelRecord, _ calibration: DataSetRecord, _ tx: CatalogTransaction) throws
@@ -85,6 +109,18 @@ extension SearchRecipe {
     result.add(
       "candidates_at_most", .integer(generations * (offspring + survivors.reduce(0, +))), .count)
     return result
+  }
+}
+
+extension SearchRun {
+  /// Notes in the job what is left of the run.
+  func expectWork(model: OpenModel, calibration: DataSetRecord, validation: DataSetRecord?, job: Job) throws {
+    guard !record.isFinished else { return }
+    let closed = try job.store.read { try $0.lastGeneration(ofRun: record.id)?.index ?? 0 }
+    try job.expect(
+      SearchEstimate.work(
+        recipe, closedGenerations: closed, model: model, calibration: calibration, validation: validation,
+        threadCount: job.threadCount, store: job.store))
   }
 }
 

@@ -4,7 +4,8 @@ import Foundation
 /// `evodb status`.
 struct StatusCommand: Command {
   static let name = "status"
-  static let abstract = "What a catalog holds, and what is being done to it."
+  static let abstract =
+    "What a catalog holds, what is being done to it, and what the last jobs took beside their estimates."
   static let discussion = """
     With --watch the work of another process is followed, from any terminal, until it ends or ^C; the end of the work is \
     followed by the usual page.
@@ -61,9 +62,31 @@ struct StatusCommand: Command {
           "run \(cells[0]): generation \(cells[1]) of \(cells[2]) closed; go on with: evodb resume \(catalog) \(cells[0])"
         )
       }
+      progress += try estimates(store)
       return (result, progress)
     }
     try context.print(result, as: output.format)
     if output.format == .table { for line in progress { try context.output.write(TerminalText.visible(line) + "\n") } }
+  }
+
+  /// What the last jobs were expected to take, and what they took.
+  private func estimates(_ store: CatalogStore) throws -> [String] {
+    var lines: [String] = []
+    try store.query(
+      """
+      SELECT command, outcome, elapsed_seconds, estimated_seconds, peak_memory_bytes, estimated_peak_memory_bytes,
+        forward_token_count, estimated_forward_token_count, disk_bytes, estimated_disk_bytes
+      FROM job_summary WHERE estimated_seconds IS NOT NULL ORDER BY job_id DESC LIMIT 5
+      """, timeout: 60, maximumRows: 5, onColumns: { _ in }
+    ) { row in
+      let values = row.map { ResultValue($0) }
+      func pair(_ place: Int, _ kind: ResultKind) -> String {
+        "\(kind.shown(values[place])) (estimated \(kind.shown(values[place + 1])))"
+      }
+      lines.append(
+        "\(ResultKind.text.shown(values[0])), \(ResultKind.text.shown(values[1])): \(pair(2, .seconds)), memory "
+          + "\(pair(4, .bytes)), forward tokens \(pair(6, .count)), disk \(pair(8, .bytes))")
+    }
+    return lines.reversed()
   }
 }

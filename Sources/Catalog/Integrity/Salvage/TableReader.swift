@@ -7,8 +7,8 @@ struct TableReader {
   let key: String
   /// Stretches that could not be read.
   private(set) var gapCount: Int64 = 0
-  /// What is still allowed: every damaged page costs some hundred reads, an absurd file must end.
-  private var readsLeft = 100_000
+  /// What is still allowed: every damaged page costs some hundred reads, and a table without its root must end soon.
+  private var readsLeft = 1000
 
   init(_ connection: Connection, _ table: TableShape) {
     self.connection = connection

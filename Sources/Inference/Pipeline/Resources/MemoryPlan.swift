@@ -68,11 +68,15 @@ struct MemoryPlan: Sendable {
     var keepsStreams = true
     var chunk = threadCount
     var kept = 0
+    var keptCopies = 0
     if case .compression(let tokens) = purpose, tokens > 0 {
-      keepsStreams = take(tokens * model.hiddenSize * 4, atMost: rest / 2)
+      let streams = tokens * model.hiddenSize * 4
+      keepsStreams = take(streams, atMost: rest / 2)
       let more = min(Self.largestChunkSequenceCount - chunk, rest / 4 / max(sizes.siteInputs, 1))
       if more > 0, take(more * sizes.siteInputs, atMost: rest) { chunk += more }
-      kept = min(1 << 30, rest / 4)
+      // Keeping them takes a copy of all, and another on the way into the catalog.
+      kept = min(1 << 30, rest / 8)
+      keptCopies = streams <= kept ? 2 * streams : 0
     }
     self.keepsStreams = keepsStreams
     calibrationChunkSequenceCount = chunk
@@ -107,7 +111,7 @@ struct MemoryPlan: Sendable {
       weightCacheByteCount = min(rest / 2, max(3 * layerBytes / max(model.blockCount, 1), 1))
       packedCacheByteCount = min(rest / 8, 64 << 20)
       teacherByteCount = 0
-      expectedByteCount = least + used + weightCacheByteCount
+      expectedByteCount = least + used + weightCacheByteCount + keptCopies
     }
   }
 

@@ -1,0 +1,54 @@
+import Catalog
+import Inference
+
+/// What a search will take.
+public enum SearchEstimate {
+  /// Bytes of an observation with its place in the indexes, and of a candidate with its assignment.
+  private static let observationByteCount = 120
+  private static let candidateByteCount = 1500
+
+  /// The rest of a search behind `closedGenerations`, by a short measurement; nothing is stored.
+  ///
+  /// It takes every offspring for new and every sequence of the minibatches for one that was not computed yet, which holds
+  /// for all but a few.
+  ///
+  /// - Throws: `InferenceError`, `CatalogError`.
+  public static func work(
+    _ recipe: SearchRecipe, closedGenerations: Int = 0, model: OpenModel, calibration: DataSetRecord,
+    validation: DataSetRecord?, threadCount: Int, store: CatalogStore
+  ) throws -> WorkEstimate {
+    let sequences = try store.read { try $0.sequences(ofList: calibration.sequenceListID).map(\.tokenIDs) }
+    guard let longest = sequences.max(by: { $0.count < $1.count }) else {
+      return WorkEstimate(seconds: 0, peakMemoryByteCount: 0, forwardTokenCount: 0, diskByteCount: 0)
+    }
+    let generations = max(0, recipe.generations - closedGenerations)
+    let searched = generations * recipe.tokensPerGeneration
+    let complete = calibration.tokenCount + (validation?.tokenCount ?? 0)
+    // Start and result on both sets whole, and the dense model once on every sequence.
+    let speed = try EvaluationSpeed(model: model, sequence: longest, threadCount: threadCount)
+    let reported = 2 * complete
+    let seconds =
+      Double(searched) * speed.secondsPerToken(computedShare: computedShare(switches: recipe.maximumSwitches))
+      + Double(reported) * speed.secondsPerToken(computedShare: 1)
+      + Double(complete) * speed.denseSecondsPerToken
+      + Double(generations * recipe.tokens.reduce(0, +) + reported) * speed.teacherSecondsPerToken
+    let candidates = generations * (recipe.offspring + recipe.survivors.reduce(0, +))
+    let observations = (searched + reported) / max(longest.count, 1)
+    return WorkEstimate(
+      seconds: seconds / Double(threadCount), peakMemoryByteCount: model.expectedMemoryByteCount,
+      forwardTokenCount: searched + reported + complete,
+      diskByteCount: complete * model.stateByteCountPerToken + observations * observationByteCount
+        + candidates * candidateByteCount)
+  }
+
+  /// The share of its blocks that an offspring computes itself: those before its first changed layer it shares with the
+  /// parent. A switch changes two layers; of k places drawn evenly the first lies behind 1 / (k + 1) on average.
+  static func computedShare(switches most: Int) -> Double {
+    // The number of switches is the smaller of two even draws from 1 to `most`.
+    let pairs = Double(most * most)
+    let shared = (1...max(most, 1)).reduce(0.0) { sum, count in
+      sum + Double(2 * (most - count) + 1) / pairs / Double(2 * count + 1)
+    }
+    return 1 - shared
+  }
+}
