@@ -8,9 +8,9 @@ extension SearchSpace {
   ///   ``SearchError/invalidParameter(detail:)`` for a vector of another space.
   public func repaired(_ vector: LevelVector, budget: Int64, seed: UInt64) throws -> LevelVector {
     try validate(budget: budget)
-    try validate(vector, budget: .max)
+    var result = vector.count == units.count ? canonical(vector) : vector
+    try validate(result, budget: .max)
     var random = RandomSource(seed: seed, generation: 0, stage: 0, purpose: .repair)
-    var result = canonical(vector)
     var slack = budget - cost(of: result)
     let paid = pay(&result, units: Array(units.indices), until: &slack) { random.below($0) }
     giveBack(paid, of: &result, within: &slack)

@@ -28,7 +28,9 @@ import Testing
   @Test func aDevelopmentSchemaIsRefused() throws {
     let catalog = try TinyCatalog(.made)
     let connection = try Connection(path: catalog.path, access: .readWrite, busyTimeoutMilliseconds: 0)
-    try connection.execute("UPDATE catalog_property SET value = '00' WHERE name = 'schema_digest'")
+    let check = RowWriter.check([.text("schema_digest"), .text("00")])
+    try connection.execute(
+      "UPDATE catalog_property SET value = '00', row_check = \(check) WHERE name = 'schema_digest'")
     try expectRefusal(by: catalog, containing: "another development build")
   }
 

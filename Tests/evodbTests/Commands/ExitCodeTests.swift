@@ -106,8 +106,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ["--survivors", "2,2", "--tokens", "64,256"], ["--survivors", "2,1", "--tokens", "64"], ["--initial", "best"],
-    ["--initial", "random:0"],
+    ["--survivors", "2,2", "--tokens", "64,256"], ["--survivors", "2,1", "--tokens", "64"], ["--initial", "random:0"],
   ]) func contradictoryRecipesEndWith64(options: [String]) throws {
     let catalog = try TinyCatalog()
     let result = try catalog.run("search", ["--target-bits", "3", "--data", "calibration"] + options)
