@@ -478,6 +478,24 @@ LEFT JOIN observation o ON o.assignment_id = v.assignment_id AND o.measure_id = 
   AND o.sequence_id = v.sequence_id AND o.numerics_id = v.numerics_id AND o.attempt = v.attempt
 LEFT JOIN job j ON j.id = o.job_id;
 
+-- Answers to the same question by two arithmetics that differ by more than 1e-4 of the larger one (and more than 1e-6 nats per
+-- prediction, the noise of sums that ought to be 0), or of which one diverged. Void ones are left out.
+CREATE VIEW conflict AS
+SELECT lower(hex(a.digest)) AS assignment, me.name AS measure, me.top_k, lower(hex(s.digest)) AS sequence,
+  o.sum, no.blas_version, no.blas_core, no.kernels, p.sum AS other_sum, np.blas_version AS other_blas_version,
+  np.blas_core AS other_blas_core, np.kernels AS other_kernels,
+  abs(o.sum - p.sum) / max(abs(o.sum), abs(p.sum)) AS relative_difference, o.assignment_id, o.measure_id, o.sequence_id
+FROM observation o CROSS JOIN observation p ON p.assignment_id = o.assignment_id AND p.measure_id = o.measure_id
+  AND p.sequence_id = o.sequence_id AND p.numerics_id > o.numerics_id
+JOIN numerics no ON no.id = o.numerics_id JOIN numerics np ON np.id = p.numerics_id
+JOIN assignment a ON a.id = o.assignment_id JOIN measure me ON me.id = o.measure_id JOIN sequence s ON s.id = o.sequence_id
+WHERE (o.outcome <> p.outcome
+    OR abs(o.sum - p.sum) > max(1e-4 * max(abs(o.sum), abs(p.sum)), 1e-6 * o.prediction_count))
+  AND NOT EXISTS (
+    SELECT 1 FROM observation_void v
+    WHERE v.assignment_id = o.assignment_id AND v.measure_id = o.measure_id AND v.sequence_id = o.sequence_id
+      AND (v.numerics_id, v.attempt) IN (VALUES (o.numerics_id, o.attempt), (p.numerics_id, p.attempt)));
+
 -- Fitness of an assignment on a data set. value and standard_error (over sequences) are NULL unless every sequence of the
 -- set has a finite answer (complete = 1). value is mean KL per token in nats, or perplexity.
 CREATE VIEW evaluation_summary AS

@@ -27,7 +27,7 @@ struct Bench {
     let wanted = Set(options.sections)
     let peak = ProductPeak.measure(threadCount: threadCount)
     if wanted.contains(.peak), !wanted.contains(.forward) { report.add(peak.section) }
-    if !wanted.isDisjoint(with: [.compression, .forward, .fitness, .cache, .search]) {
+    if !wanted.isDisjoint(with: [.compression, .forward, .fitness, .cache, .search, .merge]) {
       try measureExample(wanted, peak: peak, &report)
     }
     if wanted.contains(.kernels) { report.add(try KernelTimes.section()) }
@@ -66,5 +66,6 @@ struct Bench {
     if let compression { report.add(compression) }
     if wanted.contains(.cache) { report.add(try CatalogTimes.cacheSection(example, offspring)) }
     if wanted.contains(.search) { report.add(try CatalogTimes.searchSection(example)) }
+    if wanted.contains(.merge) { report.add(try SharingTimes.section(example)) }
   }
 }

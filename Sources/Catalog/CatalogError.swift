@@ -18,6 +18,10 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
   case busy(path: String, reason: String)
   /// Stored content contradicts itself.
   case damaged(String)
+  /// Somebody else's file breaks the rules of a catalog; nothing was taken from it.
+  case untrusted(path: String, detail: String)
+  /// The user stopped it; nothing was changed.
+  case interrupted(String)
   /// A name, id or digest prefix that names nothing, or more than one thing.
   case notFound(String)
   /// A name is taken by something else.
@@ -55,6 +59,8 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
     case .damaged(let detail):
       return
         "damaged catalog: \(detail); evodb verify FILE says what is wrong, evodb salvage FILE -o NEW saves the rest"
+    case .untrusted(let path, let detail): return "\(path): refused: \(detail); nothing was taken from it"
+    case .interrupted(let detail): return detail
     case .notFound(let detail): return detail
     case .nameTaken(let detail): return detail
     case .inputOutput(let path, let detail), .notPermitted(let path, let detail): return "\(path): \(detail)"

@@ -35,7 +35,12 @@ public final class CatalogStore: @unchecked Sendable {
   /// - Parameters:
   ///   - command: what this process does, for the message that a second writer gets.
   /// - Throws: `CatalogError`, `SQLiteError`.
-  public init(path: String, mode: Mode, command: String = "") throws {
+  public convenience init(path: String, mode: Mode, command: String = "") throws {
+    try self.init(path: path, mode: mode, command: command, networkName: FileSystem.networkName)
+  }
+
+  /// - Parameter networkName: the name of the network file system that holds a path; nil if it is a local one.
+  init(path: String, mode: Mode, command: String, networkName: (String) -> String?) throws {
     guard Connection.libraryVersion >= CatalogSchema.requiredSQLite else {
       throw CatalogError.oldSQLite(version: Connection.libraryVersionText, required: "3.37")
     }
@@ -46,7 +51,8 @@ public final class CatalogStore: @unchecked Sendable {
     if mode != .create, !exists { throw CatalogError.missing(path: path) }
     self.path = path
     self.mode = mode
-    networkFileSystem = FileSystem.networkName(of: path)
+    networkFileSystem = networkName(path)
+    if mode == .read, let networkFileSystem { try Self.refuseReading(path, on: networkFileSystem) }
     var notices: [String] = []
     if mode != .read, let networkFileSystem {
       notices.append("\(path) lies on \(networkFileSystem): nobody else can read it while evodb writes")
@@ -102,6 +108,13 @@ public final class CatalogStore: @unchecked Sendable {
         }
         usleep(10_000)
       }
+    } else {
+      // In exclusive mode SQLite keeps the lock and an emptied journal; a change from PERSIST deletes that.
+      try? connection.execute(
+        """
+        PRAGMA locking_mode = NORMAL; SELECT 1 FROM sqlite_schema LIMIT 1; PRAGMA journal_mode = PERSIST;
+        PRAGMA journal_mode = DELETE
+        """)
     }
     writerLock.release()
   }
@@ -183,7 +196,9 @@ public final class CatalogStore: @unchecked Sendable {
 
   private func beginWriting() throws {
     if networkFileSystem != nil {
-      try connection.execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE")
+      // Exclusive before the first access: then a log that was left in WAL mode is read without shared memory. And
+      // locked from now on, so that a reader is refused at once and never in the middle.
+      try connection.execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE; COMMIT")
     } else {
       guard try connection.firstRow("PRAGMA journal_mode = WAL", [], { $0.text(0) }) == "wal" else {
         throw CatalogError.busy(path: path, reason: "cannot switch to a write-ahead log")
@@ -196,8 +211,20 @@ public final class CatalogStore: @unchecked Sendable {
     connection.setBusyTimeout(milliseconds: 5000)
   }
 
-  /// Makes an empty catalog under a temporary name and renames it when it is whole, so that a process that is killed here
-  /// leaves nothing in the catalog's place. The caller holds the writer's lock.
+  /// On a network file system nobody reads beside the writer.
+  ///
+  /// - Throws: `CatalogError.busy` with what to do instead.
+  static func refuseReading(_ path: String, on networkFileSystem: String) throws {
+    guard let owner = WriterLock.currentOwner(ofCatalog: path) else { return }
+    throw CatalogError.busy(
+      path: path,
+      reason:
+        "in use by \(owner), and on \(networkFileSystem) nobody can read beside a writer; wait, or have a copy made "
+        + "when it has ended (evodb pack \(path) -o COPY.evodb)")
+  }
+
+  /// Makes an empty catalog under a temporary name and renames it when it is whole, so that a process that is killed
+  /// here leaves nothing in the catalog's place. The caller holds the writer's lock.
   private static func makeFile(at path: String) throws {
     let temporary = path + "-new"
     func remove() { for suffix in ["", "-journal"] { unlink(temporary + suffix) } }

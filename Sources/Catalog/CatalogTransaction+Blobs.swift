@@ -5,10 +5,15 @@ extension CatalogTransaction {
   /// Stores bytes, or finds them.
   func store(blob bytes: [UInt8]) throws -> Int64 {
     let digest = SHA256.digest(of: bytes)
-    if let id = try id(of: digest, in: "blob") { return id }
     let starts = stride(from: 0, to: bytes.count, by: Self.chunkByteCount)
-    let id = try intern(
-      "blob", digest, ["byte_count": .integer(bytes.count), "chunk_count": .integer(Array(starts).count)])
+    let count = SQLValue.integer(Array(starts).count)
+    let known = try id(of: digest, in: "blob")
+    if let known {
+      if try isHere(blob: known) { return known }
+      // A pack of results brought the row alone.
+      try rows.update("blob", id: known, ["chunk_count": count])
+    }
+    let id = try known ?? intern("blob", digest, ["byte_count": .integer(bytes.count), "chunk_count": count])
     for (index, start) in starts.enumerated() {
       let chunk = Array(bytes[start..<min(start + Self.chunkByteCount, bytes.count)])
       try connection.run(
@@ -18,9 +23,15 @@ extension CatalogTransaction {
     return id
   }
 
+  /// Whether the bytes of a blob are in this file; a pack of results leaves them out.
+  func isHere(blob id: Int64) throws -> Bool {
+    try connection.integer("SELECT 1 FROM blob WHERE id = ? AND (chunk_count > 0 OR byte_count = 0)", [.integer(id)])
+      != nil
+  }
+
   /// The bytes of a blob, checked against its digest.
   ///
-  /// - Throws: `CatalogError.damaged` naming the blob.
+  /// - Throws: `CatalogError.damaged` naming the blob; `.notFound` if its bytes were left out of the file.
   public func blob(_ id: Int64) throws -> [UInt8] {
     let head = try connection.firstRow("SELECT digest, byte_count FROM blob WHERE id = ?", [.integer(id)]) {
       (digest: try $0.digest(0), byteCount: Int($0.integer(1)))
@@ -31,6 +42,11 @@ extension CatalogTransaction {
     bytes.reserveCapacity(min(max(head.byteCount, 0), 1 << 28))
     try connection.forEachRow("SELECT bytes FROM blob_chunk WHERE blob_id = ? ORDER BY chunk_index", [.integer(id)]) {
       bytes += $0.bytes(0)
+    }
+    if bytes.isEmpty, head.byteCount > 0, try !isHere(blob: id) {
+      throw CatalogError.notFound(
+        "the weights with the digest \(head.digest.short)… are not in this file, which was packed without them; build them "
+          + "with ‘evodb build’, or merge a pack made with --with variants")
     }
     guard bytes.count == head.byteCount, SHA256.digest(of: bytes) == head.digest else {
       throw CatalogError.damaged("blob \(id) does not have its digest \(head.digest.short)…")

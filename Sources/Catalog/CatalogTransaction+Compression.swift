@@ -40,8 +40,11 @@ extension CatalogTransaction {
         siteID: row.integer(5), sequenceListID: row.integer(6), upstreamMethodID: row.optionalInteger(7),
         upstreamLevel: row.optionalText(8), numericsID: row.integer(11))
       record.id = row.integer(0)
-      record.diagonalBlobID = row.optionalInteger(9)
-      record.matrixBlobID = row.optionalInteger(10)
+      func here(_ column: Int) throws -> Int64? {
+        try row.optionalInteger(column).flatMap { try isHere(blob: $0) ? $0 : nil }
+      }
+      record.diagonalBlobID = try here(9)
+      record.matrixBlobID = try here(10)
       return record
     }
   }
@@ -113,6 +116,8 @@ extension CatalogTransaction {
     ) { ($0.integer(0), $0.integer(1)) }
     if let known {
       (variant.id, variant.blobID) = known
+      // A pack of results brought the row without its weights.
+      if try !isHere(blob: known.1), !packed.isEmpty { _ = try store(blob: packed) }
       return variant
     }
     variant.blobID = try store(blob: packed)
@@ -132,19 +137,27 @@ extension CatalogTransaction {
     return variant
   }
 
-  /// The realisation of a variant recipe with most observations, ties by content key; nil if it was never built.
+  /// The realisation of a variant recipe with most observations, ties by content key; nil if it was never built, or its
+  /// weights are not in this file.
   public func variant(recipeKey: Digest) throws -> VariantRecord? {
     let ids = try variantIDs(
-      "SELECT id FROM variant WHERE recipe_key = ? ORDER BY content_key", [.digest(recipeKey)])
+      """
+      SELECT v.id FROM variant v JOIN blob b ON b.id = v.blob_id
+      WHERE v.recipe_key = ? AND (b.chunk_count > 0 OR b.byte_count = 0) ORDER BY v.content_key
+      """, [.digest(recipeKey)])
     return try mostObserved(ids).map { try variant(id: $0) }
   }
 
-  /// All variants of a dense weight, per (method, level, calibration) the realisation with most observations.
+  /// All variants of a dense weight whose packed bytes are here, per (method, level, calibration) the realisation with
+  /// most observations.
   public func variants(ofWeight weightID: Int64) throws -> [VariantRecord] {
     var recipes: [Digest: [Int64]] = [:]
     var order: [Digest] = []
     try connection.forEachRow(
-      "SELECT recipe_key, id FROM variant WHERE weight_id = ? ORDER BY id", [.integer(weightID)]
+      """
+      SELECT v.recipe_key, v.id FROM variant v JOIN blob b ON b.id = v.blob_id
+      WHERE v.weight_id = ? AND (b.chunk_count > 0 OR b.byte_count = 0) ORDER BY v.id
+      """, [.integer(weightID)]
     ) { row in
       let key = try row.digest(0)
       if recipes[key] == nil { order.append(key) }

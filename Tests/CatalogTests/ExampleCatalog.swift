@@ -151,6 +151,10 @@ struct ExampleContents {
     var wrong = ObservationSelection()
     wrong.numericsID = elsewhere
     try transaction.void([wrong], reason: "broken machine", by: "somebody@there", at: "2026-01-01T00:00:00.000Z")
+    // The other arithmetic, whose answers nobody prefers, disagrees once.
+    try transaction.store(
+      observation: Observation(sum: 6.5, predictionCount: Self.tokens[2].count - 1), assignmentID: mixed.id,
+      measureID: perplexity.id, sequenceID: sequences[2].id, numericsID: elsewhere, jobID: job.id)
     try transaction.store(
       teacherState: [1, 2, 3, 4], modelID: model.id, sequenceID: sequences[0].id, numericsID: here)
     try transaction.store(

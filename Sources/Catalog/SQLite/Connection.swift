@@ -71,6 +71,9 @@ final class Connection {
   /// Whether a transaction is open: SQLite itself ends one after some errors.
   var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
 
+  /// Rows that the last statement inserted, changed or deleted.
+  var changeCount: Int { Int(sqlite3_changes(handle)) }
+
   func setBusyTimeout(milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
 
   /// Runs a script of statements without results.

@@ -3,8 +3,8 @@ import Foundation
 
 /// What kind of file system a catalog lies on.
 ///
-/// SQLite's WAL needs shared memory between processes of one host (sqlite.org/wal.html), and POSIX locks are unreliable on
-/// network file systems: there a catalog is used by one process at a time, with a rollback journal.
+/// SQLite's WAL needs shared memory between processes of one host (sqlite.org/wal.html), and POSIX locks are unreliable
+/// on network file systems: there a catalog is used by one process at a time, with a rollback journal.
 enum FileSystem {
   #if os(Linux)
     // Magic numbers of statfs(2) and of the file systems' headers.
@@ -12,6 +12,8 @@ enum FileSystem {
       0x6969: "NFS", 0x517b: "SMB", 0xff53_4d42: "CIFS", 0xfe53_4d42: "SMB2", 0x0bd0_0bd0: "Lustre",
       0x4750_4653: "GPFS",
       0x6573_5546: "FUSE", 0x0102_1997: "9P", 0x00c3_6400: "Ceph",
+      0x5346_414f: "AFS", 0x7375_7245: "Coda", 0x7461_636f: "OCFS2", 0x0116_1970: "GFS2", 0x1983_0326: "BeeGFS",
+      0x2003_0528: "OrangeFS", 0x786f_4256: "a shared folder of VirtualBox",
     ]
 
     /// The name of the network file system that holds `path`; nil if it is a local one.

@@ -26,6 +26,8 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
   public var isPermission: Bool {
     [SQLITE_READONLY, SQLITE_PERM, SQLITE_CANTOPEN, SQLITE_AUTH].contains(primaryCode)
   }
+  /// Whether the file ends before what it speaks of.
+  var isShortRead: Bool { code == SQLITE_IOERR | (2 << 8) }
   /// Whether the file is no database.
   public var isNoDatabase: Bool { primaryCode == SQLITE_NOTADB }
   /// Whether the file is damaged or no database.

@@ -134,6 +134,14 @@ final class Statement {
     }
   }
 
+  /// The value in column `index` of the current row; nil for a text that is not UTF-8.
+  func strictValue(_ index: Int) -> SQLValue? {
+    guard sqlite3_column_type(handle, Int32(index)) == SQLITE_TEXT else { return value(index) }
+    guard let start = sqlite3_column_text(handle, Int32(index)) else { return .text("") }
+    let count = Int(sqlite3_column_bytes(handle, Int32(index)))
+    return String(validating: UnsafeBufferPointer(start: start, count: count), as: UTF8.self).map { .text($0) }
+  }
+
   func isNull(_ index: Int) -> Bool { sqlite3_column_type(handle, Int32(index)) == SQLITE_NULL }
   func integer(_ index: Int) -> Int64 { sqlite3_column_int64(handle, Int32(index)) }
   func real(_ index: Int) -> Double { sqlite3_column_double(handle, Int32(index)) }

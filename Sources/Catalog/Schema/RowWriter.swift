@@ -4,6 +4,7 @@ final class RowWriter {
     var columns: [String]
     var hasID: Bool
     var insertSQL: String
+    var insertIfNewSQL: String
     var nextID: Int64
   }
 
@@ -25,6 +26,29 @@ final class RowWriter {
     row.append(.integer(Self.check(row)))
     try connection.run(layout.insertSQL, row)
     return layout.hasID ? id : 0
+  }
+
+  /// Inserts a row given in the order of its columns, without `row_check`; a local id in it is replaced by a new one.
+  @discardableResult
+  func insert(_ table: String, row: [SQLValue]) throws -> Int64 {
+    var layout = try layout(of: table)
+    var row = row
+    let id = layout.nextID
+    if layout.hasID {
+      layout.nextID += 1
+      layouts[table] = layout
+      row[0] = .integer(id)
+    }
+    row.append(.integer(Self.check(row)))
+    try connection.run(layout.insertSQL, row)
+    return layout.hasID ? id : 0
+  }
+
+  /// Inserts a row of a table without local ids unless its key is there; whether it did.
+  func insertIfNew(_ table: String, row: [SQLValue]) throws -> Bool {
+    let layout = try layout(of: table)
+    try connection.run(layout.insertIfNewSQL, row + [.integer(Self.check(row))])
+    return connection.changeCount > 0
   }
 
   /// Changes some columns of the row with this id.
@@ -59,9 +83,10 @@ final class RowWriter {
     precondition(!columns.isEmpty, "no table \(table)")
     let hasID = columns.contains("id")
     let marks = Array(repeating: "?", count: columns.count + 1).joined(separator: ", ")
+    let insert = "INSERT INTO \(table) (\(columns.joined(separator: ", ")), row_check) VALUES (\(marks))"
+    // Not INSERT OR IGNORE, which also passes over rows that break other rules (sqlite.org/lang_conflict.html).
     let layout = Layout(
-      columns: columns, hasID: hasID,
-      insertSQL: "INSERT INTO \(table) (\(columns.joined(separator: ", ")), row_check) VALUES (\(marks))",
+      columns: columns, hasID: hasID, insertSQL: insert, insertIfNewSQL: insert + " ON CONFLICT DO NOTHING",
       nextID: hasID ? (try connection.integer("SELECT max(id) FROM \(table)") ?? 0) + 1 : 0)
     layouts[table] = layout
     return layout

@@ -8,9 +8,14 @@ struct SharedTable {
   /// Its shared columns, with digests in the place of local ids.
   var sql: String
 
-  private init(_ name: String, _ sql: String) {
+  /// The tables to which the first columns point by local ids, whose digests take their place; for a table that is
+  /// large enough for joins to matter.
+  var parents: [String]
+
+  private init(_ name: String, _ sql: String, parents: [String] = []) {
     self.name = name
     self.sql = sql
+    self.parents = parents
   }
 
   /// Everything that is content-addressed.
@@ -77,11 +82,8 @@ struct SharedTable {
     SharedTable(
       "observation",
       """
-      SELECT a.digest AS assignment, m.digest AS measure, s.digest AS sequence, n.digest AS numerics, o.attempt,
-        o.sum, o.prediction_count, o.outcome
-      FROM observation o JOIN assignment a ON a.id = o.assignment_id JOIN measure m ON m.id = o.measure_id
-      JOIN sequence s ON s.id = o.sequence_id JOIN numerics n ON n.id = o.numerics_id
-      """),
+      SELECT assignment_id, measure_id, sequence_id, numerics_id, attempt, sum, prediction_count, outcome FROM observation
+      """, parents: ["assignment", "measure", "sequence", "numerics"]),
     SharedTable(
       "observation_void",
       """

@@ -7,10 +7,10 @@ extension CatalogError: ExitCodeProviding {
     switch self {
     case .missing, .notFound: return .missingInput
     case .exists, .nameTaken: return .outputExists
-    case .notACatalog, .newerSchema, .olderSchema, .damaged: return .badData
+    case .notACatalog, .newerSchema, .olderSchema, .damaged, .untrusted: return .badData
     case .oldSQLite, .queryTimedOut, .queryTooLarge: return .failure
     case .refusedQuery, .invalidQuery: return .usage
-    case .locked, .busy, .queryStopped: return .tryAgain
+    case .locked, .busy, .queryStopped, .interrupted: return .tryAgain
     case .inputOutput: return .inputOutput
     case .notPermitted: return .permission
     }

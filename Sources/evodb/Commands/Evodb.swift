@@ -17,6 +17,7 @@ enum Evodb {
             InitCommand.self, ImportCommand.self, DataCommand.self, CalibrateCommand.self, BuildCommand.self,
             SearchCommand.self, ResumeCommand.self, EvaluateCommand.self,
           ]),
+        .init(title: "Share", commands: [MergeCommand.self, PackCommand.self]),
         .init(
           title: "Look",
           commands: [

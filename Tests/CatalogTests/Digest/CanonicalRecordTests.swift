@@ -121,19 +121,4 @@ import Testing
       missingCount: 2)
     #expect(generation.digest.hex == "eb5c874b708df0337f34ef7bfcd359e85b4f62cb4ab03b91c070e3b515530158")
   }
-
-  @Test func aTemplateMakesTheBytesOfARecord() {
-    var record = CanonicalRecord(kind: "row")
-    record.set("z", 12)
-    record.set("real", -1.5)
-    record.set("odd=name", "ü %")
-    record.set("digest", a)
-    var template = CanonicalTemplate(kind: "row", names: ["z", "none", "odd=name", "real", "digest"])
-    for _ in 0..<2 {
-      #expect(
-        template.bytes([.integer(12), .null, .text("ü %"), .real(-1.5), .digest(a)]) == record.bytes)
-    }
-    #expect(
-      template.digest([.integer(12), .null, .text("ü %"), .real(-1.5), .digest(a)]) == record.digest)
-  }
 }

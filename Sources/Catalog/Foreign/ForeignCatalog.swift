@@ -1,0 +1,255 @@
+import Foundation
+
+/// Somebody else's catalog, read as what it may be: made to do harm.
+///
+/// A connection of its own that only reads, small limits, a deadline, no view, trigger or virtual table of theirs; the
+/// schema is compared with ours object by object before any row is read; every row is checked for its types, its own
+/// check and the order of its table, and everything that follows from other rows is recomputed.
+final class ForeignCatalog {
+  let path: String
+  let shape: SchemaShape
+  private let connection: Connection
+  private let guardian: ForeignGuard
+  private let timeLimit: Duration
+
+  /// Opens the file, compares its schema and takes hold of one consistent state of it.
+  ///
+  /// - Parameters:
+  ///   - timeLimit: for all reading; nil: 5 minutes and a second per MiB.
+  ///   - wantsToStop: asked now and then.
+  /// - Throws: `CatalogError.notFound`, `.untrusted`, `.newerSchema`, `.notACatalog`, `.busy`, `.interrupted`,
+  ///   `SQLiteError`.
+  init(path: String, timeLimit: Duration? = nil, wantsToStop: @escaping () -> Bool = { false }) throws {
+    var info = stat()
+    guard stat(path, &info) == 0 else {
+      if errno == EACCES { throw CatalogError.notPermitted(path: path, detail: "cannot be read") }
+      throw CatalogError.notFound("\(path): no such file")
+    }
+    // Opening a pipe would wait for its other end.
+    guard info.st_mode & S_IFMT == S_IFREG else {
+      throw CatalogError.notACatalog(path: path, reason: "it is no regular file")
+    }
+    guard info.st_size > 0 else { throw CatalogError.notACatalog(path: path, reason: "it is empty") }
+    if let network = FileSystem.networkName(of: path) { try CatalogStore.refuseReading(path, on: network) }
+    let limit = timeLimit ?? .seconds(300 + (Int64(info.st_size) >> 20))
+    self.path = path
+    self.timeLimit = limit
+    shape = try SchemaShape.own()
+    do {
+      connection = try Connection(path: path, access: .readOnly, busyTimeoutMilliseconds: 5000)
+      guardian = try ForeignGuard(connection, deadline: .now + limit, wantsToStop: wantsToStop)
+    } catch {
+      throw Self.translated(error, path: path, guardian: nil, limit: limit)
+    }
+    try guarded {
+      try connection.execute("BEGIN")
+      try compareMarks()
+      try compareSchema()
+    }
+  }
+
+  /// Recomputes every key of every row; the bytes of blobs are hashed when they are copied.
+  ///
+  /// - Throws: `CatalogError.untrusted` naming the first wrong row.
+  func checkKeys() throws {
+    let keys = RowKeys(CatalogTransaction(connection: connection, rows: RowWriter(connection)))
+    try guarded {
+      for table in RowKeys.tables where table != "blob" {
+        try keys.check(table) { throw $0 }
+        try checkTime()
+      }
+    }
+  }
+
+  /// Calls `body` with the values of every row, in the columns' order without `row_check`, each row checked by itself.
+  ///
+  /// - Parameter filter: what follows WHERE, with its values.
+  /// - Throws: `CatalogError.untrusted`, and what `body` throws.
+  func forEachRow(
+    of table: TableShape, where filter: String? = nil, _ values: [SQLValue] = [], _ body: ([SQLValue]) throws -> Void
+  ) throws {
+    let columns = table.columns.map(\.name) + (table.hasRowCheck ? ["row_check"] : [])
+    var sql = "SELECT \(columns.joined(separator: ", ")) FROM \(table.name)"
+    if let filter { sql += " WHERE \(filter)" }
+    if !table.order.isEmpty {
+      sql += " ORDER BY \(table.order.map { table.columns[$0].name }.joined(separator: ", "))"
+    }
+    let statement = try guarded { try self.statement(sql) }
+    defer { statement.reset() }
+    try guarded { try statement.bind(values) }
+    var previous: [SQLValue]?
+    var count = 0
+    while try guarded({ try statement.step() }) {
+      var row: [SQLValue] = []
+      row.reserveCapacity(columns.count)
+      for index in columns.indices {
+        guard let value = statement.strictValue(index) else {
+          throw refusal("\(table.name): \(columns[index]) is not UTF-8")
+        }
+        row.append(value)
+      }
+      if table.hasRowCheck {
+        let check = row.removeLast()
+        guard check == .integer(RowWriter.check(row)) else {
+          throw refusal("\(table.name): the row check of \(describe(row, table)) is not that of its values")
+        }
+      }
+      try checkTypes(row, table)
+      // A tree of pages that leads to the same rows again and again would never end.
+      if let previous, !precedes(previous, row, table.order) {
+        throw refusal("\(table.name): its rows are not in order")
+      }
+      previous = row
+      count += 1
+      if count % 256 == 0 { try checkTime() }
+      try body(row)
+    }
+  }
+
+  /// The integers that a query over tables gives.
+  func integers(_ sql: String) throws -> [Int64] {
+    try guarded {
+      var result: [Int64] = []
+      try connection.forEachRow(sql) { result.append($0.integer(0)) }
+      return result
+    }
+  }
+
+  /// - Throws: `CatalogError.interrupted` or `.untrusted` when reading has to end.
+  func checkTime() throws {
+    // SQLITE_INTERRUPT, as SQLite itself ends a statement.
+    if guardian.mustStop() { throw translated(SQLiteError(code: 9, message: "interrupted", sql: nil)) }
+  }
+
+  /// The error that says why the file is refused.
+  func refusal(_ detail: String) -> CatalogError { .untrusted(path: path, detail: detail) }
+
+  // MARK: Rules
+
+  private func compareMarks() throws {
+    guard try connection.integer("PRAGMA application_id") == CatalogSchema.applicationID else {
+      throw CatalogError.notACatalog(path: path, reason: "an SQLite file of another application")
+    }
+    let version = try connection.integer("PRAGMA user_version") ?? 0
+    guard version <= CatalogSchema.version else {
+      throw CatalogError.newerSchema(path: path, found: version, supported: CatalogSchema.version)
+    }
+    guard version == CatalogSchema.version else {
+      throw refusal("its schema has version \(version), not \(CatalogSchema.version)")
+    }
+    guard try connection.firstRow("PRAGMA encoding", [], { $0.text(0) }) == "UTF-8" else {
+      throw refusal("its texts are not UTF-8")
+    }
+  }
+
+  private func compareSchema() throws {
+    let theirs = try SchemaShape.objects(of: connection)
+    var missing = Set(shape.objects)
+    for object in theirs {
+      guard missing.remove(object) == nil else { continue }
+      let known = shape.objects.contains { $0.name == object.name }
+      throw refusal("the \(object.type) \(object.name) is \(known ? "not defined as ours" : "none of ours")")
+    }
+    if let object = missing.min(by: { $0.name < $1.name }) {
+      throw refusal("the \(object.type) \(object.name) is missing")
+    }
+  }
+
+  private func checkTypes(_ row: [SQLValue], _ table: TableShape) throws {
+    for (column, value) in zip(table.columns, row) {
+      let fits: Bool
+      switch value {
+      case .null: fits = !column.isRequired
+      case .integer: fits = column.type == "INTEGER"
+      case .real(let number): fits = column.type == "REAL" && number.isFinite
+      case .text: fits = column.type == "TEXT"
+      case .blob: fits = column.type == "BLOB"
+      }
+      guard fits else {
+        throw refusal("\(table.name): \(column.name) of \(describe(row, table)) is no \(column.type)")
+      }
+      // Names are shown and typed: what a terminal would obey has no place in them.
+      if column.name == "name", case .text(let text) = value, text.unicodeScalars.contains(where: Self.isControl) {
+        throw refusal("\(table.name): a name holds control characters")
+      }
+    }
+  }
+
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
+  }
+
+  private func precedes(_ a: [SQLValue], _ b: [SQLValue], _ order: [Int]) -> Bool {
+    for position in order {
+      switch (a[position], b[position]) {
+      case (.integer(let x), .integer(let y)):
+        if x != y { return x < y }
+      case (.text(let x), .text(let y)):
+        if x != y { return x.utf8.lexicographicallyPrecedes(y.utf8) }
+      case (.blob(let x), .blob(let y)):
+        if x != y { return x.lexicographicallyPrecedes(y) }
+      default: return false
+      }
+    }
+    return order.isEmpty
+  }
+
+  /// A row by its identity, short.
+  private func describe(_ row: [SQLValue], _ table: TableShape) -> String {
+    let positions = table.hasID ? [0] : table.identity
+    let words = positions.map { position -> String in
+      switch row[position] {
+      case .null: return "NULL"
+      case .integer(let value): return "\(value)"
+      case .real(let value): return "\(value)"
+      case .text(let value): return String(value.prefix(40))
+      case .blob(let bytes): return Hexadecimal.string(bytes.prefix(6)) + "…"
+      }
+    }
+    return "row \(words.joined(separator: "/"))"
+  }
+
+  // MARK: Errors
+
+  private var statements: [String: Statement] = [:]
+
+  private func statement(_ sql: String) throws -> Statement {
+    if let statement = statements[sql] { return statement }
+    let statement = try Statement(sql, on: connection)
+    statements[sql] = statement
+    return statement
+  }
+
+  private func guarded<T>(_ body: () throws -> T) throws -> T {
+    do {
+      return try body()
+    } catch {
+      throw translated(error)
+    }
+  }
+
+  private func translated(_ error: any Error) -> any Error {
+    Self.translated(error, path: path, guardian: guardian, limit: timeLimit)
+  }
+
+  private static func translated(_ error: any Error, path: String, guardian: ForeignGuard?, limit: Duration)
+    -> any Error
+  {
+    switch error {
+    case let defect as RowDefect: return CatalogError.untrusted(path: path, detail: defect.description)
+    case CatalogError.damaged(let detail): return CatalogError.untrusted(path: path, detail: detail)
+    case let error as SQLiteError:
+      if guardian?.isCancelled == true {
+        return CatalogError.interrupted("stopped; nothing was changed: run the same command again")
+      }
+      if guardian?.isExpired == true {
+        return CatalogError.untrusted(path: path, detail: "reading it takes more than \(limit)")
+      }
+      if error.isBusy { return CatalogError.busy(path: path, reason: "another program holds it (\(error.message))") }
+      if error.isNoDatabase { return CatalogError.notACatalog(path: path, reason: error.message) }
+      if error.isPermission || (error.isStorageFailure && !error.isShortRead) { return error }
+      return CatalogError.untrusted(path: path, detail: error.message)
+    default: return error
+    }
+  }
+}

@@ -1,0 +1,294 @@
+/// Merges runs: copies of one run become one, the longer one where one goes on after the other, run and branch where
+/// both went on differently.
+final class RunMerger {
+  private unowned let rows: RowMerger
+  private let generationTables: [MergedTable]
+  private var into: CatalogTransaction { rows.into }
+  private var from: ForeignCatalog { rows.from }
+
+  private var ours = RunForest()
+  private var theirs = RunForest()
+  /// How the runs that are in their file are to be here.
+  private var layouts: [RunTree.Layout] = []
+  /// The UUID of the run that holds a generation, by the chain of it.
+  private var holders: [Digest: String] = [:]
+  private var ids: [String: Int64] = [:]
+
+  init(_ rows: RowMerger, generationTables: [MergedTable]) {
+    self.rows = rows
+    self.generationTables = generationTables
+  }
+
+  // MARK: Runs
+
+  /// Merges the rows of the runs themselves; generations and origins follow.
+  func mergeRuns(_ shape: TableShape) throws {
+    guard let table = MergedTable(shape), let generations = from.shape.table("generation") else {
+      preconditionFailure("the schema has no runs")
+    }
+    rows.report.count("run")
+    var foreignRows: [Int64: [SQLValue]] = [:]
+    try from.forEachRow(of: shape) { row in
+      if case .integer(let id) = row[0] { foreignRows[id] = row }
+    }
+    var foreign: [Int64: RunForest.Run] = foreignRows.compactMapValues { Self.run($0, shape) }
+    try from.forEachRow(of: generations) { row in
+      guard case .integer(let run) = row[0], case .integer(let index) = row[1], case .blob(let bytes) = row[2],
+        let digest = Digest(bytes: bytes), foreign[run] != nil
+      else { throw self.from.refusal("generation: it belongs to no run, or its digest is none") }
+      foreign[run]?.generations.append((index, digest))
+    }
+    guard Set(foreign.values.map(\.uuid)).count == foreign.count else {
+      throw from.refusal("run: two runs have one UUID")
+    }
+    do {
+      theirs = try RunForest(foreign.values.sorted { $0.id < $1.id })
+    } catch CatalogError.damaged(let detail) {
+      throw from.refusal(detail)
+    }
+    let ownRows = try self.ownRows(shape)
+    ours = try ownForest(ownRows, shape)
+    layOut()
+    // What a merge split it split as the tree says; anything else was made by hand.
+    if let odd = theirs.runs.values.first(where: { run in !layouts.contains { $0.uuid == run.uuid } }) {
+      throw from.refusal("run \(odd.name): its UUID is not that of its place among the branches")
+    }
+    for layout in layouts {
+      try place(layout, table, foreignRows: foreignRows, ownRows: ownRows)
+    }
+    for run in theirs.runs.values { rows.ids["run", default: [:]][run.id] = holders[run.end].flatMap { ids[$0] } }
+  }
+
+  private static func run(_ row: [SQLValue], _ shape: TableShape) -> RunForest.Run? {
+    func value(_ name: String) -> SQLValue { shape.position(of: name).map { row[$0] } ?? .null }
+    guard case .integer(let id) = row[0], case .text(let uuid) = value("uuid"), case .text(let name) = value("name")
+    else {
+      return nil
+    }
+    var run = RunForest.Run(id: id, uuid: uuid, name: name)
+    if case .integer(let origin) = value("origin_run_id") { run.originID = origin }
+    if case .integer(let generation) = value("origin_generation") { run.originGeneration = generation }
+    return run
+  }
+
+  private func ownRows(_ shape: TableShape) throws -> [Int64: [SQLValue]] {
+    var result: [Int64: [SQLValue]] = [:]
+    let columns = shape.columns.map(\.name).joined(separator: ", ")
+    try into.connection.forEachRow("SELECT \(columns) FROM run") { result[$0.integer(0)] = $0.values }
+    return result
+  }
+
+  private func ownForest(_ rows: [Int64: [SQLValue]], _ shape: TableShape) throws -> RunForest {
+    var runs: [Int64: RunForest.Run] = rows.compactMapValues { Self.run($0, shape) }
+    try into.connection.forEachRow(
+      "SELECT run_id, generation_index, content_digest FROM generation ORDER BY run_id, generation_index"
+    ) { row in
+      runs[row.integer(0)]?.generations.append((row.integer(1), try row.digest(2)))
+    }
+    return try RunForest(runs.values.sorted { $0.id < $1.id })
+  }
+
+  private func layOut() {
+    for root in Set(theirs.runs.values.map(\.root)).sorted() {
+      var tree = RunTree(root: root)
+      for run in ours.runs.values where run.root == root { tree.add(run.path) }
+      for run in theirs.runs.values where run.root == root { tree.add(run.path) }
+      layouts += tree.layouts()
+    }
+    for layout in layouts {
+      for step in layout.steps { holders[step.chain] = layout.uuid }
+      if layout.origin == nil { holders[RunForest.chain(ofRoot: layout.uuid)] = layout.uuid }
+    }
+  }
+
+  /// Inserts the run, or brings ours to the state in which it went furthest.
+  private func place(
+    _ layout: RunTree.Layout, _ table: MergedTable, foreignRows: [Int64: [SQLValue]], ownRows: [Int64: [SQLValue]]
+  ) throws {
+    let shape = table.shape
+    // Rows of both files whose path ends here; a leaf of the tree always has one.
+    var candidates: [[SQLValue]] = []
+    for run in ours.runs.values.sorted(by: { $0.id < $1.id }) where run.end == layout.end {
+      if let row = ownRows[run.id] { candidates.append(row) }
+    }
+    var arrived: [[SQLValue]] = []
+    for run in theirs.runs.values.sorted(by: { $0.id < $1.id }) where run.end == layout.end {
+      guard var row = foreignRows[run.id] else { continue }
+      for position in shape.columns.indices where shape.columns[position].parent != "run" {
+        try rows.map(&row, position, shape)
+      }
+      arrived.append(row)
+    }
+    guard let best = try (candidates + arrived).min(by: { try rank($0, table) < rank($1, table) }) else {
+      throw from.refusal("run \(layout.uuid): its end belongs to no run")
+    }
+    let names = MergedNames(table: "run", keyColumn: "uuid", into: into)
+    let known = ours.runs.values.first { $0.uuid == layout.uuid }
+    let wanted = self.name(for: layout, known: known, best: best, shape)
+    var values: [String: SQLValue] = [:]
+    for (column, value) in zip(shape.columns, best)
+    where !["id", "uuid", "name", "origin_run_id", "origin_generation", "created_at"].contains(column.name) {
+      values[column.name] = value
+    }
+    let claim = try names.claim(wanted, key: layout.uuid)
+    rows.report.notes += claim.notes
+    values["name"] = .text(claim.name)
+    if let known, let own = ownRows[known.id] {
+      ids[layout.uuid] = known.id
+      let changes = values.filter { name, value in shape.position(of: name).map { own[$0] != value } ?? false }
+      if !changes.isEmpty { try into.rows.update("run", id: known.id, changes) }
+      try countKnown(own: own, candidates: candidates, arrived: arrived, table)
+    } else {
+      values["uuid"] = .text(layout.uuid)
+      values["created_at"] = shape.position(of: "created_at").map { best[$0] }
+      ids[layout.uuid] = try into.rows.insert("run", values)
+      rows.report.count("run", new: 1)
+      if let origin = layout.origin, !theirs.runs.values.contains(where: { $0.uuid == layout.uuid }) {
+        let place = layout.originGeneration.map { "generation \($0)" } ?? "its beginning"
+        let name = ids[origin].flatMap { id in
+          try? into.connection.firstRow("SELECT name FROM run WHERE id = ?", [.integer(id)]) { $0.text(0) }
+        }
+        rows.report.notes.append(
+          "two copies of run \(name ?? origin) went on differently after \(place): one of them is now the branch \(claim.name)"
+        )
+      }
+    }
+  }
+
+  /// Two ends of the same generations that say different things are a conflict; one that is only further is none.
+  private func countKnown(own: [SQLValue], candidates: [[SQLValue]], arrived: [[SQLValue]], _ table: MergedTable) throws
+  {
+    let contents = try (candidates + arrived).filter { isFinished($0, table) }.map { try rank($0, table).2 }
+    let differ = Set(contents).count > 1 && candidates.contains { $0[0] == own[0] }
+    rows.report.count("run", equal: differ ? 0 : 1, conflict: differ ? 1 : 0)
+  }
+
+  private func isFinished(_ row: [SQLValue], _ table: MergedTable) -> Bool {
+    table.shape.position(of: "state").map { row[$0] == .text("finished") } ?? false
+  }
+
+  /// Finished before open, then what knows more, then the smaller content.
+  private func rank(_ row: [SQLValue], _ table: MergedTable) throws -> (Int, Int, Digest) {
+    let compared = table.shared.filter { position in
+      !["name", "origin_run_id", "origin_generation"].contains(table.shape.columns[position].name)
+    }
+    let digest = try rows.digest(row, table, positions: compared)
+    return (isFinished(row, table) ? 0 : 1, compared.count { row[$0] == .null }, digest)
+  }
+
+  private func name(for layout: RunTree.Layout, known: RunForest.Run?, best: [SQLValue], _ shape: TableShape) -> String
+  {
+    let names = ([known] + theirs.runs.values.filter { $0.uuid == layout.uuid }).compactMap { $0?.name }
+    // Renamed copies have longer names.
+    if let name = names.min(by: { ($0.utf8.count, $0) < ($1.utf8.count, $1) }) { return name }
+    let root = (Array(ours.runs.values) + Array(theirs.runs.values)).filter { run in
+      run.root == run.uuid && holders[RunForest.chain(ofRoot: run.root)] == run.uuid
+        && RunForest.branchUUID(root: run.root, first: layout.steps.first?.chain ?? layout.end) == layout.uuid
+    }
+    let base = root.map(\.name).min { ($0.utf8.count, $0) < ($1.utf8.count, $1) } ?? "run"
+    return "\(base)-\(layout.uuid.prefix(8))"
+  }
+
+  // MARK: Generations
+
+  /// Moves our generations to the runs that hold them now and copies those that only they have.
+  func mergeGenerations() throws {
+    var places: [Digest: (run: Int64, index: Int64)] = [:]
+    for run in ours.runs.values { note(run, in: &places) }
+    var sources: [Digest: (run: Int64, index: Int64)] = [:]
+    for run in theirs.runs.values { note(run, in: &sources) }
+    var moved: [(table: MergedTable, row: [SQLValue])] = []
+    for layout in layouts {
+      guard let target = ids[layout.uuid] else { continue }
+      for step in layout.steps {
+        guard let place = places[step.chain], place.run != target else { continue }
+        moved += try takeOut(place, for: target)
+      }
+    }
+    for (table, row) in moved { try into.rows.insert(table.shape.name, row: row) }
+    for layout in layouts {
+      guard let target = ids[layout.uuid] else { continue }
+      for step in layout.steps {
+        if places[step.chain] != nil {
+          if sources[step.chain] != nil { rows.report.count("generation", equal: 1) }
+        } else if let source = sources[step.chain] {
+          try copy(source, to: target)
+        }
+      }
+    }
+  }
+
+  /// Where a run's own generations lie: those of its path that come after the branching point.
+  private func note(_ run: RunForest.Run, in places: inout [Digest: (run: Int64, index: Int64)]) {
+    for step in run.path.suffix(run.generations.count) { places[step.chain] = (run.id, step.index) }
+  }
+
+  private func takeOut(_ place: (run: Int64, index: Int64), for target: Int64) throws -> [(MergedTable, [SQLValue])] {
+    var result: [(MergedTable, [SQLValue])] = []
+    let key: [SQLValue] = [.integer(place.run), .integer(place.index)]
+    for table in generationTables {
+      guard let position = table.generationKey?.run else { continue }
+      let columns = table.shape.columns.map(\.name).joined(separator: ", ")
+      try into.connection.forEachRow(
+        "SELECT \(columns) FROM \(table.shape.name) WHERE run_id = ? AND generation_index = ?", key
+      ) { row in
+        var values = row.values
+        values[position] = .integer(target)
+        result.append((table, values))
+      }
+    }
+    for table in generationTables.reversed() {
+      try into.connection.run("DELETE FROM \(table.shape.name) WHERE run_id = ? AND generation_index = ?", key)
+    }
+    return result
+  }
+
+  private func copy(_ source: (run: Int64, index: Int64), to target: Int64) throws {
+    for table in generationTables {
+      guard let position = table.generationKey?.run else { continue }
+      try from.forEachRow(
+        of: table.shape, where: "run_id = ? AND generation_index = ?", [.integer(source.run), .integer(source.index)]
+      ) { row in
+        var row = row
+        for column in table.shape.columns.indices where column != position {
+          try self.rows.map(&row, column, table.shape)
+        }
+        row[position] = .integer(target)
+        try self.rows.insert(row, table)
+      }
+    }
+  }
+
+  // MARK: Origins
+
+  /// Points branches to the runs that hold the generations they branch from.
+  func mergeOrigins() throws {
+    for layout in layouts {
+      guard let id = ids[layout.uuid] else { continue }
+      if let origin = layout.origin {
+        try setOrigin(of: id, to: ids[origin], layout.originGeneration)
+      } else if let run = ours.runs.values.first(where: { $0.uuid == layout.uuid }) {
+        try follow(run, ours, id)
+      } else if let run = theirs.runs.values.first(where: { $0.uuid == layout.uuid }) {
+        try follow(run, theirs, id)
+      }
+    }
+    // Runs that only we have may branch from generations that have moved.
+    for run in ours.runs.values where ids[run.uuid] == nil { try follow(run, ours, run.id) }
+  }
+
+  private func follow(_ run: RunForest.Run, _ forest: RunForest, _ id: Int64) throws {
+    guard let originID = run.originID, let origin = forest.runs[originID] else { return }
+    let holder = forest.chain(ofRun: originID, generation: run.originGeneration).flatMap { holders[$0] } ?? origin.uuid
+    let target = try ids[holder] ?? into.connection.integer("SELECT id FROM run WHERE uuid = ?", [.text(holder)])
+    try setOrigin(of: id, to: target, run.originGeneration)
+  }
+
+  private func setOrigin(of id: Int64, to origin: Int64?, _ generation: Int64?) throws {
+    let now = try into.connection.firstRow(
+      "SELECT origin_run_id, origin_generation FROM run WHERE id = ?", [.integer(id)]
+    ) { ($0.optionalInteger(0), $0.optionalInteger(1)) }
+    guard let now, now.0 != origin || now.1 != generation else { return }
+    try into.rows.update("run", id: id, ["origin_run_id": .integer(origin), "origin_generation": .integer(generation)])
+  }
+}
