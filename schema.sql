@@ -271,6 +271,44 @@ CREATE TABLE calibration_stream (
   row_check INTEGER NOT NULL -- see the head of this file
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE block_score (
+  model_id INTEGER NOT NULL REFERENCES model (id), -- the dense model
+  sequence_list_id INTEGER NOT NULL REFERENCES sequence_list (id), -- measured on which tokens
+  kind TEXT NOT NULL, -- cosine, norm-ratio, l2, normalized-l2, angular-distance, outlier-ratio
+  parameter INTEGER NOT NULL, -- blocks of the window; of outlier-ratio how many times the mean an outlier is
+  revision INTEGER NOT NULL, -- raised when scores change beyond rounding
+  block_index INTEGER NOT NULL CHECK (block_index >= 0), -- the block, or the first of its window
+  numerics_id INTEGER NOT NULL REFERENCES numerics (id), -- computed by which arithmetic; this table is a local cache
+  value REAL NOT NULL, -- mean over the tokens; larger where the block matters more
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (model_id, sequence_list_id, kind, parameter, revision, block_index, numerics_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE monotonicity_count (
+  sequence_list_id INTEGER NOT NULL REFERENCES sequence_list (id), -- on which tokens all assignments are complete
+  measure_id INTEGER NOT NULL REFERENCES measure (id), -- fitness; this table and the next are made by evodb monotonicity
+  kind TEXT NOT NULL CHECK (kind IN ('layer-error', 'subset')), -- what should have made the first assignment better
+  assignment_count INTEGER NOT NULL, -- assignments compared
+  pair_count INTEGER NOT NULL, -- pairs that differ in what kind says
+  violation_count INTEGER NOT NULL, -- pairs in which the one that should be better has the worse fitness
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (sequence_list_id, measure_id, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE monotonicity_pair (
+  sequence_list_id INTEGER NOT NULL REFERENCES sequence_list (id), -- on which tokens
+  measure_id INTEGER NOT NULL REFERENCES measure (id), -- fitness
+  kind TEXT NOT NULL CHECK (kind IN ('layer-error', 'subset')), -- what should have made the first assignment better
+  lighter_assignment_id INTEGER NOT NULL REFERENCES assignment (id), -- less error, or fewer subblocks removed
+  heavier_assignment_id INTEGER NOT NULL REFERENCES assignment (id), -- more of it, and yet the better fitness
+  lighter_error REAL NOT NULL, -- sum of the layers' nmse; of subset the number of removed subblocks
+  heavier_error REAL NOT NULL, -- the same of the other
+  difference REAL NOT NULL, -- lighter minus heavier, mean over predictions in nats; above 0
+  standard_error REAL NOT NULL, -- paired, over sequences
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (sequence_list_id, measure_id, kind, lighter_assignment_id, heavier_assignment_id)
+) STRICT, WITHOUT ROWID;
+
 -- ── Runs ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 CREATE TABLE space (
@@ -707,6 +745,19 @@ FROM (
     HAVING count(o.s) = o.sequence_count) g
   JOIN data_set d ON d.id = g.data_set_id JOIN measure me ON me.id = g.measure_id) t
 JOIN run r ON r.id = t.run_id JOIN assignment_summary s ON s.assignment_id = t.assignment_id;
+
+-- Pairs of assignments complete on the same data set where the one with the lower sum of layer errors, or the strict subset
+-- of removed subblocks, has the worse fitness: the most certain ones that evodb monotonicity last found. difference is a
+-- mean over predictions in nats (for perplexity of the negative log-likelihood); standard_errors says how certain it is.
+CREATE VIEW monotonicity_violation AS
+SELECT d.name AS data_set, me.name AS measure, me.top_k, p.kind, lower(hex(a.digest)) AS lighter_assignment,
+  lower(hex(b.digest)) AS heavier_assignment, p.lighter_error, p.heavier_error, p.difference, p.standard_error,
+  CASE WHEN p.standard_error > 0 THEN p.difference / p.standard_error END AS standard_errors,
+  c.violation_count, c.pair_count, c.assignment_count, p.lighter_assignment_id, p.heavier_assignment_id
+FROM monotonicity_pair p JOIN data_set d ON d.sequence_list_id = p.sequence_list_id
+JOIN measure me ON me.id = p.measure_id JOIN assignment a ON a.id = p.lighter_assignment_id
+JOIN assignment b ON b.id = p.heavier_assignment_id JOIN monotonicity_count c
+  ON c.sequence_list_id = p.sequence_list_id AND c.measure_id = p.measure_id AND c.kind = p.kind;
 
 -- What was computed when, by whom and where, and what the cache saved.
 CREATE VIEW job_summary AS

@@ -159,6 +159,19 @@ struct ExampleContents {
       teacherState: [1, 2, 3, 4], modelID: model.id, sequenceID: sequences[0].id, numericsID: here)
     try transaction.store(
       calibrationStream: [5, 6], recipeKey: SHA256.digest(of: [1]), numericsID: here)
+    try transaction.store(
+      blockScore: 0.5, ofBlock: 0, modelID: model.id, sequenceListID: list, kind: "cosine", parameter: 1, revision: 1,
+      numericsID: here)
+    try transaction.replace(monotonicity: [
+      MonotonicityFinding(
+        sequenceListID: list, measureID: kl.id, kind: "layer-error", assignmentCount: 3, pairCount: 3,
+        violationCount: 1,
+        pairs: [
+          MonotonicityFinding.Pair(
+            lighterID: low.id, heavierID: high.id, lighterError: 0.25, heavierError: 0.5, difference: 0.125,
+            standardError: 0.0625)
+        ])
+    ])
     run = RunRecord(
       name: "", recipeDigest: dense.digest, recipe: "", modelID: 0, spaceID: 0, measureID: 0, calibrationSetID: 0,
       validationSetID: nil, budget: 0, denseAssignmentID: 0, referenceAssignmentID: nil)

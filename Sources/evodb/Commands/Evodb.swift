@@ -15,14 +15,14 @@ enum Evodb {
           title: "Step by step",
           commands: [
             InitCommand.self, ImportCommand.self, DataCommand.self, CalibrateCommand.self, BuildCommand.self,
-            SearchCommand.self, ResumeCommand.self, EvaluateCommand.self,
+            SearchCommand.self, BaselineCommand.self, ResumeCommand.self, EvaluateCommand.self,
           ]),
         .init(title: "Share", commands: [MergeCommand.self, PackCommand.self]),
         .init(
           title: "Look",
           commands: [
             StatusCommand.self, RunsCommand.self, LogCommand.self, ShowCommand.self, DiffCommand.self, BestCommand.self,
-            QueryCommand.self,
+            CompareCommand.self, MonotonicityCommand.self, QueryCommand.self,
             SchemaCommand.self,
             DigestCommand.self, CheckCommand.self,
           ]),

@@ -27,6 +27,11 @@ struct ResumeCommand: Command {
       }
       let evaluator = try CatalogEvaluator.opened(
         model, job: job, sets: sets, resources: resources, sharesPrefixes: !sharesNothing)
+      guard record.strategy == "evolution" else {
+        let baseline = try BaselineRun(record, evaluator: evaluator, job: job)
+        try baseline.run()
+        return try RunReport(baseline.record, store: job.store, work: job.record.work)
+      }
       return try RunReport.complete(try SearchRun(record, evaluator: evaluator, job: job), job: job)
     }
     try report.print(as: output.format, in: context)

@@ -109,9 +109,7 @@ struct RunReport {
       ResultColumn("perplexity", .real(significantDigits: 5)), ResultColumn(" ±", .real(significantDigits: 3)),
     ]
     var table = ResultTable(columns)
-    let points = ["dense", "start", "reference", "found"].filter {
-      $0 != "start" || run.startAssignmentID != run.referenceAssignmentID
-    }
+    let points = ["dense", "start", "reference", "found"].filter(isShown)
     for role in ["calibration", "validation"] {
       for point in points {
         guard let perplexity = line(point, role, "perplexity") else { continue }
@@ -135,6 +133,16 @@ struct RunReport {
       }
     }
     return table
+  }
+
+  /// Whether a point is a line of its own: a baseline has no start, and often nothing to be compared with.
+  private func isShown(_ point: String) -> Bool {
+    let isBaseline = run.strategy != "evolution"
+    switch point {
+    case "start": return !isBaseline && run.startAssignmentID != run.referenceAssignmentID
+    case "reference": return !isBaseline || run.referenceAssignmentID != run.foundAssignmentID
+    default: return true
+    }
   }
 
   /// Which figures tell assignments of this run apart: bits, sparsity, removed subblocks.
@@ -171,6 +179,18 @@ struct RunReport {
         + "\(referenceName) (\(certainty) standard errors of the paired difference). It shows what to keep; it is not for use."
   }
 
+  /// What a baseline chose, in words.
+  private func baselineSentence(_ found: RunResult, _ reference: RunResult, _ difference: Double, _ certainty: String)
+    -> String
+  {
+    let chosen = "\(run.strategy) chose \(found.assignment.short)"
+    guard found.assignment != reference.assignment else {
+      return "\(chosen): \(judgedRole) \(measureName) \(HumanFormat.number(found.value, significantDigits: 4))."
+    }
+    return "\(chosen): \(judgedRole) \(measureName) \(HumanFormat.percent(abs(difference) / reference.value)) "
+      + "\(difference < 0 ? "below" : "above") \(referenceName) (\(certainty) standard errors of the paired difference)."
+  }
+
   /// The result in words.
   private var sentences: [String] {
     var sentences = missingSentences
@@ -179,7 +199,9 @@ struct RunReport {
     {
       let share = HumanFormat.percent(abs(difference) / reference.value)
       let certainty = error > 0 ? HumanFormat.number(abs(difference) / error, decimals: 1) : "many"
-      if recipe.isInverted {
+      if run.strategy != "evolution" {
+        sentences.append(baselineSentence(found, reference, difference, certainty))
+      } else if recipe.isInverted {
         sentences.append(worstSentence(found, reference, difference, certainty))
       } else if found.assignment == reference.assignment {
         sentences.append(

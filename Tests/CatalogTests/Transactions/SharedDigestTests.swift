@@ -77,7 +77,7 @@ import Testing
     let left: Set = [
       "catalog_property", "blob", "blob_chunk", "model_source", "teacher_state", "calibration_stream", "job",
       "space_unit", "space_level",
-      "space_member",
+      "space_member", "block_score", "monotonicity_count", "monotonicity_pair",
     ]
     let (folder, _) = try CatalogFolder.filled()
     let connection = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 1000)

@@ -1,0 +1,144 @@
+#!/bin/sh
+# Runs the experiments of docs/experiments.md, one part at a time; each takes less than 15 minutes on two cores.
+#
+#   Scripts/experiments.sh PART [FOLDER]
+#
+# Parts: bits-2.25, bits-2.5, bits-3, bits-4, sparsity-50, sparsity-60, sparsity-70, drops-2, drops-3, drops-4,
+# convergence (after drops), ablations, monotonicity (after bits and drops), page (writes docs/experiments.md from what is
+# there), all.
+# FOLDER [default: .experiments] takes one catalog a part. A stopped part goes on with the same command, and a finished
+# one computes nothing. EVODB names the program, THREADS how many threads it uses.
+set -eu
+
+part=${1:?"usage: Scripts/experiments.sh PART [FOLDER]; the head of the script names the parts"}
+folder=${2:-.experiments}
+root=$(cd "$(dirname "$0")/.." && pwd)
+EVODB=${EVODB:-$root/.build/release/evodb}
+model=$root/Examples/prose-10m
+threads=${THREADS:-$(getconf _NPROCESSORS_ONLN)}
+mkdir -p "$folder"
+
+# Makes a catalog with the model and its texts. Fitness is measured on the first 8,192 tokens of the calibration text
+# (32 sequences), Hessians on all of it.
+setup() {
+  file=$folder/$1.evodb
+  [ -e "$file" ] || "$EVODB" init "$file" --quiet
+  "$EVODB" import "$file" "$model" --quiet > /dev/null
+  "$EVODB" data "$file" hessian "$model/calibration.txt" --quiet > /dev/null
+  "$EVODB" data "$file" calibration "$model/calibration.txt" --tokens 8192 --quiet > /dev/null
+  "$EVODB" data "$file" validation "$model/validation.txt" --quiet > /dev/null
+}
+
+# Runs a verb of evodb on the catalog and prints what it was.
+run() {
+  verb=$1
+  shift
+  echo "evodb $verb $(basename "$file") $*"
+  echo "evodb $verb $(basename "$file") $*" >> "$folder/$part.commands"
+  "$EVODB" "$verb" "$file" "$@" --threads "$threads" --quiet --format jsonl >> "$folder/log.jsonl"
+}
+
+sets="--data calibration --validation validation"
+# 10 generations of 16 offspring: 512 tokens for all, the whole set for two.
+search="--generations 10 --offspring 16 --survivors 2,1 --tokens 512,8192"
+
+bits() {
+  setup bits
+  run build --method gptq --bits 2-6 --data hessian
+  target=$1
+  case $target in 3 | 4) run baseline uniform --target-bits $target $sets --name uniform-$target ;; esac
+  run baseline random --target-bits $target --candidates 16 $sets --name random-$target
+  run baseline dp --target-bits $target $sets --name dp-$target
+  run baseline dp --target-bits $target --mutation-group size $sets --name dp-size-$target
+  for seed in 0 1 2; do
+    run search --target-bits $target $search --seed $seed $sets --name search-$target-$seed
+  done
+}
+
+sparsity() {
+  setup sparsity-$1
+  run build --method sparsegpt --sparsity 0.$1 --levels 8 --data hessian
+  target="--target-sparsity 0.$1"
+  run baseline uniform $target $sets --name uniform-$1
+  run baseline random $target --candidates 16 $sets --name random-$1
+  run baseline dp $target $sets --name dp-$1
+  run baseline owl $target $sets --name owl-$1
+  for seed in 0 1 2; do
+    run search $target $search --seed $seed $sets --name search-$1-$seed
+  done
+}
+
+drops() {
+  setup drops
+  count=$1
+  for name in cosine window-cosine perplexity-score kl-score norm-ratio l2 normalized-l2 greedy; do
+    run baseline $name --drop-count $count $sets --name $name-$count
+  done
+  run baseline random --drop-count $count --candidates 16 $sets --name random-$count
+  run baseline brute-force --drop-count $count --tie block $sets --name brute-force-$count
+  for seed in 0 1 2; do
+    run search --drop-count $count $search --seed $seed $sets --name search-$count-$seed
+  done
+}
+
+# Fitness on the whole set and one switch a child, as in the theory. Brute force has evaluated every set: this computes
+# nothing but the first looks at the starts.
+convergence() {
+  setup drops
+  for count in 2 3 4; do
+    for offspring in 1 8; do
+      for seed in 0 1 2 3 4 5 6 7 8 9; do
+        run search --drop-count $count --tie block --generations $((120 / offspring)) --offspring $offspring \
+          --survivors 1 --tokens 8192 --maximum-switches 1 --initial random:1 --seed $seed $sets \
+          --name converge-$count-$offspring-$seed
+      done
+    done
+  done
+}
+
+ablations() {
+  setup bits
+  run build --method gptq --bits 2-6 --data hessian
+  base="--target-bits 2.5 --generations 10 --survivors 2,1 --seed 0"
+  for count in 1 3 6; do
+    run search $base --offspring 16 --tokens 512,8192 --maximum-switches $count $sets --name switches-$count
+  done
+  for count in 8 32; do
+    run search $base --offspring $count --tokens 512,8192 $sets --name offspring-$count
+  done
+  for tokens in 256 2048; do
+    run search $base --offspring 16 --tokens $tokens,8192 $sets --name first-stage-$tokens
+  done
+  run search $base --offspring 16 --tokens 512,8192 --measure perplexity $sets --name measure-perplexity
+}
+
+monotonicity() {
+  for name in bits drops; do
+    setup $name
+    run monotonicity --validation validation
+  done
+}
+
+page() { EVODB="$EVODB" python3 "$root/Scripts/experiments-page.py" "$folder" "$root/docs"; }
+
+do_part() {
+  part=$1
+  case $part in
+    bits-2.25 | bits-2.5 | bits-3 | bits-4) bits "${part#bits-}" ;;
+    sparsity-50 | sparsity-60 | sparsity-70) sparsity "${part#sparsity-}" ;;
+    drops-2 | drops-3 | drops-4) drops "${part#drops-}" ;;
+    convergence | ablations | monotonicity | page) $part ;;
+    all)
+      for each in bits-2.25 bits-2.5 bits-3 bits-4 sparsity-50 sparsity-60 sparsity-70 drops-2 drops-3 drops-4 \
+        convergence ablations monotonicity page; do
+        do_part $each
+      done
+      ;;
+    *)
+      echo "experiments.sh: no part $part; the head of the script names them" >&2
+      exit 64
+      ;;
+  esac
+}
+
+do_part "$part"

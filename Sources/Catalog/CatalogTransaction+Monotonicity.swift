@@ -1,0 +1,147 @@
+extension CatalogTransaction {
+  /// The answers to a measure on all sequences of a list, of every assignment of a model that has them all.
+  ///
+  /// - Returns: sums over predictions, by assignment in the order of local ids, then in the order of the list; and the
+  ///   number of predictions of every sequence.
+  public func completeSums(modelID: Int64, measureID: Int64, sequenceListID: Int64) throws
+    -> (assignments: [(id: Int64, sums: [Double])], predictionCounts: [Int])
+  {
+    var counts: [Int] = []
+    try connection.forEachRow(
+      """
+      SELECT s.token_count - 1 FROM sequence_list_item i JOIN sequence s ON s.id = i.sequence_id
+      WHERE i.sequence_list_id = ? ORDER BY i.position
+      """, [.integer(sequenceListID)]
+    ) { counts.append(Int($0.integer(0))) }
+    var result: [(id: Int64, sums: [Double])] = []
+    var current: (id: Int64, sums: [Double])?
+    func finish() {
+      if let current, current.sums.count == counts.count { result.append(current) }
+    }
+    try connection.forEachRow(
+      """
+      SELECT a.id, e.sum FROM assignment a CROSS JOIN sequence_list_item i CROSS JOIN evaluation e
+        ON e.assignment_id = a.id AND e.measure_id = ? AND e.sequence_id = i.sequence_id
+      WHERE a.model_id = ? AND i.sequence_list_id = ? AND e.sum IS NOT NULL ORDER BY a.id, i.position
+      """, [.integer(measureID), .integer(modelID), .integer(sequenceListID)]
+    ) { row in
+      if current?.id != row.integer(0) {
+        finish()
+        current = (row.integer(0), [])
+      }
+      current?.sums.append(row.real(1))
+    }
+    finish()
+    return (result, counts)
+  }
+
+  /// Relative layer error of every variant that has one, by local id.
+  public func layerErrors() throws -> [Int64: Double] {
+    var result: [Int64: Double] = [:]
+    try connection.forEachRow("SELECT id, nmse FROM variant WHERE nmse IS NOT NULL") { row in
+      result[row.integer(0)] = row.real(1)
+    }
+    return result
+  }
+
+  /// All measures.
+  public func measures() throws -> [MeasureRecord] {
+    var result: [MeasureRecord] = []
+    try connection.forEachRow("SELECT id, name, top_k, reference, revision FROM measure ORDER BY id") { row in
+      var record = MeasureRecord(
+        name: row.text(1), topK: row.optionalInteger(2).map { Int($0) }, reference: row.text(3),
+        revision: Int(row.integer(4)))
+      record.id = row.integer(0)
+      result.append(record)
+    }
+    return result
+  }
+
+  /// Replaces what was known about pairs that break monotonicity.
+  public func replace(monotonicity findings: [MonotonicityFinding]) throws {
+    try connection.run("DELETE FROM monotonicity_pair")
+    try connection.run("DELETE FROM monotonicity_count")
+    for finding in findings {
+      let key: [String: SQLValue] = [
+        "sequence_list_id": .integer(finding.sequenceListID), "measure_id": .integer(finding.measureID),
+        "kind": .text(finding.kind),
+      ]
+      try rows.insert(
+        "monotonicity_count",
+        key.merging([
+          "assignment_count": .integer(finding.assignmentCount), "pair_count": .integer(finding.pairCount),
+          "violation_count": .integer(finding.violationCount),
+        ]) { $1 })
+      for pair in finding.pairs {
+        try rows.insert(
+          "monotonicity_pair",
+          key.merging([
+            "lighter_assignment_id": .integer(pair.lighterID), "heavier_assignment_id": .integer(pair.heavierID),
+            "lighter_error": .real(pair.lighterError), "heavier_error": .real(pair.heavierError),
+            "difference": .real(pair.difference), "standard_error": .real(pair.standardError),
+          ]) { $1 })
+      }
+    }
+  }
+}
+
+/// Pairs of assignments where less error has the worse fitness, on one data set by one measure.
+public struct MonotonicityFinding: Equatable, Sendable {
+  /// A pair.
+  public struct Pair: Equatable, Sendable {
+    /// Local id of the one with less error.
+    public var lighterID: Int64
+    /// Local id of the better one.
+    public var heavierID: Int64
+    /// Sum of layer errors, or removed subblocks.
+    public var lighterError: Double
+    /// The same of the other.
+    public var heavierError: Double
+    /// Lighter minus heavier, above 0.
+    public var difference: Double
+    /// Of the difference.
+    public var standardError: Double
+
+    /// All fields.
+    public init(
+      lighterID: Int64, heavierID: Int64, lighterError: Double, heavierError: Double, difference: Double,
+      standardError: Double
+    ) {
+      self.lighterID = lighterID
+      self.heavierID = heavierID
+      self.lighterError = lighterError
+      self.heavierError = heavierError
+      self.difference = difference
+      self.standardError = standardError
+    }
+  }
+
+  /// Local id of the sequences.
+  public var sequenceListID: Int64
+  /// Local id of the measure.
+  public var measureID: Int64
+  /// `layer-error` or `subset`.
+  public var kind: String
+  /// Assignments compared.
+  public var assignmentCount: Int
+  /// Pairs compared.
+  public var pairCount: Int
+  /// Pairs that break monotonicity.
+  public var violationCount: Int
+  /// The most certain of them.
+  public var pairs: [Pair]
+
+  /// All fields.
+  public init(
+    sequenceListID: Int64, measureID: Int64, kind: String, assignmentCount: Int, pairCount: Int, violationCount: Int,
+    pairs: [Pair]
+  ) {
+    self.sequenceListID = sequenceListID
+    self.measureID = measureID
+    self.kind = kind
+    self.assignmentCount = assignmentCount
+    self.pairCount = pairCount
+    self.violationCount = violationCount
+    self.pairs = pairs
+  }
+}

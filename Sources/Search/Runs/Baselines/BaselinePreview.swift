@@ -1,0 +1,111 @@
+import Catalog
+
+/// What a baseline would do, before anything is computed or stored.
+public struct BaselinePreview {
+  /// The recipe with what suits its space filled in.
+  public let recipe: SearchRecipe
+  /// How many assignments it evaluates on the tokens that candidates are compared on; 0: it chooses without; nil: more
+  /// than `Int` holds.
+  public let candidateCount: Int?
+  let space: AssignmentSpace
+  let plan: BudgetPlan
+
+  /// Looks at a recipe.
+  ///
+  /// - Throws: `SearchError` for what is impossible: a target out of reach, a baseline that does not fit the target.
+  public init(_ baseline: Baseline, _ recipe: SearchRecipe, model: ModelRecord, tx: CatalogTransaction) throws {
+    guard baseline.removesBlocks == false || recipe.cost == .subblocks else {
+      throw SearchError.impossible(
+        detail: "\(baseline.rawValue) removes blocks; give --target-drop or --drop-count in place of another target")
+    }
+    guard baseline != .owl || recipe.cost == .weights else {
+      throw SearchError.impossible(detail: "owl chooses sparsities; give --target-sparsity in place of another target")
+    }
+    guard baseline != .dp || recipe.cost != .subblocks else {
+      throw SearchError.impossible(
+        detail: "dp adds up layer errors, and a removed subblock has none; for drops use greedy, brute-force or a score"
+      )
+    }
+    var recipe = recipe
+    space = try AssignmentSpace(model: model, recipe: recipe, tx: tx)
+    plan = try space.plan(recipe)
+    if recipe.mutationGroup.isEmpty {
+      // Over all units, the least sum of all.
+      recipe.mutationGroup = baseline == .dp ? MutationGrouping.none.rawValue : space.standardGrouping.rawValue
+    }
+    self.recipe = recipe
+    switch baseline {
+    case .uniform:
+      guard plan.uniform ?? plan.reference != nil else {
+        throw SearchError.impossible(
+          detail:
+            "there is no uniform assignment at this target: it lies between levels, or removes whole units; use random")
+      }
+      candidateCount = 0
+    case .random: candidateCount = recipe.offspring
+    case .dp:
+      guard space.space.gates.isEmpty else {
+        throw SearchError.impossible(
+          detail: "dp adds up layer errors, and a dropped subblock has none: leave out --allow-drop")
+      }
+      candidateCount = 0
+    case .owl: candidateCount = OutlierAllocation.lambdas.count * OutlierAllocation.thresholds.count
+    case .cosine, .windowCosine, .normRatio, .l2, .normalizedL2:
+      _ = try space.removableBlocks(budget: plan.budget)
+      candidateCount = 0
+    case .perplexityScore, .klScore: candidateCount = try space.removableBlocks(budget: plan.budget).blocks.count
+    case .greedy:
+      let choices = try space.removals(budget: plan.budget)
+      // The units left of every kind, step by step; kinds are used up last, so this is the most.
+      let all = choices.quotas.reduce(0) { $0 + $1.units.count }
+      candidateCount = (0..<choices.quotas.reduce(0) { $0 + $1.count }).reduce(0) { $0 + all - $1 }
+    case .bruteForce: candidateCount = try space.removals(budget: plan.budget).count
+    }
+  }
+}
+
+extension AssignmentSpace {
+  /// All sets of units that a budget of drops asks to remove.
+  func removals(budget: Int64) throws -> GroupChoices {
+    try GroupChoices(space: space, budget: budget, groups: MutationGrouping.name.groups(of: space))
+  }
+
+  /// The blocks that can be removed whole, and how many go.
+  func removableBlocks(budget: Int64) throws -> (blocks: [Int], count: Int) {
+    let removed = space.feasibleCosts.upperBound - budget
+    // Both halves of a block count.
+    guard removed % 2 == 0 else {
+      throw SearchError.impossible(detail: "removing \(removed) subblocks removes no whole number of blocks")
+    }
+    let blocks = (0..<model.blockCount).filter { block in
+      let inside = droppedLayers(ofBlocks: [block])
+      return !inside.isEmpty && inside.count == layers.count { $0.blockIndex == block }
+    }
+    let count = Int(removed / 2)
+    guard count <= blocks.count else {
+      throw SearchError.impossible(
+        detail: "\(count) blocks cannot go: \(blocks.count) of \(model.blockCount) can be removed by themselves "
+          + "(--allow names what may go, and --tie pairs removes no single block)")
+    }
+    return (blocks, count)
+  }
+
+  /// The assignment without some blocks.
+  func vector(removing blocks: [Int]) -> LevelVector {
+    LevelVector(record.units.indices.map { units(ofBlocks: blocks).contains($0) ? 1 : 0 })
+  }
+
+  /// The units that remove layers of these blocks and no others.
+  private func units(ofBlocks blocks: [Int]) -> Set<Int> {
+    Set(
+      record.units.indices.filter { unit in
+        let members = record.units[unit].levels.last?.members ?? []
+        return !members.isEmpty
+          && members.allSatisfy { $0.isDropped && blocks.contains(layers[$0.layerIndex].blockIndex) }
+      })
+  }
+
+  private func droppedLayers(ofBlocks blocks: [Int]) -> Set<Int> {
+    Set(units(ofBlocks: blocks).flatMap { record.units[$0].levels.last?.members.map(\.layerIndex) ?? [] })
+  }
+}

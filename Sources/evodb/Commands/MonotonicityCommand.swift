@@ -1,0 +1,125 @@
+import Catalog
+import Foundation
+import Inference
+import Search
+
+/// `evodb monotonicity`.
+struct MonotonicityCommand: Command {
+  static let name = "monotonicity"
+  static let abstract = "Find assignments with less layer error, or fewer removals, and yet a worse model."
+  static let discussion = """
+    Compares all assignments that are complete on the same data set: the sum of their layers' relative errors (nmse, each \
+    layer counting once) with their fitness, and sets of removed subblocks with their strict subsets. All pairs are \
+    counted; the most certain ones, by paired standard errors, fill the view monotonicity_violation. The most certain pair \
+    of each kind is then evaluated on the validation data.
+
+    The search for certain pairs holds every assignment against the 64 worst of those with less error; subsets are looked \
+    for among at most 4,000 assignments of a set.
+    """
+  static let examples = [
+    "evodb monotonicity my.evodb --validation held-out",
+    "evodb query my.evodb \"SELECT * FROM monotonicity_violation ORDER BY standard_errors DESC LIMIT 5\"",
+  ]
+
+  @Positional("CATALOG", "The catalog file.") var catalog: String
+  @Option("--validation", "NAME", "Held-out data to confirm the most certain pairs on.") var validation: String?
+  @Option("--limit", "N", "Pairs to keep per data set, measure and kind.", rule: .within(1...100_000)) var limit: Int =
+    1000
+  @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
+  let resources = ResourceOptions()
+  let output = OutputOptions()
+  let progress = ProgressOptions()
+
+  func run(in context: CommandContext) throws {
+    let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
+    let table = try session.write(Self.name, resources: resources) { job in
+      let (owner, held) = try job.store.read { tx in (try tx.model(model), try validation.map { try tx.dataSet($0) }) }
+      func survey() throws -> [MonotonicityFinding] {
+        try job.store.read { try MonotonicitySurvey.run(model: owner, limit: limit, tx: $0) }
+      }
+      var findings = try survey()
+      var confirmed: [Key: PairedDifference] = [:]
+      if let held {
+        // Pairs that are evaluated on the held-out data belong to what is complete there: the second look finds them.
+        _ = try confirm(findings, on: held, owner, job)
+        findings = try survey()
+        confirmed = try confirm(findings, on: held, owner, job)
+      }
+      try job.write(durable: true) { try $0.replace(monotonicity: findings) }
+      return try job.store.read { try self.table(findings, confirmed, $0) }
+    }
+    try context.print(table, as: output.format)
+    if output.format == .table, table.rows.isEmpty {
+      context.note("evodb: no two assignments are complete on the same data set; searches and baselines make some")
+    }
+  }
+
+  /// What a pair and a measure are known by.
+  private struct Key: Hashable {
+    var measureID: Int64
+    var lighterID: Int64
+    var heavierID: Int64
+  }
+
+  /// The most certain pair of each finding on held-out data.
+  private func confirm(_ findings: [MonotonicityFinding], on set: DataSetRecord, _ owner: ModelRecord, _ job: Job)
+    throws
+    -> [Key: PairedDifference]
+  {
+    let evaluator = try CatalogEvaluator.opened(owner, job: job, sets: [set], resources: resources)
+    let sequences = try job.store.read { try $0.sequences(ofList: set.sequenceListID) }
+    var result: [Key: PairedDifference] = [:]
+    for finding in findings where sequences.count > 1 {
+      guard let pair = finding.pairs.first else { continue }
+      let key = Key(measureID: finding.measureID, lighterID: pair.lighterID, heavierID: pair.heavierID)
+      let (assignments, measure) = try job.store.read { tx in
+        let record = try tx.measures().first { $0.id == finding.measureID }
+        return (
+          [try tx.assignment(id: pair.lighterID), try tx.assignment(id: pair.heavierID)],
+          try Measure(record.map { $0.topK == nil ? $0.name : "\($0.name):\($0.topK ?? 0)" } ?? "")
+        )
+      }
+      let answers = try evaluator.observations(of: assignments, on: sequences, measures: [measure]) { done, total in
+        job.progress("confirming on \(set.name)", done, of: total)
+      }
+      let sums = answers.map { $0.compactMap { $0[0].sum } }
+      guard sums.allSatisfy({ $0.count == sequences.count }) else { continue }
+      result[key] = PairedDifference(
+        sums[0], sums[1], predictionCounts: sequences.map { $0.tokenIDs.count - 1 })
+    }
+    return result
+  }
+
+  private func table(
+    _ findings: [MonotonicityFinding], _ confirmed: [Key: PairedDifference], _ tx: CatalogTransaction
+  ) throws -> ResultTable {
+    var table = ResultTable([
+      ResultColumn("data_set"), ResultColumn("measure"), ResultColumn("kind"), ResultColumn("assignment_count", .count),
+      ResultColumn("pair_count", .count), ResultColumn("violation_count", .count), ResultColumn("lighter"),
+      ResultColumn("heavier"), ResultColumn("lighter_error", .real(significantDigits: 4)),
+      ResultColumn("heavier_error", .real(significantDigits: 4)),
+      ResultColumn("difference", .real(significantDigits: 3)),
+      ResultColumn("standard_errors", .real(significantDigits: 3)),
+      ResultColumn("validation_difference", .real(significantDigits: 3)),
+      ResultColumn("validation_standard_errors", .real(significantDigits: 3)),
+    ])
+    let (sets, measures) = (try tx.dataSets(), try tx.measures())
+    for finding in findings {
+      let pair = finding.pairs.first
+      let held = pair.flatMap {
+        confirmed[Key(measureID: finding.measureID, lighterID: $0.lighterID, heavierID: $0.heavierID)]
+      }
+      table.append([
+        .text(sets.first { $0.sequenceListID == finding.sequenceListID }?.name),
+        .text(measures.first { $0.id == finding.measureID }?.name), .text(finding.kind),
+        .integer(finding.assignmentCount), .integer(finding.pairCount), .integer(finding.violationCount),
+        .text(try pair.map { try tx.assignment(id: $0.lighterID).digest.short }),
+        .text(try pair.map { try tx.assignment(id: $0.heavierID).digest.short }),
+        .real(pair?.lighterError), .real(pair?.heavierError), .real(pair?.difference),
+        .real(pair.flatMap { $0.standardError > 0 ? $0.difference / $0.standardError : nil }), .real(held?.value),
+        .real(held?.certainty),
+      ])
+    }
+    return table
+  }
+}
