@@ -15,7 +15,7 @@ enum Evodb {
           title: "Step by step",
           commands: [
             InitCommand.self, ImportCommand.self, DataCommand.self, CalibrateCommand.self, BuildCommand.self,
-            SearchCommand.self, ResumeCommand.self, EvaluateCommand.self,
+            SearchCommand.self, ResumeCommand.self, EvaluateCommand.self, ImportProfileCommand.self, ExportCommand.self,
           ]),
         .init(
           title: "Look",
