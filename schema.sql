@@ -221,8 +221,9 @@ CREATE INDEX assignment_by_setting ON assignment (setting_digest);
 CREATE TABLE measure (
   id INTEGER PRIMARY KEY, -- local
   digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of the columns below
-  name TEXT NOT NULL, -- kl, topk-kl, perplexity
+  name TEXT NOT NULL, -- kl, topk-kl, perplexity, continuation
   top_k INTEGER, -- k of topk-kl; NULL for others
+  first_token INTEGER CHECK (first_token > 0), -- of continuation: index of the first token it is about; NULL for others
   reference TEXT NOT NULL, -- what is compared with: dense, or none for perplexity
   revision INTEGER NOT NULL, -- raised when results change beyond rounding
   row_check INTEGER NOT NULL -- see the head of this file
@@ -270,6 +271,30 @@ CREATE TABLE calibration_stream (
   blob_id INTEGER NOT NULL REFERENCES blob (id), -- float32, the sequences' streams [tokens, hidden] one after another
   row_check INTEGER NOT NULL -- see the head of this file
 ) STRICT, WITHOUT ROWID;
+
+-- ── Multiple choice ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE task (
+  id INTEGER PRIMARY KEY, -- local
+  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of all choices in order
+  name TEXT NOT NULL, -- the name of the file it came from; local
+  item_count INTEGER NOT NULL CHECK (item_count > 0), -- questions
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+
+CREATE TABLE task_choice (
+  task_id INTEGER NOT NULL REFERENCES task (id), -- which task
+  item_index INTEGER NOT NULL CHECK (item_index >= 0), -- which question, 0-based
+  choice_index INTEGER NOT NULL CHECK (choice_index >= 0), -- which of its choices, 0-based
+  sequence_id INTEGER NOT NULL REFERENCES sequence (id), -- context and choice as tokens
+  measure_id INTEGER NOT NULL REFERENCES measure (id), -- continuation from where the choice begins
+  is_answer INTEGER NOT NULL CHECK (is_answer IN (0, 1)), -- whether it is the right one
+  character_count INTEGER NOT NULL CHECK (character_count > 0), -- Unicode scalars of the choice as it stands in the file
+  byte_count INTEGER NOT NULL CHECK (byte_count > 0), -- its bytes in UTF-8
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (task_id, item_index, choice_index)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX task_choice_by_sequence ON task_choice (sequence_id, measure_id);
 
 -- ── Runs ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -538,6 +563,48 @@ FROM (
   JOIN assignment_summary s ON s.assignment_id = t.assignment_id JOIN data_set d ON d.id = t.data_set_id
   JOIN measure me ON me.id = t.measure_id)
 WHERE place = 1;
+
+-- Multiple choice, question by question, where all choices of a question are answered. A choice is taken if no other has a
+-- higher log-likelihood (taken), or a higher one per character (taken_norm) or per byte (taken_bytes); of equal ones the
+-- first, and never one that diverged. Each is 1 if the choice taken is the right one.
+CREATE VIEW task_item_result AS
+SELECT x.assignment_id, x.task_id, x.item_index, count(*) AS choice_count,
+  max(x.is_answer AND x.sum IS NOT NULL AND x.place = 1) AS taken,
+  max(x.is_answer AND x.sum IS NOT NULL AND x.place_norm = 1) AS taken_norm,
+  max(x.is_answer AND x.sum IS NOT NULL AND x.place_bytes = 1) AS taken_bytes,
+  max(CASE WHEN x.is_answer THEN -x.sum END) AS answer_log_likelihood
+FROM (
+  SELECT e.assignment_id, c.task_id, c.item_index, c.is_answer, e.sum,
+    row_number() OVER (PARTITION BY e.assignment_id, c.task_id, c.item_index
+      ORDER BY e.sum IS NULL, e.sum, c.choice_index) AS place,
+    row_number() OVER (PARTITION BY e.assignment_id, c.task_id, c.item_index
+      ORDER BY e.sum IS NULL, e.sum / c.character_count, c.choice_index) AS place_norm,
+    row_number() OVER (PARTITION BY e.assignment_id, c.task_id, c.item_index
+      ORDER BY e.sum IS NULL, e.sum / c.byte_count, c.choice_index) AS place_bytes
+  FROM evaluation e CROSS JOIN task_choice c ON c.sequence_id = e.sequence_id AND c.measure_id = e.measure_id) x
+GROUP BY x.assignment_id, x.task_id, x.item_index
+HAVING count(*) = (SELECT count(*) FROM task_choice k WHERE k.task_id = x.task_id AND k.item_index = x.item_index);
+
+-- Multiple choice as lm-evaluation-harness reports it: acc by log-likelihood, acc_norm by log-likelihood per character of
+-- the choice, acc_bytes per byte; standard errors sqrt(p (1 - p) / (n - 1)). NULL unless every question is answered
+-- (complete = 1).
+CREATE VIEW task_result AS
+SELECT r.assignment_id, lower(hex(a.digest)) AS assignment, r.task_id, t.name AS task, lower(hex(t.digest)) AS task_digest,
+  t.item_count, r.answered_item_count, r.answered_item_count = t.item_count AS complete,
+  CASE WHEN r.answered_item_count = t.item_count THEN r.acc END AS acc,
+  CASE WHEN r.answered_item_count = t.item_count AND t.item_count > 1
+    THEN sqrt(r.acc * (1 - r.acc) / (t.item_count - 1)) END AS acc_standard_error,
+  CASE WHEN r.answered_item_count = t.item_count THEN r.acc_norm END AS acc_norm,
+  CASE WHEN r.answered_item_count = t.item_count AND t.item_count > 1
+    THEN sqrt(r.acc_norm * (1 - r.acc_norm) / (t.item_count - 1)) END AS acc_norm_standard_error,
+  CASE WHEN r.answered_item_count = t.item_count THEN r.acc_bytes END AS acc_bytes,
+  CASE WHEN r.answered_item_count = t.item_count AND t.item_count > 1
+    THEN sqrt(r.acc_bytes * (1 - r.acc_bytes) / (t.item_count - 1)) END AS acc_bytes_standard_error
+FROM (
+  SELECT assignment_id, task_id, count(*) AS answered_item_count, avg(taken) AS acc, avg(taken_norm) AS acc_norm,
+    avg(taken_bytes) AS acc_bytes
+  FROM task_item_result GROUP BY assignment_id, task_id) r
+JOIN task t ON t.id = r.task_id JOIN assignment a ON a.id = r.assignment_id;
 
 -- One row per run with its ends and its size. Of the target columns those have a value that fit what the budget counts.
 CREATE VIEW run_summary AS
