@@ -566,45 +566,40 @@ WHERE place = 1;
 
 -- Multiple choice, question by question, where all choices of a question are answered. A choice is taken if no other has a
 -- higher log-likelihood (taken), or a higher one per character (taken_norm) or per byte (taken_bytes); of equal ones the
--- first, and never one that diverged. Each is 1 if the choice taken is the right one.
+-- first, and never one that diverged. Each is 1 if the right choice is taken.
 CREATE VIEW task_item_result AS
-SELECT x.assignment_id, x.task_id, x.item_index, count(*) AS choice_count,
-  max(x.is_answer AND x.sum IS NOT NULL AND x.place = 1) AS taken,
-  max(x.is_answer AND x.sum IS NOT NULL AND x.place_norm = 1) AS taken_norm,
-  max(x.is_answer AND x.sum IS NOT NULL AND x.place_bytes = 1) AS taken_bytes,
-  max(CASE WHEN x.is_answer THEN -x.sum END) AS answer_log_likelihood
-FROM (
-  SELECT e.assignment_id, c.task_id, c.item_index, c.is_answer, e.sum,
-    row_number() OVER (PARTITION BY e.assignment_id, c.task_id, c.item_index
-      ORDER BY e.sum IS NULL, e.sum, c.choice_index) AS place,
-    row_number() OVER (PARTITION BY e.assignment_id, c.task_id, c.item_index
-      ORDER BY e.sum IS NULL, e.sum / c.character_count, c.choice_index) AS place_norm,
-    row_number() OVER (PARTITION BY e.assignment_id, c.task_id, c.item_index
-      ORDER BY e.sum IS NULL, e.sum / c.byte_count, c.choice_index) AS place_bytes
-  FROM evaluation e CROSS JOIN task_choice c ON c.sequence_id = e.sequence_id AND c.measure_id = e.measure_id) x
-GROUP BY x.assignment_id, x.task_id, x.item_index
-HAVING count(*) = (SELECT count(*) FROM task_choice k WHERE k.task_id = x.task_id AND k.item_index = x.item_index);
+SELECT e.assignment_id, k.task_id, k.item_index, count(*) AS choice_count,
+  min(e.sum IS NOT NULL AND NOT coalesce(f.sum < e.sum OR f.sum = e.sum AND c.choice_index < k.choice_index, 0)) AS taken,
+  min(e.sum IS NOT NULL AND NOT coalesce(f.sum / c.character_count < e.sum / k.character_count
+    OR f.sum / c.character_count = e.sum / k.character_count AND c.choice_index < k.choice_index, 0)) AS taken_norm,
+  min(e.sum IS NOT NULL AND NOT coalesce(f.sum / c.byte_count < e.sum / k.byte_count
+    OR f.sum / c.byte_count = e.sum / k.byte_count AND c.choice_index < k.choice_index, 0)) AS taken_bytes,
+  -min(e.sum) AS answer_log_likelihood
+FROM evaluation e
+CROSS JOIN task_choice k ON k.sequence_id = e.sequence_id AND k.measure_id = e.measure_id AND k.is_answer
+CROSS JOIN task_choice c ON c.task_id = k.task_id AND c.item_index = k.item_index
+CROSS JOIN evaluation f ON f.assignment_id = e.assignment_id AND f.measure_id = c.measure_id
+  AND f.sequence_id = c.sequence_id
+GROUP BY e.assignment_id, k.task_id, k.item_index
+HAVING count(*) = (SELECT count(*) FROM task_choice n WHERE n.task_id = k.task_id AND n.item_index = k.item_index);
 
 -- Multiple choice as lm-evaluation-harness reports it: acc by log-likelihood, acc_norm by log-likelihood per character of
 -- the choice, acc_bytes per byte; standard errors sqrt(p (1 - p) / (n - 1)). NULL unless every question is answered
 -- (complete = 1).
 CREATE VIEW task_result AS
 SELECT r.assignment_id, lower(hex(a.digest)) AS assignment, r.task_id, t.name AS task, lower(hex(t.digest)) AS task_digest,
-  t.item_count, r.answered_item_count, r.answered_item_count = t.item_count AS complete,
-  CASE WHEN r.answered_item_count = t.item_count THEN r.acc END AS acc,
-  CASE WHEN r.answered_item_count = t.item_count AND t.item_count > 1
-    THEN sqrt(r.acc * (1 - r.acc) / (t.item_count - 1)) END AS acc_standard_error,
-  CASE WHEN r.answered_item_count = t.item_count THEN r.acc_norm END AS acc_norm,
-  CASE WHEN r.answered_item_count = t.item_count AND t.item_count > 1
-    THEN sqrt(r.acc_norm * (1 - r.acc_norm) / (t.item_count - 1)) END AS acc_norm_standard_error,
-  CASE WHEN r.answered_item_count = t.item_count THEN r.acc_bytes END AS acc_bytes,
-  CASE WHEN r.answered_item_count = t.item_count AND t.item_count > 1
-    THEN sqrt(r.acc_bytes * (1 - r.acc_bytes) / (t.item_count - 1)) END AS acc_bytes_standard_error
-FROM (
-  SELECT assignment_id, task_id, count(*) AS answered_item_count, avg(taken) AS acc, avg(taken_norm) AS acc_norm,
-    avg(taken_bytes) AS acc_bytes
-  FROM task_item_result GROUP BY assignment_id, task_id) r
-JOIN task t ON t.id = r.task_id JOIN assignment a ON a.id = r.assignment_id;
+  t.item_count, count(*) AS answered_item_count, count(*) = t.item_count AS complete,
+  CASE WHEN count(*) = t.item_count THEN avg(r.taken) END AS acc,
+  CASE WHEN count(*) = t.item_count AND count(*) > 1
+    THEN sqrt(avg(r.taken) * (1 - avg(r.taken)) / (count(*) - 1)) END AS acc_standard_error,
+  CASE WHEN count(*) = t.item_count THEN avg(r.taken_norm) END AS acc_norm,
+  CASE WHEN count(*) = t.item_count AND count(*) > 1
+    THEN sqrt(avg(r.taken_norm) * (1 - avg(r.taken_norm)) / (count(*) - 1)) END AS acc_norm_standard_error,
+  CASE WHEN count(*) = t.item_count THEN avg(r.taken_bytes) END AS acc_bytes,
+  CASE WHEN count(*) = t.item_count AND count(*) > 1
+    THEN sqrt(avg(r.taken_bytes) * (1 - avg(r.taken_bytes)) / (count(*) - 1)) END AS acc_bytes_standard_error
+FROM task_item_result r JOIN task t ON t.id = r.task_id JOIN assignment a ON a.id = r.assignment_id
+GROUP BY r.assignment_id, r.task_id;
 
 -- One row per run with its ends and its size. Of the target columns those have a value that fit what the budget counts.
 CREATE VIEW run_summary AS

@@ -41,19 +41,25 @@ extension CatalogTransaction {
     return record(id)
   }
 
-  /// The result of an assignment on a task; nil if no question is answered.
+  /// The result of an assignment on a task, equal to the view `task_result`, which SQLite (3.40) would compute for all
+  /// assignments before it takes one; nil unless every question is answered.
   public func result(ofAssignment assignmentID: Int64, onTask taskID: Int64) throws -> TaskResult? {
     try connection.firstRow(
       """
-      SELECT acc, acc_standard_error, acc_norm, acc_norm_standard_error, acc_bytes, acc_bytes_standard_error
-      FROM task_result WHERE assignment_id = ? AND task_id = ?
-      """, [.integer(assignmentID), .integer(taskID)]
+      SELECT avg(taken), avg(taken_norm), avg(taken_bytes), count(*) FROM task_item_result
+      WHERE assignment_id = ? AND task_id = ? GROUP BY task_id
+      HAVING count(*) = (SELECT item_count FROM task WHERE id = ?)
+      """, [.integer(assignmentID), .integer(taskID), .integer(taskID)]
     ) { row in
-      TaskResult(
-        accuracy: row.optionalReal(0), accuracyStandardError: row.optionalReal(1),
-        normalizedAccuracy: row.optionalReal(2),
-        normalizedAccuracyStandardError: row.optionalReal(3), byteAccuracy: row.optionalReal(4),
-        byteAccuracyStandardError: row.optionalReal(5))
+      let count = Double(row.integer(3))
+      func standardError(_ share: Double?) -> Double? {
+        share.flatMap { count > 1 ? ($0 * (1 - $0) / (count - 1)).squareRoot() : nil }
+      }
+      let shares = (0..<3).map { row.optionalReal($0) }
+      return TaskResult(
+        accuracy: shares[0], accuracyStandardError: standardError(shares[0]), normalizedAccuracy: shares[1],
+        normalizedAccuracyStandardError: standardError(shares[1]), byteAccuracy: shares[2],
+        byteAccuracyStandardError: standardError(shares[2]))
     }
   }
 }

@@ -68,7 +68,7 @@ public struct TaskRecord: Equatable, Sendable {
   }
 }
 
-/// The result of an assignment on a task, as the view `task_result` gives it.
+/// The result of an assignment on a task whose questions are all answered.
 public struct TaskResult: Equatable, Sendable {
   /// Share of questions whose right choice has the highest log-likelihood.
   public var accuracy: Double?

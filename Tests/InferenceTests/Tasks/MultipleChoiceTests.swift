@@ -143,6 +143,13 @@ import Testing
     let p = try #require(result.accuracy)
     #expect(
       abs(try #require(result.accuracyStandardError) - (p * (1 - p) / Double(items.count - 1)).squareRoot()) < 1e-12)
+    let view =
+      "SELECT acc || ' ' || acc_norm || ' ' || acc_bytes || ' ' || round(acc_standard_error, 9) FROM task_result"
+    let fields = try #require(try catalog.texts(view).first).split(separator: " ").compactMap { Double($0) }
+    #expect(fields.count == 4)
+    for (field, value) in zip(fields, [result.accuracy, result.normalizedAccuracy, result.byteAccuracy]) {
+      #expect(abs(field - (try #require(value))) < 1e-9)
+    }
     for (question, expected) in zip(task.questions, likelihoods.joined()) {
       let observation = try catalog.store.read {
         try $0.observation(
