@@ -15,20 +15,29 @@ import Testing
     let plan = CompressionPlan(
       data: nil, upstream: .dense, keeps: .none, calibrates: false, method: QuantizationMethod(.rtn), bits: [3])
     _ = try CompressionJob(plan, model: try catalog.open(), job: catalog.job).run()
+    let pruning = CompressionPlan(
+      data: nil, upstream: .dense, keeps: .none, calibrates: false,
+      method: .sparsification(SparsificationMethod(.magnitude)), rules: [.sparsity(0.5)])
+    _ = try CompressionJob(pruning, model: try catalog.open(), job: catalog.job).run()
     return catalog
   }
 
   /// An assignment with variants in the chosen layers.
-  private func assignment(_ catalog: TestCatalog, quantized: (LayerRecord) -> Bool, dropped: Set<String>) throws
-    -> AssignmentRecord
-  {
+  private func assignment(
+    _ catalog: TestCatalog, quantized: (LayerRecord) -> Bool, sparse: (LayerRecord) -> Bool = { _ in false },
+    dropped: Set<String>
+  ) throws -> AssignmentRecord {
     try catalog.store.write { tx in
       let model = try tx.model(nil)
       let layers = try tx.layers(ofModel: model.id)
       let methods = Dictionary(uniqueKeysWithValues: try tx.methods().map { ($0.id, $0.digest) })
       return try tx.store(
         assignmentOf: model, layers: layers,
-        variants: try layers.map { quantized($0) ? try tx.variants(ofWeight: $0.weightID).first : nil },
+        variants: try layers.map { layer in
+          let built = try tx.variants(ofWeight: layer.weightID)
+          return quantized(layer)
+            ? built.first { $0.bits != nil } : sparse(layer) ? built.first { $0.sparsity != nil } : nil
+        },
         methods: methods, dropped: dropped)
     }
   }
@@ -72,6 +81,10 @@ import Testing
       ("first block", { _ in false }, ["0.attention", "0.mlp"], 1e-6),
       ("last block and a half", { _ in false }, ["\(last).attention", "\(last).mlp", "0.attention"], 1e-6),
     ]
+    // What is kept of sparse weights are the checkpoint's own values.
+    let sparse = try assignment(catalog, quantized: { _ in false }, sparse: { _ in true }, dropped: ["0.mlp"])
+    let (place, _) = try export(sparse, catalog)
+    #expect(abs(try densePerplexity(of: place).0 / perplexity(sparse, catalog) - 1) < 1e-6, "\(model), sparse")
     for example in cases {
       let assignment = try assignment(catalog, quantized: example.quantized, dropped: example.dropped)
       let (folder, _) = try export(assignment, catalog)

@@ -46,6 +46,25 @@ import Testing
     #expect(short.exitCode == 65 && short.diagnostics.contains("3 blocks"))
   }
 
+  @Test func stepsOfSparsityComeBackByteForByte() throws {
+    let catalog = try TinyCatalog(.filled)
+    try catalog.output(
+      "build", "--method", "magnitude", "--sparsity", "0.5", "--step-weights", "64", "--levels", "2")
+    let profile = try catalog.rows("SELECT layer FROM model_layer ORDER BY layer_index").enumerated().map {
+      "\(try $0.element.text("layer")): \($0.offset % 5 - 2)\n"
+    }.joined()
+    try Data(profile.utf8).write(to: catalog.folder.appendingPathComponent("s.txt"))
+    let scale = ["--sparsity", "0.5", "--step-weights", "64"]
+    let imported = try catalog.json(["import-profile", "s.txt", "--method", "magnitude"] + scale)
+    #expect(try imported.text("profile_kind") == "sparsity")
+    let digest = try imported.text("assignment")
+    #expect(try catalog.output(["export", digest, "--to", "evopress"] + scale) == profile)
+    let without = try catalog.run("export", digest, "--to", "evopress")
+    #expect(without.exitCode == 64 && without.diagnostics.contains("--step-weights"))
+    let other = try catalog.run("export", [digest, "--to", "evopress", "--sparsity", "0.5", "--step-weights", "60"])
+    #expect(other.exitCode == 78 && other.diagnostics.contains("whole number"))
+  }
+
   @Test func wrongRequestsEndWithTheirCode() throws {
     let catalog = try TinyCatalog(.built)
     let steps = try catalog.rows("SELECT layer FROM model_layer ORDER BY layer_index").map {
