@@ -65,7 +65,8 @@ public struct Recomputation {
           throw CatalogError.damaged("assignment \(assignment.digest.short): its model is missing")
         }
         open[assignment.modelID] = try OpenModel(
-          record, store: store, longestSequence: max(longest ?? 2, 2), threadCount: threadCount, memoryLimit: memoryLimit)
+          record, store: store, longestSequence: max(longest ?? 2, 2), threadCount: threadCount,
+          memoryLimit: memoryLimit)
       }
       guard let model = open[assignment.modelID] else { continue }
       let measure = try Measure(stored.measure)
@@ -93,7 +94,11 @@ public struct Recomputation {
     }
     var result: Double?
     try evaluator.evaluate(
-      [choices], [FitnessEvaluator.Request(tokenIDs: sequence.tokenIDs, candidates: [0], teacherHidden: teacher, measures: [measure])],
+      [choices],
+      [
+        FitnessEvaluator.Request(
+          tokenIDs: sequence.tokenIDs, candidates: [0], teacherHidden: teacher, measures: [measure])
+      ],
       measures: [measure], cancellation: cancellation
     ) { _, _, sums in result = sums[measure] ?? nil }
     return result

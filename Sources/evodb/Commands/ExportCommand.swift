@@ -26,13 +26,18 @@ struct ExportCommand: Command {
   }
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
-  @Positional("ASSIGNMENT", "dense, uniform:BITS, a run, digits of a digest, or an EvoPress profile file.")
+  @Positional(
+    "ASSIGNMENT",
+    "dense, uniform:BITS, uniform:sparsity=S, uniform:pattern=N:M, drop:SUBBLOCKS (drop:3.attention,5), a run, digits of a "
+      + "digest, or an EvoPress profile file.")
   var assignment: String
   @Option("--to", "FORM", "What to write.") var target: Target
   @Option("--output", "PATH", "Where to write it; -o for short. Must not exist.", rule: .notEmpty) var place: String?
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
-  @Option("--method", "M", "Where uniform and profiles take their variants from.") var method:
-    QuantizationMethod.Algorithm = .gptq
+  @Option(
+    "--method", "M",
+    "Where uniform and profiles take their variants from [default: gptq; for sparsities the best that is built].")
+  var method: BuildMethod?
   @Option("--max-shard-size", "SIZE", "Most bytes of weights in one file (hf).", rule: .positive)
   var shardSize: ByteSize = ByteSize(bytes: 5_000_000_000)
   let scale = SparsityScaleOptions()
@@ -51,7 +56,7 @@ struct ExportCommand: Command {
     let (record, text, summary) = try session.write(Self.name) { job in
       let owner = try job.store.read { try $0.model(model) }
       let record = try job.store.write { tx in
-        try AssignmentReference.resolve(assignment, model: owner, method: method.rawValue, tx: tx)
+        try AssignmentReference.resolve(assignment, model: owner, method: method?.rawValue, tx: tx)
       }
       guard record.modelID == owner.id else {
         throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")
