@@ -21,8 +21,8 @@ struct ImportProfileCommand: Command {
   @Positional("PROFILE", "The profile's file.") var profile: String
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
   @Option(
-    "--method", "M", "Where levels are taken from [default: gptq for bits, sparsegpt for steps].", rule: .notEmpty)
-  var method: String?
+    "--method", "M", "Where levels are taken from [default: gptq for bits; for steps the best that is built].")
+  var method: BuildMethod?
   let scale = SparsityScaleOptions()
   let output = OutputOptions()
   let progress = ProgressOptions()
@@ -39,7 +39,7 @@ struct ImportProfileCommand: Command {
       let owner = try job.store.read { try $0.model(model) }
       let profile = try AssignmentProfile.read(profile)
       let record = try job.write(durable: true) { tx in
-        try AssignmentProfile.store(profile, model: owner, method: method, scale: scale, tx: tx)
+        try AssignmentProfile.store(profile, model: owner, method: method?.rawValue, scale: scale, tx: tx)
       }
       return (owner, record, profile.kind)
     }
