@@ -221,8 +221,9 @@ CREATE INDEX assignment_by_setting ON assignment (setting_digest);
 CREATE TABLE measure (
   id INTEGER PRIMARY KEY, -- local
   digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of the columns below
-  name TEXT NOT NULL, -- kl, topk-kl, perplexity
+  name TEXT NOT NULL, -- kl, topk-kl, perplexity, continuation
   top_k INTEGER, -- k of topk-kl; NULL for others
+  first_token INTEGER CHECK (first_token > 0), -- of continuation: index of the first token it is about; NULL for others
   reference TEXT NOT NULL, -- what is compared with: dense, or none for perplexity
   revision INTEGER NOT NULL, -- raised when results change beyond rounding
   row_check INTEGER NOT NULL -- see the head of this file
@@ -308,6 +309,30 @@ CREATE TABLE monotonicity_pair (
   row_check INTEGER NOT NULL, -- see the head of this file
   PRIMARY KEY (sequence_list_id, measure_id, kind, lighter_assignment_id, heavier_assignment_id)
 ) STRICT, WITHOUT ROWID;
+
+-- ── Multiple choice ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE task (
+  id INTEGER PRIMARY KEY, -- local
+  digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of all choices in order
+  name TEXT NOT NULL, -- the name of the file it came from; local
+  item_count INTEGER NOT NULL CHECK (item_count > 0), -- questions
+  row_check INTEGER NOT NULL -- see the head of this file
+) STRICT;
+
+CREATE TABLE task_choice (
+  task_id INTEGER NOT NULL REFERENCES task (id), -- which task
+  item_index INTEGER NOT NULL CHECK (item_index >= 0), -- which question, 0-based
+  choice_index INTEGER NOT NULL CHECK (choice_index >= 0), -- which of its choices, 0-based
+  sequence_id INTEGER NOT NULL REFERENCES sequence (id), -- context and choice as tokens
+  measure_id INTEGER NOT NULL REFERENCES measure (id), -- continuation from where the choice begins
+  is_answer INTEGER NOT NULL CHECK (is_answer IN (0, 1)), -- whether it is the right one
+  character_count INTEGER NOT NULL CHECK (character_count > 0), -- Unicode scalars of the choice as it stands in the file
+  byte_count INTEGER NOT NULL CHECK (byte_count > 0), -- its bytes in UTF-8
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (task_id, item_index, choice_index)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX task_choice_by_sequence ON task_choice (sequence_id, measure_id);
 
 -- ── Runs ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -594,6 +619,43 @@ FROM (
   JOIN assignment_summary s ON s.assignment_id = t.assignment_id JOIN data_set d ON d.id = t.data_set_id
   JOIN measure me ON me.id = t.measure_id)
 WHERE place = 1;
+
+-- Multiple choice, question by question, where all choices of a question are answered. A choice is taken if no other has a
+-- higher log-likelihood (taken), or a higher one per character (taken_norm) or per byte (taken_bytes); of equal ones the
+-- first, and never one that diverged. Each is 1 if the right choice is taken.
+CREATE VIEW task_item_result AS
+SELECT e.assignment_id, k.task_id, k.item_index, count(*) AS choice_count,
+  min(e.sum IS NOT NULL AND NOT coalesce(f.sum < e.sum OR f.sum = e.sum AND c.choice_index < k.choice_index, 0)) AS taken,
+  min(e.sum IS NOT NULL AND NOT coalesce(f.sum / c.character_count < e.sum / k.character_count
+    OR f.sum / c.character_count = e.sum / k.character_count AND c.choice_index < k.choice_index, 0)) AS taken_norm,
+  min(e.sum IS NOT NULL AND NOT coalesce(f.sum / c.byte_count < e.sum / k.byte_count
+    OR f.sum / c.byte_count = e.sum / k.byte_count AND c.choice_index < k.choice_index, 0)) AS taken_bytes,
+  -min(e.sum) AS answer_log_likelihood
+FROM evaluation e
+CROSS JOIN task_choice k ON k.sequence_id = e.sequence_id AND k.measure_id = e.measure_id AND k.is_answer
+CROSS JOIN task_choice c ON c.task_id = k.task_id AND c.item_index = k.item_index
+CROSS JOIN evaluation f ON f.assignment_id = e.assignment_id AND f.measure_id = c.measure_id
+  AND f.sequence_id = c.sequence_id
+GROUP BY e.assignment_id, k.task_id, k.item_index
+HAVING count(*) = (SELECT count(*) FROM task_choice n WHERE n.task_id = k.task_id AND n.item_index = k.item_index);
+
+-- Multiple choice as lm-evaluation-harness reports it: acc by log-likelihood, acc_norm by log-likelihood per character of
+-- the choice, acc_bytes per byte; standard errors sqrt(p (1 - p) / (n - 1)). NULL unless every question is answered
+-- (complete = 1).
+CREATE VIEW task_result AS
+SELECT r.assignment_id, lower(hex(a.digest)) AS assignment, r.task_id, t.name AS task, lower(hex(t.digest)) AS task_digest,
+  t.item_count, count(*) AS answered_item_count, count(*) = t.item_count AS complete,
+  CASE WHEN count(*) = t.item_count THEN avg(r.taken) END AS acc,
+  CASE WHEN count(*) = t.item_count AND count(*) > 1
+    THEN sqrt(avg(r.taken) * (1 - avg(r.taken)) / (count(*) - 1)) END AS acc_standard_error,
+  CASE WHEN count(*) = t.item_count THEN avg(r.taken_norm) END AS acc_norm,
+  CASE WHEN count(*) = t.item_count AND count(*) > 1
+    THEN sqrt(avg(r.taken_norm) * (1 - avg(r.taken_norm)) / (count(*) - 1)) END AS acc_norm_standard_error,
+  CASE WHEN count(*) = t.item_count THEN avg(r.taken_bytes) END AS acc_bytes,
+  CASE WHEN count(*) = t.item_count AND count(*) > 1
+    THEN sqrt(avg(r.taken_bytes) * (1 - avg(r.taken_bytes)) / (count(*) - 1)) END AS acc_bytes_standard_error
+FROM task_item_result r JOIN task t ON t.id = r.task_id JOIN assignment a ON a.id = r.assignment_id
+GROUP BY r.assignment_id, r.task_id;
 
 -- One row per run with its ends and its size. Of the target columns those have a value that fit what the budget counts.
 CREATE VIEW run_summary AS

@@ -17,7 +17,8 @@ extension CatalogTransaction {
     measure.id = try intern(
       "measure", measure.digest,
       [
-        "name": .text(measure.name), "top_k": .integer(measure.topK), "reference": .text(measure.reference),
+        "name": .text(measure.name), "top_k": .integer(measure.topK),
+        "first_token": .integer(measure.firstToken), "reference": .text(measure.reference),
         "revision": .integer(measure.revision),
       ])
     return measure

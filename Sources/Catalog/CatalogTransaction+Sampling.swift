@@ -21,14 +21,14 @@ extension CatalogTransaction {
     try connection.firstRow(
       """
       SELECT o.assignment_id, o.numerics_id, o.sum, o.prediction_count, s.id, s.digest, s.token_ids, m.id, m.name, m.top_k,
-        m.reference, m.revision
+        m.reference, m.revision, m.first_token
       FROM (SELECT * FROM observation LIMIT 1 OFFSET ?) o JOIN sequence s ON s.id = o.sequence_id
       JOIN measure m ON m.id = o.measure_id
       """, [.integer(place)]
     ) { row in
       var measure = MeasureRecord(
-        name: row.text(8), topK: row.optionalInteger(9).map { Int($0) }, reference: row.text(10),
-        revision: Int(row.integer(11)))
+        name: row.text(8), topK: row.optionalInteger(9).map { Int($0) },
+        firstToken: row.optionalInteger(12).map { Int($0) }, reference: row.text(10), revision: Int(row.integer(11)))
       measure.id = row.integer(7)
       let bytes = row.bytes(6)
       let tokens = bytes.withUnsafeBytes { buffer in

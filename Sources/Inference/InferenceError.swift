@@ -14,6 +14,8 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
   case notPermitted(path: String, detail: String)
   /// Reading or writing failed.
   case inputOutput(path: String, detail: String)
+  /// Something is where an output would go; nothing is ever overwritten.
+  case outputExists(path: String)
   /// Stopped on request (^C) at a safe place.
   case interrupted
 
@@ -25,6 +27,8 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
     case .unsupported(let file, let detail): return "\(file): not supported: \(detail)"
     case .impossible(let detail): return detail
     case .inputOutput(let path, let detail), .notPermitted(let path, let detail): return "\(path): \(detail)"
+    case .outputExists(let path):
+      return "\(path) exists already and is not overwritten; remove it or choose another name"
     case .interrupted: return "stopped on request; nothing is lost"
     }
   }

@@ -176,6 +176,7 @@ struct ExampleContents {
       name: "", recipeDigest: dense.digest, recipe: "", modelID: 0, spaceID: 0, measureID: 0, calibrationSetID: 0,
       validationSetID: nil, budget: 0, denseAssignmentID: 0, referenceAssignmentID: nil)
     run = try storeRun(in: transaction)
+    try storeTask(in: transaction)
   }
 
   /// What `body` makes of the elements, in their order, whatever the order of making.

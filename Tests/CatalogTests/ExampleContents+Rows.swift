@@ -136,4 +136,21 @@ extension ExampleContents {
       ], winnerIndex: 1, missingCount: 3)
     return [first, second]
   }
+
+  /// Two questions of two choices, answered by `high`, which is right about the first.
+  func storeTask(in transaction: CatalogTransaction) throws {
+    let measure = MeasureRecord(name: "continuation", topK: nil, firstToken: 1, reference: "none", revision: 1)
+    let choices: [[Int32]] = [[1, 2], [1, 3], [4, 5], [4, 6]]
+    let items = [choices[0..<2], choices[2...]].map { item in
+      item.enumerated().map { index, ids in
+        TaskChoice(tokenIDs: ids, measure: measure, isAnswer: index == 0, characterCount: 2, byteCount: 3)
+      }
+    }
+    let task = try transaction.store(task: "questions.jsonl", items: items)
+    for (question, sum) in zip(task.questions, [1.0, 2, 4, 3]) {
+      try transaction.store(
+        observation: Observation(sum: sum, predictionCount: 1), assignmentID: high.id, measureID: question.measureID,
+        sequenceID: question.sequence.id, numericsID: here, jobID: job.id)
+    }
+  }
 }

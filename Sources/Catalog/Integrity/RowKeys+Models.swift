@@ -128,6 +128,36 @@ extension RowKeys {
     }
   }
 
+  func checkTasks(_ report: Report) throws {
+    try connection.forEachRow("SELECT id, digest, item_count FROM task") { row in
+      var items: [[TaskRecord.KeyedChoice]] = []
+      var isGapless = true
+      try connection.forEachRow(
+        """
+        SELECT c.item_index, c.choice_index, s.digest, m.digest, c.is_answer, c.character_count, c.byte_count
+        FROM task_choice c JOIN sequence s ON s.id = c.sequence_id JOIN measure m ON m.id = c.measure_id
+        WHERE c.task_id = ? ORDER BY c.item_index, c.choice_index
+        """, [.integer(row.integer(0))]
+      ) { choice in
+        if choice.integer(0) == Int64(items.count), choice.integer(1) == 0 { items.append([]) }
+        guard choice.integer(0) == Int64(items.count) - 1, choice.integer(1) == Int64(items[items.count - 1].count)
+        else {
+          isGapless = false
+          return
+        }
+        items[items.count - 1].append(
+          TaskRecord.KeyedChoice(
+            sequence: try choice.digest(2), measure: try choice.digest(3), isAnswer: choice.integer(4) != 0,
+            characterCount: Int(choice.integer(5)), byteCount: Int(choice.integer(6))))
+      }
+      if !isGapless || Int64(items.count) != row.integer(2) {
+        try report(RowDefect(table: "task", row: short(row.bytes(1)), detail: "its choices are not numbered from 0"))
+      } else {
+        try compare(row.bytes(1), TaskRecord.digest(of: items), "task", report)
+      }
+    }
+  }
+
   // MARK: Checked numbers
 
   /// The dimensions of `[8,4]`; nil for anything else.

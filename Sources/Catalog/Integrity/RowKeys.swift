@@ -15,7 +15,7 @@ struct RowKeys {
   /// The tables whose rows have something to recompute, parents first. `blob` reads every stored byte.
   static let tables = [
     "numerics", "blob", "weight", "model", "sequence", "sequence_list", "method", "statistic", "variant", "assignment",
-    "measure", "observation", "space", "generation",
+    "measure", "observation", "task", "space", "generation",
   ]
 
   /// Recomputes all rows of a table of `tables`; nothing for others.
@@ -35,6 +35,7 @@ struct RowKeys {
     case "assignment": try checkAssignments(report)
     case "measure": try checkMeasures(report)
     case "observation": try checkObservations(report)
+    case "task": try checkTasks(report)
     case "space": try checkSpaces(report)
     case "generation": try checkGenerations(report)
     default: break
@@ -51,10 +52,10 @@ struct RowKeys {
   }
 
   private func checkMeasures(_ report: Report) throws {
-    try connection.forEachRow("SELECT digest, name, top_k, reference, revision FROM measure") { row in
+    try connection.forEachRow("SELECT digest, name, top_k, reference, revision, first_token FROM measure") { row in
       let record = MeasureRecord(
-        name: row.text(1), topK: row.optionalInteger(2).map { Int($0) }, reference: row.text(3),
-        revision: Int(row.integer(4)))
+        name: row.text(1), topK: row.optionalInteger(2).map { Int($0) },
+        firstToken: row.optionalInteger(5).map { Int($0) }, reference: row.text(3), revision: Int(row.integer(4)))
       try compare(row.bytes(0), record.digest, "measure", report)
     }
   }
@@ -106,7 +107,8 @@ struct RowKeys {
       """
       SELECT a.digest, s.digest, o.prediction_count, s.token_count FROM observation o
       JOIN assignment a ON a.id = o.assignment_id JOIN sequence s ON s.id = o.sequence_id
-      WHERE o.prediction_count <> s.token_count - 1
+      JOIN measure m ON m.id = o.measure_id
+      WHERE o.prediction_count <> s.token_count - coalesce(m.first_token, 1)
         OR o.outcome <> CASE WHEN o.sum IS NULL THEN 'diverged' ELSE 'finite' END
       """
     ) { row in

@@ -49,19 +49,22 @@ public enum AssignmentKey {
 public struct MeasureRecord: Hashable, Sendable {
   /// Local id.
   public var id: Int64 = 0
-  /// `kl`, `topk-kl`, `perplexity`.
+  /// `kl`, `topk-kl`, `perplexity`, `continuation`.
   public var name: String
   /// k of `topk-kl`.
   public var topK: Int?
+  /// Of `continuation`: index of the first token it is about.
+  public var firstToken: Int?
   /// `dense` or `none`.
   public var reference: String
   /// Raised when results change beyond rounding.
   public var revision: Int
 
   /// A measure that is not stored yet.
-  public init(name: String, topK: Int?, reference: String, revision: Int) {
+  public init(name: String, topK: Int?, firstToken: Int? = nil, reference: String, revision: Int) {
     self.name = name
     self.topK = topK
+    self.firstToken = firstToken
     self.reference = reference
     self.revision = revision
   }
@@ -71,6 +74,7 @@ public struct MeasureRecord: Hashable, Sendable {
     var record = CanonicalRecord(kind: "measure")
     record.set("name", name)
     record.set("top_k", topK)
+    record.set("first_token", firstToken)
     record.set("reference", reference)
     record.set("revision", revision)
     return record.digest

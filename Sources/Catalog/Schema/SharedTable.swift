@@ -78,7 +78,7 @@ struct SharedTable {
       SELECT a.digest, a.setting_digest, m.digest AS model, a.dropped_subblocks, a.code_bits, a.stored_bits
       FROM assignment a JOIN model m ON m.id = a.model_id
       """),
-    SharedTable("measure", "SELECT digest, name, top_k, reference, revision FROM measure"),
+    SharedTable("measure", "SELECT digest, name, top_k, first_token, reference, revision FROM measure"),
     SharedTable(
       "observation",
       """
@@ -91,6 +91,15 @@ struct SharedTable {
         v.voided_at, v.voided_by, v.reason
       FROM observation_void v JOIN assignment a ON a.id = v.assignment_id JOIN measure m ON m.id = v.measure_id
       JOIN sequence s ON s.id = v.sequence_id JOIN numerics n ON n.id = v.numerics_id
+      """),
+    SharedTable("task", "SELECT digest, item_count FROM task"),
+    SharedTable(
+      "task_choice",
+      """
+      SELECT t.digest AS task, c.item_index, c.choice_index, s.digest AS sequence, m.digest AS measure, c.is_answer,
+        c.character_count, c.byte_count
+      FROM task_choice c JOIN task t ON t.id = c.task_id JOIN sequence s ON s.id = c.sequence_id
+      JOIN measure m ON m.id = c.measure_id
       """),
     SharedTable("space", "SELECT s.digest, m.digest AS model, s.cost FROM space s JOIN model m ON m.id = s.model_id"),
   ]

@@ -13,12 +13,22 @@ public final class FitnessEvaluator: Sendable {
     public var candidates: [Int]
     /// The dense model's last hidden state [n, hidden]; nil if no measure needs it.
     public var teacherHidden: Matrix?
+    /// What is wanted on this sequence alone; nil: what is wanted on all.
+    public var measures: [Measure]?
 
     /// All fields.
-    public init(tokenIDs: [Int32], candidates: [Int], teacherHidden: Matrix?) {
+    public init(tokenIDs: [Int32], candidates: [Int], teacherHidden: Matrix?, measures: [Measure]? = nil) {
       self.tokenIDs = tokenIDs
       self.candidates = candidates
       self.teacherHidden = teacherHidden
+      self.measures = measures
+    }
+
+    /// What is fed: all tokens, or all but the last if only continuations are wanted, whose sequences may be one token
+    /// longer than the model.
+    var fedTokenIDs: [Int32] {
+      let wantsContinuationsOnly = measures?.allSatisfy { $0.firstToken != nil } ?? false
+      return wantsContinuationsOnly ? Array(tokenIDs.dropLast()) : tokenIDs
     }
   }
 
@@ -79,7 +89,8 @@ public final class FitnessEvaluator: Sendable {
     try walk(candidates, requests, cancellation) { [model] index, candidate, hidden in
       let teacher = teachers[index].teacher(model: model)
       let sums = FitnessSums.sums(
-        hidden: hidden, tokenIDs: requests[index].tokenIDs, teacher: teacher, measures: measures, model: model)
+        hidden: hidden, tokenIDs: requests[index].tokenIDs, teacher: teacher,
+        measures: requests[index].measures ?? measures, model: model)
       teachers[index].release()
       return { try onResult(index, candidate, sums) }
     }
@@ -130,7 +141,7 @@ public final class FitnessEvaluator: Sendable {
     stack.push(
       requests.indices.flatMap { request -> [TaskStack.Task] in
         let roots = tree(requests[request].candidates).roots
-        let start = LazyEmbedding(model: model, tokenIDs: requests[request].tokenIDs)
+        let start = LazyEmbedding(model: model, tokenIDs: requests[request].fedTokenIDs)
         return roots.map { root in { try visit(request, root, start.matrix()) } }
       })
     try stack.run(threadCount: threadCount)

@@ -34,15 +34,17 @@ enum FitnessSums {
   /// Sums over all predictions in position order, in Double; nil where a sum is not finite.
   ///
   /// - Parameters:
-  ///   - hidden: the candidate's last hidden state [n, hidden].
+  ///   - hidden: the candidate's last hidden state [n or n − 1, hidden]: the last token predicts nothing.
   ///   - teacher: the dense model's log-probabilities; nil if no measure needs them.
   static func sums(
     hidden: Matrix, tokenIDs: [Int32], teacher: Teacher?, measures: [Measure], model: some LanguageModel
   ) -> [Measure: Double?] {
     var sums = [Double](repeating: 0, count: measures.count)
     let predictions = tokenIDs.count - 1
+    // Where a measure begins later, the rows before it need no logits.
+    let start = measures.map { ($0.firstToken ?? 1) - 1 }.min() ?? 0
     let strip = stripRowCount(vocabularySize: model.vocabularySize)
-    for first in stride(from: 0, to: predictions, by: strip) {
+    for first in stride(from: start, to: predictions, by: strip) {
       let rows = first..<min(first + strip, predictions)
       let logits = model.logits(hidden, rows: rows)
       let teacher = teacher?.strip(rows, model: model)
@@ -51,7 +53,8 @@ enum FitnessSums {
         let logSumExp = VectorKernels.logSumExp(logits, row: row)
         for (index, measure) in measures.enumerated() {
           switch measure {
-          case .perplexity:
+          case .continuation(let firstToken) where position + 1 < firstToken: break
+          case .perplexity, .continuation:
             sums[index] += logSumExp - Double(logits[row, Int(tokenIDs[position + 1])])
           case .kl:
             guard let teacher else { preconditionFailure("KL needs the dense model") }

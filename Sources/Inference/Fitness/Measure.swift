@@ -9,16 +9,20 @@ public enum Measure: Hashable, Sendable, CustomStringConvertible {
   case topKKL(k: Int)
   /// exp of the mean negative log-likelihood; sums are in nats.
   case perplexity
+  /// Negative log-likelihood of the tokens from an index on, given those before it: how multiple-choice tasks ask. Only its
+  /// sum is of use; the last token is predicted, never fed.
+  case continuation(firstToken: Int)
 
   /// Raised when results change beyond rounding.
   public static let revision = 1
 
-  /// `kl`, `topk-kl`, `perplexity`.
+  /// `kl`, `topk-kl`, `perplexity`, `continuation`.
   public var name: String {
     switch self {
     case .kl: return "kl"
     case .topKKL: return "topk-kl"
     case .perplexity: return "perplexity"
+    case .continuation: return "continuation"
     }
   }
 
@@ -28,8 +32,22 @@ public enum Measure: Hashable, Sendable, CustomStringConvertible {
     return nil
   }
 
+  /// The first token of `continuation`.
+  public var firstToken: Int? {
+    if case .continuation(let index) = self { return index }
+    return nil
+  }
+
   /// Whether it compares with the dense model.
-  public var needsTeacher: Bool { self != .perplexity }
+  public var needsTeacher: Bool {
+    switch self {
+    case .kl, .topKKL: return true
+    case .perplexity, .continuation: return false
+    }
+  }
+
+  /// How many predictions it sums up on a sequence.
+  public func predictionCount(tokenCount: Int) -> Int { tokenCount - (firstToken ?? 1) }
 
   /// The name with its parameter, as `init(_:)` reads it: `topk-kl:10`.
   public var description: String { topK.map { "\(name):\($0)" } ?? name }

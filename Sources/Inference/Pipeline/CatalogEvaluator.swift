@@ -6,19 +6,19 @@ import Foundation
 /// Answers are committed when a sequence is done for all its candidates, or a quarter of a second after the last commit,
 /// whichever comes first: that much is computed again at most after a kill.
 public final class CatalogEvaluator {
-  private static let commitInterval = 0.25
+  static let commitInterval = 0.25
 
   /// The model.
   public let model: OpenModel
   /// Whether what was answered before is looked up, and what is computed stored; false computes everything again and
   /// leaves no trace, to check what is stored.
   public let usesStoredResults: Bool
-  private let job: Job
-  private let evaluator: FitnessEvaluator
+  let job: Job
+  let evaluator: FitnessEvaluator
   private let teachers: TeacherStates
   private var countedTokens = 0
   private var countedBlockTokens = 0
-  private var lastCommit = Date()
+  var lastCommit = Date()
 
   /// - Parameters:
   ///   - sharesPrefixes: false computes every candidate from its first block.
@@ -41,10 +41,7 @@ public final class CatalogEvaluator {
 
   /// Stores a measure, or finds it.
   public func record(of measure: Measure) throws -> MeasureRecord {
-    let record = MeasureRecord(
-      name: measure.name, topK: measure.topK, reference: measure.needsTeacher ? "dense" : "none",
-      revision: Measure.revision)
-    return try job.store.write { try $0.store(measure: record) }
+    try job.store.write { try $0.store(measure: MeasureRecord(measure)) }
   }
 
   /// The answers for every assignment and sequence, [assignment][sequence][measure].
@@ -194,7 +191,7 @@ public final class CatalogEvaluator {
     lastCommit = Date()
   }
 
-  private func countWork(evaluations: Int) {
+  func countWork(evaluations: Int) {
     let tokens = evaluator.work.forwardTokenCount
     let blockTokens = evaluator.work.forwardBlockTokenCount
     job.count { counts in
@@ -204,6 +201,28 @@ public final class CatalogEvaluator {
     }
     countedTokens = tokens
     countedBlockTokens = blockTokens
+  }
+}
+
+extension Measure {
+  /// A stored measure.
+  ///
+  /// - Throws: `InferenceError.impossible` for a name that this evodb does not know.
+  init(_ record: MeasureRecord) throws {
+    if record.name == "continuation", let firstToken = record.firstToken {
+      self = .continuation(firstToken: firstToken)
+    } else {
+      try self.init(record.topK.map { "\(record.name):\($0)" } ?? record.name)
+    }
+  }
+}
+
+extension MeasureRecord {
+  /// A measure that is not stored yet.
+  init(_ measure: Measure) {
+    self.init(
+      name: measure.name, topK: measure.topK, firstToken: measure.firstToken,
+      reference: measure.needsTeacher ? "dense" : "none", revision: Measure.revision)
   }
 }
 

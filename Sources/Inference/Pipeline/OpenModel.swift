@@ -33,14 +33,7 @@ public final class OpenModel: Sendable {
     }
     self.layers = layers
     self.sites = sites
-    let folder = URL(fileURLWithPath: source.folder)
-    let checkpoint = try Checkpoint(directory: folder)
-    guard try ModelImport.fingerprint(of: folder) == source.fingerprint else {
-      throw InferenceError.invalidData(
-        file: folder.path,
-        detail: "changed since it was imported as \(record.name); import it again: "
-          + "evodb import \(store.path) \(folder.path)")
-    }
+    let checkpoint = try Self.checkpoint(record, source: source, catalogPath: store.path)
     guard longestSequence <= checkpoint.configuration.maximumPositions else {
       throw InferenceError.impossible(
         detail: "\(record.name) takes sequences of at most \(checkpoint.configuration.maximumPositions) tokens, "
@@ -76,12 +69,26 @@ public final class OpenModel: Sendable {
     self.longestSequence = longestSequence
   }
 
+  /// A model's folder, which must still hold what was imported.
+  static func checkpoint(_ model: ModelRecord, source: ModelSource, catalogPath: String) throws -> Checkpoint {
+    let folder = URL(fileURLWithPath: source.folder)
+    let checkpoint = try Checkpoint(directory: folder)
+    guard try ModelImport.fingerprint(of: folder) == source.fingerprint else {
+      throw InferenceError.invalidData(
+        file: folder.path,
+        detail: "changed since it was imported as \(model.name); import it again: "
+          + "evodb import \(catalogPath) \(folder.path)")
+    }
+    return checkpoint
+  }
+
   /// Checks that the model as it was opened can take these sequences: a data set may have been made for another model.
   ///
+  /// - Parameter feedsLast: whether the last token of a sequence is fed.
   /// - Throws: `InferenceError.impossible` for an id outside the vocabulary or a sequence longer than `longestSequence`.
-  func check(_ sequences: [SequenceRecord]) throws {
+  func check(_ sequences: [SequenceRecord], feedsLast: Bool = true) throws {
     for sequence in sequences {
-      guard sequence.tokenIDs.count <= longestSequence else {
+      guard sequence.tokenIDs.count - (feedsLast ? 0 : 1) <= longestSequence else {
         throw InferenceError.impossible(
           detail: "\(record.name) was opened for at most \(longestSequence) tokens a sequence, not "
             + "\(sequence.tokenIDs.count)")

@@ -54,7 +54,8 @@ public struct Recomputation {
       }
     }
     let (models, numericsID) = try store.read { (try $0.models(), try $0.id(ofNumerics: .current)) }
-    let longest = chosen.map(\.stored.sequence.tokenIDs.count).max() ?? 2
+    // The last token of a continuation is not fed.
+    let longest = chosen.map { $0.stored.sequence.tokenIDs.count - ($0.stored.measure.firstToken == nil ? 0 : 1) }.max()
     var open: [Int64: OpenModel] = [:]
     var outcomes: [Outcome] = []
     for (stored, assignment) in chosen {
@@ -64,10 +65,11 @@ public struct Recomputation {
           throw CatalogError.damaged("assignment \(assignment.digest.short): its model is missing")
         }
         open[assignment.modelID] = try OpenModel(
-          record, store: store, longestSequence: longest, threadCount: threadCount, memoryLimit: memoryLimit)
+          record, store: store, longestSequence: max(longest ?? 2, 2), threadCount: threadCount,
+          memoryLimit: memoryLimit)
       }
       guard let model = open[assignment.modelID] else { continue }
-      let measure = try Measure(stored.measure.topK.map { "\(stored.measure.name):\($0)" } ?? stored.measure.name)
+      let measure = try Measure(stored.measure)
       outcomes.append(
         Outcome(
           assignment: assignment.digest, sequence: stored.sequence.digest, measure: measure.description,
@@ -92,7 +94,11 @@ public struct Recomputation {
     }
     var result: Double?
     try evaluator.evaluate(
-      [choices], [FitnessEvaluator.Request(tokenIDs: sequence.tokenIDs, candidates: [0], teacherHidden: teacher)],
+      [choices],
+      [
+        FitnessEvaluator.Request(
+          tokenIDs: sequence.tokenIDs, candidates: [0], teacherHidden: teacher, measures: [measure])
+      ],
       measures: [measure], cancellation: cancellation
     ) { _, _, sums in result = sums[measure] ?? nil }
     return result

@@ -45,8 +45,8 @@ public enum AssignmentReference {
       return try tx.assignment(id: id)
     }
     if FileManager.default.fileExists(atPath: text) {
-      let profile = try QuantizationProfile(try String(contentsOfFile: text, encoding: .utf8))
-      return try bitSpace(model, method, tx).store(profile, tx: tx)
+      return try AssignmentProfile.store(
+        try AssignmentProfile.read(text), model: model, method: method, scale: nil, tx: tx)
     }
     throw CatalogError.notFound("no assignment \(text): give \(forms)")
   }
@@ -109,23 +109,5 @@ extension AssignmentSpace {
       else { return level.label }
       return "sparsity=\((sparsity * 10000).rounded() / 10000)"
     }.joined(separator: ", ")
-  }
-
-  /// Stores the assignment of a profile of bit-widths, which must name every layer.
-  func store(_ profile: QuantizationProfile, tx: CatalogTransaction) throws -> AssignmentRecord {
-    let names = Set(layers.map(\.name))
-    if let unknown = profile.bits.keys.sorted().first(where: { !names.contains($0) }) {
-      throw SearchError.invalidProfile(detail: "the profile names \(unknown), which is no layer of the model")
-    }
-    let levels = try zip(layers, record.units).map { layer, unit in
-      guard let bits = profile.bits[layer.name] else {
-        throw SearchError.invalidProfile(detail: "the profile lacks \(layer.name)")
-      }
-      guard let level = unit.levels.firstIndex(where: { Double($0.label.dropFirst("bits=".count)) == bits }) else {
-        throw SearchError.impossible(detail: "\(layer.name): \(bits) bits are not built; there are \(levelNames)")
-      }
-      return level
-    }
-    return try store(LevelVector(levels), tx: tx)
   }
 }

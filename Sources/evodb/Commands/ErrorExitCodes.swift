@@ -35,6 +35,7 @@ extension InferenceError: ExitCodeProviding {
     case .impossible: return .impossible
     case .inputOutput: return .inputOutput
     case .notPermitted: return .permission
+    case .outputExists: return .outputExists
     case .interrupted: return .tryAgain
     }
   }

@@ -6,10 +6,16 @@ import Search
 /// `evodb evaluate`.
 struct EvaluateCommand: Command {
   static let name = "evaluate"
-  static let abstract = "Measure an assignment on a whole data set."
+  static let abstract = "Measure an assignment on a whole data set, or on multiple-choice questions."
+  static let discussion = """
+    With --tasks it answers the questions of a JSON Lines file, {"context": "…", "choices": ["…", "…"], "answer": 0}, by \
+    the log-likelihood of each choice, as lm-evaluation-harness does: acc takes the highest, acc_norm the highest per \
+    character of the choice, acc_bytes per byte. Every answer is kept; asking again costs nothing.
+    """
   static let examples = [
     "evodb evaluate my.evodb uniform:3 --data validation --measure kl,perplexity",
     "evodb evaluate my.evodb 3fa9c2d1 --data validation",
+    "evodb evaluate my.evodb 3fa9c2d1 --tasks questions.jsonl",
   ]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
@@ -21,6 +27,9 @@ struct EvaluateCommand: Command {
   @Option("--data", "NAME", "Which data set; may be left out if there is only one.") var data: String?
   @Option("--measure", "LIST", "kl, topk-kl, topk-kl:K, perplexity; several with commas.") var measures: String =
     "kl,perplexity"
+  @Option("--tasks", "FILE", "Multiple-choice questions to answer instead.", rule: .notEmpty) var tasks: String?
+  @Option("--delimiter", "TEXT", "Between context and choice [default: a space where neither has one there].")
+  var delimiter: String?
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
   @Option(
     "--method", "M",
@@ -30,9 +39,16 @@ struct EvaluateCommand: Command {
   let output = OutputOptions()
   let progress = ProgressOptions()
 
-  func validate() throws { _ = try wantedMeasures() }
+  func validate() throws {
+    _ = try wantedMeasures()
+    if tasks != nil, $data.wasGiven || $measures.wasGiven {
+      throw UsageError("--tasks has its own data and measures; leave out --data and --measure")
+    }
+    if tasks == nil, delimiter != nil { throw UsageError("--delimiter belongs to --tasks") }
+  }
 
   func run(in context: CommandContext) throws {
+    if let tasks { return try answer(tasks, in: context) }
     let wanted = try wantedMeasures()
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     let result = try session.write(Self.name, resources: resources) { job in

@@ -16,6 +16,8 @@ enum Evodb {
           commands: [
             InitCommand.self, ImportCommand.self, DataCommand.self, CalibrateCommand.self, BuildCommand.self,
             SearchCommand.self, BaselineCommand.self, ResumeCommand.self, EvaluateCommand.self,
+            ImportProfileCommand.self,
+            ExportCommand.self,
           ]),
         .init(title: "Share", commands: [MergeCommand.self, PackCommand.self]),
         .init(

@@ -52,10 +52,13 @@ final class TestCatalog {
 
   /// A data set of random tokens of the tiny model's vocabulary.
   @discardableResult
-  func storeTokens(sequenceCount: Int, length: Int = 40, name: String = "random", seed: UInt64 = 1) throws
+  func storeTokens(
+    sequenceCount: Int, length: Int = 40, name: String = "random", seed: UInt64 = 1, vocabulary: Int = 96
+  )
+    throws
     -> DataSetRecord
   {
-    let ids = randomTokens(sequenceCount * length, vocabulary: 96, seed: seed)
+    let ids = randomTokens(sequenceCount * length, vocabulary: vocabulary, seed: seed)
     let file = try folder.write(Self.tokenFile(ids, shape: [sequenceCount, length]), to: "\(name).safetensors")
     let model = try store.read { try $0.model(nil) }
     return try TextSequences.store(tokenIDs: file, as: name, model: model, job: job).dataSet

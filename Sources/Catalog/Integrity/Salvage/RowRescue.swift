@@ -179,13 +179,14 @@ final class RowRescue {
       """, [.text(list)]) == nil
   }
 
-  /// Drops lists, models, spaces and generations that lost a part, and what stands on them, before more is put on them.
+  /// Drops lists, models, tasks, spaces and generations that lost a part, and what stands on them, before more is put on them.
   private func dropIncomplete(after table: String) throws {
     let parent: String?
     switch table {
     case "layer": parent = "model"
     case "sequence_list_item": parent = "sequence_list"
     case "space_member": parent = "space"
+    case "task_choice": parent = "task"
     case "": parent = "generation"
     default: parent = nil
     }
@@ -206,6 +207,10 @@ final class RowRescue {
         value = .text(String(name.prefix(12)))
         parts = ["sequence_list_item"]
         condition = "sequence_list_id IN (SELECT id FROM sequence_list WHERE lower(substr(hex(digest), 1, 12)) = ?)"
+      case "task":
+        value = .text(String(name.prefix(12)))
+        parts = ["task_choice"]
+        condition = "task_id IN (SELECT id FROM task WHERE lower(substr(hex(digest), 1, 12)) = ?)"
       case "space":
         value = .text(String(name.prefix(12)))
         parts = ["space_member", "space_level", "space_unit"]

@@ -51,3 +51,7 @@ extension ValueRule where Value == NumberList {
     }
   }
 }
+
+extension ValueRule where Value == ByteSize {
+  static var positive: ValueRule { ValueRule("above 0") { $0.bytes > 0 } }
+}

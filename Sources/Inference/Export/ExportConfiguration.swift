@@ -1,0 +1,52 @@
+/// The `config.json` of an exported folder.
+enum ExportConfiguration {
+  /// The text for a model of which only some blocks are left: their number, and what each of them is where they differ.
+  ///
+  /// With all blocks left it is the text as it was. Otherwise members keep their order and spelling;
+  /// `num_hidden_layers` is replaced, `layer_types` cut to what is left, and added where the family would else go by the
+  /// position of a block, which has changed (Gemma 2, Qwen; read by transformers from 4.53).
+  ///
+  /// - Parameters:
+  ///   - json: the text of the checkpoint's file.
+  ///   - keptBlocks: old indices of the blocks that stay.
+  /// - Throws: `InferenceError.invalidData` if the text does not parse; `.unsupported` if the new text would not mean the
+  ///   blocks that are left.
+  static func text(
+    json: [UInt8], file: String, configuration: ModelConfiguration, keptBlocks: [Int]
+  ) throws -> [UInt8] {
+    guard keptBlocks.count < configuration.blockCount else { return json }
+    guard case .object(let object) = try StrictJSON.parse(json, file: file) else {
+      throw InferenceError.invalidData(file: file, detail: "is not a JSON object")
+    }
+    var members = object.members.map { ($0.key, $0.value) }
+    func set(_ key: ByteString, _ value: StrictJSON) {
+      if let place = members.firstIndex(where: { $0.0 == key }) {
+        members[place].1 = value
+      } else {
+        members.append((key, value))
+      }
+    }
+    set("num_hidden_layers", .integer(Int64(keptBlocks.count)))
+    let windows = configuration.attentionWindows
+    if case .array(let types)? = object["layer_types"] {
+      guard types.count == configuration.blockCount else {
+        throw InferenceError.invalidData(
+          file: file, detail: "layer_types has \(types.count) elements for \(configuration.blockCount) blocks")
+      }
+      set("layer_types", .array(keptBlocks.map { types[$0] }))
+    } else if windows.contains(where: { $0 == nil }), windows.contains(where: { $0 != nil }) {
+      set(
+        "layer_types", .array(keptBlocks.map { .string(windows[$0] == nil ? "full_attention" : "sliding_attention") }))
+    }
+    let text = StrictJSON.members(members).text
+    // The families' rules are many; what they read back decides whether the text is right.
+    let read = try ModelConfiguration(json: text, file: file)
+    guard read.blockCount == keptBlocks.count,
+      read.attentionWindows == (windows.isEmpty ? [] : keptBlocks.map { windows[$0] })
+    else {
+      throw InferenceError.unsupported(
+        file: file, detail: "removing blocks of this configuration; keep a half of every block instead")
+    }
+    return text
+  }
+}

@@ -1,0 +1,80 @@
+import Catalog
+import Foundation
+
+/// Takes a file of multiple-choice questions into a catalog, as tokens of a model.
+public enum TaskImport {
+  /// What is put between a context and its choice.
+  public enum Delimiter: Equatable, Sendable {
+    /// A space where neither side has white space at the seam: what lm-evaluation-harness's default comes to, also for files
+    /// whose choices bring their own.
+    case automatic
+    /// This text, always.
+    case text(String)
+
+    /// The text between a context and a choice.
+    func between(_ context: String, _ choice: String) -> String {
+      switch self {
+      case .text(let text): return text
+      case .automatic:
+        guard let last = context.unicodeScalars.last, let first = choice.unicodeScalars.first else { return "" }
+        return ContinuationEncoder.isSpace(last) || ContinuationEncoder.isSpace(first) ? "" : " "
+      }
+    }
+  }
+
+  /// Reads, tokenises and stores a file; the same questions again are found.
+  ///
+  /// - Throws: `InferenceError` naming the line.
+  public static func store(_ file: URL, delimiter: Delimiter, model: ModelRecord, job: Job) throws -> TaskRecord {
+    let items = try MultipleChoiceItem.list(
+      try RandomAccessFile.contents(of: file, limit: 1 << 30), file: file.lastPathComponent)
+    let source = try job.store.read { try $0.source(ofModel: model.id) }
+    let checkpoint = try Checkpoint(directory: URL(fileURLWithPath: source.folder))
+    guard let tokenizerURL = checkpoint.tokenizerURL else {
+      throw InferenceError.missingInput(
+        path: source.folder, reason: "the model has no tokenizer.json, which tasks need")
+    }
+    let tokenizer = try Tokenizer(contentsOf: tokenizerURL)
+    // The harness adds special tokens for Gemma alone, which is of no use without its first one.
+    let addsSpecialTokens = model.architecture.hasPrefix("gemma")
+    let encoder = ContinuationEncoder(
+      encode: { try tokenizer.encode($0, addingSpecialTokens: addsSpecialTokens) },
+      beginningToken: try beginningToken(of: checkpoint), maximumLength: checkpoint.configuration.maximumPositions)
+    var encoded: [[TaskChoice]] = []
+    for (index, item) in items.enumerated() {
+      try job.cancellation.check()
+      job.progress("tokenising", index, of: items.count)
+      do {
+        let context = try encoder.context(item.context)
+        encoded.append(
+          try item.choices.enumerated().map { place, choice in
+            let (ids, first) = try encoder.encode(context, delimiter.between(item.context, choice) + choice)
+            return TaskChoice(
+              tokenIDs: ids, measure: MeasureRecord(.continuation(firstToken: first)), isAnswer: place == item.answer,
+              characterCount: choice.unicodeScalars.count, byteCount: choice.utf8.count)
+          })
+      } catch InferenceError.impossible(let detail) {
+        throw InferenceError.invalidData(file: file.lastPathComponent, detail: "question \(index + 1): \(detail)")
+      }
+    }
+    return try job.write(durable: true) { try $0.store(task: file.lastPathComponent, items: encoded) }
+  }
+
+  /// The token that the harness takes for an empty context.
+  private static func beginningToken(of checkpoint: Checkpoint) throws -> Int32? {
+    let url = checkpoint.directory.appendingPathComponent("config.json")
+    guard
+      case .object(let object) = try StrictJSON.parse(
+        try RandomAccessFile.contents(of: url, limit: 16 << 20), file: url.path)
+    else { return nil }
+    for name in ["bos_token_id", "eos_token_id"] as [ByteString] {
+      let value = object[name]?.array?.first ?? object[name]
+      if let id = value?.integer.flatMap({ Int32(exactly: $0) }), id >= 0,
+        Int(id) < checkpoint.configuration.vocabularySize
+      {
+        return id
+      }
+    }
+    return nil
+  }
+}

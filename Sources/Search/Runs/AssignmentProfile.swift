@@ -1,0 +1,173 @@
+import Catalog
+import Foundation
+import Inference
+
+/// Profiles of EvoPress as assignments of a catalog, and back.
+public enum AssignmentProfile {
+  /// Longest profile read, in bytes; a model of a thousand blocks has less than one.
+  private static let byteLimit = 16 << 20
+
+  /// Reads a profile's file.
+  ///
+  /// - Throws: `SearchError.invalidProfile` naming the line, or if it is too large or not text.
+  public static func read(_ path: String) throws -> EvoPressProfile {
+    let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
+    guard size <= byteLimit, let bytes = FileManager.default.contents(atPath: path) else {
+      throw SearchError.invalidProfile(detail: "\(path) cannot be read as a profile: it is no file of at most 16 MiB")
+    }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw SearchError.invalidProfile(detail: "\(path) is not UTF-8 text, so no profile")
+    }
+    return try EvoPressProfile(text)
+  }
+
+  // MARK: In
+
+  /// Stores the assignment that a profile describes, or finds it.
+  ///
+  /// - Parameters:
+  ///   - method: where levels are taken from; nil: `gptq` for bits, the first of sparsegpt, wanda
+  ///     and magnitude that has variants for steps.
+  ///   - scale: what steps mean.
+  /// - Throws: `SearchError.invalidProfile` if the profile does not fit the model, `.impossible` for levels that are not
+  ///   built, `.invalidParameter` for steps without a scale.
+  public static func store(
+    _ profile: EvoPressProfile, model: ModelRecord, method: String?, scale: SparsityScale?, tx: CatalogTransaction
+  ) throws -> AssignmentRecord {
+    let layers = try tx.layers(ofModel: model.id)
+    switch profile {
+    case .depth(let profile):
+      guard profile.removals.count == model.blockCount else {
+        throw SearchError.invalidProfile(
+          detail: "the profile has \(profile.removals.count) lines; \(model.name) has \(model.blockCount) blocks")
+      }
+      return try tx.store(
+        assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: profile.dropped)
+    case .quantization(let profile):
+      let values = try byLayer(profile.entries.map { ($0.layer, $0.bits) }, layers)
+      return try store(model, layers, method: method ?? "gptq", tx) { layer, built in
+        let bits = values[layer.index]
+        if let variant = built.first(where: { $0.bits == bits }) { return variant }
+        throw notBuilt("\(bits.formatted) bits", layer, built)
+      }
+    case .sparsity(let profile):
+      guard let scale else {
+        throw SearchError.invalidParameter(
+          detail:
+            "a profile of steps does not say what a step is; give --sparsity S and --step-weights N as the levels "
+            + "were made")
+      }
+      let values = try byLayer(profile.entries.map { ($0.layer, $0.level) }, layers)
+      let known = Set(try tx.methods().map(\.name))
+      let standard = LevelKind.sparseMethods.first { known.contains($0) } ?? LevelKind.sparseMethods[0]
+      return try store(model, layers, method: method ?? standard, tx) { layer, built in
+        let level = values[layer.index]
+        guard let zeros = scale.zeros(level: level, weightCount: layer.weightCount) else {
+          throw SearchError.impossible(
+            detail: "\(layer.name): level \(level) is outside of its \(layer.weightCount) weights")
+        }
+        if let variant = built.first(where: { $0.level == "zeros=\(zeros)" }) { return variant }
+        // All or nothing is dense or needs no pruning method.
+        if zeros == 0 { return nil }
+        throw notBuilt("\(zeros) zeros (level \(level))", layer, built)
+      }
+    }
+  }
+
+  private static func store(
+    _ model: ModelRecord, _ layers: [LayerRecord], method: String, _ tx: CatalogTransaction,
+    choose: (LayerRecord, [VariantRecord]) throws -> VariantRecord?
+  ) throws -> AssignmentRecord {
+    let methods = try tx.methods()
+    let built = try layers.map { try tx.variants(ofWeight: $0.weightID) }
+    let source = try VariantSource.mostBuilt(method: method, methods, layers, built)
+    let variants = try zip(layers, built).map { layer, list in
+      try choose(layer, list.filter { source.made($0, ofBlock: layer.blockIndex) })
+    }
+    return try tx.store(
+      assignmentOf: model, layers: layers, variants: variants,
+      methods: Dictionary(uniqueKeysWithValues: methods.map { ($0.id, $0.digest) }), dropped: [])
+  }
+
+  /// A profile's values by layer index; it must name every layer and nothing else.
+  private static func byLayer<Value>(_ entries: [(name: String, value: Value)], _ layers: [LayerRecord]) throws
+    -> [Value]
+  {
+    let values = Dictionary(entries.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+    let names = Set(layers.map(\.name))
+    if let unknown = entries.first(where: { !names.contains($0.name) }) {
+      throw SearchError.invalidProfile(detail: "the profile names \(unknown.name), which is no layer of the model")
+    }
+    return try layers.map { layer in
+      guard let value = values[layer.name] else {
+        throw SearchError.invalidProfile(detail: "the profile lacks \(layer.name)")
+      }
+      return value
+    }
+  }
+
+  private static func notBuilt(_ wanted: String, _ layer: LayerRecord, _ built: [VariantRecord]) -> SearchError {
+    .impossible(
+      detail: "\(layer.name): \(wanted) are not built; there are \(built.map(\.level).joined(separator: ", "))")
+  }
+
+  // MARK: Out
+
+  /// The profile of an assignment, its layers in the model's order.
+  ///
+  /// - Parameter scale: what steps mean; needed for sparse assignments.
+  /// - Throws: `SearchError.impossible` for an assignment that mixes applications, which no profile can say;
+  ///   `.invalidParameter` for sparsity without a scale.
+  public static func profile(
+    of assignment: AssignmentRecord, model: ModelRecord, scale: SparsityScale?, tx: CatalogTransaction
+  ) throws -> EvoPressProfile {
+    let layers = try tx.layers(ofModel: model.id)
+    let variants = try assignment.variantIDs.map { try $0.map { try tx.variant(id: $0) } }
+    guard layers.count == variants.count else {
+      throw CatalogError.damaged("assignment \(assignment.digest.short) does not have one entry per layer")
+    }
+    if variants.allSatisfy({ $0 == nil }) {
+      return .depth(DepthProfile(blockCount: model.blockCount, dropped: Set(assignment.droppedSubblocks)))
+    }
+    guard assignment.droppedSubblocks.isEmpty else {
+      throw unsayable(assignment, "compresses layers and drops \(assignment.droppedSubblocks.count) subblocks")
+    }
+    if variants.allSatisfy({ $0?.bits != nil }) {
+      return .quantization(
+        QuantizationProfile(
+          entries: zip(layers, variants).map { QuantizationProfile.Entry(layer: $0.name, bits: $1?.bits ?? 0) }))
+    }
+    // A dense layer has no zeros to speak of.
+    let zeros = variants.map { variant in variant.map { Int($0.level.dropFirst("zeros=".count)) } ?? 0 }
+    guard zeros.allSatisfy({ $0 != nil }), variants.allSatisfy({ $0?.level.hasPrefix("zeros=") ?? true }) else {
+      throw unsayable(assignment, "has levels of several kinds, or patterns")
+    }
+    guard let scale else {
+      throw SearchError.invalidParameter(
+        detail: "a profile of steps needs to know what a step is; give --sparsity S and --step-weights N as the levels "
+          + "were made")
+    }
+    return .sparsity(
+      SparsityProfile(
+        entries: try zip(layers, zeros).map { layer, zeros in
+          guard let level = scale.level(zeros: zeros ?? 0, weightCount: layer.weightCount) else {
+            throw SearchError.impossible(
+              detail:
+                "\(layer.name) has \(zeros ?? 0) zeros, which is no whole number of \(scale.stepWeightCount) weights "
+                + "from a sparsity of \(scale.target.formatted)")
+          }
+          return SparsityProfile.Entry(layer: layer.name, level: level)
+        }))
+  }
+
+  private static func unsayable(_ assignment: AssignmentRecord, _ reason: String) -> SearchError {
+    .impossible(
+      detail: "assignment \(assignment.digest.short) \(reason); a profile says one kind of compression: export it with "
+        + "--to hf")
+  }
+}
+
+extension Double {
+  /// Without a point if it is whole.
+  fileprivate var formatted: String { Int(exactly: self).map { String($0) } ?? String(self) }
+}

@@ -1,0 +1,110 @@
+import Catalog
+import Foundation
+import Inference
+import Search
+
+/// `evodb export`.
+struct ExportCommand: Command {
+  static let name = "export"
+  static let abstract = "Write an assignment as a Hugging Face folder, or as a profile of EvoPress."
+  static let discussion = """
+    A folder (--to hf) holds plain weights in the types of the checkpoint, so that transformers loads it: levels are \
+    unpacked and rounded to the nearest value of that type, dropped blocks are left out and the rest renumbered, and where \
+    only one half of a block is dropped its output projection is zero. evodb_provenance.json says what it was made of. \
+    A profile (--to evopress) is one line per layer, or per block; it goes to stdout without --output. Levels of sparsity \
+    are steps from a target: --sparsity and --step-weights as they were built. Nothing is overwritten (exit code 73).
+    """
+  static let examples = [
+    "evodb export my.evodb first --to hf -o ./first-hf",
+    "evodb export my.evodb first --to evopress -o first.txt",
+  ]
+
+  /// Forms of output.
+  enum Target: String, CaseIterable, ArgumentChoice {
+    case hf
+    case evopress
+  }
+
+  @Positional("CATALOG", "The catalog file.") var catalog: String
+  @Positional(
+    "ASSIGNMENT",
+    "dense, uniform:BITS, uniform:sparsity=S, uniform:pattern=N:M, drop:SUBBLOCKS (drop:3.attention,5), a run, digits of a "
+      + "digest, or an EvoPress profile file.")
+  var assignment: String
+  @Option("--to", "FORM", "What to write.") var target: Target
+  @Option("--output", "PATH", "Where to write it; -o for short. Must not exist.", rule: .notEmpty) var place: String?
+  @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
+  @Option(
+    "--method", "M",
+    "Where uniform and profiles take their variants from [default: gptq; for sparsities the best that is built].")
+  var method: BuildMethod?
+  @Option("--max-shard-size", "SIZE", "Most bytes of weights in one file (hf).", rule: .positive)
+  var shardSize: ByteSize = ByteSize(bytes: 5_000_000_000)
+  let scale = SparsityScaleOptions()
+  let output = OutputOptions()
+  let progress = ProgressOptions()
+
+  func validate() throws {
+    if target == .hf, place == nil { throw UsageError("--to hf needs --output PATH, the folder to make") }
+    _ = try scale.scale
+  }
+
+  func run(in context: CommandContext) throws {
+    let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
+    if let place, NewFile.isTaken(place) { throw InferenceError.outputExists(path: place) }
+    let scale = try scale.scale
+    let (record, text, summary) = try session.write(Self.name) { job in
+      let owner = try job.store.read { try $0.model(model) }
+      let record = try job.store.write { tx in
+        try AssignmentReference.resolve(assignment, model: owner, method: method?.rawValue, tx: tx)
+      }
+      guard record.modelID == owner.id else {
+        throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")
+      }
+      switch target {
+      case .evopress:
+        let profile = try job.store.read {
+          try AssignmentProfile.profile(of: record, model: owner, scale: scale, tx: $0)
+        }
+        return (record, profile.text, ModelExport.Summary?.none)
+      case .hf:
+        let summary = try ModelExport.run(
+          record, of: owner, to: URL(fileURLWithPath: place ?? ""), shardByteLimit: shardSize.bytes,
+          version: Evodb.version, job: job)
+        return (record, "", summary)
+      }
+    }
+    guard let place else { return try context.output.write(text) }
+    if target == .evopress { try NewFile.write(text, to: place) }
+    var result = ResultObject()
+    result.add("output", .text(place))
+    result.add("assignment", .text(record.digest.hex))
+    if let summary {
+      result.add("block_count", .integer(summary.blockCount), .integer)
+      result.add("zeroed_subblock_count", .integer(summary.zeroedSubblockCount), .integer)
+      result.add("weight_file_count", .integer(summary.shardCount), .integer)
+      result.add("weight_bytes", .integer(summary.weightByteCount), .bytes)
+    }
+    try context.print(result, as: output.format)
+  }
+}
+
+/// What the levels of EvoPress's sparsity profiles mean.
+struct SparsityScaleOptions: ArgumentGroup {
+  @Option("--sparsity", "S", "Sparsity at level 0 of a sparsity profile.", rule: .within(0...1)) var sparsity: Double?
+  @Option("--step-weights", "N", "Weights between two levels of a sparsity profile.", rule: .atLeast(1))
+  var stepWeights: Int?
+
+  /// nil: not given.
+  ///
+  /// - Throws: `UsageError` for one without the other.
+  var scale: SparsityScale? {
+    get throws {
+      switch (sparsity, stepWeights) {
+      case (nil, nil): return nil
+      case (let sparsity?, let step?): return try SparsityScale(target: sparsity, stepWeightCount: step)
+      default: throw UsageError("--sparsity and --step-weights go together: a level counts steps from that sparsity")
+      }
+    }
+  }
+}
