@@ -6,7 +6,7 @@ import Foundation
 /// The parameters that every search has are always there, because readers use them. Every other one is left out at its
 /// default: so a parameter that evodb learns later changes the digest of no recipe that does not use it.
 extension SearchRecipe: Codable {
-  enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey, CaseIterable {
     case targetBits = "target_bits"
     case targetBytes = "target_bytes"
     case targetSparsity = "target_sparsity"

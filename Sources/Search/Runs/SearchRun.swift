@@ -27,17 +27,19 @@ public final class SearchRun {
   /// - Parameters:
   ///   - name: nil: `run-1`, `run-2`, …
   ///   - validation: nil: no validation.
+  ///   - origin: where a branch begins; nil: no branch.
   /// - Throws: `SearchError`, `InferenceError`, `CatalogError`; nothing is stored if the recipe is impossible.
   public convenience init(
     _ recipe: SearchRecipe, name: String?, calibration: DataSetRecord, validation: DataSetRecord?,
-    evaluator: CatalogEvaluator, job: Job
+    evaluator: CatalogEvaluator, job: Job, origin: RunOrigin? = nil
   ) throws {
     let model = evaluator.model.record
     let measure = try Measure(recipe.measure)
     var recipe = recipe
     // Everything that can be wrong is found before anything is stored.
     let (space, plan) = try job.store.read { tx in
-      let space = try AssignmentSpace(model: model, recipe: recipe, tx: tx)
+      let space =
+        try origin?.space(of: recipe, model: model, tx: tx) ?? AssignmentSpace(model: model, recipe: recipe, tx: tx)
       let plan = try space.plan(recipe)
       if recipe.mutationGroup.isEmpty { recipe.mutationGroup = space.standardGrouping.rawValue }
       _ = try Evolution(
@@ -62,12 +64,14 @@ public final class SearchRun {
         let layers = evaluator.model.layers
         let dense = try tx.store(
           assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: [])
-        return try tx.begin(
-          run: RunRecord(
-            name: try name ?? Self.freeName(tx), recipeDigest: digest, recipe: try recipe.json, modelID: model.id,
-            spaceID: stored.id, measureID: measureRecord.id, calibrationSetID: calibration.id,
-            validationSetID: validation?.id, budget: plan.budget, denseAssignmentID: dense.id,
-            referenceAssignmentID: try plan.reference.map { try space.store($0, tx: tx).id }))
+        var record = RunRecord(
+          name: try name ?? Self.freeName(tx), recipeDigest: digest, recipe: try recipe.json, modelID: model.id,
+          spaceID: stored.id, measureID: measureRecord.id, calibrationSetID: calibration.id,
+          validationSetID: validation?.id, budget: plan.budget, denseAssignmentID: dense.id,
+          referenceAssignmentID: try plan.reference.map { try space.store($0, tx: tx).id })
+        record.originRunID = origin?.run.id
+        record.originGeneration = origin?.generation
+        return try tx.begin(run: record)
       }
     try self.init(record, isResumed: known != nil, evaluator: evaluator, job: job)
   }

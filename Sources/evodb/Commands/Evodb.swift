@@ -28,7 +28,7 @@ enum Evodb {
             SchemaCommand.self,
             DigestCommand.self, CheckCommand.self,
           ]),
-        .init(title: "Look back", commands: [ReplayCommand.self, VoidCommand.self]),
+        .init(title: "Look back", commands: [BranchCommand.self, ReplayCommand.self, VoidCommand.self]),
         .init(
           title: "Care",
           commands: [

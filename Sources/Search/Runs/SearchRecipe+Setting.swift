@@ -1,0 +1,76 @@
+import Catalog
+import Foundation
+
+extension SearchRecipe {
+  /// The parameters by the names that they have in a recipe's JSON.
+  public static var parameterNames: [String] { CodingKeys.allCases.map(\.rawValue) }
+
+  /// How the value of a parameter is typed.
+  private enum Form {
+    case number
+    case text
+    case flag
+    case integers
+    case texts
+  }
+
+  private static func form(of key: CodingKeys) -> Form {
+    switch key {
+    case .cost, .method, .measure, .mutationGroup, .initial: return .text
+    case .allowsDense, .allowsDrop, .isInverted: return .flag
+    case .bits, .survivors, .tokens: return .integers
+    case .patterns, .allowed, .ties: return .texts
+    default: return .number
+    }
+  }
+
+  private static let targets: [CodingKeys] = [.targetBits, .targetBytes, .targetSparsity, .targetDrop, .dropCount]
+
+  /// The recipe with another value of one parameter; a target takes the place of the one there was.
+  ///
+  /// - Parameters:
+  ///   - name: one of `parameterNames`.
+  ///   - text: numbers as digits, flags as `true` or `false`, lists with commas.
+  /// - Throws: `SearchError.invalidParameter` naming the parameter, the rule and the received value.
+  public func setting(_ name: String, to text: String) throws -> SearchRecipe {
+    guard let key = CodingKeys(rawValue: name) else {
+      throw SearchError.invalidParameter(detail: "a recipe has no parameter \(name)")
+    }
+    func wrong(_ rule: String) -> SearchError { .invalidParameter(detail: "\(name) must be \(rule), not ‘\(text)’") }
+    let parts = text.split(separator: ",").map { String($0) }
+    let value: Any
+    switch Self.form(of: key) {
+    case .text: value = text
+    case .texts: value = parts
+    case .flag:
+      guard let flag = Bool(text) else { throw wrong("true or false") }
+      value = flag
+    case .integers:
+      let numbers = parts.compactMap { Int($0) }
+      guard numbers.count == parts.count else { throw wrong("integers with commas") }
+      value = numbers
+    case .number:
+      // Integers stay integers: a seed has 64 bits.
+      if let integer = Int64(text) {
+        value = integer
+      } else if let integer = UInt64(text) {
+        value = integer
+      } else if let real = Double(text), real.isFinite {
+        value = real
+      } else {
+        throw wrong("a number")
+      }
+    }
+    guard var fields = try JSONSerialization.jsonObject(with: Data(try json.utf8)) as? [String: Any] else {
+      throw CatalogError.damaged("a recipe is no JSON object")
+    }
+    if Self.targets.contains(key) { for target in Self.targets { fields[target.rawValue] = nil } }
+    fields[name] = value
+    let data = try JSONSerialization.data(withJSONObject: fields)
+    do {
+      return try SearchRecipe(json: String(decoding: data, as: UTF8.self))
+    } catch {
+      throw wrong("of another kind; evodb search --help says which")
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import Catalog
+import Inference
+import Search
+
+/// `evodb branch`.
+struct BranchCommand: Command {
+  static let name = "branch"
+  static let abstract = "Search on from any generation of a run, with other parameters."
+  static let discussion = """
+    The new run begins with the parent that GENERATION of RUN ended with (without one: its last), made to fit if the target is \
+    another one. All parameters are those of the run, apart from what --set changes: FIELD is an option of evodb search \
+    without the dashes, or a name in the view run_parameter. No shared row is copied: the branch reads the same variants and \
+    evaluations. It is searched at once; --no-search only makes it, and evodb resume goes on.
+    """
+  static let examples = [
+    "evodb branch my.evodb run-1@4 --name wider --set seed=1 --set offspring=64",
+    "evodb branch my.evodb run-1 --name smaller --set target-bits=2.75 --set generations=5",
+  ]
+
+  @Positional("CATALOG", "The catalog file.") var catalog: String
+  @Positional("RUN[@GENERATION]", "Where to begin.", rule: .notEmpty) var origin: String
+  @Option("--name", "NAME", "What to call the new run.", rule: .notEmpty) var runName: String
+  @Option("--set", "FIELD=VALUE", "Another value of a parameter; may be repeated.") var changes: [String]
+  @Flag("--no-search", "Only make the run.") var onlyMakes: Bool
+  let resources = ResourceOptions()
+  let output = OutputOptions()
+  let progress = ProgressOptions()
+
+  func run(in context: CommandContext) throws {
+    let changes = try changes.map { try RecipeChange($0) }
+    let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
+    let report = try session.write(Self.name, resources: resources) { job in
+      let (origin, recipe) = try job.store.read { tx in
+        let origin = try point(tx)
+        guard origin.run.strategy == "evolution" else {
+          throw SearchError.impossible(
+            detail:
+              "run \(origin.run.name) is no evolution but \(origin.run.strategy): it has no generations to branch from")
+        }
+        return (origin, try origin.recipe(tx) { try RecipeChange.apply(changes, to: $0) })
+      }
+      let (model, calibration, validation) = try job.store.read { tx in
+        let sets = try tx.dataSets()
+        guard let model = try tx.models().first(where: { $0.id == origin.run.modelID }),
+          let calibration = sets.first(where: { $0.id == origin.run.calibrationSetID })
+        else { throw CatalogError.damaged("run \(origin.run.name): its model or its data is missing") }
+        return (model, calibration, sets.first { $0.id == origin.run.validationSetID })
+      }
+      let evaluator = try CatalogEvaluator.opened(
+        model, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources)
+      let run = try SearchRun(
+        recipe, name: runName, calibration: calibration, validation: validation, evaluator: evaluator, job: job,
+        origin: origin)
+      return onlyMakes ? try RunReport(run.record, store: job.store) : try RunReport.complete(run, job: job)
+    }
+    try report.print(as: output.format, in: context)
+  }
+
+  private func point(_ tx: CatalogTransaction) throws -> RunOrigin {
+    // A name may hold an @ itself.
+    if try tx.runs().contains(where: { $0.name == origin }) { return try last(of: try tx.run(origin), tx) }
+    guard let at = origin.lastIndex(of: "@"), let generation = Int(origin[origin.index(after: at)...]) else {
+      return try last(of: try tx.run(origin), tx)
+    }
+    return RunOrigin(run: try tx.run(String(origin[..<at])), generation: generation)
+  }
+
+  private func last(of run: RunRecord, _ tx: CatalogTransaction) throws -> RunOrigin {
+    guard let last = try tx.lastGeneration(ofRun: run.id) else {
+      throw CatalogError.notFound(
+        "run \(run.name) has closed no generation yet; go on with: evodb resume \(catalog) \(run.name)")
+    }
+    return RunOrigin(run: run, generation: last.index)
+  }
+}
