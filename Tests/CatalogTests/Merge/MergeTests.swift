@@ -152,12 +152,12 @@ import Testing
     try writer.write { transaction in
       let sequence = try transaction.store(sequence: [1, 1])
       try transaction.store(
-        observation: Observation(sum: 3, predictionCount: 1), assignmentID: contents.low.id, measureID: contents.kl.id,
+        observation: Observation(sum: 33, predictionCount: 1), assignmentID: contents.low.id, measureID: contents.kl.id,
         sequenceID: sequence.id, numericsID: contents.here, jobID: contents.job.id)
     }
     let target = try CatalogFolder.empty()
     try target.merge([source])
-    #expect(try target.rows("SELECT count(*) FROM observation WHERE sum = 3") == [[.integer(1)]])
+    #expect(try target.rows("SELECT count(*) FROM observation WHERE sum = 33") == [[.integer(1)]])
   }
 
   @Test func aStopLeavesTheCatalogAsItWas() throws {

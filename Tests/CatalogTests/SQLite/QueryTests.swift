@@ -218,7 +218,7 @@ import Testing
     let writer = try folder.write()
     let reader = try folder.read()
     try writer.write { _ = try $0.store(sequence: [500, 600]) }
-    #expect(try rows(reader, "SELECT count(*) FROM sequence").rows == [[.integer(4)]])
+    #expect(try rows(reader, "SELECT count(*) FROM sequence").rows == [[.integer(8)]])
     #expect(isRefused(error(reader, "DELETE FROM sequence")))
     writer.close()
   }

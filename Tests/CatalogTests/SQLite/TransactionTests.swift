@@ -60,11 +60,11 @@ import Testing
         writer.close()
         #expect(!FileManager.default.fileExists(atPath: folder.path + "-lock"))
       }
-      #expect(try reader.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 4)
+      #expect(try reader.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 8)
     }
     #expect(ContinuousClock.now - start < .seconds(20))
     let next = try folder.write()
-    #expect(try next.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 4)
+    #expect(try next.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 8)
     next.close()
     #expect(try folder.files == ["c.evodb"])
   }
@@ -80,10 +80,10 @@ import Testing
       try FileManager.default.copyItem(at: source, to: copy.folder.url.appendingPathComponent(name))
     }
     writer.close()
-    #expect(try copy.read().read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 4)
+    #expect(try copy.read().read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 8)
     try copy.write().close()
     #expect(try copy.files == ["c.evodb"])
-    #expect(try copy.read().read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 4)
+    #expect(try copy.read().read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 8)
   }
 
   @Test func aThrownErrorTakesEverythingBackAndTheNextWriteWorks() throws {
@@ -103,7 +103,7 @@ import Testing
       [try transaction.store(sequence: [300, 400]).id, try transaction.store(sequence: [500, 600]).id]
     }
     #expect(Set(ids + contents.sequences.map(\.id)).count == 5)
-    #expect(ids == [4, 5])
+    #expect(ids == [8, 9])
   }
 
   @Test func anErrorOfSQLiteTakesEverythingBackToo() throws {
@@ -117,7 +117,7 @@ import Testing
       }
     }
     #expect(error?.primaryCode == 19 && error?.message.contains("token_count") == true)
-    #expect(try store.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 3)
+    #expect(try store.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 7)
     #expect(!store.connection.isInTransaction)
   }
 
@@ -135,7 +135,7 @@ import Testing
       }
       try await group.waitForAll()
     }
-    #expect(try store.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 163)
+    #expect(try store.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 167)
     store.close()
   }
 }

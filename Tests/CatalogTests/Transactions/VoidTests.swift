@@ -131,7 +131,8 @@ import Testing
       }
       #expect(try count { _ in } == 3)
       #expect(try count { $0.sequenceListID = contents.heldOut.sequenceListID } == 2)
-      #expect(try count { $0.measureID = nil } == 6)
+      // KL and likelihood of the sequences, and the four choices of a task.
+      #expect(try count { $0.measureID = nil } == 10)
       #expect(try count { $0.numericsID = contents.elsewhere } == 0)
       #expect(try count { $0.jobID = contents.job.id + 1 } == 0)
       #expect(try count { ($0.assignmentID, $0.numericsID) = (nil, contents.here) } == 12)

@@ -50,8 +50,9 @@ import Testing
     // Writing sees the same connection; a plan is asked of a reader's.
     let reader = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 1000)
     let statements = store.connection.statementTexts.filter {
-      // To void all that one arithmetic computed is to look at all there is, once.
+      // To void all that one arithmetic computed is to look at all there is, once; and a table is emptied whole.
       !$0.hasPrefix("PRAGMA") && !$0.hasPrefix("EXPLAIN") && !$0.contains("WHERE o.numerics_id = ?")
+        && !$0.hasPrefix("DELETE FROM monotonicity_")
     }
     #expect(statements.count > 40)
     for sql in statements {

@@ -13,6 +13,9 @@ import Testing
       return found
     }
     #expect(defects == [])
-    for table in RowKeys.tables { #expect(try catalog.count("SELECT count(*) FROM \(table)") > 0, "\(table)") }
+    // A search asks no multiple choice.
+    for table in RowKeys.tables where table != "task" {
+      #expect(try catalog.count("SELECT count(*) FROM \(table)") > 0, "\(table)")
+    }
   }
 }
