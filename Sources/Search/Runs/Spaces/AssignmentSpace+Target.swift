@@ -131,7 +131,8 @@ extension AssignmentSpace {
     (Double(count) / Double(blocks) * 10000).rounded(.up) / 10000
   }
 
-  /// Of all settings that every unit has the dearest that a budget allows.
+  /// Of all settings that every unit has the dearest that a budget allows; nil if it leaves more than a twentieth of the
+  /// budget unused: a comparison with it would flatter.
   private func largestUniform(within budget: Int64) -> LevelVector? {
     let first = record.units.first?.levels.compactMap { $0.members.first?.variantID.flatMap { variants[$0] } } ?? []
     let candidates = first.compactMap { wanted in
@@ -140,7 +141,8 @@ extension AssignmentSpace {
           && (LevelKind(variant) == .zeros ? variant.sparsity == wanted.sparsity : variant.level == wanted.level)
       }
     }
-    return candidates.filter { space.cost(of: $0) <= budget }.max { space.cost(of: $0) < space.cost(of: $1) }
+    let range = budget - budget / 20...budget
+    return candidates.filter { range.contains(space.cost(of: $0)) }.max { space.cost(of: $0) < space.cost(of: $1) }
   }
 
   private var variantsInUse: [VariantRecord] {
