@@ -34,7 +34,7 @@ test: install-dependencies ## Build and run all tests.
 
 check: install-dependencies lint imports ## What every change must pass: lint, imports, build, tests.
 	swift build --build-tests $(TEST_FLAGS) --explicit-target-dependency-import-check error
-	swift test $(TEST_FLAGS)
+	swift test --skip-build $(TEST_FLAGS)
 
 lint: ## Check the format of all Swift files.
 	swift format lint --strict --recursive $(FORMAT_PATHS)
