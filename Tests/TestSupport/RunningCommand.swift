@@ -4,6 +4,9 @@ import Foundation
 ///
 /// Its streams go to files, not pipes: nothing can block, and what it wrote before a `kill -9` is all there.
 public final class RunningCommand {
+  /// Foundation's `Process.run` crashes on Linux now and then when two threads are in it at once (Swift 6.3).
+  private static let launching = NSLock()
+
   private let process = Process()
   private let folder: URL
 
@@ -21,7 +24,7 @@ public final class RunningCommand {
     process.standardInput = try FileHandle(forReadingFrom: folder.appendingPathComponent("stdin"))
     process.standardOutput = try FileHandle(forWritingTo: folder.appendingPathComponent("stdout"))
     process.standardError = try FileHandle(forWritingTo: folder.appendingPathComponent("stderr"))
-    try process.run()
+    try Self.launching.withLock { try process.run() }
   }
 
   deinit {
