@@ -44,6 +44,7 @@ public final class OpenModel: Sendable {
       model: network, checkpointByteCount: checkpoint.tensors.reduce(0) { $0 + $1.byteCount },
       longestSequence: longestSequence, threadCount: threadCount, limit: memoryLimit, purpose: purpose)
     self.memory = memory
+    BufferPool.shared.limit(toByteCount: memory.bufferPoolByteCount)
     self.network = network
     let elementTypes = Dictionary(
       checkpoint.tensors.map { ($0.key, $0.elementType) }, uniquingKeysWith: { first, _ in first })

@@ -16,9 +16,11 @@ public final class Matrix: @unchecked Sendable {
     self.rows = rows
     self.columns = columns
     // 64-byte alignment: one AVX-512 register and one cache line.
-    let bytes = max(1, rows * columns) * MemoryLayout<Float>.stride
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-    base = raw.bindMemory(to: Float.self, capacity: max(1, rows * columns))
+    let count = max(1, rows * columns)
+    let bytes = count * MemoryLayout<Float>.stride
+    let raw =
+      BufferPool.shared.take(byteCount: bytes) ?? UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+    base = raw.bindMemory(to: Float.self, capacity: count)
     storage = UnsafeMutableBufferPointer(start: base, count: rows * columns)
   }
 
@@ -35,7 +37,9 @@ public final class Matrix: @unchecked Sendable {
     _ = storage.initialize(from: values)
   }
 
-  deinit { UnsafeMutableRawPointer(base).deallocate() }
+  deinit {
+    BufferPool.shared.give(UnsafeMutableRawPointer(base), byteCount: max(byteCount, MemoryLayout<Float>.stride))
+  }
 
   /// The element in row `row`, column `column`.
   public subscript(row: Int, column: Int) -> Float {

@@ -61,8 +61,11 @@ extension CompressionEstimate {
       )
     }
     let longest = sequences.max { $0.tokenIDs.count < $1.tokenIDs.count }
+    let calibrates = survey.blocks.contains(where: \.needsHessians)
     var estimate = WorkEstimate(
-      seconds: 0, peakMemoryByteCount: model.memory.expectedByteCount, forwardTokenCount: 0, diskByteCount: 0)
+      seconds: 0,
+      peakMemoryByteCount: calibrates ? model.memory.expectedByteCount : model.memory.expectedBuildingByteCount,
+      forwardTokenCount: 0, diskByteCount: 0)
     guard !survey.blocks.isEmpty else { return estimate }
     let probe = try WorkProbe.compression(model, sequence: longest?.tokenIDs, plan: plan, threadCount: threadCount)
     let tokens = sequences.reduce(0) { $0 + $1.tokenIDs.count }

@@ -25,12 +25,16 @@ struct MemoryPlan: Sendable {
   let sharesPrefixes: Bool
   /// Whether the calibration streams stay in memory; else they lie in a file.
   let keepsStreams: Bool
+  /// Bytes of buffers that are kept for the next matrices of their sizes.
+  let bufferPoolByteCount: Int
   /// Sequences whose site inputs are held at a time while Hessians are accumulated.
   let calibrationChunkSequenceCount: Int
   /// The largest streams that are kept in the catalog, for which they are copied.
   let largestKeptStreamByteCount: Int
   /// Bytes that the work is expected to take at its peak, with its caches as full as they become.
   let expectedByteCount: Int
+  /// The same for a build that finds all its statistics.
+  let expectedBuildingByteCount: Int
 
   /// - Parameters:
   ///   - checkpointByteCount: of all tensors.
@@ -42,7 +46,8 @@ struct MemoryPlan: Sendable {
   ) throws {
     let limit = limit.map { Int(clamping: $0) } ?? AvailableMemory.byteCount / 4 * 3
     let sizes = Sizes(model: model, length: longestSequence, threadCount: threadCount)
-    var least = Self.processByteCount + threadCount * Self.threadByteCount + model.residentByteCount
+    let base = Self.processByteCount + threadCount * Self.threadByteCount + model.residentByteCount
+    var least = base
     switch purpose {
     case .evaluation: least += threadCount * (sizes.forward + sizes.measures) + 2 * sizes.stream
     case .generation: least += threadCount * sizes.generation
@@ -53,7 +58,8 @@ struct MemoryPlan: Sendable {
     leastByteCount = least
     guard limit >= least else {
       throw InferenceError.impossible(
-        detail: "--memory \(limit / (1 << 20))M is too little for this model at \(longestSequence) tokens and "
+        detail:
+          "a memory limit of \(limit < 1 << 20 ? "\(limit) bytes" : "\(limit / (1 << 20))M") is too little for this model at \(longestSequence) tokens and "
           + "\(threadCount) threads; the least is \(least / (1 << 20) + 1)M")
     }
     var rest = (limit - least) / 20 * 19
@@ -63,6 +69,14 @@ struct MemoryPlan: Sendable {
       rest -= bytes
       used += bytes
       return true
+    }
+
+    // As much as all threads hold while they compute a block: then every buffer is used again.
+    let pool = threadCount * sizes.forward
+    switch purpose {
+    // One row at a time needs no large buffers.
+    case .generation: bufferPoolByteCount = 0
+    case .evaluation, .compression: bufferPoolByteCount = take(pool, atMost: rest / 4) ? pool : 0
     }
 
     var keepsStreams = true
@@ -113,6 +127,7 @@ struct MemoryPlan: Sendable {
       teacherByteCount = 0
       expectedByteCount = least + used + weightCacheByteCount + keptCopies
     }
+    expectedBuildingByteCount = (base + sizes.building) / 20 * 21 + weightCacheByteCount
   }
 
   /// The program itself, its libraries, the catalog's page cache and the rows in hand.
