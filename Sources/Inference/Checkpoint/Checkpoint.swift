@@ -23,15 +23,14 @@ public final class Checkpoint: Sendable {
   ///   `.invalidData`, `.unsupported` and `.inputOutput` as the readers of those files.
   public init(directory: URL) throws {
     self.directory = directory
-    var isDirectory: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: directory.path, isDirectory: &isDirectory) else {
+    guard let kind = try FileKind(atPath: directory.path) else {
       throw InferenceError.missingInput(path: directory.path, reason: "no such folder")
     }
-    guard isDirectory.boolValue else {
+    guard kind == .folder else {
       throw InferenceError.missingInput(path: directory.path, reason: "a model is a folder, this is a file")
     }
     let configurationURL = directory.appendingPathComponent("config.json")
-    guard Self.exists(configurationURL) else {
+    guard try Self.exists(configurationURL) else {
       throw InferenceError.missingInput(
         path: configurationURL.path, reason: "a model folder needs a config.json in the layout of Hugging Face")
     }
@@ -46,7 +45,7 @@ public final class Checkpoint: Sendable {
     fileOfTensor = Dictionary(all.map { ($0.tensor.key, $0.file) }, uniquingKeysWith: { first, _ in first })
 
     let tokenizer = directory.appendingPathComponent("tokenizer.json")
-    tokenizerURL = Self.exists(tokenizer) ? tokenizer : nil
+    tokenizerURL = try Self.exists(tokenizer) ? tokenizer : nil
   }
 
   /// Whether there is a tensor called `name`, compared as UTF-8 bytes.
@@ -104,15 +103,42 @@ public final class Checkpoint: Sendable {
     try file(holding: name).forEachChunk(ofTensor: name, chunkByteCount: chunkByteCount, body)
   }
 
-  /// Checks from the headers alone that a tensor is there and has a shape.
+  /// Checks from the headers alone that a tensor is there, has a shape and holds floats that can be read.
   ///
-  /// - Throws: `InferenceError.invalidData` if it is missing or has another one.
+  /// - Throws: `InferenceError.invalidData` if it is missing or has another shape, `.unsupported` for other types.
   func requireTensor(_ name: String, shape: [Int]) throws {
     let file = try file(holding: name)
     guard let tensor = file.tensor(named: name), tensor.shape == shape else {
       throw InferenceError.invalidData(
         file: file.path,
         detail: "tensor \(name): config.json implies shape \(shape), found \(file.tensor(named: name)?.shape ?? [])")
+    }
+    guard tensor.elementType.isReadableFloat else {
+      throw InferenceError.unsupported(
+        file: file.path, detail: "tensor \(name): reading \(tensor.elementType.rawValue) as floats")
+    }
+  }
+
+  /// Checks that a head in the file of a model with `tie_word_embeddings` is its embedding, if there is one.
+  ///
+  /// - Throws: `InferenceError.unsupported` if it is another tensor: transformers 5 would use it, earlier versions not.
+  func requireEqual(_ head: String, _ embedding: String) throws {
+    guard contains(head), contains(embedding) else { return }
+    let (headFile, embeddingFile) = (try file(holding: head), try file(holding: embedding))
+    let (one, other) = (headFile.tensor(named: head), embeddingFile.tensor(named: embedding))
+    var isEqual = one?.elementType == other?.elementType && one?.shape == other?.shape
+    var position = 0
+    try headFile.forEachChunk(ofTensor: head) { chunk in
+      guard isEqual else { return }
+      isEqual = try embeddingFile.bytes(ofTensor: embedding, at: position, count: chunk.count)[...] == chunk
+      position += chunk.count
+    }
+    guard isEqual else {
+      throw InferenceError.unsupported(
+        file: headFile.path,
+        detail:
+          "tensor \(head) differs from \(embedding), but config.json has tie_word_embeddings: transformers 5 uses it, "
+          + "earlier versions do not; set tie_word_embeddings to false, or leave the tensor out")
     }
   }
 
@@ -139,9 +165,9 @@ public final class Checkpoint: Sendable {
   /// As transformers does, a single `model.safetensors` goes before an index.
   private static func openWeights(in directory: URL) throws -> [SafetensorsFile] {
     let single = directory.appendingPathComponent("model.safetensors")
-    if exists(single) { return [try SafetensorsFile(single)] }
+    if try exists(single) { return [try SafetensorsFile(single)] }
     let indexURL = directory.appendingPathComponent("model.safetensors.index.json")
-    guard exists(indexURL) else {
+    guard try exists(indexURL) else {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
       let hasPickle = names.contains { $0.hasSuffix(".bin") || $0.hasSuffix(".pt") || $0.hasSuffix(".pth") }
       throw InferenceError.missingInput(
@@ -153,7 +179,7 @@ public final class Checkpoint: Sendable {
     let index = try ShardIndex(contentsOf: indexURL)
     let shards = try index.shardNames.map { name in
       let url = directory.appendingPathComponent(name.description)
-      guard exists(url) else {
+      guard try exists(url) else {
         throw InferenceError.missingInput(
           path: url.path, reason: "a shard that model.safetensors.index.json names is not there")
       }
@@ -163,5 +189,5 @@ public final class Checkpoint: Sendable {
     return shards.map(\.file)
   }
 
-  private static func exists(_ url: URL) -> Bool { FileManager.default.fileExists(atPath: url.path) }
+  private static func exists(_ url: URL) throws -> Bool { try FileKind(atPath: url.path) != nil }
 }

@@ -13,7 +13,8 @@ final class RandomAccessFile: Sendable {
 
   /// Opens `url`.
   ///
-  /// - Throws: `missingInput` if there is nothing, `inputOutput` if it cannot be opened or is not a regular file.
+  /// - Throws: `missingInput` if there is nothing, `invalidData` for a folder, pipe or device, `inputOutput` if it cannot be
+  ///   opened.
   init(_ url: URL) throws {
     path = url.path
     // O_NONBLOCK: opening a named pipe must not wait for a writer. It changes nothing for regular files.
@@ -24,7 +25,7 @@ final class RandomAccessFile: Sendable {
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       close(descriptor)
-      throw InferenceError.inputOutput(path: path, detail: "not a regular file")
+      throw InferenceError.invalidData(file: path, detail: "not a regular file")
     }
     byteCount = Int(status.st_size)
   }

@@ -121,6 +121,15 @@ public final class SafetensorsFile: Sendable {
     return (tensor.shape, values)
   }
 
+  /// A part of the stored bytes of a tensor.
+  ///
+  /// - Throws: `InferenceError.invalidData` if there is no such tensor, `.inputOutput`.
+  func bytes(ofTensor name: String, at offset: Int, count: Int) throws -> [UInt8] {
+    let tensor = try existing(name)
+    precondition(offset >= 0 && count >= 0 && offset + count <= tensor.byteCount)
+    return try file.bytes(at: tensor.fileOffset + offset, count: count)
+  }
+
   /// Hands the stored bytes of a tensor to `body`, in order and in pieces of at most `chunkByteCount` bytes.
   ///
   /// A slice is valid after the call, but keeping it costs a copy of the next piece's buffer.

@@ -31,6 +31,9 @@ public enum TensorElementType: String, Sendable, CaseIterable {
   /// 8-bit float with 5 exponent bits.
   case float8e5m2 = "F8_E5M2"
 
+  /// Whether weights of this type can be read.
+  var isReadableFloat: Bool { [.float64, .float32, .float16, .bfloat16].contains(self) }
+
   /// Bytes of one element.
   public var byteCount: Int {
     switch self {

@@ -12,9 +12,15 @@ struct RotaryTable: Sendable {
     self.init(positions: positions, frequencies: Self.frequencies(headDimension: headDimension, theta: theta))
   }
 
-  /// Radians per position of each pair [headDimension / 2], in float32 as transformers computes them.
+  /// Positions per radian of each pair [headDimension / 2]: θ^(2i/d). Exponent and power are rounded to float32, as
+  /// transformers does: at two thousand tokens the last bit of a frequency moves an angle by 10⁻⁴.
+  static func positionsPerRadian(headDimension: Int, theta: Double) -> [Float] {
+    (0..<headDimension / 2).map { Float(pow(theta, Double(Float(2 * $0) / Float(headDimension)))) }
+  }
+
+  /// Radians per position of each pair [headDimension / 2].
   static func frequencies(headDimension: Int, theta: Double) -> [Float] {
-    (0..<headDimension / 2).map { Float(1 / pow(theta, Double(2 * $0) / Double(headDimension))) }
+    positionsPerRadian(headDimension: headDimension, theta: theta).map { 1 / $0 }
   }
 
   /// - Parameters:

@@ -117,7 +117,7 @@ public struct TextSequences: Sendable {
           : "has \(dropped) tokens, less than one sequence of \(sequenceLength); give more text or a smaller --sequence-length"
       )
     }
-    try Self.check(sequences, model)
+    try Self.check(sequences, model, source: tokenizerURL.path)
     let options = """
       {"sequence_length":\(sequenceLength),"token_limit":\(tokenLimit.map { String($0) } ?? "null"),\
       "bos":"\(beginning.rawValue)","documents":"\(documents.rawValue)","file_count":\(files.count),"share":"\(share.rawValue)"}
@@ -146,7 +146,7 @@ public struct TextSequences: Sendable {
         return id
       }
     }
-    try check(sequences, model)
+    try check(sequences, model, source: file.path)
     return try job.write(durable: true) { tx in
       try tx.store(
         dataSet: name, sequences: sequences, tokenizerDigest: nil, textDigest: nil,
@@ -154,22 +154,23 @@ public struct TextSequences: Sendable {
     }
   }
 
-  private static func check(_ sequences: [[Int32]], _ model: ModelRecord) throws {
+  /// - Parameter source: the file that the ids come from.
+  private static func check(_ sequences: [[Int32]], _ model: ModelRecord, source: String) throws {
     guard let configuration = try? JSONSerialization.jsonObject(with: Data(model.configuration.utf8)) as? [String: Any],
       let vocabulary = configuration["vocabulary_size"] as? Int
     else { throw CatalogError.damaged("model \(model.name): its configuration is not JSON") }
     if let bad = sequences.joined().first(where: { $0 < 0 || Int($0) >= vocabulary }) {
       throw InferenceError.invalidData(
-        file: model.name, detail: "token id \(bad) is outside the model's vocabulary of \(vocabulary)")
+        file: source,
+        detail: "token id \(bad) is outside the vocabulary of \(model.name): its embedding has \(vocabulary) rows")
     }
   }
 
   private static func bytes(_ file: URL) throws -> [UInt8] {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder) else {
+    guard let kind = try FileKind(atPath: file.path) else {
       throw InferenceError.missingInput(path: file.path, reason: "no such file")
     }
-    guard !isFolder.boolValue else {
+    guard kind != .folder else {
       throw InferenceError.missingInput(path: file.path, reason: "this is a folder; give text files")
     }
     do {

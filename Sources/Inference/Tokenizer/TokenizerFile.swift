@@ -55,6 +55,8 @@ struct TokenizerFile {
     let tokenOfID = Dictionary(vocabulary.ids.map { ($0.value, $0.key) }, uniquingKeysWith: { first, _ in first })
     var contentOfID: [Int32: ByteString] = [:]
     var contents: Set<ByteString> = []
+    // Hugging Face gives the next free ids to tokens outside of model.vocab, in their order, whatever the file says.
+    var nextID = (vocabulary.ids.values.max() ?? -1) + 1
     return try root.elements("added_tokens").map { part in
       guard let content = part.value("content")?.string, !content.bytes.isEmpty else {
         throw part.invalid("content", rule: "must be a string that is not empty")
@@ -67,6 +69,14 @@ struct TokenizerFile {
       }
       guard contents.insert(content).inserted, contentOfID.updateValue(content, forKey: id) == nil else {
         throw part.invalid("content", rule: "\"\(content)\" or its id \(id) occurs twice")
+      }
+      if vocabulary.ids[content] == nil {
+        guard id == nextID else {
+          throw part.invalid(
+            "id",
+            rule: "\(id) of \"\(content)\" must be \(nextID), the next behind model.vocab: added tokens have no gaps")
+        }
+        nextID += 1
       }
       return AddedToken(
         content: content, id: id, isSingleWord: try part.flag("single_word"), stripsLeft: try part.flag("lstrip"),

@@ -10,9 +10,9 @@ struct RotaryPositions: Sendable {
   ///   - constants: how frequencies are held.
   init(_ c: ModelConfiguration, longestSequence: Int, constants: ConstantPrecision) {
     let positions = min(longestSequence, c.maximumPositions)
-    let plain = RotaryTable.frequencies(headDimension: c.headDimension, theta: c.ropeTheta)
     switch c.ropeScaling {
     case .none, .linear, .llama3:
+      let plain = RotaryTable.frequencies(headDimension: c.headDimension, theta: c.ropeTheta)
       let frequencies = Self.scaled(plain, c.ropeScaling).map(constants.round)
       table = RotaryTable(positions: positions, frequencies: frequencies)
       longTable = nil
@@ -20,8 +20,9 @@ struct RotaryPositions: Sendable {
     case .longRope(let scaling):
       // transformers derives the long frequencies anew in the forward pass, so that a cast never reaches them.
       let amplitude = Float(scaling.attentionFactor)
+      let plain = RotaryTable.positionsPerRadian(headDimension: c.headDimension, theta: c.ropeTheta)
       func table(_ positions: Int, _ factors: [Double], _ constants: ConstantPrecision) -> RotaryTable {
-        let frequencies = zip(plain, factors).map { constants.round(1 / (Float($1) * (1 / $0))) }
+        let frequencies = zip(plain, factors).map { constants.round(1 / (Float($1) * $0)) }
         return RotaryTable(positions: positions, frequencies: frequencies, amplitude: amplitude)
       }
       originalPositions = scaling.originalPositions
@@ -47,10 +48,11 @@ struct RotaryPositions: Sendable {
       let (low, high) = (Float(scaling.lowFrequencyFactor), Float(scaling.highFrequencyFactor))
       let original = Float(scaling.originalPositions)
       return frequencies.map { frequency in
-        let wavelength = 2 * Float.pi / frequency
+        // `Float.pi` is rounded towards zero. PyTorch divides a number by a tensor as the product with its reciprocal.
+        let wavelength = (1 / frequency) * Float(2 * Double.pi)
         if wavelength > original / low { return frequency / factor }
         if wavelength < original / high { return frequency }
-        let blend = (original / wavelength - low) / (high - low)
+        let blend = ((1 / wavelength) * original - low) / (high - low)
         return (1 - blend) * frequency / factor + blend * frequency
       }
     case .none, .longRope: return frequencies

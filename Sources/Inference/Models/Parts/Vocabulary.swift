@@ -14,6 +14,7 @@ struct Vocabulary: Sendable {
     let embedding = try checkpoint.stored(embeddingName, rows: c.vocabularySize, columns: c.hiddenSize)
     self.embedding = embedding
     tied = c.tiedEmbeddings
+    if tied { try checkpoint.requireEqual("lm_head.weight", embeddingName) }
     head = tied ? embedding : try checkpoint.stored("lm_head.weight", rows: c.vocabularySize, columns: c.hiddenSize)
   }
 

@@ -60,6 +60,12 @@ struct DataCommand: Command {
       ]
       if let stray = given.first(where: { $0.1 }) { throw UsageError("\(stray.0) is an option of --generate") }
     }
+    let ofTexts = [("--bos", $beginning.wasGiven), ("--documents", $documents.wasGiven)]
+    let ofCutting = [("--sequence-length", $sequenceLength.wasGiven), ("--tokens", tokenLimit != nil)]
+    if let stray = (tokenIDs != nil ? ofTexts + ofCutting : generates ? ofTexts : []).first(where: { $0.1 }) {
+      throw UsageError(
+        "\(stray.0) has no use for \(generates ? "--generate" : "--token-ids, which takes sequences as they are")")
+    }
   }
 
   func run(in context: CommandContext) throws {
