@@ -1,7 +1,7 @@
 import Foundation
 import Inference
 
-/// Calibration and GPTQ.
+/// Calibration, GPTQ and SparseGPT.
 struct CompressionTimes {
   /// Section 4: builds all levels into the example's catalog.
   static func section(_ example: ExampleCatalog) throws -> BenchSection {
@@ -25,6 +25,10 @@ struct CompressionTimes {
           "gptq_milliseconds_\(rows)x\(columns)", "GPTQ of one \(rows) x \(columns) layer (\(count) of them)",
           time * 1e3,
           "ms", digits: 2))
+      let pruning = try sparseGPTSeconds(rows: rows, columns: columns)
+      figures.append(
+        Figure(
+          "sparsegpt_milliseconds_\(rows)x\(columns)", "SparseGPT of the same layer", pruning * 1e3, "ms", digits: 2))
     }
     for width in Set(shapes.map(\.columns)).sorted() {
       let time = try factorSeconds(width: width)
@@ -32,13 +36,13 @@ struct CompressionTimes {
         Figure("factor_milliseconds_\(width)", "factor of a Hessian, \(width) wide", time * 1e3, "ms", digits: 2))
     }
     return BenchSection(
-      key: "compression", title: "4. Calibration and GPTQ",
+      key: "compression", title: "4. Calibration, GPTQ and SparseGPT",
       words: """
         \(example.calibration.sequenceCount) sequences of \(ExampleCatalog.sequenceLength) tokens: Hessians of all sites \
         behind blocks quantized to 3 bits, then GPTQ at \(ExampleCatalog.bits.map { String($0) }.joined(separator: ", ")) \
         bits of all \(example.model.network.layers.count) layers (\(outcome.builtVariantCount) variants), packed and \
         committed durably, \(example.job.threadCount) threads, one run. Below: one layer at one level (mean over the \
-        levels, one thread), its Hessian's factor apart, because one serves all levels and layers of a site.
+        bit-widths, or over sparsities of 0.25, 0.5 and 0.75; one thread), its Hessian's factor apart, because one serves all levels and layers of a site.
         """,
       reference: "RECORDED, not measured now: EvoPress in PyTorch on two cores of an AMD EPYC virtual machine.",
       figures: figures)
@@ -60,6 +64,18 @@ struct CompressionTimes {
     let times = try ExampleCatalog.bits.map { bits in
       try Stopwatch.best(of: 5) {
         _ = try GPTQ.quantize(weight: weight, factor: factor, parameters: QuantizationParameters(bits: bits))
+      }
+    }
+    return times.reduce(0, +) / Double(times.count)
+  }
+
+  private static func sparseGPTSeconds(rows: Int, columns: Int) throws -> Double {
+    let weight = Matrix(rows: rows, columns: columns, values: Noise.values(rows * columns, seed: 2))
+    let factor = try HessianFactor(hessian: hessian(width: columns))
+    let times = try [0.25, 0.5, 0.75].map { sparsity in
+      let target = SparsityTarget.zeros(Int(sparsity * Double(rows * columns)))
+      return try Stopwatch.best(of: 5) {
+        _ = try SparseGPT.prune(weight: weight, factor: factor, target: target, valueType: .bfloat16)
       }
     }
     return times.reduce(0, +) / Double(times.count)

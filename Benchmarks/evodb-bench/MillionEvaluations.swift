@@ -125,9 +125,13 @@ private struct Filler {
     var parent = try base.assignment(&random, tx)
     try evaluate(parent, base.sequences)
     let start = parent
+    let recipe = "{\"seed\":\(run),\"generations\":\(generations)}"
     var record = RunRecord(
-      name: "run-\(run)", recipeDigest: SHA256.digest(of: "run \(run)".utf8),
-      recipe: "{\"seed\":\(run),\"generations\":\(generations)}", modelID: base.model.id, spaceID: base.space.id,
+      name: "run-\(run)", engineRevision: 1,
+      recipeDigest: RunRecord.recipeDigest(
+        engineRevision: 1, recipe: recipe, space: base.space.digest, calibration: base.calibration.digest,
+        validation: base.validation.digest),
+      recipe: recipe, modelID: base.model.id, spaceID: base.space.id,
       measureID: base.measure.id, calibrationSetID: base.calibration.id, validationSetID: base.validation.id,
       budget: 1 << 30, denseAssignmentID: base.dense.id, referenceAssignmentID: base.reference.id)
     record = try tx.begin(run: record)
