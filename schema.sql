@@ -382,6 +382,7 @@ CREATE TABLE run (
   name TEXT NOT NULL UNIQUE, -- what users call it
   recipe_digest BLOB NOT NULL CHECK (length(recipe_digest) = 32), -- of the recipe and everything it points to
   strategy TEXT NOT NULL, -- how assignments were chosen: evolution, or a baseline (uniform, random, dp, owl, …)
+  engine_revision INTEGER NOT NULL, -- of the strategy's code: with another one equal recipes may choose otherwise
   recipe TEXT NOT NULL, -- all parameters, JSON
   model_id INTEGER NOT NULL REFERENCES model (id), -- what is compressed
   space_id INTEGER NOT NULL REFERENCES space (id), -- the choices, with pinned variants and costs

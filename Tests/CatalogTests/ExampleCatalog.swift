@@ -173,8 +173,8 @@ struct ExampleContents {
         ])
     ])
     run = RunRecord(
-      name: "", recipeDigest: dense.digest, recipe: "", modelID: 0, spaceID: 0, measureID: 0, calibrationSetID: 0,
-      validationSetID: nil, budget: 0, denseAssignmentID: 0, referenceAssignmentID: nil)
+      name: "", engineRevision: 1, recipeDigest: dense.digest, recipe: "", modelID: 0, spaceID: 0, measureID: 0,
+      calibrationSetID: 0, validationSetID: nil, budget: 0, denseAssignmentID: 0, referenceAssignmentID: nil)
     run = try storeRun(in: transaction)
     try storeTask(in: transaction)
   }

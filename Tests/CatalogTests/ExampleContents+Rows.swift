@@ -81,9 +81,12 @@ extension ExampleContents {
     }
     let space = try transaction.store(
       space: SpaceRecord(modelID: model.id, modelDigest: model.digest, cost: "codes", units: units))
+    let recipe = #"{"generations":1,"seed":7}"#
     var run = RunRecord(
-      name: "first", recipeDigest: SHA256.digest(of: "run recipe".utf8), recipe: #"{"generations":1,"seed":7}"#,
-      modelID: model.id, spaceID: space.id, measureID: kl.id, calibrationSetID: dataSet.id,
+      name: "first", engineRevision: 1,
+      recipeDigest: RunRecord.recipeDigest(
+        engineRevision: 1, recipe: recipe, space: space.digest, calibration: dataSet.digest, validation: heldOut.digest),
+      recipe: recipe, modelID: model.id, spaceID: space.id, measureID: kl.id, calibrationSetID: dataSet.id,
       validationSetID: heldOut.id, budget: 384, denseAssignmentID: dense.id, referenceAssignmentID: low.id)
     run = try transaction.begin(run: run)
     let all = try transaction.store(sequenceList: sequences)

@@ -7,6 +7,22 @@ extension RowKeys {
     }
   }
 
+  func checkRuns(_ report: Report) throws {
+    try connection.forEachRow(
+      """
+      SELECT r.recipe_digest, r.name, r.strategy, r.engine_revision, r.recipe, s.digest, c.digest, v.digest
+      FROM run r JOIN space s ON s.id = r.space_id
+      JOIN data_set cs ON cs.id = r.calibration_set_id JOIN sequence_list c ON c.id = cs.sequence_list_id
+      LEFT JOIN data_set vs ON vs.id = r.validation_set_id LEFT JOIN sequence_list v ON v.id = vs.sequence_list_id
+      """
+    ) { row in
+      let expected = RunRecord.recipeDigest(
+        strategy: row.text(2), engineRevision: Int(row.integer(3)), recipe: row.text(4), space: try row.digest(5),
+        calibration: try row.digest(6), validation: row.isNull(7) ? nil : try row.digest(7))
+      try compare(row.bytes(0), expected, "run", report, name: row.text(1))
+    }
+  }
+
   func checkGenerations(_ report: Report) throws {
     var assignments: [Int64: Digest] = [:]
     try connection.forEachRow("SELECT id, digest FROM assignment") { assignments[$0.integer(0)] = try $0.digest(1) }

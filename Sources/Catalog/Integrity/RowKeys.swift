@@ -15,7 +15,8 @@ struct RowKeys {
   /// The tables whose rows have something to recompute, parents first. `blob` reads every stored byte.
   static let tables = [
     "numerics", "blob", "weight", "model", "sequence", "sequence_list", "method", "statistic", "variant", "assignment",
-    "measure", "observation", "task", "space", "generation",
+    "measure", "observation", "task", "space", "run",
+    "generation",
   ]
 
   /// Recomputes all rows of a table of `tables`; nothing for others.
@@ -37,6 +38,7 @@ struct RowKeys {
     case "observation": try checkObservations(report)
     case "task": try checkTasks(report)
     case "space": try checkSpaces(report)
+    case "run": try checkRuns(report)
     case "generation": try checkGenerations(report)
     default: break
     }

@@ -116,6 +116,8 @@ public struct RunRecord: Equatable, Sendable {
   public var recipeDigest: Digest
   /// How assignments were chosen: `evolution`, or the name of a baseline.
   public var strategy: String
+  /// Revision of the strategy's code.
+  public var engineRevision: Int
   /// All parameters, JSON.
   public var recipe: String
   /// Local id of what is compressed.
@@ -149,13 +151,13 @@ public struct RunRecord: Equatable, Sendable {
 
   /// A run that has not begun.
   public init(
-    name: String, strategy: String = "evolution", recipeDigest: Digest, recipe: String, modelID: Int64, spaceID: Int64,
-    measureID: Int64,
-    calibrationSetID: Int64, validationSetID: Int64?, budget: Int64, denseAssignmentID: Int64,
-    referenceAssignmentID: Int64?
+    name: String, strategy: String = evolution, engineRevision: Int, recipeDigest: Digest, recipe: String,
+    modelID: Int64, spaceID: Int64, measureID: Int64, calibrationSetID: Int64, validationSetID: Int64?, budget: Int64,
+    denseAssignmentID: Int64, referenceAssignmentID: Int64?
   ) {
     self.name = name
     self.strategy = strategy
+    self.engineRevision = engineRevision
     self.recipeDigest = recipeDigest
     self.recipe = recipe
     self.modelID = modelID
@@ -167,6 +169,29 @@ public struct RunRecord: Equatable, Sendable {
     self.denseAssignmentID = denseAssignmentID
     self.referenceAssignmentID = referenceAssignmentID
     isFinished = false
+  }
+
+  /// The strategy of a search.
+  public static let evolution = "evolution"
+
+  /// Content key of a recipe and everything it points to.
+  ///
+  /// - Parameters:
+  ///   - recipe: all parameters, canonical JSON.
+  ///   - calibration: of the sequences that fitness is measured on.
+  ///   - validation: of those that are held out; nil: none.
+  public static func recipeDigest(
+    strategy: String = evolution, engineRevision: Int, recipe: String, space: Digest, calibration: Digest,
+    validation: Digest?
+  ) -> Digest {
+    var record = CanonicalRecord(kind: "recipe")
+    if strategy != evolution { record.set("strategy", strategy) }
+    record.set("engine_revision", engineRevision)
+    record.set("recipe", recipe)
+    record.set("space", space)
+    record.set("calibration", calibration)
+    record.set("validation", validation)
+    return record.digest
   }
 }
 

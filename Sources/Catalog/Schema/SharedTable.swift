@@ -115,8 +115,8 @@ struct SharedTable {
     SharedTable(
       "run",
       """
-      SELECT r.name, r.strategy, r.recipe_digest, r.recipe, m.digest AS model, p.digest AS space, r.budget_bits,
-        e.digest AS measure, c.name AS calibration_set, v.name AS validation_set, o.name AS origin,
+      SELECT r.name, r.strategy, r.engine_revision, r.recipe_digest, r.recipe, m.digest AS model, p.digest AS space,
+        r.budget_bits, e.digest AS measure, c.name AS calibration_set, v.name AS validation_set, o.name AS origin,
         r.origin_generation, d.digest AS dense, s.digest AS start, f.digest AS reference, g.digest AS found,
         r.recommendation, r.state
       FROM run r JOIN model m ON m.id = r.model_id JOIN space p ON p.id = r.space_id

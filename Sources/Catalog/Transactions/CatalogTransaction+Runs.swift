@@ -102,7 +102,7 @@ extension CatalogTransaction {
   private func columns(of run: RunRecord) -> [String: SQLValue] {
     [
       "name": .text(run.name), "strategy": .text(run.strategy),
-      "recipe_digest": .digest(run.recipeDigest),
+      "engine_revision": .integer(run.engineRevision), "recipe_digest": .digest(run.recipeDigest),
       "recipe": .text(run.recipe),
       "model_id": .integer(run.modelID), "space_id": .integer(run.spaceID), "budget_bits": .integer(run.budget),
       "measure_id": .integer(run.measureID), "calibration_set_id": .integer(run.calibrationSetID),
@@ -122,14 +122,16 @@ extension CatalogTransaction {
       """
       SELECT id, name, recipe_digest, recipe, model_id, space_id, measure_id, calibration_set_id, validation_set_id,
         budget_bits, dense_assignment_id, start_assignment_id, reference_assignment_id, found_assignment_id,
-        recommendation, state, strategy, origin_run_id, origin_generation
+        recommendation, state, strategy, origin_run_id, origin_generation, engine_revision
       FROM run ORDER BY id
       """
     ) { row in
       var run = RunRecord(
-        name: row.text(1), strategy: row.text(16), recipeDigest: try row.digest(2), recipe: row.text(3),
-        modelID: row.integer(4), spaceID: row.integer(5), measureID: row.integer(6), calibrationSetID: row.integer(7),
-        validationSetID: row.optionalInteger(8), budget: row.integer(9), denseAssignmentID: row.integer(10),
+        name: row.text(1), strategy: row.text(16), engineRevision: Int(row.integer(19)),
+        recipeDigest: try row.digest(2),
+        recipe: row.text(3), modelID: row.integer(4), spaceID: row.integer(5), measureID: row.integer(6),
+        calibrationSetID: row.integer(7), validationSetID: row.optionalInteger(8), budget: row.integer(9),
+        denseAssignmentID: row.integer(10),
         referenceAssignmentID: row.optionalInteger(12))
       run.id = row.integer(0)
       run.startAssignmentID = row.optionalInteger(11)

@@ -35,6 +35,9 @@ public enum Baseline: String, CaseIterable, Codable, Sendable {
     }
   }
 
+  /// Whether it can look for the worst: it chooses by fitness alone.
+  public var canBeInverted: Bool { self == .random || self == .greedy || self == .bruteForce }
+
   /// Whether it is about removing blocks, and needs a space of kept and removed units.
   public var removesBlocks: Bool {
     switch self {

@@ -12,11 +12,15 @@ public struct GreedyRemoval: Sendable {
 
   private let quotas: [GroupChoices.Quota]
   private let unitCount: Int
+  private let isInverted: Bool
 
   /// Removal of given numbers of units of every group.
-  public init(_ choices: GroupChoices, unitCount: Int) {
+  ///
+  /// - Parameter isInverted: whether each time the one goes whose loss hurts most.
+  public init(_ choices: GroupChoices, unitCount: Int, isInverted: Bool = false) {
     quotas = choices.quotas
     self.unitCount = unitCount
+    self.isInverted = isInverted
   }
 
   /// Removes until all quotas are used up.
@@ -39,7 +43,8 @@ public struct GreedyRemoval: Sendable {
         return child
       }
       let values = try fitness(tried)
-      let winner = tried.indices.min { (values[$0] ?? .infinity, $0) < (values[$1] ?? .infinity, $1) } ?? 0
+      let ranking = CandidateRanking(isInverted: isInverted) { $0.levels.map { 1 - UInt8($0) } }
+      let winner = ranking.ranking(of: tried, fitness: values).first ?? 0
       try onStep(Step(tried: tried, fitness: values, winner: winner))
       vector = tried[winner]
     }

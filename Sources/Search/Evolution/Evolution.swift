@@ -101,6 +101,9 @@ public struct Evolution {
     self.ranking = CandidateRanking(isInverted: parameters.isInverted, tieKey: tieKey)
   }
 
+  /// How many assignments the first parent is chosen from.
+  public var startCount: Int { starts.vectors.count }
+
   /// Runs all generations from a state to the end and returns the last state.
   ///
   /// - Parameters:

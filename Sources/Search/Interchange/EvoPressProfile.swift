@@ -9,13 +9,18 @@ public enum EvoPressProfile: Equatable, Sendable {
 
   /// Parses a profile whose kind follows from its content: the words of depth profiles; else `layer: number`, with steps if
   /// a number is 0 or below, else with bits. (Steps add up to 0 where layers were switched, so that one of them is not
-  /// above 0.)
+  /// above 0; where all are above it, only `isOfSteps` tells them from bits.)
   ///
+  /// - Parameter isOfSteps: whether numbers are known to be steps.
   /// - Throws: `SearchError.invalidProfile` naming the line.
-  public init(_ text: String) throws {
+  public init(_ text: String, isOfSteps: Bool = false) throws {
     let first = try ProfileText.lines(text)[0]
     if DepthProfile.Removal(rawValue: String(first.text)) != nil {
       self = .depth(try DepthProfile(text))
+      return
+    }
+    guard !isOfSteps else {
+      self = .sparsity(try SparsityProfile(text))
       return
     }
     guard first.text.contains(":") else {

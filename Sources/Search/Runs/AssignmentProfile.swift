@@ -7,10 +7,11 @@ public enum AssignmentProfile {
   /// Longest profile read, in bytes; a model of a thousand blocks has less than one.
   private static let byteLimit = 16 << 20
 
-  /// Reads a profile's file.
+  /// Reads a profile's file. Its numbers are steps where what a step is, or a method that prunes, is given.
   ///
-  /// - Throws: `SearchError.invalidProfile` naming the line, or if it is too large or not text.
-  public static func read(_ path: String) throws -> EvoPressProfile {
+  /// - Throws: `SearchError.invalidProfile` naming the line, or if it is too large or not text; `.invalidParameter` for a
+  ///   scale that the profile has no use for.
+  public static func read(_ path: String, method: String?, scale: SparsityScale?) throws -> EvoPressProfile {
     let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
     guard size <= byteLimit, let bytes = FileManager.default.contents(atPath: path) else {
       throw SearchError.invalidProfile(detail: "\(path) cannot be read as a profile: it is no file of at most 16 MiB")
@@ -18,7 +19,13 @@ public enum AssignmentProfile {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw SearchError.invalidProfile(detail: "\(path) is not UTF-8 text, so no profile")
     }
-    return try EvoPressProfile(text)
+    let prunes = method.map { LevelKind.sparseMethods.contains($0) } ?? false
+    let profile = try EvoPressProfile(text, isOfSteps: scale != nil || prunes)
+    if case .depth = profile, scale != nil {
+      throw SearchError.invalidParameter(
+        detail: "\(path) says which halves of blocks are removed; --sparsity and --step-weights have no use for it")
+    }
+    return profile
   }
 
   // MARK: In
@@ -51,13 +58,14 @@ public enum AssignmentProfile {
         throw notBuilt("\(bits.formatted) bits", layer, built)
       }
     case .sparsity(let profile):
+      let values = try byLayer(profile.entries.map { ($0.layer, $0.level) }, layers)
       guard let scale else {
         throw SearchError.invalidParameter(
           detail:
             "a profile of steps does not say what a step is; give --sparsity S and --step-weights N as the levels "
-            + "were made")
+            + "were made (evodb import-profile, evaluate and export take them, everything else the digest that "
+            + "import-profile prints)")
       }
-      let values = try byLayer(profile.entries.map { ($0.layer, $0.level) }, layers)
       let known = Set(try tx.methods().map(\.name))
       let standard = LevelKind.sparseMethods.first { known.contains($0) } ?? LevelKind.sparseMethods[0]
       return try store(model, layers, method: method ?? standard, tx) { layer, built in
@@ -95,20 +103,27 @@ public enum AssignmentProfile {
   {
     let values = Dictionary(entries.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
     let names = Set(layers.map(\.name))
-    if let unknown = entries.first(where: { !names.contains($0.name) }) {
-      throw SearchError.invalidProfile(detail: "the profile names \(unknown.name), which is no layer of the model")
+    let unknown = entries.filter { !names.contains($0.name) }
+    let missing = layers.filter { values[$0.name] == nil }
+    func sentence(_ what: String, _ all: [String]) -> String? {
+      all.first.map { all.count == 1 ? "\(what) \($0)" : "\(what) \(all.count) layers, the first of them \($0)" }
     }
-    return try layers.map { layer in
-      guard let value = values[layer.name] else {
-        throw SearchError.invalidProfile(detail: "the profile lacks \(layer.name)")
-      }
-      return value
+    let faults = [
+      sentence("it has no line for", missing.map(\.name)),
+      sentence("it names what the model does not have:", unknown.map(\.name)),
+    ].compactMap { $0 }
+    guard faults.isEmpty else {
+      throw SearchError.invalidProfile(
+        detail: "the profile of \(entries.count) layers does not fit the model's \(layers.count): "
+          + faults.joined(separator: "; "))
     }
+    return layers.compactMap { values[$0.name] }
   }
 
   private static func notBuilt(_ wanted: String, _ layer: LayerRecord, _ built: [VariantRecord]) -> SearchError {
     .impossible(
-      detail: "\(layer.name): \(wanted) are not built; there are \(built.map(\.level).joined(separator: ", "))")
+      detail: "\(layer.name): \(wanted) are not built; there are "
+        + built.sorted { ($0.codeBits, $0.level) < ($1.codeBits, $1.level) }.map(\.level).joined(separator: ", "))
   }
 
   // MARK: Out

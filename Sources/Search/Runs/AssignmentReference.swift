@@ -14,10 +14,11 @@ public enum AssignmentReference {
   ///
   /// - Parameter method: where `uniform` and profiles take their variants from; nil: `gptq` for bits, the first of
   ///   sparsegpt, wanda and magnitude that has variants for sparsities.
+  /// - Parameter scale: what the steps of a profile mean.
   /// - Throws: `CatalogError.notFound` if nothing fits, `SearchError` for levels that are not built.
-  public static func resolve(_ text: String, model: ModelRecord, method: String? = nil, tx: CatalogTransaction) throws
-    -> AssignmentRecord
-  {
+  public static func resolve(
+    _ text: String, model: ModelRecord, method: String? = nil, scale: SparsityScale? = nil, tx: CatalogTransaction
+  ) throws -> AssignmentRecord {
     let layers = try tx.layers(ofModel: model.id)
     if text == "dense" {
       return try tx.store(
@@ -32,7 +33,8 @@ public enum AssignmentReference {
       }
       let droppable = Set(layers.map(\.subblockName))
       guard !names.isEmpty, names.allSatisfy(droppable.contains) else {
-        throw SearchError.invalidProfile(detail: "\(text): name subblocks that hold layers, such as drop:3.attention,5")
+        throw SearchError.invalidProfile(
+          detail: "‘\(text)’: name subblocks that hold layers, such as drop:3.attention,5")
       }
       return try tx.store(
         assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: Set(names))
@@ -46,9 +48,21 @@ public enum AssignmentReference {
     }
     if FileManager.default.fileExists(atPath: text) {
       return try AssignmentProfile.store(
-        try AssignmentProfile.read(text), model: model, method: method, scale: nil, tx: tx)
+        try AssignmentProfile.read(text, method: method, scale: scale), model: model, method: method, scale: scale,
+        tx: tx)
     }
     throw CatalogError.notFound("no assignment \(text): give \(forms)")
+  }
+
+  /// The error for a name that is neither a run nor stored: where only stored assignments can be named, a profile's file
+  /// has to be taken in first.
+  public static func unknown(_ text: String, catalog: String) -> CatalogError {
+    let isFile = FileManager.default.fileExists(atPath: text)
+    return .notFound(
+      "no run and no assignment \(text); "
+        + (isFile
+          ? "evodb import-profile \(catalog) \(text) takes a profile in and prints its digest"
+          : "evodb runs \(catalog) lists the runs"))
   }
 
   private static func uniform(

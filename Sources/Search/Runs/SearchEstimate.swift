@@ -9,12 +9,14 @@ public enum SearchEstimate {
 
   /// The rest of a search behind `closedGenerations`, by a short measurement; nothing is stored.
   ///
-  /// It takes every offspring for new and every sequence of the minibatches for one that was not computed yet, which holds
-  /// for all but a few.
+  /// - Parameter startCount: assignments that the first parent is chosen from; 1: it is given.
+  ///
+  /// It takes every offspring for new, and counts the sequences of a minibatch that its candidates have met before as far
+  /// as they are expected to: those of the stages before, for the parent those of the last stage that it won.
   ///
   /// - Throws: `InferenceError`, `CatalogError`.
   public static func work(
-    _ recipe: SearchRecipe, closedGenerations: Int = 0, model: OpenModel, calibration: DataSetRecord,
+    _ recipe: SearchRecipe, startCount: Int, closedGenerations: Int = 0, model: OpenModel, calibration: DataSetRecord,
     validation: DataSetRecord?, threadCount: Int, store: CatalogStore
   ) throws -> WorkEstimate {
     let sequences = try store.read { try $0.sequences(ofList: calibration.sequenceListID).map(\.tokenIDs) }
@@ -22,23 +24,42 @@ public enum SearchEstimate {
       return WorkEstimate(seconds: 0, peakMemoryByteCount: 0, forwardTokenCount: 0, diskByteCount: 0)
     }
     let generations = max(0, recipe.generations - closedGenerations)
-    let searched = generations * recipe.tokensPerGeneration
+    let compared = closedGenerations == 0 && startCount > 1 ? startCount * recipe.initialTokens : 0
+    let searched = generations * freshTokensPerGeneration(recipe, setTokens: calibration.tokenCount)
     let complete = calibration.tokenCount + (validation?.tokenCount ?? 0)
     // Start and result on both sets whole, and the dense model once on every sequence.
     let speed = try EvaluationSpeed(model: model, sequence: longest, threadCount: threadCount)
-    let reported = 2 * complete
+    // Of the calibration set start and result have met a last stage each.
+    let met = recipe.generations > 0 ? min(recipe.tokens.last ?? 0, calibration.tokenCount) : 0
+    let reported = 2 * (complete - met)
     let seconds =
       Double(searched) * speed.secondsPerToken(computedShare: computedShare(switches: recipe.maximumSwitches))
-      + Double(reported) * speed.secondsPerToken(computedShare: 1)
+      + Double(reported + compared) * speed.secondsPerToken(computedShare: 1)
       + Double(complete) * speed.denseSecondsPerToken
       + Double(generations * recipe.tokens.reduce(0, +) + reported) * speed.teacherSecondsPerToken
     let candidates = generations * (recipe.offspring + recipe.survivors.reduce(0, +))
-    let observations = (searched + reported) / max(longest.count, 1)
+    let observations = (compared + searched + reported) / max(longest.count, 1)
     return WorkEstimate(
       seconds: seconds / Double(threadCount), peakMemoryByteCount: model.expectedMemoryByteCount,
-      forwardTokenCount: searched + reported + complete,
+      forwardTokenCount: compared + searched + reported + complete,
       diskByteCount: complete * model.stateByteCountPerToken + observations * observationByteCount
         + candidates * candidateByteCount)
+  }
+
+  /// Tokens of a generation that nobody is expected to have computed.
+  static func freshTokensPerGeneration(_ recipe: SearchRecipe, setTokens: Int) -> Int {
+    let total = Double(max(setTokens, 1))
+    var candidates = recipe.offspring
+    var fresh = 1.0
+    var sum = 0.0
+    for (index, (tokens, kept)) in zip(recipe.tokens, recipe.survivors).enumerated() {
+      let unmet = max(0, 1 - Double(tokens) / total)
+      sum += Double(candidates * tokens) * fresh
+      if index == recipe.tokens.count - 1 { sum += Double(tokens) * unmet }
+      fresh *= unmet
+      candidates = min(candidates, kept)
+    }
+    return Int(sum.rounded())
   }
 
   /// The share of its blocks that an offspring computes itself: those before its first changed layer it shares with the

@@ -16,7 +16,7 @@ extension SearchRecipe {
 
   private static func form(of key: CodingKeys) -> Form {
     switch key {
-    case .cost, .method, .measure, .mutationGroup, .initial: return .text
+    case .cost, .method, .measure, .mutationGroup, .initial, .layers: return .text
     case .allowsDense, .allowsDrop, .isInverted: return .flag
     case .bits, .survivors, .tokens: return .integers
     case .patterns, .allowed, .ties: return .texts

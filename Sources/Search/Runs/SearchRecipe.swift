@@ -40,6 +40,8 @@ public struct SearchRecipe: Equatable, Sendable {
   public var bits: [Int]
   /// Semi-structured patterns to choose from, such as `2:4`; empty: none for a sparsity, all that are built otherwise.
   public var patterns: [String] = []
+  /// Which layers take levels, by a regular expression found in their names; all others stay dense. Empty: all.
+  public var layers = ""
   /// Whether layers may stay dense.
   public var allowsDense = false
   /// Whether subblocks may be dropped beside levels of layers.
@@ -126,13 +128,9 @@ public struct SearchRecipe: Equatable, Sendable {
 
   /// Content key of the recipe and everything it points to.
   func digest(space: Digest, calibration: Digest, validation: Digest?) throws -> Digest {
-    var record = CanonicalRecord(kind: "recipe")
-    record.set("recipe", try json)
-    record.set("space", space)
-    record.set("calibration", calibration)
-    record.set("validation", validation)
-    record.set("engine_revision", SearchRun.revision)
-    return record.digest
+    RunRecord.recipeDigest(
+      engineRevision: SearchRun.revision, recipe: try json, space: space, calibration: calibration,
+      validation: validation)
   }
 
   /// The engine's parameters.

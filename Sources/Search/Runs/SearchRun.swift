@@ -3,7 +3,7 @@ import Foundation
 import Inference
 
 /// A search in a catalog: begins, goes on after any stop, and ends with a report on complete data sets.
-public final class SearchRun {
+public final class SearchRun: ReplayableRun {
   /// Raised when the engine's trajectory changes for equal recipes.
   static let revision = 1
 
@@ -42,10 +42,7 @@ public final class SearchRun {
         try origin?.space(of: recipe, model: model, tx: tx) ?? AssignmentSpace(model: model, recipe: recipe, tx: tx)
       let plan = try space.plan(recipe)
       if recipe.mutationGroup.isEmpty { recipe.mutationGroup = space.standardGrouping.rawValue }
-      _ = try Evolution(
-        space: space.space, budget: plan.budget, parameters: try Self.parameters(recipe, space, plan.budget, tx),
-        sequenceLengths: try tx.sequences(ofList: calibration.sequenceListID).map(\.tokenIDs.count),
-        tieKey: { _ in [] })
+      _ = try Self.evolution(recipe, space, plan.budget, calibration, tx)
       return (space, plan)
     }
     let measureRecord = try evaluator.record(of: measure)
@@ -65,8 +62,9 @@ public final class SearchRun {
         let dense = try tx.store(
           assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: [])
         var record = RunRecord(
-          name: try name ?? Self.freeName(tx), recipeDigest: digest, recipe: try recipe.json, modelID: model.id,
-          spaceID: stored.id, measureID: measureRecord.id, calibrationSetID: calibration.id,
+          name: try name ?? Self.freeName(tx), engineRevision: Self.revision, recipeDigest: digest,
+          recipe: try recipe.json, modelID: model.id, spaceID: stored.id, measureID: measureRecord.id,
+          calibrationSetID: calibration.id,
           validationSetID: validation?.id, budget: plan.budget, denseAssignmentID: dense.id,
           referenceAssignmentID: try plan.reference.map { try space.store($0, tx: tx).id })
         record.originRunID = origin?.run.id
@@ -74,6 +72,31 @@ public final class SearchRun {
         return try tx.begin(run: record)
       }
     try self.init(record, isResumed: known != nil, evaluator: evaluator, job: job)
+  }
+
+  /// How many assignments the first parent of a search would be chosen from; 1: it is given.
+  ///
+  /// - Throws: as beginning the search.
+  public static func startCount(
+    _ recipe: SearchRecipe, model: ModelRecord, calibration: DataSetRecord, tx: CatalogTransaction
+  ) throws -> Int {
+    var recipe = recipe
+    let space = try AssignmentSpace(model: model, recipe: recipe, tx: tx)
+    if recipe.mutationGroup.isEmpty { recipe.mutationGroup = space.standardGrouping.rawValue }
+    return try evolution(recipe, space, space.plan(recipe).budget, calibration, tx).startCount
+  }
+
+  /// How many assignments the first parent is chosen from; 1: it is given.
+  public var startCount: Int { evolution.startCount }
+
+  /// An engine that is only looked at.
+  private static func evolution(
+    _ recipe: SearchRecipe, _ space: AssignmentSpace, _ budget: Int64, _ calibration: DataSetRecord,
+    _ tx: CatalogTransaction
+  ) throws -> Evolution {
+    try Evolution(
+      space: space.space, budget: budget, parameters: try parameters(recipe, space, budget, tx),
+      sequenceLengths: try tx.sequences(ofList: calibration.sequenceListID).map(\.tokenIDs.count), tieKey: { _ in [] })
   }
 
   /// Takes up a stored run.
@@ -253,7 +276,7 @@ public final class SearchRun {
   ///
   /// - Parameter stored: a generation of this run.
   /// - Throws: `SearchError.interrupted` after ^C; what evaluations throw.
-  func replay(_ stored: StoredGeneration) throws -> GenerationComparison {
+  public func replay(_ stored: StoredGeneration) throws -> GenerationComparison {
     let state = try job.store.read { tx in
       guard stored.index > 0 else { return EvolutionState.beginning }
       let parent = try tx.parent(ofGeneration: stored.index - 1, ofRun: record)

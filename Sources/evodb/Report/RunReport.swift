@@ -14,6 +14,8 @@ struct RunReport {
   let missing: (starts: Int, offspring: Int)
   /// What this process computed; nil when a stored run is only shown.
   let work: JobRecord.Work?
+  /// Sentences of the strategy itself.
+  let notes: [String]
 
   /// Runs a search to its end.
   static func complete(_ run: SearchRun, job: Job) throws -> RunReport {
@@ -22,9 +24,10 @@ struct RunReport {
   }
 
   /// The report of a stored run.
-  init(_ run: RunRecord, store: CatalogStore, work: JobRecord.Work? = nil) throws {
+  init(_ run: RunRecord, store: CatalogStore, work: JobRecord.Work? = nil, notes: [String] = []) throws {
     self.run = run
     self.work = work
+    self.notes = notes
     recipe = try SearchRecipe(json: run.recipe)
     (lines, referenceName, missing) = try store.read { tx in
       let level = try run.referenceAssignmentID.flatMap { try tx.uniformLevel(ofAssignment: $0) }
@@ -193,7 +196,7 @@ struct RunReport {
 
   /// The result in words.
   private var sentences: [String] {
-    var sentences = missingSentences
+    var sentences = missingSentences + notes
     if let found = line("found", judgedRole, measureName), let reference = line("reference", judgedRole, measureName),
       let difference = found.difference, let error = found.differenceStandardError
     {

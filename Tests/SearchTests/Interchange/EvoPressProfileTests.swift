@@ -31,6 +31,9 @@ import Testing
     #expect(profile.entries[0] == .init(layer: "model.layers.0.self_attn.q_proj", level: -8))
     #expect(profile.text == text)
     guard case .sparsity = try EvoPressProfile(layers { _ in "0" }) else { throw SearchError.interrupted }
+    let above = layers { String($0 % 3 + 1) }
+    guard case .sparsity = try EvoPressProfile(above, isOfSteps: true) else { throw SearchError.interrupted }
+    guard case .quantization = try EvoPressProfile(above) else { throw SearchError.interrupted }
   }
 
   @Test func aDepthProfileOfThirtyTwoBlocksComesBackByteForByte() throws {

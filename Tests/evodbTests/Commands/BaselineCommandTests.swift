@@ -70,6 +70,45 @@ extension WholeRunTests {
       #expect(over.first?.only == 0)
     }
 
+    @Test func theWorstIsFoundWhereFitnessChooses() throws {
+      let catalog = try TinyCatalog(.filled)
+      let target = ["--drop-count", "1"] + Self.data
+      let best = try catalog.json(["baseline", "brute-force"] + target)
+      let worst = try catalog.json(["baseline", "brute-force", "--worst"] + target)
+      #expect(try worst.number("kl_calibration") > best.number("kl_calibration"))
+      let most = try catalog.number(
+        "SELECT max(fitness) AS most FROM candidate_result WHERE run = '\(worst.text("run"))'")
+      #expect(try worst.number("kl_calibration") == most)
+      #expect(try catalog.json(["baseline", "greedy", "--worst"] + target).number("kl_calibration") <= most)
+      for name in ["cosine", "kl-score"] {
+        let refused = try catalog.run("baseline", [name, "--worst"] + target)
+        #expect(refused.exitCode == 64 && refused.diagnostics.contains("--worst"), "\(refused.diagnostics)")
+      }
+    }
+
+    @Test func whatIsImpossibleLeavesNoRun() throws {
+      let catalog = try TinyCatalog(.built)
+      try catalog.output("build", "--method", "rtn", "--bits", "2-4")
+      try catalog.output("build", "--method", "magnitude", "--sparsity", "0.25,0.5,0.75")
+      for (options, hint) in [
+        (["dp", "--target-bits", "3", "--method", "rtn"], "no layer error"),
+        (["owl", "--target-sparsity", "0.5", "--method", "magnitude"], "no calibration"),
+        (["random", "--target-bits", "2.5", "--candidates", "200000"], "fewer --candidates"),
+      ] {
+        let refused = try catalog.run("baseline", options + Self.data)
+        #expect(refused.exitCode == 78 && refused.diagnostics.contains(hint), "\(refused.diagnostics)")
+      }
+      let refused = try catalog.run("baseline", ["dp", "--target-bits", "3", "--candidates", "3"] + Self.data)
+      #expect(refused.exitCode == 64, "\(refused.diagnostics)")
+      #expect(try catalog.number("SELECT count(*) AS n FROM run") == 0)
+    }
+
+    @Test func fewerRandomCandidatesThanAskedForAreCounted() throws {
+      let catalog = try TinyCatalog(.filled)
+      let random = ["baseline", "random", "--drop-count", "1", "--candidates", "100"]
+      #expect(try catalog.output(random + Self.data).contains("91 of the random starts asked for do not exist"))
+    }
+
     @Test func halvesOfBlocksAreRemovedInEqualNumbers() throws {
       let catalog = try TinyCatalog(.filled)
       let target = ["--drop-count", "1"] + Self.data

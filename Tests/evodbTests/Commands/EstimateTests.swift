@@ -32,6 +32,16 @@ import Testing
     #expect(status.contains("\(command[0]), done: ") && status.contains("(estimated "), "\(status)")
   }
 
+  @Test func theChoiceOfTheFirstParentCounts() throws {
+    let catalog = try TinyCatalog()
+    let search = [
+      "search", "--target-bits", "2.5", "--data", "calibration", "--generations", "0", "--initial-tokens", "128",
+    ]
+    let one = try catalog.json(search + ["--initial", "random:1", "--dry-run"]).integer("forward_tokens")
+    let many = try catalog.json(search + ["--initial", "random:50", "--dry-run"]).integer("forward_tokens")
+    #expect(many - one == 50 * 128)
+  }
+
   @Test func whatIsThereAlreadyIsExpectedToTakeNothing() throws {
     let catalog = try TinyCatalog(.built)
     let estimate = try catalog.json("build", "--data", "calibration", "--bits", "2-5", "--dry-run")

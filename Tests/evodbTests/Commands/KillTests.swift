@@ -117,6 +117,43 @@ extension WholeRunTests {
       #expect(try catalog.runner.run(["digest", "--all", "copy.evodb"]).output == catalog.digest("--all"))
     }
 
+    @Test func aKilledMergeEndsLikeAnUndisturbedOne() throws {
+      func catalogToMerge() throws -> TinyCatalog {
+        let catalog = try TinyCatalog(.filled)
+        try FileManager.default.copyItem(
+          atPath: TinyCatalog(.searched).path, toPath: catalog.folder.appendingPathComponent("other.evodb").path)
+        return catalog
+      }
+      let undisturbed = try catalogToMerge()
+      try undisturbed.output("merge", "other.evodb")
+      let digest = try undisturbed.digest()
+      try kill(
+        5, perCatalog: 2, seed: 5, milliseconds: 5...120, command: ["merge", "other.evodb"], make: catalogToMerge
+      ) { (catalog, _) throws in
+        #expect(try catalog.digest() == digest)
+        #expect(try catalog.runner.run(["verify", "other.evodb"]).exitCode == 0)
+      }
+    }
+
+    @Test func aKilledExportIsWholeOrNotThere() throws {
+      let catalog = try TinyCatalog(.searched)
+      let export = ["export", "first", "--to", "hf", "-o", "folder"]
+      let folder = catalog.folder.appendingPathComponent("folder")
+      func weights() throws -> Data { try Data(contentsOf: folder.appendingPathComponent("model.safetensors")) }
+      try catalog.output(export)
+      let whole = try weights()
+      var random = SplitMix64(state: 6)
+      for _ in 0..<5 * Self.scale {
+        try FileManager.default.removeItem(at: folder)
+        let running = try catalog.start([export[0], catalog.path] + export.dropFirst())
+        Thread.sleep(forTimeInterval: Double(Int.random(in: 1...80, using: &random)) / 1000)
+        try running.killAtOnce()
+        if !FileManager.default.fileExists(atPath: folder.path) { try catalog.output(export) }
+        #expect(try weights() == whole)
+      }
+      #expect(try catalog.run("verify").exitCode == 0)
+    }
+
     @Test func resumeGoesOnAfterAKill() throws {
       let undisturbed = try TinyCatalog()
       try undisturbed.output(longSearch)

@@ -40,6 +40,23 @@ import Testing
     #expect(try catalog.output("evaluate", "drop:0.attention,2", "--data", "validation").contains("kl"))
   }
 
+  @Test func aLayerWithoutWeightsIsNoObstacleToDrops() throws {
+    let catalog = try TinyCatalog()
+    try catalog.output("build", "--data", "calibration", "--method", "magnitude", "--sparsity", "0.5,1")
+    let joint = ["search", "--target-stored-bits", "3", "--method", "gptq,magnitude", "--allow-drop"]
+    #expect(try catalog.json(joint + Self.short).number("average_stored_bits") <= 3)
+  }
+
+  @Test func ofPatternsOfEqualCostTheFreerStays() throws {
+    let catalog = try TinyCatalog(.filled)
+    try catalog.output("build", "--method", "magnitude", "--pattern", "2:4,4:8")
+    let options = ["--method", "magnitude", "--pattern", "2:4,4:8", "--initial", "random:1"]
+    let found = try catalog.json(["search", "--target-sparsity", "0.5"] + options + Self.short)
+    let levels = try catalog.rows(
+      "SELECT DISTINCT level FROM assignment_layer WHERE assignment = '\(try found.text("assignment"))'")
+    #expect(try levels.map { try $0.text("level") } == ["pattern=4:8"])
+  }
+
   @Test(arguments: [
     ([], 64, "--target-sparsity"), (["--target-bits", "3", "--target-drop", "0.5"], 64, "one target"),
     (["--target-drop", "0.5", "--bits", "3"], 64, "--bits"),
@@ -53,6 +70,8 @@ import Testing
     (["--target-sparsity", "0.5"], 78, "evodb build"), (["--target-bytes", "10"], 78, "bytes"),
     (["--target-bytes", "900G"], 78, "bytes"), (["--target-stored-bits", "99"], 78, "bits per weight"),
     (["--target-bits", "3", "--initial", "nonsense"], 66, "uniform:BITS"),
+    (["--target-bits", "3", "--pattern", "2:4"], 64, "--pattern"),
+    (["--target-bits", "2.5", "--initial-tokens", "99999"], 78, "768"),
   ]) func whatCannotBeIsSaidWithItsRange(options: [String], code: Int32, hint: String) throws {
     let catalog = try TinyCatalog()
     try "0\n7\n".write(to: catalog.folder.appendingPathComponent("bad.txt"), atomically: true, encoding: .utf8)

@@ -48,8 +48,11 @@ public struct BaselinePreview {
         throw SearchError.impossible(
           detail: "dp adds up layer errors, and a dropped subblock has none: leave out --allow-drop")
       }
+      _ = try LevelProgram(space: space.space, errors: try space.layerErrors())
       candidateCount = 0
-    case .owl: candidateCount = OutlierAllocation.lambdas.count * OutlierAllocation.thresholds.count
+    case .owl:
+      _ = try space.statisticKeys(hasSelection: !recipe.layers.isEmpty)
+      candidateCount = OutlierAllocation.lambdas.count * OutlierAllocation.thresholds.count
     case .cosine, .windowCosine, .normRatio, .l2, .normalizedL2:
       _ = try space.removableBlocks(budget: plan.budget)
       candidateCount = 0
@@ -65,6 +68,46 @@ public struct BaselinePreview {
 }
 
 extension AssignmentSpace {
+  /// The relative error of every unit at every level, which dp adds up. `[units][levels]`
+  ///
+  /// - Throws: `SearchError.impossible` for a variant whose error was not measured.
+  func layerErrors() throws -> [[Double]] {
+    try record.units.map { unit in
+      try unit.levels.map { level in
+        try level.members.reduce(0.0) { sum, member in
+          guard let id = member.variantID else { return sum }
+          guard let nmse = variants[id]?.nmse else {
+            throw SearchError.impossible(
+              detail: "\(member.layerName) at \(level.label) has no layer error: it was built without calibration; dp "
+                + "needs gptq or sparsegpt variants")
+          }
+          return sum + nmse
+        }
+      }
+    }
+  }
+
+  /// The recipe keys of the statistics that the variants of every layer rest on, which owl reads. `[layers]`
+  ///
+  /// - Parameter hasSelection: whether only some layers take levels.
+  /// - Throws: `SearchError.impossible` for a layer without one.
+  func statisticKeys(hasSelection: Bool) throws -> [Digest] {
+    var keys: [Int: Digest] = [:]
+    for member in record.units.flatMap({ $0.levels.flatMap(\.members) }) {
+      if let id = member.variantID, let key = variants[id]?.statisticRecipeKey { keys[member.layerIndex] = key }
+    }
+    return try layers.map { layer in
+      guard let key = keys[layer.index] else {
+        throw SearchError.impossible(
+          detail: hasSelection
+            ? "owl compares the outliers of all layers; leave out --layers"
+            : "\(layer.name): its variants rest on no calibration, and owl needs the Hessian's diagonal; build them with "
+              + "--method sparsegpt")
+      }
+      return key
+    }
+  }
+
   /// All sets of units that a budget of drops asks to remove.
   func removals(budget: Int64) throws -> GroupChoices {
     try GroupChoices(space: space, budget: budget, groups: MutationGrouping.name.groups(of: space))

@@ -33,7 +33,7 @@ extension BaselineRun {
       let choices = try space.removals(budget: budget)
       let steps = choices.quotas.reduce(0) { $0 + $1.count }
       var step = 0
-      _ = try GreedyRemoval(choices, unitCount: space.record.units.count).run(
+      _ = try GreedyRemoval(choices, unitCount: space.record.units.count, isInverted: recipe.isInverted).run(
         fitness: { tried in
           step += 1
           return try self.fitness(of: tried, phase: "removal \(step) of \(steps)")
@@ -50,45 +50,31 @@ extension BaselineRun {
 
   /// The least sum of layer errors: over all units, or inside mutation groups.
   private func leastError() throws -> LevelProgram.Solution {
-    let errors = try space.record.units.map { unit in
-      try unit.levels.map { level in
-        try level.members.reduce(0.0) { sum, member in
-          guard let id = member.variantID else { return sum }
-          guard let nmse = space.variants[id]?.nmse else {
-            throw SearchError.impossible(
-              detail: "\(member.layerName) at \(level.label) has no layer error: it was built without calibration; dp "
-                + "needs gptq or sparsegpt variants")
-          }
-          return sum + nmse
-        }
-      }
-    }
-    let program = try LevelProgram(space: space.space, errors: errors)
+    let program = try LevelProgram(space: space.space, errors: try space.layerErrors())
     guard let grouping = MutationGrouping(rawValue: recipe.mutationGroup), grouping != .none else {
       return try program.solve(budget: budget)
     }
     return try program.solve(budget: budget, groups: grouping.groups(of: space.space))
   }
 
+  /// What of the result a reader should know beside its figures.
+  ///
+  /// - Throws: `SearchError`.
+  public func notes() throws -> [String] {
+    guard baseline == .dp else { return [] }
+    let solution = try leastError()
+    guard solution.largestLoss > 0 else { return [] }
+    return [
+      "Costs were rounded up to buckets of \(solution.bucket) bits: the sum of layer errors, \(Float(solution.error)), may "
+        + "lie \(Float(solution.largestLoss)) above the least at most."
+    ]
+  }
+
   // MARK: OWL
 
   private func outlierCandidates() throws -> [LevelVector] {
     let units = space.record.units
-    var statistics: [Int: Digest] = [:]
-    for member in units.flatMap({ $0.levels.flatMap(\.members) }) {
-      if let id = member.variantID, let key = space.variants[id]?.statisticRecipeKey {
-        statistics[member.layerIndex] = key
-      }
-    }
-    let keys = try space.layers.map { layer in
-      guard let key = statistics[layer.index] else {
-        throw SearchError.impossible(
-          detail:
-            "\(layer.name): its variants rest on no calibration, and owl needs the Hessian's diagonal; build them "
-            + "with --method sparsegpt")
-      }
-      return key
-    }
+    let keys = try space.statisticKeys(hasSelection: !recipe.layers.isEmpty)
     let multiples = OutlierAllocation.thresholds
     let ratios = try scoring.outlierRatios(multiples: multiples, statistics: keys, on: calibrationSet)
     let target = 1 - Double(budget) / Double(space.space.weightCount)

@@ -7,7 +7,7 @@ import Inference
 /// Its candidates are the rows of generation 0, all within the budget; of several the best on the recipe's tokens is
 /// found. What it evaluates on the way (a removal's intermediate steps, the model without one block) stays in the
 /// catalog as evaluations, so a stopped run goes on where it was, and a finished one computes nothing.
-public final class BaselineRun {
+public final class BaselineRun: ReplayableRun {
   /// Raised when a baseline chooses other assignments for equal recipes.
   static let revision = 1
   /// How many candidates are evaluated and stored at a time.
@@ -53,8 +53,10 @@ public final class BaselineRun {
     guard let count = preview.candidateCount, count <= limit else {
       throw SearchError.impossible(
         detail: "\(baseline.rawValue) would evaluate \(preview.candidateCount.map { "\($0)" } ?? "more than 2^63") "
-          + "assignments, more than the limit of \(limit): ask for fewer removed blocks, tie them (--tie block), or raise "
-          + "--limit")
+          + "assignments, more than the limit of \(limit): "
+          + (baseline == .random
+            ? "ask for fewer --candidates" : "ask for fewer removed blocks, tie them (--tie block)")
+          + ", or raise --limit")
     }
     let recipe = preview.recipe
     let digest = try recipe.digest(
@@ -75,9 +77,10 @@ public final class BaselineRun {
           assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: [])
         return try tx.begin(
           run: RunRecord(
-            name: try name ?? Self.freeName(baseline, tx), strategy: baseline.rawValue, recipeDigest: digest,
-            recipe: try recipe.json, modelID: model.id, spaceID: stored.id, measureID: measure.id,
-            calibrationSetID: calibration.id, validationSetID: validation?.id, budget: preview.plan.budget,
+            name: try name ?? Self.freeName(baseline, tx), strategy: baseline.rawValue,
+            engineRevision: Self.revision, recipeDigest: digest, recipe: try recipe.json, modelID: model.id,
+            spaceID: stored.id, measureID: measure.id, calibrationSetID: calibration.id,
+            validationSetID: validation?.id, budget: preview.plan.budget,
             denseAssignmentID: dense.id,
             referenceAssignmentID: try preview.plan.reference.map { try preview.space.store($0, tx: tx).id }))
       }
@@ -133,7 +136,8 @@ public final class BaselineRun {
 
   // MARK: The choice
 
-  private func choose() throws {
+  /// What the baseline chooses, as the generation that stores it.
+  private func chosen() throws -> ClosedGeneration {
     let candidates = try self.candidates()
     for vector in candidates { try space.space.validate(vector, budget: budget) }
     let list = try selection()
@@ -141,24 +145,29 @@ public final class BaselineRun {
     var values: [Double?] = [nil]
     if candidates.count > 1 { (values, sums) = try evaluate(candidates, on: list, phase: "comparing candidates") }
     let assignments = try store(candidates)
-    let keys = assignments.map { $0.digest.bytes }
-    let winner =
-      candidates.indices.min { first, second in
-        let (a, b) = (values[first] ?? .infinity, values[second] ?? .infinity)
-        return a == b ? keys[first].lexicographicallyPrecedes(keys[second]) : a < b
-      } ?? 0
+    let ranking = CandidateRanking(isInverted: recipe.isInverted) { [space] in space.digest(of: $0).bytes }
+    let winner = ranking.ranking(of: candidates, fitness: values).first ?? 0
     let results = zip(candidates.indices, sums).map { index, sum in
       ClosedGeneration.Result(
         candidateIndex: index, observation: sum, fitness: values[index], survived: index == winner)
     }
-    let generation = ClosedGeneration(
+    return ClosedGeneration(
       index: 0,
       candidates: assignments.map { ClosedGeneration.Candidate(assignment: $0, role: "start", switchCount: 0) },
       stages: sums.isEmpty ? [] : [ClosedGeneration.Stage(index: 0, minibatch: list, results: results)],
-      winnerIndex: winner, missingCount: 0)
+      winnerIndex: winner, missingCount: baseline == .random ? recipe.offspring - candidates.count : 0)
+  }
+
+  /// Computes the choice again; nothing of it is stored.
+  public func replay(_ stored: StoredGeneration) throws -> GenerationComparison {
+    GenerationComparison(stored: stored, computed: try chosen())
+  }
+
+  private func choose() throws {
+    let generation = try chosen()
     try job.write(durable: true) { tx in
       try tx.store(generation: generation, ofRun: record.id, jobID: job.record.id)
-      record.foundAssignmentID = assignments[winner].id
+      record.foundAssignmentID = generation.candidates[generation.winnerIndex].assignment.id
       record.startAssignmentID = record.foundAssignmentID
       record.referenceAssignmentID = record.referenceAssignmentID ?? record.foundAssignmentID
       try tx.update(run: record)
@@ -268,13 +277,8 @@ extension SearchRecipe {
 
   /// Content key of a baseline's recipe and everything it points to.
   func digest(baseline: Baseline, space: Digest, calibration: Digest, validation: Digest?) throws -> Digest {
-    var record = CanonicalRecord(kind: "recipe")
-    record.set("strategy", baseline.rawValue)
-    record.set("recipe", try json)
-    record.set("space", space)
-    record.set("calibration", calibration)
-    record.set("validation", validation)
-    record.set("baseline_revision", BaselineRun.revision)
-    return record.digest
+    RunRecord.recipeDigest(
+      strategy: baseline.rawValue, engineRevision: BaselineRun.revision, recipe: try json, space: space,
+      calibration: calibration, validation: validation)
   }
 }

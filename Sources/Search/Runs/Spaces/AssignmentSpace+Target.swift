@@ -21,8 +21,8 @@ extension AssignmentSpace {
       guard recipe.cost == .codes else {
         return BudgetPlan(budget: budget, uniform: nil, reference: largestUniform(within: budget))
       }
-      let uniform = self.uniform(bits: bits)
-      return BudgetPlan(budget: budget, uniform: uniform, reference: uniform)
+      let uniform = hasFixedDense ? nil : self.uniform(bits: bits)
+      return BudgetPlan(budget: budget, uniform: uniform, reference: uniform ?? largestUniform(within: budget))
     case .bytes(let bytes):
       let (budget, overflow) = bytes.multipliedReportingOverflow(by: 8)
       guard !overflow, space.feasibleCosts.contains(budget) else {
@@ -53,11 +53,11 @@ extension AssignmentSpace {
     }
   }
 
-  /// The assignment with a setting of one kind everywhere; nil if a unit lacks it.
+  /// The assignment with a setting of one kind everywhere but in layers that can only be dense; nil if a unit lacks it.
   func uniform(_ isWanted: (VariantRecord, LayerRecord) -> Bool) -> LevelVector? {
     let gates = Set(space.gates.map(\.unit))
     let levels = record.units.enumerated().map { index, unit -> Int? in
-      if gates.contains(index) { return 0 }
+      if gates.contains(index) || isFixedDense(unit) { return 0 }
       return unit.levels.firstIndex { level in
         level.members.allSatisfy { member in
           member.variantID.flatMap { variants[$0] }.map { isWanted($0, layers[member.layerIndex]) } ?? false
@@ -85,7 +85,7 @@ extension AssignmentSpace {
       throw SearchError.invalidParameter(detail: "a sparsity is a share from 0 to 1, got \(sparsity)")
     }
     // Each layer rounds to whole weights, and the budget is the sum of what they keep.
-    let uniform = uniform(sparsity: sparsity)
+    let uniform = hasFixedDense ? nil : uniform(sparsity: sparsity)
     let budget =
       uniform.map { space.cost(of: $0) }
       ?? layers.reduce(0) { sum, layer in
@@ -99,7 +99,7 @@ extension AssignmentSpace {
       throw SearchError.impossible(
         detail: "a sparsity of \(sparsity) is outside of what the built levels allow: \(least) to \(most)")
     }
-    return BudgetPlan(budget: budget, uniform: uniform, reference: uniform)
+    return BudgetPlan(budget: budget, uniform: uniform, reference: uniform ?? largestUniform(within: budget))
   }
 
   private func plan(drops count: Int, asked: String, _ recipe: SearchRecipe) throws -> BudgetPlan {
@@ -134,7 +134,10 @@ extension AssignmentSpace {
   /// Of all settings that every unit has the dearest that a budget allows; nil if it leaves more than a twentieth of the
   /// budget unused: a comparison with it would flatter.
   private func largestUniform(within budget: Int64) -> LevelVector? {
-    let first = record.units.first?.levels.compactMap { $0.members.first?.variantID.flatMap { variants[$0] } } ?? []
+    let first =
+      record.units.first { !isFixedDense($0) }?.levels.compactMap {
+        $0.members.first?.variantID.flatMap { variants[$0] }
+      } ?? []
     let candidates = first.compactMap { wanted in
       uniform { variant, _ in
         variant.methodID == wanted.methodID
@@ -149,7 +152,15 @@ extension AssignmentSpace {
     record.units.flatMap { $0.levels.flatMap { $0.members.compactMap { $0.variantID.flatMap { variants[$0] } } } }
   }
 
+  /// Whether dense weights are one of several levels of a unit.
   private var hasDense: Bool {
-    record.units.contains { $0.levels.contains { $0.label == "dense" } }
+    record.units.contains { unit in unit.levels.count > 1 && unit.levels.contains { $0.label == "dense" } }
   }
+
+  private func isFixedDense(_ unit: SpaceRecord.Unit) -> Bool {
+    unit.levels.count == 1 && unit.levels[0].label == "dense"
+  }
+
+  /// Whether some layers can only be dense, so that no target stands for a level of every layer.
+  private var hasFixedDense: Bool { record.units.contains { isFixedDense($0) } }
 }

@@ -1,4 +1,5 @@
 import Catalog
+import Inference
 
 /// One setting of a layer: a variant, or the dense weights.
 struct LayerLevel {
@@ -10,8 +11,10 @@ struct LayerLevel {
   var label: String
   /// Equal for settings that tied layers can share, whatever their sizes.
   var tieKey: String
-  /// Relative layer error; 0 for dense.
+  /// Relative layer error; 0 for dense, infinite where it was not measured.
   var error: Double
+  /// Neighbours among which zeros were chosen: of a pattern N:M it is M, otherwise all.
+  var freedom = Int.max
 }
 
 /// The settings that a catalog offers for each layer of a model.
@@ -22,21 +25,31 @@ struct LayerLevels {
   /// Takes the built variants that a recipe asks for.
   ///
   /// With a single method of quantization only the bit-widths that all layers have, so that uniform assignments exist.
+  /// Layers that the recipe does not select are dense.
   ///
-  /// - Throws: `SearchError.impossible` naming what has to be built first.
+  /// - Throws: `SearchError.impossible` naming what has to be built first; `InferenceError.impossible` for a pattern that
+  ///   is none or selects nothing.
   init(
     _ recipe: SearchRecipe, _ layers: [LayerRecord], _ methods: [MethodRecord], built: [[VariantRecord]]
   ) throws {
-    let sources = try recipe.methods.map { try VariantSource.mostBuilt(method: $0, methods, layers, built) }
-    var levels = zip(layers, built).map { layer, list in
-      zip(sources, recipe.methods).flatMap { source, method in
+    let names = layers.map(\.name)
+    let places =
+      try recipe.layers.isEmpty ? Array(names.indices) : LayerSelection(pattern: recipe.layers).indices(in: names)
+    let selected = Set(places)
+    let sources = try recipe.methods.map { method in
+      try VariantSource.mostBuilt(method: method, methods, places.map { layers[$0] }, places.map { built[$0] })
+    }
+    var levels = layers.indices.map { place -> [LayerLevel] in
+      let (layer, list) = (layers[place], built[place])
+      guard selected.contains(place) else { return [] }
+      return zip(sources, recipe.methods).flatMap { source, method in
         list.filter { source.made($0, ofBlock: layer.blockIndex) && Self.isWanted($0, recipe) }
           .map { Self.level($0, of: layer, method: method, recipe) }
       }
     }
     if recipe.methods.count == 1 { levels = try Self.common(levels, recipe) }
-    if recipe.allowsDense {
-      levels = zip(layers, levels).map { layer, list in list + [Self.dense(layer, recipe)] }
+    for (place, layer) in layers.enumerated() where recipe.allowsDense || !selected.contains(place) {
+      levels[place].append(Self.dense(layer, recipe))
     }
     for (layer, list) in zip(layers, levels) where list.isEmpty {
       throw SearchError.impossible(
@@ -73,7 +86,9 @@ struct LayerLevels {
       LevelKind(variant) == .zeros ? "sparsity=\(Int(((variant.sparsity ?? 0) * 1000).rounded()))" : variant.level
     return LayerLevel(
       variant: variant, cost: cost, label: recipe.methods.count > 1 ? "\(method) \(variant.level)" : variant.level,
-      tieKey: "\(method) \(setting)", error: variant.nmse ?? .infinity)
+      tieKey: "\(method) \(setting)", error: variant.nmse ?? .infinity,
+      freedom: LevelKind(variant) == .pattern
+        ? SparsityPattern(String(variant.level.dropFirst("pattern=".count)))?.groupSize ?? 0 : .max)
   }
 
   private static func dense(_ layer: LayerRecord, _ recipe: SearchRecipe) -> LayerLevel {
@@ -94,8 +109,8 @@ struct LayerLevels {
 
   /// Of quantized levels those that every layer has.
   private static func common(_ levels: [[LayerLevel]], _ recipe: SearchRecipe) throws -> [[LayerLevel]] {
-    // With dense levels, layers that nothing was built for stay dense.
-    let own = recipe.allowsDense ? levels.filter { !$0.isEmpty } : levels
+    // With dense levels, layers that nothing was built for stay dense, as those do that are not selected.
+    let own = recipe.allowsDense || !recipe.layers.isEmpty ? levels.filter { !$0.isEmpty } : levels
     let labels = own.map { Set($0.filter { $0.variant.flatMap { LevelKind($0) } == .bits }.map(\.label)) }
     guard let first = labels.first, levels.contains(where: { $0.contains { $0.variant?.bits != nil } }) else {
       guard recipe.bits.isEmpty else { throw missing(recipe.bits[0], recipe) }
@@ -105,8 +120,9 @@ struct LayerLevels {
     for bits in recipe.bits where !common.contains("bits=\(bits)") { throw missing(bits, recipe) }
     guard !common.isEmpty else {
       throw SearchError.impossible(
-        detail: "no level of \(recipe.methods[0]) is built for every layer; build some with: "
-          + LevelKind.buildCommand(method: recipe.methods[0]))
+        detail:
+          "no level of \(recipe.methods[0]) is built for every layer; --layers REGEX leaves the others dense, or build "
+          + "some with: \(LevelKind.buildCommand(method: recipe.methods[0]))")
     }
     return levels.map { $0.filter { common.contains($0.label) } }
   }

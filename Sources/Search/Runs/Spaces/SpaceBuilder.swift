@@ -28,11 +28,17 @@ struct SpaceBuilder {
       throw SearchError.invalidParameter(
         detail: "--tie pairs ties drops; layers are tied by qkv, gate_up, subblock or block")
     }
-    let choices = try LayerLevels(recipe, layers, methods, built: built).levels
+    var choices = try LayerLevels(recipe, layers, methods, built: built).levels
+    let drops =
+      recipe.allowsDrop
+      ? DropUnit.all(model, layers, ties: recipe.ties, allowed: recipe.allowed).filter(\.isAllowed) : []
+    for layer in drops.flatMap(\.layers) {
+      // Dropping the subblock stands for a layer without weights: a gate's units cost something while it is open.
+      let kept = choices[layer.index].filter { $0.cost > 0 }
+      if !kept.isEmpty { choices[layer.index] = kept }
+    }
     var units = try UnitTie.units(layers, ties: recipe.ties).map { try unit($0, choices) }
-    guard recipe.allowsDrop else { return units }
-    let drops = DropUnit.all(model, layers, ties: recipe.ties, allowed: recipe.allowed)
-    for drop in drops where drop.isAllowed {
+    for drop in drops {
       let kept = SpaceRecord.Level(cost: 0, label: "kept", members: [])
       units.append(
         SpaceRecord.Unit(
@@ -43,23 +49,27 @@ struct SpaceBuilder {
   }
 
   private func unit(_ tied: [LayerRecord], _ choices: [[LayerLevel]]) throws -> SpaceRecord.Unit {
-    var levels: [(level: SpaceRecord.Level, error: Double)] = []
+    var levels: [(level: SpaceRecord.Level, error: Double, freedom: Int)] = []
     for choice in choices[tied[0].index] {
       let settings = tied.compactMap { layer in choices[layer.index].first { $0.tieKey == choice.tieKey } }
       guard settings.count == tied.count else { continue }
       let level = SpaceRecord.Level(
         cost: settings.reduce(0) { $0 + $1.cost }, label: choice.label,
         members: zip(tied, settings).map { member($0, $1.variant) })
-      levels.append((level, settings.reduce(0) { $0 + $1.error }))
+      levels.append((level, settings.reduce(0) { $0 + $1.error }, settings.map(\.freedom).min() ?? 0))
     }
-    // The dearest first; of equal ones that with the smaller error stays, for costs must fall from level to level.
-    levels.sort { ($1.level.cost, $0.error, $0.level.label) < ($0.level.cost, $1.error, $1.level.label) }
+    // The dearest first; of equal ones that with the smaller error stays, for costs must fall from level to level. Where
+    // errors are not known, the one that binds the choice of zeros least.
+    levels.sort {
+      ($1.level.cost, $0.error, $1.freedom, $0.level.label) < ($0.level.cost, $1.error, $0.freedom, $1.level.label)
+    }
     var strict: [SpaceRecord.Level] = []
-    for (level, _) in levels where strict.last.map({ level.cost < $0.cost }) ?? true { strict.append(level) }
+    for (level, _, _) in levels where strict.last.map({ level.cost < $0.cost }) ?? true { strict.append(level) }
     let name = tied.map(\.name).joined(separator: " ")
     guard !strict.isEmpty else {
-      throw SearchError.impossible(
-        detail: "no level is built for all of \(name), which are tied; build the same levels for each of them")
+      let remedy =
+        recipe.layers.isEmpty ? "build the same levels for each of them" : "--layers must select all of them or none"
+      throw SearchError.impossible(detail: "no level is there for all of \(name), which are tied; \(remedy)")
     }
     let weights = tied.reduce(0) { $0 + $1.weightCount }
     return SpaceRecord.Unit(

@@ -140,7 +140,8 @@ struct CalibrationOptions: ArgumentGroup {
 struct LayerOptions: ArgumentGroup {
   @Option(
     "--layers", "REGEX",
-    "Layers to compress, by a regular expression found in their names; others stay dense [default: all].")
+    "Layers to compress, by a regular expression found in their names; others stay dense [default: all].",
+    rule: .notEmpty)
   var pattern: String?
 
   /// The selected layers; nil: all.

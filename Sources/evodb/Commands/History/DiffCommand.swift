@@ -1,4 +1,5 @@
 import Catalog
+import Search
 
 /// `evodb diff`.
 struct DiffCommand: Command {
@@ -80,7 +81,7 @@ extension DiffCommand {
         return
       }
       guard let assignment = try tx.assignment(digestPrefix: text) else {
-        throw CatalogError.notFound("no run and no assignment \(text); evodb log \(catalog) lists the runs")
+        throw AssignmentReference.unknown(text, catalog: catalog)
       }
       run = nil
       digest = assignment.digest.hex

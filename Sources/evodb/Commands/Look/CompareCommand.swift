@@ -1,4 +1,5 @@
 import Catalog
+import Search
 import Foundation
 
 /// `evodb compare`.
@@ -76,7 +77,7 @@ struct CompareCommand: Command {
       return Entry(name: name, strategy: run.strategy, assignment: try tx.assignment(id: id))
     }
     guard let assignment = try tx.assignment(digestPrefix: name) else {
-      throw CatalogError.notFound("no run and no assignment \(name); evodb runs \(catalog) lists the runs")
+      throw AssignmentReference.unknown(name, catalog: catalog)
     }
     return Entry(name: name, strategy: "", assignment: assignment)
   }

@@ -1,4 +1,5 @@
 import Catalog
+import Search
 
 /// `evodb show`.
 struct ShowCommand: Command {
@@ -16,7 +17,7 @@ struct ShowCommand: Command {
         return try RunReport(run, store: store).print(as: output.format, in: context)
       }
       guard let assignment = try store.read({ try $0.assignment(digestPrefix: identifier) }) else {
-        throw CatalogError.notFound("no run and no assignment \(identifier); evodb runs \(catalog) lists the runs")
+        throw AssignmentReference.unknown(identifier, catalog: catalog)
       }
       try CatalogQuery.print(
         """

@@ -17,6 +17,7 @@ struct AutoCommand: Command {
   @Option("--text", "FILE", "Calibration text, UTF-8.") var text: String
   @Option("--validation", "FILE", "Held-out text for the report.") var validation: String?
   let target = BitTargetOptions()
+  let layers = LayerOptions()
   let search = SearchOptions()
   @Option("--catalog", "FILE", "The catalog; made if it is not there [default: the model folder's name with .evodb].")
   var catalog: String?
@@ -27,7 +28,10 @@ struct AutoCommand: Command {
   let output = OutputOptions()
   let progress = ProgressOptions()
 
-  func validate() throws { _ = try onlyTarget() }
+  func validate() throws {
+    _ = try onlyTarget()
+    _ = try layers.selection
+  }
 
   private func onlyTarget() throws -> (target: SearchRecipe.Target, cost: SearchRecipe.Cost) {
     try BitTargetOptions.only(target.given, of: "--target-bits, --target-stored-bits, --target-bytes")
@@ -61,9 +65,10 @@ struct AutoCommand: Command {
           model, store: job.store, longestSequence: sequenceLength, threadCount: job.threadCount,
           memoryLimit: resources.memory?.bytes, purpose: purpose)
       }
-      let plan = CompressionPlan(
+      var plan = CompressionPlan(
         data: sets.calibration, upstream: upstream, keeps: calibration.keeps, calibrates: true,
         method: QuantizationMethod(.gptq, parameters: quantization.parameters), bits: quantization.bits.values)
+      plan.layers = try layers.selection
       // Opened for each purpose anew: the caches of one are of no use to the other.
       let built = try CompressionJob(
         plan, model: open(.compression(calibrationTokenCount: sets.calibration.tokenCount)), job: job
@@ -74,6 +79,7 @@ struct AutoCommand: Command {
       let (target, cost) = try onlyTarget()
       var start = SearchRecipe(target: target, cost: cost)
       start.bits = quantization.bits.values
+      start.layers = layers.pattern ?? ""
       let recipe = try search.recipe(start, tokenCount: sets.calibration.tokenCount) { text in
         try job.store.write { try AssignmentReference.resolve(text, model: model, tx: $0) }
       }

@@ -49,8 +49,14 @@ struct BaselineCommand: Command {
 
   func validate() throws {
     guard !lists else { return }
-    guard catalog != nil, baselineName != nil else {
+    guard catalog != nil, let baseline = baselineName else {
       throw UsageError("a catalog and the name of a baseline are missing; evodb baseline --list prints the names")
+    }
+    if $candidateCount.wasGiven, baseline != .random {
+      throw UsageError("--candidates is for random; \(baseline.rawValue) has candidates of its own")
+    }
+    if space.isInverted, !baseline.canBeInverted {
+      throw UsageError("--worst is for random, greedy and brute-force, which compare by fitness")
     }
     try space.validate()
   }
@@ -84,7 +90,7 @@ struct BaselineCommand: Command {
         baseline, try self.recipe(owner, calibration), name: runName, calibration: calibration,
         validation: validation, limit: limit, evaluator: evaluator, job: job)
       try run.run()
-      return try RunReport(run.record, store: job.store, work: job.record.work)
+      return try RunReport(run.record, store: job.store, work: job.record.work, notes: run.notes())
     }
     try report.print(as: output.format, in: context)
   }

@@ -35,12 +35,14 @@ struct EvaluateCommand: Command {
     "--method", "M",
     "Where uniform and profiles take their variants from [default: gptq; for sparsities the best that is built].")
   var method: BuildMethod?
+  let scale = SparsityScaleOptions()
   let resources = ResourceOptions()
   let output = OutputOptions()
   let progress = ProgressOptions()
 
   func validate() throws {
     _ = try wantedMeasures()
+    _ = try scale.scale
     if tasks != nil, $data.wasGiven || $measures.wasGiven {
       throw UsageError("--tasks has its own data and measures; leave out --data and --measure")
     }
@@ -54,7 +56,8 @@ struct EvaluateCommand: Command {
     let result = try session.write(Self.name, resources: resources) { job in
       let (owner, set) = try job.store.read { tx in (try tx.model(model), try tx.dataSet(data)) }
       let record = try job.store.write { tx in
-        try AssignmentReference.resolve(assignment, model: owner, method: method?.rawValue, tx: tx)
+        try AssignmentReference.resolve(
+          assignment, model: owner, method: method?.rawValue, scale: try scale.scale, tx: tx)
       }
       guard record.modelID == owner.id else {
         throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")

@@ -60,7 +60,9 @@ struct SearchCommand: Command {
     try report.print(as: output.format, in: context)
   }
 
-  /// What the search would take; it need not be feasible.
+  /// What the search would take.
+  ///
+  /// - Throws: what beginning the search would throw.
   private func estimate(_ store: CatalogStore) throws -> ResultObject {
     let (model, sets, recipe) = try store.read { tx in
       let (model, sets) = (try tx.model(self.model), try self.sets(tx))
@@ -74,8 +76,12 @@ struct SearchCommand: Command {
     }
     let open = try OpenModel(
       model, store: store, longestSequence: length, threadCount: threads, memoryLimit: resources.memory?.bytes)
+    let starts = try store.read {
+      try SearchRun.startCount(recipe, model: model, calibration: sets.calibration, tx: $0)
+    }
     let work = try SearchEstimate.work(
-      recipe, model: open, calibration: sets.calibration, validation: sets.validation, threadCount: threads,
+      recipe, startCount: starts, model: open, calibration: sets.calibration, validation: sets.validation,
+      threadCount: threads,
       store: store)
     var result = recipe.estimate
     result.add("forward_tokens", .integer(work.forwardTokenCount), .count)
@@ -119,7 +125,8 @@ extension SearchRun {
     let closed = try job.store.read { try $0.lastGeneration(ofRun: record.id)?.index ?? 0 }
     try job.expect(
       SearchEstimate.work(
-        recipe, closedGenerations: closed, model: model, calibration: calibration, validation: validation,
+        recipe, startCount: startCount, closedGenerations: closed, model: model, calibration: calibration,
+        validation: validation,
         threadCount: job.threadCount, store: job.store))
   }
 }

@@ -56,6 +56,10 @@ struct SearchOptions: ArgumentGroup {
     if let initial, initial != "uniform", !initial.hasPrefix("random:") {
       recipe.initial = "assignment:\(try reference(initial).digest.hex)"
     }
+    if $initialTokens.wasGiven, initialTokens > tokenCount {
+      throw SearchError.impossible(
+        detail: "--initial-tokens asks for \(initialTokens) tokens, but the calibration set has \(tokenCount)")
+    }
     recipe.initialTokens = min(initialTokens, tokenCount)
     recipe.seed = seed
     return recipe

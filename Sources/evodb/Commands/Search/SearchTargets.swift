@@ -55,8 +55,12 @@ struct SearchSpaceOptions: ArgumentGroup {
   var methods: MethodList?
   @Option("--bits", "LIST", "Bit-widths to choose from [default: all that are built].", rule: .each(within: 1...8))
   var bits: IntegerList?
-  @Option("--pattern", "LIST", "Semi-structured levels to choose from, such as 2:4 [default: all in a joint space].")
+  @Option(
+    "--pattern", "LIST",
+    "Semi-structured levels to choose from, such as 2:4 [default: all in a joint space]; of levels of equal cost the one with the least error stays."
+  )
   var patterns: PatternList?
+  let layers = LayerOptions()
   @Flag("--allow-dense", "Layers may also stay as they are.") var allowsDense: Bool
   @Flag("--allow-drop", "Subblocks may also be dropped; what is inside then costs nothing.") var allowsDrop: Bool
   @Option(
@@ -89,10 +93,11 @@ struct SearchSpaceOptions: ArgumentGroup {
   func validate() throws {
     let cost = try target.cost
     let tied = ties?.values ?? []
+    _ = try layers.selection
     if cost == .subblocks {
       let useless = [
         ("--method", methods != nil), ("--bits", bits != nil), ("--pattern", patterns != nil),
-        ("--allow-dense", allowsDense), ("--allow-drop", allowsDrop),
+        ("--layers", layers.pattern != nil), ("--allow-dense", allowsDense), ("--allow-drop", allowsDrop),
       ]
       if let name = useless.first(where: \.1)?.0 {
         throw UsageError(
@@ -110,6 +115,9 @@ struct SearchSpaceOptions: ArgumentGroup {
         throw UsageError(
           "--method \(other.rawValue) makes no weights zero; a sparsity needs sparsegpt, wanda or magnitude")
       }
+      if cost != .weights, patterns != nil, methods?.values.contains(where: sparse.contains) != true {
+        throw UsageError("--pattern needs --method sparsegpt, wanda or magnitude among others")
+      }
       if cost == .weights, bits != nil { throw UsageError("--bits has no use for a sparsity") }
     }
   }
@@ -123,6 +131,7 @@ struct SearchSpaceOptions: ArgumentGroup {
     if let methods { recipe.methods = methods.values.map(\.rawValue) }
     recipe.bits = bits?.values ?? []
     recipe.patterns = patterns?.values.map(\.description) ?? []
+    recipe.layers = layers.pattern ?? ""
     recipe.allowsDense = allowsDense
     recipe.allowsDrop = allowsDrop
     recipe.ties = ties?.values ?? []

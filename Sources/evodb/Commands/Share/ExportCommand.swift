@@ -56,7 +56,7 @@ struct ExportCommand: Command {
     let (record, text, summary) = try session.write(Self.name) { job in
       let owner = try job.store.read { try $0.model(model) }
       let record = try job.store.write { tx in
-        try AssignmentReference.resolve(assignment, model: owner, method: method?.rawValue, tx: tx)
+        try AssignmentReference.resolve(assignment, model: owner, method: method?.rawValue, scale: scale, tx: tx)
       }
       guard record.modelID == owner.id else {
         throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")

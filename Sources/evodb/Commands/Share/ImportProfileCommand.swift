@@ -9,8 +9,8 @@ struct ImportProfileCommand: Command {
   static let abstract = "Take a profile of EvoPress or gptq-gguf-toolkit as an assignment."
   static let discussion = """
     The kind follows from the content: bits or signed steps per layer, or none, attn, mlp, attn+mlp per block. The levels \
-    must be built. Steps need --sparsity and --step-weights, the arguments with which the levels were made. evaluate and \
-    export take a profile directly.
+    must be built. Steps need --sparsity and --step-weights, the arguments with which the levels were made; with them \
+    numbers are steps even where all are above 0. evaluate and export take a profile directly.
     """
   static let examples = [
     "evodb import-profile my.evodb evopress-3bit.txt",
@@ -37,7 +37,7 @@ struct ImportProfileCommand: Command {
     let scale = try scale.scale
     let (owner, record, kind) = try session.write(Self.name) { job in
       let owner = try job.store.read { try $0.model(model) }
-      let profile = try AssignmentProfile.read(profile)
+      let profile = try AssignmentProfile.read(profile, method: method?.rawValue, scale: scale)
       let record = try job.write(durable: true) { tx in
         try AssignmentProfile.store(profile, model: owner, method: method?.rawValue, scale: scale, tx: tx)
       }

@@ -34,6 +34,36 @@ import Testing
     #expect(difference > 5e-10 && difference < 2e-9)
   }
 
+  @Test func baselinesAreChosenAgain() throws {
+    let catalog = try TinyCatalog()
+    let options = ["--data", "calibration", "--validation", "validation"]
+    let baselines = [
+      ["random", "--target-bits", "2.5", "--candidates", "4"], ["dp", "--target-bits", "2.5"],
+      ["greedy", "--drop-count", "1"], ["cosine", "--drop-count", "1", "--tie", "block"],
+    ]
+    for baseline in baselines {
+      let run = try catalog.json(["baseline"] + baseline + options).text("run")
+      let replay = try catalog.json("replay", run, "--verify")
+      #expect(
+        try replay.integer("equal_generation_count") == 1 && replay.integer("generation_count") == 1, "\(baseline)")
+    }
+  }
+
+  /// Prescott's kernels run on every x86-64 machine, and add up in another order than those with wider registers.
+  @Test func onOtherNumericsTheTrajectoryIsTheSame() throws {
+    let catalog = try TinyCatalog()
+    let search = (["search"] + TinyCatalog.recipe + ["--data", "calibration", "--name", "first"]).map { "'\($0)'" }
+    let words = ([search[0], "'\(catalog.path)'"] + search.dropFirst()).joined(separator: " ")
+    let run = try catalog.runner.shell("OPENBLAS_CORETYPE=Prescott \"$EVODB_BINARY\" \(words)")
+    #expect(run.exitCode == 0, "\(run.diagnostics)")
+    let numerics = try catalog.number("SELECT count(*) AS n FROM numerics")
+    let replay = try catalog.json("replay", "first", "--verify")
+    #expect(try replay.text("equal_numerics") == (numerics == 2 ? "no" : "yes"))
+    #expect(try replay.text("equal_trajectory") == "yes")
+    let difference = try replay.number("largest_relative_difference")
+    #expect(numerics == 2 ? difference > 0 && difference < 1e-4 : difference == 0)
+  }
+
   @Test func whatIsNotThereIsMissing() throws {
     #expect(try TinyCatalog(.searched).run("replay", "none").exitCode == 66)
     #expect(try TinyCatalog(.made).run("replay").exitCode == 66)
