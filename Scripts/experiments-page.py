@@ -123,6 +123,52 @@ def table(title, catalog, target):
     write("")
 
 
+# MARK: The reference implementation
+
+
+def reference():
+    """The same searches in PyTorch: each seed's result beside evodb's of the same place in the order of calibration KL."""
+    name = os.path.join(folder, "reference.jsonl")
+    if not os.path.exists(name):
+        missing.append("the reference implementation")
+        write("Not run.", "")
+        return
+    lines = {}
+    with open(name) as file:
+        for text in file:
+            line = json.loads(text)
+            lines[line["part"], line["seed"]] = line
+    write(
+        "`Benchmarks/reference_search.py` searches as EvoPress does, in PyTorch, on the levels of the catalogs above, with the same",
+        "tokens, generations, offspring and stages (`Scripts/experiments.sh reference`). Its results were taken in as profiles.",
+        "Three seeds each; the medians by calibration KL are compared on validation data: differences above 0 mean that evodb's is",
+        "the better one.",
+        "",
+        "| | calibration KL, evodb | calibration KL, reference | validation KL, evodb | reference | − evodb | ± | |",
+        "|---|---|---|---:|---:|---:|---:|---|")
+    for part, catalog in (("bits-2.5", "bits"), ("sparsity-60", "sparsity-60"), ("drops-3", "drops")):
+        kind, target = part.split("-")
+        theirs = [line["assignment"] for (other, _), line in sorted(lines.items()) if other == part]
+        ours = [run for run in runs(catalog) if run.startswith(f"search-{target}-")]
+        if not theirs or not ours:
+            missing.append(f"the reference implementation, {part}")
+            continue
+        calibration = compare(catalog, ours[0], ours[1:] + theirs, "calibration")
+        value = lambda run: calibration[run]["kl"]["value"]
+        own, other = sorted(ours, key=value), sorted(theirs, key=value)
+        one, two = own[(len(own) - 1) // 2], other[(len(other) - 1) // 2]
+        held = compare(catalog, one, [two], "validation")
+        row = held[two]["kl"]
+        difference, error = row["difference"] or 0, row["difference_standard_error"] or 0
+        mark = "**lost**" if difference < -error else "better" if difference > error else "even"
+        numbers = lambda names: ", ".join(number(value(name)) for name in names)
+        unit = {"bits": "bits", "sparsity": "% sparsity", "drops": "of 12 blocks removed"}[kind]
+        write(
+            f"| {target} {unit} | {numbers(own)} | {numbers(other)} | {number(held[one]['kl']['value'])} | "
+            f"{number(row['value'])} | {number(difference, 3)} | {number(error, 2)} | {mark} |")
+    write("")
+
+
 # MARK: Plots
 
 COLOURS = ["#1b6ca8", "#d1495b", "#2e933c", "#8c5e15", "#7a4aa0", "#444444", "#e08e00", "#008b8b", "#b8336a", "#5f7f00"]
@@ -274,6 +320,8 @@ for target in ("2", "3", "4"):
 curve_plot("drops", "experiments-drops.svg", "blocks removed")
 for target in ("2", "3", "4"):
     commands(f"drops-{target}")
+write("### Beside the reference implementation", "")
+reference()
 place = out.index("SUMMARY")
 if cells["all"]:
     out[place] = (

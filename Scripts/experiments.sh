@@ -4,8 +4,8 @@
 #   Scripts/experiments.sh PART [FOLDER]
 #
 # Parts: bits-2.25, bits-2.5, bits-3, bits-4, sparsity-50, sparsity-60, sparsity-70, drops-2, drops-3, drops-4,
-# convergence (after drops), ablations, monotonicity (after bits and drops), page (writes docs/experiments.md from what is
-# there), all.
+# convergence (after drops), ablations, monotonicity (after bits and drops), reference (after bits-2.5, sparsity-60 and
+# drops-3; needs PyTorch and transformers), page (writes docs/experiments.md from what is there), all (but reference).
 # FOLDER [default: .experiments] takes one catalog a part. A stopped part goes on with the same command, and a finished
 # one computes nothing. EVODB names the program, THREADS how many threads it uses.
 set -eu
@@ -119,6 +119,13 @@ monotonicity() {
   done
 }
 
+# EvoPress's searches in PyTorch on the same levels, tokens and budgets; PYTHON names an interpreter that has torch.
+reference() {
+  for each in bits-2.5 sparsity-60 drops-3; do
+    EVODB="$EVODB" "${PYTHON:-python3}" "$root/Benchmarks/reference_search.py" $each "$folder"
+  done
+}
+
 page() { EVODB="$EVODB" python3 "$root/Scripts/experiments-page.py" "$folder" "$root/docs"; }
 
 do_part() {
@@ -127,7 +134,7 @@ do_part() {
     bits-2.25 | bits-2.5 | bits-3 | bits-4) bits "${part#bits-}" ;;
     sparsity-50 | sparsity-60 | sparsity-70) sparsity "${part#sparsity-}" ;;
     drops-2 | drops-3 | drops-4) drops "${part#drops-}" ;;
-    convergence | ablations | monotonicity | page) $part ;;
+    convergence | ablations | monotonicity | reference | page) $part ;;
     all)
       for each in bits-2.25 bits-2.5 bits-3 bits-4 sparsity-50 sparsity-60 sparsity-70 drops-2 drops-3 drops-4 \
         convergence ablations monotonicity page; do

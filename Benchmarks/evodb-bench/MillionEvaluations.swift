@@ -148,7 +148,7 @@ private struct Filler {
             index: stage, minibatch: try tx.store(sequenceList: minibatch),
             results: (0..<survivors).map {
               ClosedGeneration.Result(
-                candidateIndex: $0, observation: Observation(sum: 1, predictionCount: size), fitness: 1,
+                candidateIndex: $0, observation: Observation(sum: 1, predictionCount: size), fitness: 1 / Double(size),
                 survived: $0 < 5)
             }))
       }

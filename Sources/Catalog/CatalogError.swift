@@ -24,6 +24,8 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
   case interrupted(String)
   /// A name, id or digest prefix that names nothing, or more than one thing.
   case notFound(String)
+  /// A name that a catalog does not take.
+  case invalidName(String)
   /// A name is taken by something else.
   case nameTaken(String)
   /// A file operation beside the database failed.
@@ -62,7 +64,7 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
     case .untrusted(let path, let detail): return "\(path): refused: \(detail); nothing was taken from it"
     case .interrupted(let detail): return detail
     case .notFound(let detail): return detail
-    case .nameTaken(let detail): return detail
+    case .nameTaken(let detail), .invalidName(let detail): return detail
     case .inputOutput(let path, let detail), .notPermitted(let path, let detail): return "\(path): \(detail)"
     case .refusedQuery(let detail): return "query refused: \(detail)"
     case .invalidQuery(let message): return "SQL error: \(message)"

@@ -44,11 +44,11 @@ public final class CatalogStore: @unchecked Sendable {
     guard Connection.libraryVersion >= CatalogSchema.requiredSQLite else {
       throw CatalogError.oldSQLite(version: Connection.libraryVersionText, required: "3.37")
     }
-    var isFolder: ObjCBool = false
-    let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-    if mode == .create, exists { throw CatalogError.exists(path: path) }
-    if isFolder.boolValue { throw CatalogError.notACatalog(path: path, reason: "it is a folder") }
-    if mode != .create, !exists { throw CatalogError.missing(path: path) }
+    if mode == .create {
+      if FileManager.default.fileExists(atPath: path) { throw CatalogError.exists(path: path) }
+    } else {
+      try FileSystem.requireFile(path)
+    }
     self.path = path
     self.mode = mode
     networkFileSystem = networkName(path)
@@ -71,12 +71,8 @@ public final class CatalogStore: @unchecked Sendable {
       if mode == .create, FileManager.default.fileExists(atPath: path) { throw CatalogError.exists(path: path) }
       isOurs = true
       if mode == .create { try Self.makeFile(at: path) }
-      // Another process's switch of the journal mode takes milliseconds; 5 s outlasts it on any disk.
-      connection = try Connection(
-        path: path, access: mode == .read ? .readOnly : .readWrite,
-        busyTimeoutMilliseconds: 5000)
+      connection = try Self.open(path, mode, command: command)
       rows = RowWriter(connection)
-      if mode != .create { try Self.refuseForeign(connection, path: path) }
       if mode != .read { try beginWriting() }
       // A reader leaves nothing on any disk, however much it sorts.
       if mode == .read { try connection.execute("PRAGMA temp_store = MEMORY") }
@@ -87,6 +83,42 @@ public final class CatalogStore: @unchecked Sendable {
       writerLock?.release()
       throw Self.translated(error, path: path)
     }
+  }
+
+  /// A connection to a catalog of ours.
+  private static func open(_ path: String, _ mode: Mode, command: String) throws -> Connection {
+    func opened() throws -> Connection {
+      // Another process's switch of the journal mode takes milliseconds; 5 s outlasts it on any disk.
+      let connection = try Connection(
+        path: path, access: mode == .read ? .readOnly : .readWrite, busyTimeoutMilliseconds: 5000)
+      if mode != .create { try refuseForeign(connection, path: path) }
+      return connection
+    }
+    do {
+      return try opened()
+    } catch let error as SQLiteError where error.needsRecovery && mode == .read {
+      try takeBackUnfinished(path, command: command)
+      return try opened()
+    }
+  }
+
+  /// Takes back the change that a killed process left half done, which a reader may not do.
+  ///
+  /// - Throws: `CatalogError.locked` while somebody writes, `.notPermitted` for who may not write.
+  static func takeBackUnfinished(_ path: String, command: String) throws {
+    let lock: WriterLock
+    do {
+      lock = try WriterLock(forCatalog: path, command: command)
+    } catch CatalogError.notPermitted(let place, _) {
+      throw CatalogError.notPermitted(
+        path: place,
+        detail:
+          "a killed process left a change half done, which only somebody who may write here can take back: they run "
+          + "evodb doctor \(path)")
+    }
+    defer { lock.release() }
+    let connection = try Connection(path: path, access: .readWrite, busyTimeoutMilliseconds: 5000)
+    _ = try connection.integer("SELECT count(*) FROM sqlite_schema")
   }
 
   deinit { close() }

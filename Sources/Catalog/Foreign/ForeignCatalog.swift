@@ -20,18 +20,15 @@ final class ForeignCatalog {
   /// - Throws: `CatalogError.notFound`, `.untrusted`, `.newerSchema`, `.notACatalog`, `.busy`, `.interrupted`,
   ///   `SQLiteError`.
   init(path: String, timeLimit: Duration? = nil, wantsToStop: @escaping () -> Bool = { false }) throws {
-    var info = stat()
-    guard stat(path, &info) == 0 else {
-      if errno == EACCES { throw CatalogError.notPermitted(path: path, detail: "cannot be read") }
+    do {
+      try FileSystem.requireFile(path)
+    } catch CatalogError.missing {
       throw CatalogError.notFound("\(path): no such file")
     }
-    // Opening a pipe would wait for its other end.
-    guard info.st_mode & S_IFMT == S_IFREG else {
-      throw CatalogError.notACatalog(path: path, reason: "it is no regular file")
-    }
-    guard info.st_size > 0 else { throw CatalogError.notACatalog(path: path, reason: "it is empty") }
+    let size = FileSystem.byteCount(of: path) ?? 0
+    guard size > 0 else { throw CatalogError.notACatalog(path: path, reason: "it is empty") }
     if let network = FileSystem.networkName(of: path) { try CatalogStore.refuseReading(path, on: network) }
-    let limit = timeLimit ?? .seconds(300 + (Int64(info.st_size) >> 20))
+    let limit = timeLimit ?? .seconds(300 + size >> 20)
     self.path = path
     self.timeLimit = limit
     shape = try SchemaShape.own()
@@ -169,14 +166,10 @@ final class ForeignCatalog {
         throw refusal("\(table.name): \(column.name) of \(describe(row, table)) is no \(column.type)")
       }
       // Names are shown and typed: what a terminal would obey has no place in them.
-      if column.name == "name", case .text(let text) = value, text.unicodeScalars.contains(where: Self.isControl) {
+      if column.name == "name", case .text(let text) = value, CatalogName.holdsControlCharacters(text) {
         throw refusal("\(table.name): a name holds control characters")
       }
     }
-  }
-
-  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-    scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
   }
 
   private func precedes(_ a: [SQLValue], _ b: [SQLValue], _ order: [Int]) -> Bool {
@@ -247,6 +240,10 @@ final class ForeignCatalog {
       }
       if error.isBusy { return CatalogError.busy(path: path, reason: "another program holds it (\(error.message))") }
       if error.isNoDatabase { return CatalogError.notACatalog(path: path, reason: error.message) }
+      if error.needsRecovery {
+        return CatalogError.busy(
+          path: path, reason: "a killed process left a change half done; evodb doctor \(path) takes it back")
+      }
       if error.isPermission || (error.isStorageFailure && !error.isShortRead) { return error }
       return CatalogError.untrusted(path: path, detail: error.message)
     default: return error

@@ -16,7 +16,7 @@ struct RowKeys {
   static let tables = [
     "numerics", "blob", "weight", "model", "sequence", "sequence_list", "method", "statistic", "variant", "assignment",
     "measure", "observation", "task", "space", "run",
-    "generation",
+    "generation", "job",
   ]
 
   /// Recomputes all rows of a table of `tables`; nothing for others.
@@ -39,7 +39,10 @@ struct RowKeys {
     case "task": try checkTasks(report)
     case "space": try checkSpaces(report)
     case "run": try checkRuns(report)
-    case "generation": try checkGenerations(report)
+    case "generation":
+      try checkGenerations(report)
+      try checkStageResults(report)
+    case "job": try checkJobs(report)
     default: break
     }
   }
@@ -112,12 +115,28 @@ struct RowKeys {
       JOIN measure m ON m.id = o.measure_id
       WHERE o.prediction_count <> s.token_count - coalesce(m.first_token, 1)
         OR o.outcome <> CASE WHEN o.sum IS NULL THEN 'diverged' ELSE 'finite' END
+        OR o.attempt NOT BETWEEN 0 AND 1000000
+        -- Likelihoods and divergences are not below 0, but for rounding; and sums of sums must stay finite.
+        OR o.sum < -0.001 * o.prediction_count OR o.sum > 1e290
       """
     ) { row in
       try report(
         RowDefect(
           table: "observation", row: "of assignment \(short(row.bytes(0))) on sequence \(short(row.bytes(1)))",
-          detail: "\(row.integer(2)) predictions of \(row.integer(3)) tokens, or an outcome that its sum denies"))
+          detail:
+            "\(row.integer(2)) predictions of \(row.integer(3)) tokens, or an outcome, a sum or an attempt that cannot be"
+        ))
+    }
+  }
+
+  /// Beyond this no process counts, and sums over jobs stay integers.
+  private static let largestCount = 1 << 50
+
+  private func checkJobs(_ report: Report) throws {
+    let counters = ["forward_token_count", "forward_block_token_count", "evaluation_count", "cache_hit_count"]
+    let isOdd = counters.map { "\($0) NOT BETWEEN 0 AND \(Self.largestCount)" }.joined(separator: " OR ")
+    try connection.forEachRow("SELECT uuid FROM job WHERE \(isOdd)") { row in
+      try report(RowDefect(table: "job", row: row.text(0), detail: "it counts what no process can have done"))
     }
   }
 

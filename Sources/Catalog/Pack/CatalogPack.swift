@@ -56,8 +56,11 @@ public struct CatalogPack {
     progress("checking \(path)")
     try foreign.checkKeys()
     let keep = try keptRuns(foreign)
-    let temporary = "\(output)-pack-\(getpid())"
-    func remove() { for suffix in ["", "-wal", "-shm", "-journal", "-lock", "-new"] { unlink(temporary + suffix) } }
+    let file = try NewFile(for: output, command: "pack")
+    let temporary = file.temporaryPath
+    // The new file is a catalog while it is written, with what stands beside one.
+    func remove() { for suffix in ["-lock", "-new", "-new-journal"] { unlink(temporary + suffix) } }
+    unlink(temporary)
     remove()
     defer { remove() }
     let store = try CatalogStore(path: temporary, mode: .create, command: "pack")
@@ -73,7 +76,7 @@ public struct CatalogPack {
     }
     if keep != nil { try Connection(path: temporary, access: .readWrite, busyTimeoutMilliseconds: 0).execute("VACUUM") }
     let report = try Self.report(temporary)
-    try publish(temporary, as: output)
+    try file.finish()
     return report
   }
 
@@ -126,17 +129,5 @@ public struct CatalogPack {
       observationCount: try count("observation"), variantCount: try count("variant"),
       warmVariantCount: try count(
         "variant v JOIN blob b ON b.id = v.blob_id WHERE b.chunk_count > 0 OR b.byte_count = 0"))
-  }
-
-  /// Gives the file its name; a file that came there meanwhile stays.
-  private func publish(_ temporary: String, as output: String) throws {
-    // Hard links never overwrite; some file systems have none.
-    if link(temporary, output) != 0 {
-      guard errno != EEXIST else { throw CatalogError.exists(path: output) }
-      guard rename(temporary, output) == 0 else {
-        throw CatalogError.inputOutput(path: output, detail: "cannot be made: \(String(cString: strerror(errno)))")
-      }
-    }
-    NewFile.syncFolder(of: output)
   }
 }

@@ -31,6 +31,20 @@ enum FileSystem {
     }
   #endif
 
+  /// - Throws: `CatalogError.missing`, `.notPermitted`, or `.notACatalog` for folders, pipes and devices: opening a pipe would
+  ///   wait for its other end.
+  static func requireFile(_ path: String) throws {
+    var info = stat()
+    guard stat(path, &info) == 0 else {
+      if errno == EACCES { throw CatalogError.notPermitted(path: path, detail: "cannot be read") }
+      throw CatalogError.missing(path: path)
+    }
+    let kind = info.st_mode & S_IFMT
+    guard kind == S_IFREG else {
+      throw CatalogError.notACatalog(path: path, reason: kind == S_IFDIR ? "it is a folder" : "it is no regular file")
+    }
+  }
+
   /// The size of a file; nil if there is none.
   static func byteCount(of path: String) -> Int64? {
     var info = stat()

@@ -26,6 +26,9 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
   public var isPermission: Bool {
     [SQLITE_READONLY, SQLITE_PERM, SQLITE_CANTOPEN, SQLITE_AUTH].contains(primaryCode)
   }
+  /// Whether a killed process left a change half done that only a writer can take back (SQLITE_READONLY_ROLLBACK,
+  /// SQLITE_READONLY_RECOVERY).
+  var needsRecovery: Bool { [SQLITE_READONLY | (3 << 8), SQLITE_READONLY | (1 << 8)].contains(code) }
   /// Whether the file ends before what it speaks of.
   var isShortRead: Bool { code == SQLITE_IOERR | (2 << 8) }
   /// Whether the file is no database.

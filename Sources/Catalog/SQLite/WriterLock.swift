@@ -27,7 +27,8 @@ final class WriterLock {
       pid: getpid(), host: Self.hostName, bootID: Self.bootID, command: command,
       since: Timestamp.now())
     while true {
-      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+      // Whatever else stands under this name is not ours to write to: no link is followed, no pipe waited for.
+      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o644)
       guard descriptor >= 0 else {
         throw Self.failure(toOpen: path, forCatalog: catalogPath, code: errno)
       }
@@ -46,6 +47,10 @@ final class WriterLock {
         continue
       }
       let previous = Self.owner(descriptor)
+      guard locked.st_mode & S_IFMT == S_IFREG, Self.mayBeOurs(descriptor) else {
+        close(descriptor)
+        throw Self.foreign(path)
+      }
       if let previous, previous.host != own.host {
         close(descriptor)
         throw CatalogError.locked(
@@ -68,10 +73,23 @@ final class WriterLock {
   private static func failure(toOpen path: String, forCatalog catalogPath: String, code: Int32) -> CatalogError {
     let detail = "cannot make the lock file: \(String(cString: strerror(code)))"
     switch code {
+    case ELOOP, ENXIO, EISDIR: return foreign(path)
     case EACCES, EPERM, EROFS: return .notPermitted(path: path, detail: detail)
     case ENOENT, ENOTDIR: return .notFound("\(catalogPath): its folder does not exist")
     default: return .inputOutput(path: path, detail: detail)
     }
+  }
+
+  /// Whether a file is empty or begins as those of evodb do; a killed process may have left half of one.
+  private static func mayBeOurs(_ descriptor: Int32) -> Bool {
+    var first: UInt8 = 0
+    let count = pread(descriptor, &first, 1, 0)
+    return count == 0 || (count == 1 && first == UInt8(ascii: "{"))
+  }
+
+  private static func foreign(_ path: String) -> CatalogError {
+    .inputOutput(
+      path: path, detail: "is no lock file of evodb, and stands where one must be; it was not touched: move it away")
   }
 
   /// Gives the lock back and removes its file.

@@ -28,9 +28,15 @@ public struct CatalogUpgrade {
   public func run(path: String, progress: (Int, Int) -> Void = { _, _ in }, isCancelled: () -> Bool = { false }) throws
     -> Outcome
   {
-    guard FileManager.default.fileExists(atPath: path) else { throw CatalogError.missing(path: path) }
+    try FileSystem.requireFile(path)
     let output = try NewFile(for: path, command: "upgrade")
-    let version = try version(of: path)
+    let version: Int64
+    do {
+      version = try self.version(of: path)
+    } catch let error as SQLiteError where error.needsRecovery {
+      try bringToRest(path)
+      version = try self.version(of: path)
+    }
     guard version != target.number else { return Outcome(from: version, to: version, keptAs: nil) }
     let kept = "\(path).v\(version).bak"
     if FileManager.default.fileExists(atPath: kept), !Self.isSameFile(kept, path) {

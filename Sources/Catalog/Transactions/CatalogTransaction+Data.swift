@@ -42,6 +42,7 @@ extension CatalogTransaction {
     droppedTokenCount: Int
   ) throws -> (dataSet: DataSetRecord, isNew: Bool) {
     let list = try store(sequenceList: sequences.map { try store(sequence: $0) })
+    try CatalogName.require(name, of: "data set")
     if let known = try dataSets().first(where: { $0.name == name }) {
       guard known.digest == list.digest else {
         throw CatalogError.nameTaken("a data set called \(name) has other content; choose another name")

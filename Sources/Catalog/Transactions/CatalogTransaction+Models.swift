@@ -7,6 +7,7 @@ extension CatalogTransaction {
   public func store(
     model: ModelRecord, source: ModelSource, tensors: [TensorRecord], sites: [SiteRecord], layers: [LayerRecord]
   ) throws -> ModelRecord {
+    try CatalogName.require(model.name, of: "model")
     if let other = try connection.firstRow(
       "SELECT digest FROM model WHERE name = ?", [.text(model.name)], { try $0.digest(0) }), other != model.digest
     {

@@ -84,6 +84,7 @@ extension CatalogTransaction {
   ///
   /// - Throws: `CatalogError.nameTaken`.
   public func begin(run: RunRecord) throws -> RunRecord {
+    try CatalogName.require(run.name, of: "run")
     if try connection.integer("SELECT 1 FROM run WHERE name = ?", [.text(run.name)]) != nil {
       throw CatalogError.nameTaken("a run called \(run.name) has another recipe; choose a name with --name")
     }

@@ -1,6 +1,7 @@
 extension CatalogTransaction {
   /// Stores a task, or finds it: the same choices are the same task under whatever name.
   public func store(task name: String, items: [[TaskChoice]]) throws -> TaskRecord {
+    try CatalogName.require(name, of: "task")
     var questions: [TaskRecord.Question] = []
     var rowsOfItems: [[(choice: TaskChoice, sequence: SequenceRecord, measure: MeasureRecord)]] = []
     for choices in items {

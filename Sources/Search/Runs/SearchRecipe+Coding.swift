@@ -40,6 +40,7 @@ extension SearchRecipe: Codable {
   public init(json: String) throws {
     do {
       self = try JSONDecoder().decode(SearchRecipe.self, from: Data(json.utf8))
+      try validate()
     } catch {
       throw CatalogError.damaged("a run's recipe cannot be read: \(error)")
     }

@@ -67,10 +67,13 @@ extension SearchRecipe {
     if Self.targets.contains(key) { for target in Self.targets { fields[target.rawValue] = nil } }
     fields[name] = value
     let data = try JSONSerialization.data(withJSONObject: fields)
+    let recipe: SearchRecipe
     do {
-      return try SearchRecipe(json: String(decoding: data, as: UTF8.self))
+      recipe = try JSONDecoder().decode(SearchRecipe.self, from: data)
     } catch {
       throw wrong("of another kind; evodb search --help says which")
     }
+    try recipe.validate()
+    return recipe
   }
 }

@@ -126,6 +126,41 @@ public struct SearchRecipe: Equatable, Sendable {
     return sum
   }
 
+  /// The largest numbers of a recipe. With them no count of tokens leaves an integer.
+  public enum Limits {
+    /// Of `generations`.
+    public static let generations = 10_000
+    /// Of `offspring`, which are the candidates of a random baseline.
+    public static let offspring = 1_000_000
+    /// Of `maximumSwitches`.
+    public static let switches = 1_000
+    /// Of stages.
+    public static let stages = 8
+    /// Of tokens of a stage.
+    public static let tokens = 100_000_000
+    /// Of random starts.
+    public static let starts = offspring
+  }
+
+  /// Checks the numbers, which may come from anywhere.
+  ///
+  /// - Throws: `SearchError.invalidParameter` naming the parameter, the rule and the value.
+  public func validate() throws {
+    func require(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws {
+      guard range.contains(value) else {
+        throw SearchError.invalidParameter(
+          detail: "\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
+      }
+    }
+    try require("generations", generations, 0...Limits.generations)
+    try require("offspring", offspring, 1...Limits.offspring)
+    try require("maximum switches", maximumSwitches, 1...Limits.switches)
+    try require("the number of stages", tokens.count, 0...Limits.stages)
+    try require("initial tokens", initialTokens, 0...Limits.tokens)
+    for value in tokens { try require("tokens of a stage", value, 1...Limits.tokens) }
+    for value in survivors { try require("survivors of a stage", value, 1...Limits.offspring) }
+  }
+
   /// Content key of the recipe and everything it points to.
   func digest(space: Digest, calibration: Digest, validation: Digest?) throws -> Digest {
     RunRecord.recipeDigest(
@@ -162,9 +197,11 @@ public struct SearchRecipe: Equatable, Sendable {
       return .given(uniform)
     }
     let parts = text.split(separator: ":")
-    guard parts.count == 2, parts[0] == "random", let count = Int(parts[1]), count >= 1 else {
+    guard parts.count == 2, parts[0] == "random", let count = Int(parts[1]),
+      (1...Limits.starts).contains(count)
+    else {
       throw SearchError.invalidParameter(
-        detail: "--initial is uniform, random:N with N at least 1, or an assignment, not \(text)")
+        detail: "--initial is uniform, random:N with N from 1 to \(Limits.starts), or an assignment, not \(text)")
     }
     return .bestOfRandom(count)
   }

@@ -52,7 +52,7 @@ public final class SearchRun: ReplayableRun {
     let record =
       try known.map { known in
         guard name == nil || name == known.name else {
-          throw CatalogError.nameTaken("run \(known.name) has exactly this recipe; resume it, or change --seed")
+          throw CatalogError.nameTaken("run \(known.name) has exactly this recipe; resume it, or choose another seed")
         }
         return known
       }

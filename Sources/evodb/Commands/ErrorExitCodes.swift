@@ -9,7 +9,7 @@ extension CatalogError: ExitCodeProviding {
     case .exists, .nameTaken: return .outputExists
     case .notACatalog, .newerSchema, .olderSchema, .damaged, .untrusted: return .badData
     case .oldSQLite, .queryTimedOut, .queryTooLarge: return .failure
-    case .refusedQuery, .invalidQuery: return .usage
+    case .refusedQuery, .invalidQuery, .invalidName: return .usage
     case .locked, .busy, .queryStopped, .interrupted: return .tryAgain
     case .inputOutput: return .inputOutput
     case .notPermitted: return .permission

@@ -53,6 +53,16 @@ import Testing
     #expect(tables.allSatisfy { $0.lostCount == 0 })
   }
 
+  @Test func aRunThatLostItsEndIsOpenAgain() throws {
+    let (folder, contents) = try CatalogFolder.filled()
+    try folder.tamper("UPDATE generation SET row_check = 1 WHERE generation_index = 1")
+    let (_, saved) = try salvage(folder)
+    #expect(try isClean(saved))
+    let run = try #require(try saved.read { try $0.runs().first })
+    #expect(!run.isFinished && run.foundAssignmentID == nil && run.startAssignmentID == contents.run.startAssignmentID)
+    #expect(try saved.read { try $0.lastGeneration(ofRun: run.id) }?.index == 0)
+  }
+
   @Test func aCutListIsNotTakenForAWholeOne() throws {
     let (folder, contents) = try CatalogFolder.filled()
     let list = contents.dataSet.sequenceListID

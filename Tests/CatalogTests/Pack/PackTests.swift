@@ -70,6 +70,8 @@ import Testing
         droppedTokenCount: 0)
       var run = contents.run
       run.name = "second"
+      run.foundAssignmentID = nil
+      run.isFinished = false
       run = try transaction.begin(run: run)
       try transaction.rows.update("job", id: 1, ["run_id": .integer(run.id)])
     }
@@ -90,6 +92,8 @@ import Testing
     try source.change { (transaction) throws in
       var run = contents.run
       run.name = "branch"
+      run.foundAssignmentID = nil
+      run.isFinished = false
       run = try transaction.begin(run: run)
       try transaction.rows.update(
         "run", id: run.id, ["origin_run_id": .integer(contents.run.id), "origin_generation": .integer(0)])

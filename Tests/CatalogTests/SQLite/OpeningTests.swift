@@ -142,4 +142,72 @@ import Testing
       try CatalogStore(path: path, mode: .write).close()
     }
   }
+
+  @Test(arguments: [CatalogStore.Mode.read, .write])
+  func aPipeIsNotWaitedFor(mode: CatalogStore.Mode) throws {
+    let folder = try CatalogFolder()
+    try #require(mkfifo(folder.path, 0o600) == 0)
+    #expect(isNoCatalog(refusal(folder, mode)))
+    #expect(throws: CatalogError.self) { _ = try CatalogUpgrade().run(path: folder.path) }
+    #expect(throws: CatalogError.self) {
+      _ = try CatalogSalvage(path: folder.path, output: folder.path + "-saved").run()
+    }
+  }
+
+  /// A filled catalog as a process leaves it that is killed in the middle of a change with a rollback journal: pages are
+  /// changed in the file, and what they were stands in the journal.
+  private func halfChanged() throws -> (folder: CatalogFolder, digest: Digest) {
+    let (source, _) = try CatalogFolder.filled()
+    let digest = try source.digest()
+    let folder = try CatalogFolder()
+    do {
+      let writer = try Connection(path: source.path, access: .readWrite, busyTimeoutMilliseconds: 0)
+      try writer.execute(
+        """
+        PRAGMA cache_size = 2; PRAGMA synchronous = FULL; BEGIN IMMEDIATE;
+        UPDATE observation SET row_check = row_check + 1; UPDATE variant SET row_check = row_check + 1;
+        UPDATE blob_chunk SET bytes = zeroblob(length(bytes))
+        """)
+      for suffix in ["", "-journal"] {
+        try FileManager.default.copyItem(atPath: source.path + suffix, toPath: folder.path + suffix)
+      }
+      try writer.execute("ROLLBACK")
+    }
+    #expect(try folder.bytes != source.bytes)
+    return (folder, digest)
+  }
+
+  @Test func aReaderTakesBackWhatAKilledProcessLeftHalfDone() throws {
+    let (folder, digest) = try halfChanged()
+    #expect(try folder.digest() == digest)
+    #expect(try folder.files == ["c.evodb"])
+    _ = try folder.read().verify(onFinding: { Issue.record("\($0)") })
+  }
+
+  @Test func nothingIsTakenBackBesideAWriter() throws {
+    let (folder, _) = try halfChanged()
+    let lock = try WriterLock(forCatalog: folder.path, command: "search")
+    guard case .locked = refusal(folder, .read) else {
+      Issue.record("read")
+      return
+    }
+    lock.release()
+    #expect(refusal(folder, .read) == nil)
+  }
+
+  @Test func salvageAndUpgradeKnowTheJournal() throws {
+    let (folder, digest) = try halfChanged()
+    let saved = try CatalogFolder()
+    _ = try CatalogSalvage(path: folder.path, output: saved.path).run()
+    #expect(try saved.digest() == digest)
+    #expect(try CatalogUpgrade().run(path: folder.path).keptAs == nil)
+    let (other, _) = try halfChanged()
+    let target = try CatalogFolder.empty()
+    do {
+      try target.merge([other])
+      Issue.record("taken")
+    } catch let error as CatalogError {
+      #expect(error.description.contains("evodb doctor"), "\(error)")
+    }
+  }
 }

@@ -77,7 +77,27 @@ import Testing
     #expect(try folder.read().read { try $0.models().count } == 1)
   }
 
-  @Test(arguments: ["", "{", "not JSON at all", #"{"pid":1}"#])
+  @Test func whatStandsInTheLocksPlaceIsNotWrittenTo() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let lock = folder.path + "-lock"
+    let victim = try folder.folder.write("{precious", to: "victim")
+    func refused() throws {
+      let error = #expect(throws: CatalogError.self) { _ = try folder.write() }
+      #expect(String(describing: error).contains("no lock file of evodb"), "\(String(describing: error))")
+      #expect(try String(contentsOf: victim, encoding: .utf8) == "{precious")
+    }
+    try FileManager.default.createSymbolicLink(atPath: lock, withDestinationPath: victim.path)
+    try refused()
+    try FileManager.default.removeItem(atPath: lock)
+    try folder.folder.write("somebody's notes", to: "c.evodb-lock")
+    try refused()
+    #expect(try lockText(folder) == "somebody's notes")
+    try FileManager.default.removeItem(atPath: lock)
+    try #require(mkfifo(lock, 0o600) == 0)
+    try refused()
+  }
+
+  @Test(arguments: ["", "{", #"{"pid":1}"#])
   func aLockFileWithoutAReadableOwnerIsTakenOver(text: String) throws {
     let (folder, _) = try CatalogFolder.filled()
     try folder.folder.write(text, to: "c.evodb-lock")

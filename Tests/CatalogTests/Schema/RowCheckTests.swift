@@ -65,7 +65,7 @@ import Testing
         observation: Observation(sum: .nan, predictionCount: 1), assignmentID: contents.mixed.id,
         measureID: contents.kl.id, sequenceID: sequence.id, numericsID: contents.here, jobID: contents.job.id)
       _ = try transaction.store(
-        dataSet: "naïve\u{0}name", sequences: [[5, 6]], tokenizerDigest: nil, textDigest: nil, options: "{}",
+        dataSet: "naïve", sequences: [[5, 6]], tokenizerDigest: nil, textDigest: nil, options: "{\u{0}}",
         droppedTokenCount: 0)
     }
     store.close()

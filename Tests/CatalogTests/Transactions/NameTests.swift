@@ -107,4 +107,26 @@ import Testing
     #expect(second.id != renamed.id)
     #expect(throws: CatalogError.self) { try store.read { _ = try $0.model(nil) } }
   }
+
+  @Test(arguments: ["", "a\u{1b}[31m", "two\nlines", "\u{9b}x", String(repeating: "x", count: 201)])
+  func aNameThatATerminalWouldObeyIsRefused(name: String) throws {
+    let (folder, contents) = try CatalogFolder.filled()
+    let store = try folder.write()
+    defer { store.close() }
+    var run = contents.run
+    run.name = name
+    func refused(_ body: (CatalogTransaction) throws -> Void) {
+      let error = #expect(throws: CatalogError.self) { try store.write(body) }
+      guard case .invalidName = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+    }
+    refused { _ = try $0.begin(run: run) }
+    refused {
+      _ = try $0.store(
+        dataSet: name, sequences: [[1, 2]], tokenizerDigest: nil, textDigest: nil, options: "{}", droppedTokenCount: 0)
+    }
+    refused { _ = try $0.store(task: name, items: []) }
+  }
 }

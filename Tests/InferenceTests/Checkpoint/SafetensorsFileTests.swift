@@ -140,7 +140,7 @@ import Testing
   }
 
   @Test func whatIsNotAFileIsAnError() throws {
-    #expect(throws: InferenceError.inputOutput(path: folder.url.path, detail: "not a regular file")) {
+    #expect(throws: InferenceError.invalidData(file: folder.url.path, detail: "not a regular file")) {
       try SafetensorsFile(folder.url)
     }
     let absent = folder.url.appendingPathComponent("absent")

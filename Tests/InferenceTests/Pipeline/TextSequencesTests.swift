@@ -92,7 +92,7 @@ import Testing
     #expect(try tiny.sequences(dataSet).flatMap(\.tokenIDs) == randomTokens(120, vocabulary: 96, seed: 1))
     let model = try tiny.store.read { try $0.model(nil) }
     for (ids, shape, reason) in [
-      ([0, 96], [1, 2], "outside the model's vocabulary"), ([0, -1], [1, 2], "-1 is no token id"),
+      ([0, 96], [1, 2], "outside the vocabulary"), ([0, -1], [1, 2], "-1 is no token id"),
       ([1, 2], [2, 1], "at least 2 tokens"), ([1, 2], [2], "must be [sequences, tokens]"),
     ] as [([Int32], [Int], String)] {
       let file = try tiny.folder.write(TestCatalog.tokenFile(ids, shape: shape), to: "ids.safetensors")

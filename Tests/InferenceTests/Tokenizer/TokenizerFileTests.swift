@@ -119,15 +119,15 @@ import Testing
         {"type": "TemplateProcessing",
          "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
                     {"SpecialToken": {"id": "</s>", "type_id": 0}}],
-         "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [300], "tokens": ["<s>"]},
-                                        "</s>": {"id": "</s>", "ids": [301, 97], "tokens": ["</s>", "a"]}}}]}
+         "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [261], "tokens": ["<s>"]},
+                                        "</s>": {"id": "</s>", "ids": [262, 97], "tokens": ["</s>", "a"]}}}]}
       """
-    let tokens = #"[{"id": 300, "content": "<s>"}, {"id": 301, "content": "</s>"}]"#
+    let tokens = #"[{"id": 261, "content": "<s>"}, {"id": 262, "content": "</s>"}]"#
     let tokenizer = try TinyTokenizer().with("added_tokens", tokens).with("post_processor", template).tokenizer()
-    #expect(try tokenizer.encode("ab", addingSpecialTokens: true) == [300, 256, 301, 97])
+    #expect(try tokenizer.encode("ab", addingSpecialTokens: true) == [261, 256, 262, 97])
     #expect(try tokenizer.encode("ab", addingSpecialTokens: false) == [256])
-    #expect(try tokenizer.encode("", addingSpecialTokens: true) == [300, 301, 97])
-    #expect(try invalid(TinyTokenizer().with("post_processor", template))?.contains("300") == true)
+    #expect(try tokenizer.encode("", addingSpecialTokens: true) == [261, 262, 97])
+    #expect(try invalid(TinyTokenizer().with("post_processor", template))?.contains("261") == true)
   }
 
   @Test(arguments: [

@@ -58,4 +58,18 @@ import Testing
       #expect(tokens.last == SearchRecipe.standard.tokens.last)
     }
   }
+
+  @Test(arguments: ["generations", "offspring", "maximum_switches", "initial_tokens", "tokens", "survivors"])
+  func numbersBeyondAllWorkAreRefusedWhereverTheyComeFrom(name: String) throws {
+    let recipe = SearchRecipe(targetBits: 3)
+    for value in ["9223372036854775807", "1000000000000"] {
+      let error = #expect(throws: SearchError.self) { try recipe.setting(name, to: value) }
+      guard case .invalidParameter = error else {
+        Issue.record("\(String(describing: error))")
+        continue
+      }
+    }
+    let json = try recipe.json.replacing("\"generations\":10", with: "\"generations\":9223372036854775807")
+    #expect(throws: CatalogError.self) { try SearchRecipe(json: json) }
+  }
 }

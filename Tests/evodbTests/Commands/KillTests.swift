@@ -119,9 +119,9 @@ extension WholeRunTests {
 
     @Test func aKilledMergeEndsLikeAnUndisturbedOne() throws {
       func catalogToMerge() throws -> TinyCatalog {
-        let catalog = try TinyCatalog(.filled)
+        let (catalog, other) = (try TinyCatalog(.filled), try TinyCatalog(.searched))
         try FileManager.default.copyItem(
-          atPath: TinyCatalog(.searched).path, toPath: catalog.folder.appendingPathComponent("other.evodb").path)
+          atPath: other.path, toPath: catalog.folder.appendingPathComponent("other.evodb").path)
         return catalog
       }
       let undisturbed = try catalogToMerge()

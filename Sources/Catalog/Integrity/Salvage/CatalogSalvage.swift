@@ -40,7 +40,7 @@ public struct CatalogSalvage {
   )
     throws -> [Table]
   {
-    guard FileManager.default.fileExists(atPath: path) else { throw CatalogError.missing(path: path) }
+    try FileSystem.requireFile(path)
     guard !FileManager.default.fileExists(atPath: output) else { throw CatalogError.exists(path: output) }
     if let owner = WriterLock.currentOwner(ofCatalog: path) { throw CatalogError.locked(path: path, owner: owner) }
     let size = (FileSystem.byteCount(of: path) ?? 0) + (FileSystem.byteCount(of: path + "-wal") ?? 0)

@@ -5,7 +5,7 @@ final class MendedCopy {
   private let path: String
   private static let pageSize = 4096
 
-  /// Copies the file and the log that a killed writer may have left.
+  /// Copies the file and the log or journal that a killed writer may have left.
   init(of original: String, at path: String, isCancelled: () -> Bool) throws {
     self.path = path
     remove()
@@ -19,7 +19,13 @@ final class MendedCopy {
         _ = try? connection.integer("PRAGMA schema_version")
         _ = try? connection.checkpoint()
       }
-      for suffix in ["-wal", "-shm"] { unlink(path + suffix) }
+      if FileManager.default.fileExists(atPath: original + "-journal") {
+        try Self.copy(original + "-journal", to: path + "-journal", isCancelled: isCancelled)
+        // SQLite takes back what the journal says, as far as that is whole.
+        let connection = try Connection(path: path, access: .readWrite, busyTimeoutMilliseconds: 0)
+        _ = try? connection.integer("SELECT count(*) FROM sqlite_schema")
+      }
+      for suffix in ["-wal", "-shm", "-journal"] { unlink(path + suffix) }
       try mendHeader(journal: 1, resizes: true)
       try mendSchema()
     } catch {

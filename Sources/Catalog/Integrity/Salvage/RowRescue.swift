@@ -33,6 +33,7 @@ final class RowRescue {
       try dropIncomplete(after: table.name)
     }
     try dropIncomplete(after: "")
+    try reopenRuns()
     for index in tables.indices {
       tables[index].savedCount = try target.integer("SELECT count(*) FROM \(tables[index].name)") ?? 0
     }
@@ -231,6 +232,33 @@ final class RowRescue {
     }
     // The weights of a lost model have no layer any more.
     if parent == "model" { try target.run("DELETE FROM weight WHERE id NOT IN (SELECT weight_id FROM layer)") }
+    try target.execute("COMMIT")
+  }
+
+  /// Runs that lost generations go on behind those that are left: the last one before a gap.
+  private func reopenRuns() throws {
+    try target.execute("BEGIN")
+    for table in ["stage_result", "stage", "candidate", "generation"] {
+      try target.run(
+        """
+        DELETE FROM \(table) WHERE generation_index > (SELECT min(g.generation_index) FROM generation g
+          WHERE g.run_id = \(table).run_id AND NOT EXISTS (SELECT 1 FROM generation n WHERE n.run_id = g.run_id
+            AND n.generation_index = g.generation_index + 1))
+        """)
+    }
+    var open: [(id: Int64, hasBegun: Bool)] = []
+    try target.forEachRow(
+      """
+      SELECT r.id, EXISTS (SELECT 1 FROM generation g WHERE g.run_id = r.id) FROM run r
+      WHERE r.found_assignment_id IS NOT NULL AND r.found_assignment_id IS NOT (SELECT g.parent_assignment_id
+        FROM generation g WHERE g.run_id = r.id ORDER BY g.generation_index DESC LIMIT 1)
+      """
+    ) { open.append(($0.integer(0), $0.integer(1) != 0)) }
+    for run in open {
+      var values: [String: SQLValue] = ["found_assignment_id": .null, "recommendation": .null, "state": .text("open")]
+      if !run.hasBegun { values["start_assignment_id"] = .null }
+      try RowWriter(target).update("run", id: run.id, values)
+    }
     try target.execute("COMMIT")
   }
 }

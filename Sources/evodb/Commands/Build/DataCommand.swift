@@ -36,7 +36,7 @@ struct DataCommand: Command {
   @Option("--token-ids", "FILE", "Take ready ids instead of text: a safetensors file with input_ids [n, t].")
   var tokenIDs: String?
   @Flag("--generate", "Sample the sequences from the model instead of reading text.") var generates: Bool
-  @Option("--seed", "N", "Of --generate [default: 0].") var seed: UInt64?
+  @Option("--seed", "N", "Of --generate [default: 0].", rule: .seed) var seed: UInt64?
   @Option("--temperature", "T", "What --generate divides logits by [default: 1].", rule: .above(0))
   var temperature: Double?
   @Option(

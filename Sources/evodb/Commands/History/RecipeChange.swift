@@ -11,6 +11,7 @@ struct RecipeChange {
     [
       "target_stored_bits": [("target_bits", nil), ("cost", "stored")],
       "target_bytes": [("target_bytes", nil), ("cost", "stored")],
+      "pattern": [("patterns", nil)], "tie": [("ties", nil)],
     ] as [String: [(String, String?)]]
 
   /// - Throws: `UsageError` for an unknown field, with the nearest.
@@ -20,7 +21,7 @@ struct RecipeChange {
       throw UsageError("--set must be FIELD=VALUE, not ‘\(TerminalText.visible(text))’")
     }
     let name = parts[0].replacingOccurrences(of: "-", with: "_")
-    let known = SearchRecipe.parameterNames + Self.options.keys
+    let known = Set(SearchRecipe.parameterNames + Self.options.keys)
     guard known.contains(name) else {
       let names = known.map { $0.replacingOccurrences(of: "_", with: "-") }.sorted()
       let hint = Suggestion.nearest(to: parts[0].replacingOccurrences(of: "_", with: "-"), among: names)
@@ -29,7 +30,7 @@ struct RecipeChange {
           + (hint.map { "; did you mean \($0)?" } ?? "; there are: \(names.joined(separator: ", "))"))
     }
     field = name
-    value = parts[1]
+    value = name == "target_bytes" ? ByteSize(argument: parts[1]).map { String($0.bytes) } ?? parts[1] : parts[1]
   }
 
   /// The recipe with all changes, in their order.

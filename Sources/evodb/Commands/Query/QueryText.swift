@@ -19,6 +19,8 @@ struct QueryText {
       self.init(sql: argument, documented: nil)
     } else if argument.contains(where: { $0 == "/" || $0 == "." }) {
       let path = String(argument.dropFirst())
+      let kind = try FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
+      guard kind == .typeRegular || kind == .typeSymbolicLink else { throw UsageError("\(path) is no regular file") }
       let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
       defer { try? handle.close() }
       self.init(sql: try Self.text(of: handle, called: path), documented: nil)

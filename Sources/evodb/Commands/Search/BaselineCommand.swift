@@ -27,16 +27,18 @@ struct BaselineCommand: Command {
   var baselineName: Baseline?
   @Flag("--list", "Print the baselines with their sources, and do nothing.") var lists: Bool
   let space = SearchSpaceOptions()
-  @Option("--candidates", "N", "How many random assignments.", rule: .atLeast(1)) var candidateCount: Int = 32
+  @Option("--candidates", "N", "How many random assignments.", rule: .within(1...SearchRecipe.Limits.starts))
+  var candidateCount: Int = 32
   @Option(
-    "--tokens", "N", "Calibration tokens on which candidates are compared [default: the whole set].", rule: .atLeast(2))
+    "--tokens", "N", "Calibration tokens on which candidates are compared [default: the whole set].",
+    rule: .within(2...SearchRecipe.Limits.tokens))
   var tokens: Int?
   @Option("--measure", "M", "Fitness: kl, topk-kl, topk-kl:K or perplexity.") var measure: String = "kl"
   @Option(
     "--mutation-group", "G",
     "dp: groups that keep their share of the budget; random: layers that may exchange levels [default of dp: none].")
   var mutationGroup: MutationGrouping?
-  @Option("--seed", "N", "Of random candidates and of the tokens drawn.") var seed: UInt64 = 0
+  @Option("--seed", "N", "Of random candidates and of the tokens drawn.", rule: .seed) var seed: UInt64 = 0
   @Option("--limit", "N", "Most assignments to evaluate.", rule: .atLeast(1)) var limit: Int = BaselineRun.standardLimit
   @Option("--name", "NAME", "What to call the run [default: dp-1, dp-2, …].", rule: .notEmpty) var runName: String?
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?

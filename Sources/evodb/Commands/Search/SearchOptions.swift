@@ -5,9 +5,13 @@ import Search
 
 /// How to search, as options.
 struct SearchOptions: ArgumentGroup {
-  @Option("--generations", "N", "Generations [default: 10; for drops k(n − k)/1.5].", rule: .atLeast(0))
+  @Option(
+    "--generations", "N", "Generations [default: 10; for drops k(n − k)/1.5].",
+    rule: .within(0...SearchRecipe.Limits.generations))
   var generations: Int?
-  @Option("--offspring", "N", "Offspring per generation [default: 32; for drops 16].", rule: .atLeast(1))
+  @Option(
+    "--offspring", "N", "Offspring per generation [default: 32; for drops 16].",
+    rule: .within(1...SearchRecipe.Limits.offspring))
   var offspring: Int?
   @Option("--survivors", "LIST", "Survivors of each stage of selection; the last keeps 1.")
   var survivors: CountList = CountList(SearchRecipe.standard.survivors)
@@ -19,16 +23,19 @@ struct SearchOptions: ArgumentGroup {
     "Units that may exchange levels: of equal size, of equal name, or none (any) [default: size; name for drops; none for "
       + "joint spaces].")
   var mutationGroup: MutationGrouping?
-  @Option("--maximum-switches", "N", "Most level switches per offspring.", rule: .atLeast(1))
+  @Option(
+    "--maximum-switches", "N", "Most level switches per offspring.", rule: .within(1...SearchRecipe.Limits.switches))
   var maximumSwitches: Int = SearchRecipe.standard.maximumSwitches
   @Option(
     "--initial", "HOW",
     "First parent: uniform, random:N (the best of N), or an assignment or run, made to fit [default: uniform where it "
       + "exists, else random:32; random:64 for drops].")
   var initial: String?
-  @Option("--initial-tokens", "N", "Tokens on which the first parent is chosen.", rule: .atLeast(2))
+  @Option(
+    "--initial-tokens", "N", "Tokens on which the first parent is chosen.",
+    rule: .within(2...SearchRecipe.Limits.tokens))
   var initialTokens: Int = SearchRecipe.standard.initialTokens
-  @Option("--seed", "N", "Of all randomness: equal seeds give equal runs.") var seed: UInt64 = 0
+  @Option("--seed", "N", "Of all randomness: equal seeds give equal runs.", rule: .seed) var seed: UInt64 = 0
 
   /// A recipe with how to search filled in.
   ///
@@ -62,6 +69,7 @@ struct SearchOptions: ArgumentGroup {
     }
     recipe.initialTokens = min(initialTokens, tokenCount)
     recipe.seed = seed
+    try recipe.validate()
     return recipe
   }
 }
