@@ -2,19 +2,21 @@
 enum ExportConfiguration {
   /// The text for a model of which only some blocks are left: their number, and what each of them is where they differ.
   ///
-  /// With all blocks left it is the text as it was. Otherwise members keep their order and spelling;
+  /// With all blocks left and nothing widened it is the text as it was. Otherwise members keep their order and spelling;
   /// `num_hidden_layers` is replaced, `layer_types` cut to what is left, and added where the family would else go by the
   /// position of a block, which has changed (Gemma 2, Qwen; read by transformers from 4.53).
   ///
   /// - Parameters:
   ///   - json: the text of the checkpoint's file.
   ///   - keptBlocks: old indices of the blocks that stay.
+  ///   - isWidened: whether some weights are float32 now, to which transformers must then load all.
   /// - Throws: `InferenceError.invalidData` if the text does not parse; `.unsupported` if the new text would not mean the
   ///   blocks that are left.
   static func text(
-    json: [UInt8], file: String, configuration: ModelConfiguration, keptBlocks: [Int]
+    json: [UInt8], file: String, configuration: ModelConfiguration, keptBlocks: [Int], isWidened: Bool = false
   ) throws -> [UInt8] {
-    guard keptBlocks.count < configuration.blockCount else { return json }
+    let isCut = keptBlocks.count < configuration.blockCount
+    guard isCut || isWidened else { return json }
     guard case .object(let object) = try StrictJSON.parse(json, file: file) else {
       throw InferenceError.invalidData(file: file, detail: "is not a JSON object")
     }
@@ -26,6 +28,9 @@ enum ExportConfiguration {
         members.append((key, value))
       }
     }
+    // transformers 5 writes `dtype`, earlier ones `torch_dtype`; both are read.
+    if isWidened { set(object["dtype"] == nil ? "torch_dtype" : "dtype", .string("float32")) }
+    guard isCut else { return StrictJSON.members(members).text }
     set("num_hidden_layers", .integer(Int64(keptBlocks.count)))
     let windows = configuration.attentionWindows
     if case .array(let types)? = object["layer_types"] {

@@ -32,6 +32,18 @@ struct ExportPlan {
     var name: ByteString
     /// Where its elements come from.
     var content: Content
+    /// The format it is written in.
+    var elementType: TensorElementType
+    /// Bytes of all elements as they are written.
+    var byteCount: Int
+
+    init(_ source: TensorDescription, name: ByteString, content: Content, isWidened: Bool = false) {
+      self.source = source
+      self.name = name
+      self.content = content
+      elementType = isWidened ? .float32 : source.elementType
+      byteCount = isWidened ? source.byteCount / source.elementType.byteCount * 4 : source.byteCount
+    }
   }
 
   /// Old indices of the blocks that stay, in order.
@@ -42,8 +54,11 @@ struct ExportPlan {
   /// - Parameters:
   ///   - layers: all compressible layers of the model, block by block, by index.
   ///   - dropped: the subblocks that add nothing.
+  ///   - widens: whether replaced weights of 16 bits are written as float32, so that nothing is rounded.
   /// - Throws: `InferenceError.impossible` if no block is left.
-  init(tensors: [TensorDescription], layers: [Layer], blockCount: Int, dropped: Set<Subblock>) throws {
+  init(tensors: [TensorDescription], layers: [Layer], blockCount: Int, dropped: Set<Subblock>, widens: Bool = false)
+    throws
+  {
     let kept = (0..<blockCount).filter { block in
       ![Subblock.Half.attention, .mlp].allSatisfy { dropped.contains(Subblock(blockIndex: block, half: $0)) }
     }
@@ -66,11 +81,14 @@ struct ExportPlan {
     keptBlocks = kept
     self.tensors = tensors.compactMap { tensor in
       let content = contents[tensor.key] ?? .copied
+      var isWidened = false
+      if widens, case .variant = content { isWidened = tensor.elementType.byteCount == 2 }
       guard kept.count < blockCount, let prefix, let (block, rest) = Self.split(tensor.key, after: prefix),
         block < blockCount
-      else { return Tensor(source: tensor, name: tensor.key, content: content) }
+      else { return Tensor(tensor, name: tensor.key, content: content, isWidened: isWidened) }
       guard let place = places[block] else { return nil }
-      return Tensor(source: tensor, name: ByteString(prefix + Array("\(place)".utf8) + rest), content: content)
+      let name = ByteString(prefix + Array("\(place)".utf8) + rest)
+      return Tensor(tensor, name: name, content: content, isWidened: isWidened)
     }
   }
 

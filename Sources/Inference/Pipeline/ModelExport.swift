@@ -28,25 +28,27 @@ public enum ModelExport {
   ///
   /// - Parameters:
   ///   - place: must not exist.
+  ///   - widens: whether compressed weights are written as float32 where the checkpoint has 16 bits.
   ///   - shardByteLimit: bytes of tensors in one file; a larger tensor has a file of its own.
   ///   - version: of the program, for the provenance file.
   /// - Throws: `InferenceError.outputExists`, `.impossible` if no block is left, `.invalidData` if the model's folder has
   ///   changed or a value does not fit the checkpoint's type, `.inputOutput`, `.interrupted`.
   public static func run(
-    _ assignment: AssignmentRecord, of model: ModelRecord, to place: URL, shardByteLimit: Int64, version: String,
-    job: Job
+    _ assignment: AssignmentRecord, of model: ModelRecord, to place: URL, widens: Bool = false, shardByteLimit: Int64,
+    version: String, job: Job
   ) throws -> Summary {
     guard !OutputFolder.isTaken(place.standardizedFileURL) else {
       throw InferenceError.outputExists(path: place.standardizedFileURL.path)
     }
     let source = try ExportSource(assignment, of: model, store: job.store)
-    let plan = try source.plan()
+    let plan = try source.plan(widens: widens)
     let configuration = try ExportConfiguration.text(
       json: try RandomAccessFile.contents(of: source.file("config.json"), limit: 16 << 20),
-      file: source.file("config.json").path, configuration: source.checkpoint.configuration, keptBlocks: plan.keptBlocks
-    )
+      file: source.file("config.json").path, configuration: source.checkpoint.configuration,
+      keptBlocks: plan.keptBlocks,
+      isWidened: plan.tensors.contains { $0.elementType != $0.source.elementType })
     let shards = Self.shards(plan.tensors, byteLimit: shardByteLimit)
-    let total = plan.tensors.reduce(0) { $0 + $1.source.byteCount }
+    let total = plan.tensors.reduce(0) { $0 + $1.byteCount }
     let summary = Summary(
       folder: place, blockCount: plan.keptBlocks.count,
       zeroedSubblockCount: source.dropped.filter { plan.keptBlocks.contains($0.blockIndex) }.count,
@@ -57,11 +59,11 @@ public enum ModelExport {
       for shard in shards {
         let writer = try SafetensorsWriter(
           folder.temporary.appendingPathComponent(shard.name),
-          tensors: shard.tensors.map { ($0.name, $0.source.elementType, $0.source.shape, $0.source.byteCount) })
+          tensors: shard.tensors.map { ($0.name, $0.elementType, $0.source.shape, $0.byteCount) })
         for tensor in shard.tensors {
           try job.cancellation.check()
           try source.write(tensor, to: writer)
-          done += tensor.source.byteCount
+          done += tensor.byteCount
           job.progress("writing \(place.lastPathComponent)", done, of: total)
         }
         try writer.finish()
@@ -91,7 +93,7 @@ public enum ModelExport {
     var parts: [[ExportPlan.Tensor]] = [[]]
     var bytes: Int64 = 0
     for tensor in tensors {
-      let size = Int64(tensor.source.byteCount)
+      let size = Int64(tensor.byteCount)
       if bytes > 0, bytes + size > byteLimit {
         parts.append([])
         bytes = 0
@@ -161,7 +163,7 @@ private struct ExportSource {
 
   func file(_ name: String) -> URL { folder.appendingPathComponent(name) }
 
-  func plan() throws -> ExportPlan {
+  func plan(widens: Bool) throws -> ExportPlan {
     try ExportPlan(
       tensors: checkpoint.tensors,
       layers: try zip(layers, variants).map { layer, variant in
@@ -170,7 +172,7 @@ private struct ExportSource {
         }
         return ExportPlan.Layer(
           name: layer.name, subblock: Subblock(blockIndex: layer.blockIndex, half: half), isReplaced: variant != nil)
-      }, blockCount: model.blockCount, dropped: dropped)
+      }, blockCount: model.blockCount, dropped: dropped, widens: widens)
   }
 
   /// Writes the elements of one tensor.
@@ -193,10 +195,10 @@ private struct ExportSource {
         throw CatalogError.damaged(
           "variant \(variant.contentKey.short) does not have the shape of \(layers[index].name)")
       }
-      guard let bytes = FloatConversion.storedBytes(matrix, as: tensor.source.elementType) else {
+      guard let bytes = FloatConversion.storedBytes(matrix, as: tensor.elementType) else {
         throw InferenceError.invalidData(
           file: layers[index].name,
-          detail: "a weight of variant \(variant.contentKey.short) does not fit \(tensor.source.elementType.rawValue)")
+          detail: "a weight of variant \(variant.contentKey.short) does not fit \(tensor.elementType.rawValue)")
       }
       try writer.append(bytes[...])
     }

@@ -12,9 +12,10 @@ public enum AssignmentReference {
 
   /// Finds, or makes, the assignment that `text` names.
   ///
-  /// - Parameter method: where `uniform` and profiles take their variants from; nil: `gptq` for bits, the first of
-  ///   sparsegpt, wanda and magnitude that has variants for sparsities.
-  /// - Parameter scale: what the steps of a profile mean.
+  /// - Parameters:
+  ///   - method: where `uniform` and profiles take their variants from; nil: `gptq` for bits, the first of sparsegpt,
+  ///     wanda and magnitude that has variants for sparsities.
+  ///   - scale: what the steps of a profile mean.
   /// - Throws: `CatalogError.notFound` if nothing fits, `SearchError` for levels that are not built.
   public static func resolve(
     _ text: String, model: ModelRecord, method: String? = nil, scale: SparsityScale? = nil, tx: CatalogTransaction

@@ -9,11 +9,10 @@ public enum SearchEstimate {
 
   /// The rest of a search behind `closedGenerations`, by a short measurement; nothing is stored.
   ///
-  /// - Parameter startCount: assignments that the first parent is chosen from; 1: it is given.
-  ///
   /// It takes every offspring for new, and counts the sequences of a minibatch that its candidates have met before as far
   /// as they are expected to: those of the stages before, for the parent those of the last stage that it won.
   ///
+  /// - Parameter startCount: assignments that the first parent is chosen from; 1: it is given.
   /// - Throws: `InferenceError`, `CatalogError`.
   public static func work(
     _ recipe: SearchRecipe, startCount: Int, closedGenerations: Int = 0, model: OpenModel, calibration: DataSetRecord,

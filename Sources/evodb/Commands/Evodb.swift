@@ -1,7 +1,7 @@
 /// The program: its version and its verbs.
 enum Evodb {
   /// Version of this build.
-  static let version = "0.1.0-dev"
+  static let version = "0.1.0"
 
   /// All verbs.
   static var registry: CommandRegistry {

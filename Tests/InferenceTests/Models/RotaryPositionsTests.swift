@@ -42,6 +42,33 @@ import Testing
       turn(positions.table(length: 8)).angles, [1, 0.1, 0.01 * ((1 - blend) / 8 + blend), 0.001 / 8])
   }
 
+  /// Bits that PyTorch 2 and transformers 5.24 compute in float32; over thousands of tokens one of them would show.
+  @Test func frequenciesHaveTheBitsOfTransformers() {
+    let plain = RotaryTable.frequencies(headDimension: 64, theta: 500_000)
+    #expect(
+      plain.map(\.bitPattern) == [
+        0x3F800000, 0x3F29E1C6, 0x3EE177BC, 0x3E959EE3, 0x3E4693B0, 0x3E03C6A0, 0x3DAEE4AD, 0x3D681E67, 0x3D1A08C8,
+        0x3CCC6F49, 0x3C87A9C3, 0x3C340D6D, 0x3BEEF74F, 0x3B9E9402, 0x3B527720, 0x3B0BAA41, 0x3AB95D21, 0x3A7603EA,
+        0x3A23418D, 0x39D8AC81, 0x398FC8F8, 0x393ED4F4, 0x38FD45C3, 0x38A8126B, 0x385F10C4, 0x381406CB, 0x37C47610,
+        0x37825F34, 0x372D07A7, 0x36E5A54D, 0x369864A7, 0x364A41B0,
+      ])
+    func scaled(_ size: Int, _ theta: Double, _ original: Int) -> [UInt32] {
+      let scaling = RopeScaling.Llama3(
+        factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalPositions: original)
+      return RotaryPositions.scaled(
+        RotaryTable.frequencies(headDimension: size, theta: theta), .llama3(scaling)
+      ).map(\.bitPattern)
+    }
+    #expect(scaled(8, 10_000, 16) == [0x3F13786E, 0x3C4CCCCD, 0x3AA3D70A, 0x3903126F])
+    // Those of Llama 3.1 that are blended, with their neighbours.
+    #expect(
+      scaled(128, 500_000, 8192)[24..<44] == [
+        0x3BEEF74F, 0x3BC2AA76, 0x3B9E9402, 0x3B812E35, 0x3B527720, 0x3B0DFD06, 0x3AB3D11D, 0x3A60979E, 0x3A0995D2,
+        0x39A3F108, 0x393B2DD2, 0x38C86886, 0x38A3418D, 0x3884FDBF, 0x3858AC81, 0x38308199, 0x380FC8F8, 0x37EA426F,
+        0x37BED4F4, 0x379B7475,
+      ])
+  }
+
   @Test func longRopeChoosesByLength() {
     let scaling = RopeScaling.LongRope(
       shortFactors: [1, 2, 3, 4], longFactors: [5, 6, 7, 8], originalPositions: 16, attentionFactor: 1.25)

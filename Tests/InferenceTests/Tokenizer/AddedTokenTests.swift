@@ -51,6 +51,13 @@ import Testing
     #expect(try raw.encode("<\u{E9}>", addingSpecialTokens: false) == [0x3C, 0xC3, 0xA9, 0x3E])
   }
 
+  @Test func idsWithAGapWouldBeOthersInHuggingFaceAndAreRefused() throws {
+    for tokens in [[token("<s>", 262)], [token("<t>", 262), token("<s>", 261)]] {
+      let error = #expect(throws: InferenceError.self) { try tokenizer(tokens) }
+      #expect(String(describing: error).contains("must be 261"))
+    }
+  }
+
   @Test func contradictionsAreRefused() throws {
     #expect(throws: InferenceError.self) { try tokenizer([token("<s>", 97)]) }
     #expect(throws: InferenceError.self) { try tokenizer([token("ab", 261)]) }

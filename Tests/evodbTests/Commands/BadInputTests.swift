@@ -177,6 +177,10 @@ import Testing
     }
     #expect(try refused([1, 4], [1, 2, 3, 96]).contains("its embedding has 96 rows"))
     #expect(try refused([1, 4], [1, 2, 3, -1]).contains("-1"))
+    for stray in [["--sequence-length", "8"], ["--tokens", "4"], ["--bos", "none"], ["--documents", "join"]] {
+      let result = try catalog.run("data", ["x", "--token-ids", "bad.safetensors"] + stray)
+      #expect(result.exitCode == 64 && result.diagnostics.contains(stray[0]), "\(result.diagnostics)")
+    }
     #expect(try refused([4], [1, 2, 3, 4]).contains("[4]"))
     #expect(try refused([4, 1], [1, 2, 3, 4]).contains("at least 2"))
     #expect(try refused([1, 4], [1, 2, 3, 4], dtype: "F32").contains("F32"))

@@ -160,4 +160,54 @@ import Testing
     #expect(result.exitCode == 65)
     #expect(result.diagnostics.contains("96") && result.diagnostics.contains("vocabulary"))
   }
+
+  /// A folder whose only weights' file is a copy of a fixture's, changed tensor by tensor.
+  private func copy(
+    of model: String, _ change: (inout SafetensorsBuilder, String, String, [Int], [UInt8]) -> Void
+  ) throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    let source = Fixtures.url("golden/models/\(model)")
+    try FileManager.default.copyItem(
+      at: source.appendingPathComponent("config.json"), to: folder.url.appendingPathComponent("config.json"))
+    let bytes = [UInt8](try Data(contentsOf: source.appendingPathComponent("model.safetensors")))
+    let length = (0..<8).reduce(0) { $0 | Int(bytes[$1]) << (8 * $1) }
+    let header = try #require(
+      try JSONSerialization.jsonObject(with: Data(bytes[8..<8 + length])) as? [String: Any])
+    var builder = SafetensorsBuilder()
+    for name in header.keys.sorted() where name != "__metadata__" {
+      let entry = try #require(header[name] as? [String: Any])
+      let offsets = try #require(entry["data_offsets"] as? [Int])
+      change(
+        &builder, name, try #require(entry["dtype"] as? String), try #require(entry["shape"] as? [Int]),
+        Array(bytes[(8 + length + offsets[0])..<(8 + length + offsets[1])]))
+    }
+    try folder.write(builder.bytes(), to: "model.safetensors")
+    return folder
+  }
+
+  @Test func aHeadBesideATiedOneIsTakenOnlyIfItIsTheSame() throws {
+    let runner = try CommandLineRunner()
+    for (flip, code) in [(UInt8(0), Int32(0)), (1, 65)] {
+      let folder = try copy(of: "llama-tied-f16") { builder, name, dtype, shape, bytes in
+        builder.add(name, dtype: dtype, shape: shape, bytes: bytes)
+        guard name == "model.embed_tokens.weight" else { return }
+        var head = bytes
+        head[head.count - 2] ^= flip
+        builder.add("lm_head.weight", dtype: dtype, shape: shape, bytes: head)
+      }
+      let result = try runner.run(["check", folder.url.path])
+      #expect(result.exitCode == code, "\(result.diagnostics)")
+      #expect(code == 0 || result.diagnostics.contains("lm_head.weight differs"), "\(result.diagnostics)")
+    }
+  }
+
+  @Test func checkKnowsTheTypesThatImportCannotRead() throws {
+    let folder = try copy(of: "llama-gqa") { builder, name, dtype, shape, bytes in
+      let isSpoilt = name == "model.layers.1.mlp.up_proj.weight"
+      builder.add(name, dtype: isSpoilt ? "I16" : dtype, shape: shape, bytes: bytes)
+    }
+    let result = try CommandLineRunner().run(["check", folder.url.path])
+    #expect(result.exitCode == 65)
+    #expect(result.diagnostics.contains("model.layers.1.mlp.up_proj.weight: reading I16"), "\(result.diagnostics)")
+  }
 }

@@ -46,6 +46,24 @@ import Testing
     #expect(short.exitCode == 65 && short.diagnostics.contains("3 blocks"))
   }
 
+  @Test func inFloat32NothingIsRounded() throws {
+    let catalog = try TinyCatalog(.searched)
+    func perplexity(_ assignment: String, _ model: String) throws -> Double {
+      try catalog.json(
+        "evaluate", assignment, "--model", model, "--data", "validation", "--measure", "perplexity"
+      ).number("perplexity")
+    }
+    let wanted = try perplexity("uniform:3", "llama-gqa")
+    for (type, tolerance) in [("stored", 1e-2), ("float32", 1e-6)] {
+      try catalog.output("export", "uniform:3", "--model", "llama-gqa", "--to", "hf", "--dtype", type, "-o", type)
+      try catalog.output("import", type, "--name", type)
+      #expect(try abs(perplexity("dense", type) / wanted - 1) < tolerance, "\(type)")
+    }
+    #expect(try text(catalog, "float32/config.json").contains("float32"))
+    #expect(try !text(catalog, "stored/config.json").contains("float32"))
+    #expect(try catalog.run("export", "first", "--to", "evopress", "--dtype", "float32").exitCode == 64)
+  }
+
   @Test func stepsOfSparsityComeBackByteForByte() throws {
     let catalog = try TinyCatalog(.filled)
     try catalog.output(

@@ -40,7 +40,7 @@ struct RotaryPositions: Sendable {
   /// Bytes of the tables.
   var byteCount: Int { table.byteCount + (longTable?.byteCount ?? 0) }
 
-  private static func scaled(_ frequencies: [Float], _ scaling: RopeScaling) -> [Float] {
+  static func scaled(_ frequencies: [Float], _ scaling: RopeScaling) -> [Float] {
     switch scaling {
     case .linear(let factor): return frequencies.map { $0 / Float(factor) }
     case .llama3(let scaling):

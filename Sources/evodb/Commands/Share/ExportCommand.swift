@@ -9,7 +9,7 @@ struct ExportCommand: Command {
   static let abstract = "Write an assignment as a Hugging Face folder, or as a profile of EvoPress."
   static let discussion = """
     A folder (--to hf) holds plain weights in the types of the checkpoint, so that transformers loads it: levels are \
-    unpacked and rounded to the nearest value of that type, dropped blocks are left out and the rest renumbered, and where \
+    unpacked and rounded to the nearest value of that type (--dtype float32 rounds nothing), dropped blocks are left out and the rest renumbered, and where \
     only one half of a block is dropped its output projection is zero. evodb_provenance.json says what it was made of. \
     A profile (--to evopress) is one line per layer, or per block; it goes to stdout without --output. Levels of sparsity \
     are steps from a target: --sparsity and --step-weights as they were built. Nothing is overwritten (exit code 73).
@@ -25,6 +25,12 @@ struct ExportCommand: Command {
     case evopress
   }
 
+  /// Types of the compressed weights in a folder.
+  enum WeightType: String, CaseIterable, ArgumentChoice {
+    case stored
+    case float32
+  }
+
   @Positional("CATALOG", "The catalog file.") var catalog: String
   @Positional(
     "ASSIGNMENT",
@@ -38,6 +44,11 @@ struct ExportCommand: Command {
     "--method", "M",
     "Where uniform and profiles take their variants from [default: gptq; for sparsities the best that is built].")
   var method: BuildMethod?
+  @Option(
+    "--dtype", "TYPE",
+    "Type of compressed weights (hf): as stored in the checkpoint, to which they are rounded, or float32, which is exact."
+  )
+  var weightType: WeightType = .stored
   @Option("--max-shard-size", "SIZE", "Most bytes of weights in one file (hf).", rule: .positive)
   var shardSize: ByteSize = ByteSize(bytes: 5_000_000_000)
   let scale = SparsityScaleOptions()
@@ -46,6 +57,7 @@ struct ExportCommand: Command {
 
   func validate() throws {
     if target == .hf, place == nil { throw UsageError("--to hf needs --output PATH, the folder to make") }
+    if target == .evopress, $weightType.wasGiven { throw UsageError("--dtype is for --to hf") }
     _ = try scale.scale
   }
 
@@ -69,7 +81,8 @@ struct ExportCommand: Command {
         return (record, profile.text, ModelExport.Summary?.none)
       case .hf:
         let summary = try ModelExport.run(
-          record, of: owner, to: URL(fileURLWithPath: place ?? ""), shardByteLimit: shardSize.bytes,
+          record, of: owner, to: URL(fileURLWithPath: place ?? ""), widens: weightType == .float32,
+          shardByteLimit: shardSize.bytes,
           version: Evodb.version, job: job)
         return (record, "", summary)
       }
