@@ -10,7 +10,9 @@ trap 'rm -rf "$TEMPORARY"' EXIT
 mkdir -p "$FOLDER"
 CATALOG=$TEMPORARY/c.evodb
 "$EVODB" init --quiet "$CATALOG"
-"$EVODB" import --quiet "$CATALOG" Tests/Fixtures/golden/models/llama-gqa >/dev/null
+# The catalog names the model's folder, which is to be nobody's.
+cp -r Tests/Fixtures/golden/models/llama-gqa "$TEMPORARY"
+"$EVODB" import --quiet "$CATALOG" "$TEMPORARY/llama-gqa" >/dev/null
 python3 - "$TEMPORARY" <<'PYTHON'
 import json, struct, sys
 for name, count, offset in (("calibration", 6, 1), ("validation", 3, 5)):
