@@ -39,7 +39,8 @@ public enum SearchEstimate {
     let candidates = generations * (recipe.offspring + recipe.survivors.reduce(0, +))
     let observations = (compared + searched + reported) / max(longest.count, 1)
     return WorkEstimate(
-      seconds: seconds / Double(threadCount), peakMemoryByteCount: model.expectedMemoryByteCount,
+      seconds: seconds / Double(threadCount),
+      peakMemoryByteCount: model.expectedMemoryByteCount(isDense: recipe.cost == .subblocks),
       forwardTokenCount: compared + searched + reported + complete,
       diskByteCount: complete * model.stateByteCountPerToken + observations * observationByteCount
         + candidates * candidateByteCount)

@@ -27,7 +27,11 @@ public struct EvaluationSpeed: Sendable {
 
 extension OpenModel {
   /// The most memory that working with it is expected to take, in bytes.
-  public var expectedMemoryByteCount: Int { memory.expectedByteCount }
+  ///
+  /// - Parameter isDense: whether layers have their dense weights only.
+  public func expectedMemoryByteCount(isDense: Bool) -> Int {
+    isDense ? memory.expectedDenseByteCount : memory.expectedByteCount
+  }
   /// Bytes of the dense model's last hidden state that are kept for a token.
   public var stateByteCountPerToken: Int { network.hiddenSize * MemoryLayout<Float>.stride }
 }

@@ -33,6 +33,8 @@ struct MemoryPlan: Sendable {
   let largestKeptStreamByteCount: Int
   /// Bytes that the work is expected to take at its peak, with its caches as full as they become.
   let expectedByteCount: Int
+  /// The same where no layer has a second form: only subblocks are dropped.
+  let expectedDenseByteCount: Int
   /// The same for a build that finds all its statistics.
   let expectedBuildingByteCount: Int
 
@@ -126,6 +128,12 @@ struct MemoryPlan: Sendable {
       packedCacheByteCount = min(rest / 8, 64 << 20)
       teacherByteCount = 0
       expectedByteCount = least + used + weightCacheByteCount + keptCopies
+    }
+    let otherForms = max(0, min(weightCacheByteCount, layerBytes * 3) - layerBytes)
+    if case .evaluation = purpose {
+      expectedDenseByteCount = expectedByteCount - otherForms
+    } else {
+      expectedDenseByteCount = expectedByteCount
     }
     expectedBuildingByteCount = (base + sizes.building) / 20 * 21 + weightCacheByteCount
   }
