@@ -100,7 +100,9 @@ ablations() {
   setup bits
   run build --method gptq --bits 2-6 --data hessian
   base="--target-bits 2.5 --generations 10 --survivors 2,1 --seed 0"
-  for count in 1 3 6; do
+  # What all others differ from in one setting: 3 switches at most, 16 offspring, 512 tokens in the first stage, KL.
+  run search $base --offspring 16 --tokens 512,8192 $sets --name search-2.5-0
+  for count in 1 6; do
     run search $base --offspring 16 --tokens 512,8192 --maximum-switches $count $sets --name switches-$count
   done
   for count in 8 32; do
