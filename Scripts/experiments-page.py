@@ -86,7 +86,7 @@ def table(title, catalog, target):
     """One budget: the median search of three seeds against every baseline."""
     names = [name for name in runs(catalog) if name.endswith(f"-{target}") or f"-{target}-" in name]
     searches = [name for name in names if name.startswith(f"search-{target}-")]
-    others = [name for name in names if not name.startswith("search-") and name.endswith(f"-{target}")]
+    others = [name for name in names if not name.startswith(("search-", "converge-")) and name.endswith(f"-{target}")]
     if not searches or not others:
         missing.append(title)
         return
@@ -142,7 +142,8 @@ def reference():
         "`Benchmarks/reference_search.py` searches as EvoPress does, in PyTorch, on the levels of the catalogs above, with the same",
         "tokens, generations, offspring and stages (`Scripts/experiments.sh reference`). Its results were taken in as profiles.",
         "Three seeds each; the medians by calibration KL are compared on validation data: differences above 0 mean that evodb's is",
-        "the better one.",
+        "the better one. The paired standard error knows nothing of the seeds, whose spread is larger than most of the",
+        "differences.",
         "",
         "| | calibration KL, evodb | calibration KL, reference | validation KL, evodb | reference | − evodb | ± | |",
         "|---|---|---|---:|---:|---:|---:|---|")
@@ -171,7 +172,7 @@ def reference():
 
 # MARK: Plots
 
-COLOURS = ["#1b6ca8", "#d1495b", "#2e933c", "#8c5e15", "#7a4aa0", "#444444", "#e08e00", "#008b8b", "#b8336a", "#5f7f00"]
+COLOURS = ["#1b6ca8", "#d1495b", "#2e933c", "#8c5e15", "#7a4aa0", "#444444", "#e08e00", "#008b8b", "#b8336a", "#5f7f00", "#9aa5b1"]
 
 
 class Plot:
@@ -248,7 +249,7 @@ class Plot:
             y = self.top + 12 + 18 * index
             self.parts.append(f'<circle cx="{right + 20}" cy="{y - 4}" r="4" fill="{colour}"/>')
             self.text(right + 30, y, label)
-        with open(os.path.join(docs, name), "w") as file:
+        with open(os.path.join(docs, "images", name), "w") as file:
             file.write(
                 f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" '
                 f'font-family="sans-serif">\n<rect width="100%" height="100%" fill="white"/>\n'
@@ -268,7 +269,7 @@ def curve_plot(kind, name, x_label):
         plot.dots(lines[label], colour)
         legend.append((label, colour))
     plot.save(name, legend)
-    write(f"![{x_label} against validation KL](%s)" % name, "")
+    write(f"![{x_label} against validation KL](images/{name})", "")
 
 
 # MARK: The page
@@ -384,10 +385,10 @@ if os.path.exists(path("bits")):
             legend.append((key, COLOURS[index]))
         plot.save("experiments-monotonicity.svg", legend)
         write(
-            "Every assignment of `bits` that is complete on the calibration set: at one size, less layer error is no better",
-            "model.",
+            "Every assignment of `bits` that is complete on the calibration set: at one size, less layer error is often no better",
+            "a model.",
             "",
-            "![Sum of layer errors against KL](experiments-monotonicity.svg)",
+            "![Sum of layer errors against KL](images/experiments-monotonicity.svg)",
             "")
 
 write(
