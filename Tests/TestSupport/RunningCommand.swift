@@ -4,36 +4,26 @@ import Foundation
 ///
 /// Its streams go to files, not pipes: nothing can block, and what it wrote before a `kill -9` is all there.
 public final class RunningCommand {
-  /// Foundation's `Process.run` crashes on Linux now and then when two threads are in it at once (Swift 6.3).
-  private static let launching = NSLock()
-
-  private let process = Process()
+  private let process: ChildProcess
   private let folder: URL
 
   init(
     _ executable: URL, _ arguments: [String], environment: [String: String], input: String, in workingDirectory: URL?
   ) throws {
-    folder = FileManager.default.temporaryDirectory.appendingPathComponent("evodb-run-\(UUID().uuidString)")
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("evodb-run-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
     try Data(input.utf8).write(to: folder.appendingPathComponent("stdin"))
-    for name in ["stdout", "stderr"] { try Data().write(to: folder.appendingPathComponent(name)) }
-    process.executableURL = executable
-    process.arguments = arguments
-    process.environment = environment
-    process.currentDirectoryURL = workingDirectory
-    process.standardInput = try FileHandle(forReadingFrom: folder.appendingPathComponent("stdin"))
-    process.standardOutput = try FileHandle(forWritingTo: folder.appendingPathComponent("stdout"))
-    process.standardError = try FileHandle(forWritingTo: folder.appendingPathComponent("stderr"))
-    try Self.launching.withLock { try process.run() }
+    process = try ChildProcess(
+      executable.path, arguments, environment: environment,
+      streams: (path("stdin"), path("stdout"), path("stderr")), in: workingDirectory?.path)
+    self.folder = folder
   }
 
-  deinit {
-    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-    try? FileManager.default.removeItem(at: folder)
-  }
+  deinit { try? FileManager.default.removeItem(at: folder) }
 
   /// The process's number.
-  public var processIdentifier: Int32 { process.processIdentifier }
+  public var processIdentifier: Int32 { process.identifier }
 
   /// Whether it has not ended yet.
   public var isRunning: Bool { process.isRunning }
@@ -46,7 +36,7 @@ public final class RunningCommand {
 
   /// Sends a signal, such as SIGINT.
   public func send(_ signal: Int32) {
-    if process.isRunning { kill(process.processIdentifier, signal) }
+    if process.isRunning { kill(process.identifier, signal) }
   }
 
   /// Ends it as a crash or the kernel's memory killer would: `kill -9`.
@@ -61,9 +51,9 @@ public final class RunningCommand {
   /// - Throws: `RunnerError.timeout`, after killing it.
   public func wait(timeout: Double = 120) throws -> CommandLineRunner.Result {
     try poll(timeout: timeout) { !process.isRunning }
+    let end = process.end
     return CommandLineRunner.Result(
-      exitCode: process.terminationStatus, wasKilled: process.terminationReason == .uncaughtSignal, output: output,
-      diagnostics: diagnostics)
+      exitCode: end.code, wasKilled: end.wasKilled, output: output, diagnostics: diagnostics)
   }
 
   /// Waits until stderr contains `text`, or the process has ended.

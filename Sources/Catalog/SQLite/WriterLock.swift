@@ -33,7 +33,12 @@ final class WriterLock {
         throw Self.failure(toOpen: path, forCatalog: catalogPath, code: errno)
       }
       guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-        let owner = Self.owner(descriptor)
+        // Who got it this moment may not have written its name yet.
+        var owner = Self.owner(descriptor)
+        for _ in 0..<40 where owner == nil {
+          usleep(5_000)
+          owner = Self.owner(descriptor)
+        }
         close(descriptor)
         throw CatalogError.locked(path: catalogPath, owner: Self.describe(owner))
       }
