@@ -29,18 +29,14 @@ struct TextEncoder {
 
   /// Splits ordinary text into words and appends their tokens.
   ///
-  /// - Parameter isTextStart: whether the segment is the beginning of the text that is encoded.
-  mutating func encode(_ segment: ArraySlice<UInt8>, isTextStart: Bool) throws {
+  /// - Parameter startLength: how many bytes at its beginning stand for the beginning of the text that is encoded.
+  mutating func encode(_ segment: ArraySlice<UInt8>, startLength: Int) throws {
     let start = text.count
-    if let metaspace = rules.metaspace {
-      metaspace.append(segment, isTextStart: isTextStart, to: &text)
-    } else {
-      text += segment
-    }
+    let words = try rules.appendWords(of: segment, startLength: startLength, to: &text)
     guard text.count - start <= Self.textByteLimit else {
       throw InferenceError.unsupported(file: file, detail: "a text of \(segment.count) bytes; at most 2³¹ − 1")
     }
-    for word in try rules.words(start..<text.count, of: text) { try encode(word: word) }
+    for word in words { try encode(word: word) }
   }
 
   private mutating func encode(word: Range<Int>) throws {

@@ -12,33 +12,54 @@ struct TokenDecoder: Sendable {
     case metaspace(Metaspace)
     /// Texts in GPT-2's byte alphabet become the bytes they spell.
     case byteLevel
+    /// The suffix that ends a word becomes a space, and nothing in the last text.
+    case wordSuffix([UInt8])
+    /// Texts that continue a word lose their prefix, the others get a space before them.
+    case wordPrefix([UInt8], cleansUp: Bool)
+    /// Puts spaces between texts.
+    case spaced
   }
 
   private static let replacementCharacter: [UInt8] = Array("\u{FFFD}".utf8)
 
   private var steps: [Step] = []
 
-  /// Reads a `decoder`: `ByteLevel`, `Metaspace`, `Replace` of a literal text, `ByteFallback`, `Fuse`, `Strip` or a
-  /// `Sequence` of these.
+  /// Reads a `decoder`: one of those in docs/tokenizers.md or a `Sequence` of them. Without one, tokens are joined by
+  /// spaces.
   ///
-  /// - Throws: `InferenceError.unsupported` naming another decoder, `.invalidData` for a broken one.
-  init(_ decoder: TokenizerPart) throws { try add(decoder) }
+  /// - Throws: `InferenceError.unsupported` naming another decoder or setting, `.invalidData` for a broken one.
+  init(_ decoder: TokenizerPart?) throws {
+    if let decoder { try add(decoder) } else { steps = [.spaced] }
+  }
 
   private mutating func add(_ part: TokenizerPart) throws {
     switch part.type {
-    case "ByteLevel": steps.append(.byteLevel)
-    case "ByteFallback": steps.append(.byteFallback)
-    case "Fuse": steps.append(.fuse)
+    case "ByteLevel":
+      try part.requireKnown(["add_prefix_space", "trim_offsets", "use_regex"])
+      steps.append(.byteLevel)
+    case "ByteFallback":
+      try part.requireKnown([])
+      steps.append(.byteFallback)
+    case "Fuse":
+      try part.requireKnown([])
+      steps.append(.fuse)
     case "Metaspace": steps.append(.metaspace(try Metaspace(part)))
     case "Replace":
-      steps.append(.replace(pattern: try part.literalPattern(), content: try part.text("content")))
+      try part.requireKnown(["pattern", "content"])
+      guard case .literal(let pattern) = try part.pattern() else { throw part.unsupported("pattern") }
+      steps.append(.replace(pattern: pattern, content: try part.text("content")))
     case "Strip":
-      let content = try part.text("content")
-      guard String(decoding: content, as: UTF8.self).unicodeScalars.count == 1 else {
-        throw part.invalid("content", rule: "must be one character")
-      }
-      steps.append(.strip(scalar: content, start: try part.count("start"), stop: try part.count("stop")))
+      try part.requireKnown(["content", "start", "stop"])
+      let scalar = try part.scalar("content")
+      steps.append(.strip(scalar: scalar, start: try part.count("start"), stop: try part.count("stop")))
+    case "BPEDecoder":
+      try part.requireKnown(["suffix"])
+      steps.append(.wordSuffix(try part.text("suffix")))
+    case "WordPiece":
+      try part.requireKnown(["prefix", "cleanup"])
+      steps.append(.wordPrefix(try part.text("prefix"), cleansUp: try part.flag("cleanup")))
     case "Sequence":
+      try part.requireKnown(["decoders"])
       for element in try part.elements("decoders") { try add(element) }
     default: throw part.unsupported("type")
     }
@@ -61,6 +82,22 @@ struct TokenDecoder: Sendable {
         // A character may be spread over tokens, so bytes that are not UTF-8 are only known after joining.
         let bytes = Array(texts.lazy.map { ByteAlphabet.bytes(spelledBy: ByteString($0)) ?? $0 }.joined())
         texts = [Array(String(decoding: bytes, as: UTF8.self).utf8)]
+      case .wordSuffix(let suffix):
+        let last = texts.count - 1
+        texts = texts.enumerated().map { position, text in
+          suffix.isEmpty
+            ? text : LiteralText.replacing(suffix, by: position == last ? [] : [UInt8(ascii: " ")], in: text[...])
+        }
+      case .wordPrefix(let prefix, let cleansUp):
+        texts = texts.enumerated().map { position, text in
+          var text = text
+          if position > 0 {
+            let continues = !prefix.isEmpty && text.starts(with: prefix)
+            text = continues ? Array(text.dropFirst(prefix.count)) : [UInt8(ascii: " ")] + text
+          }
+          return cleansUp ? Self.cleanedUp(text) : text
+        }
+      case .spaced: texts = [Array(texts.joined(separator: [UInt8(ascii: " ")]))]
       }
     }
     return String(decoding: Array(texts.joined()), as: UTF8.self)
@@ -89,6 +126,15 @@ struct TokenDecoder: Sendable {
     }
     flush()
     return result
+  }
+
+  /// Spaces before punctuation and English contractions, taken out one after the other (Hugging Face's `cleanup`).
+  private static func cleanedUp(_ text: [UInt8]) -> [UInt8] {
+    let replacements = [
+      (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"),
+      (" do not", " don't"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re"),
+    ]
+    return replacements.reduce(text) { LiteralText.replacing(Array($1.0.utf8), by: Array($1.1.utf8), in: $0[...]) }
   }
 
   private static func strip(_ scalar: [UInt8], from text: [UInt8], start: Int, stop: Int) -> [UInt8] {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A BPE tokenizer read from a `tokenizer.json`, byte-level or in SentencePiece's manner (`▁`, byte fallback): id for
-/// id that of Hugging Face tokenizers. One difference is deliberate: a character that has no token is an error if there
+/// id that of Hugging Face tokenizers (docs/tokenizers.md says what is read). One difference is deliberate: a character that has no token is an error if there
 /// is no token for unknown text either, where Tokenizers leaves it out.
 ///
 /// Immutable; any number of threads may use it at once.
@@ -33,9 +33,9 @@ public final class Tokenizer: Sendable {
     rules = parts.rules
     template = parts.template
     decoder = parts.decoder
-    let normalizedTokens = parts.addedTokens.filter(\.isNormalized).map { token in
+    let normalizedTokens = try parts.addedTokens.filter(\.isNormalized).map { token in
       var token = token
-      token.content = ByteString(Array(parts.normalizer.normalize(token.content.bytes[...])))
+      token.content = ByteString(Array(try parts.normalizer.normalize(token.content.bytes[...]).bytes))
       return token
     }
     rawTokens = AddedTokenMatcher(parts.addedTokens.filter { !$0.isNormalized })
@@ -60,8 +60,8 @@ public final class Tokenizer: Sendable {
   /// - Parameters:
   ///   - text: any text. Added tokens that are spelt out in it become their ids.
   ///   - addingSpecialTokens: whether the tokens of the file's template (such as a beginning-of-text token) are added.
-  /// - Throws: `InferenceError.invalidData` if the vocabulary lacks a character of the text, `.unsupported` if the text
-  ///   is beyond the limits of the split pattern's engine or of 2³¹ bytes.
+  /// - Throws: `InferenceError.invalidData` if the vocabulary lacks a character of the text, `.unsupported` if a
+  ///   regular expression needs too much on the text, or it is beyond 2³¹ bytes.
   public func encode(_ text: String, addingSpecialTokens: Bool) throws -> [Int32] {
     let bytes = Array(text.utf8)
     var encoder = TextEncoder(vocabulary, rules: rules, byteCount: bytes.count, file: file)
@@ -88,14 +88,14 @@ public final class Tokenizer: Sendable {
 
   /// Text between added tokens: normalised, searched for the added tokens that live in normalised text, then split.
   private func encodeOrdinary(_ bytes: ArraySlice<UInt8>, with encoder: inout TextEncoder) throws {
-    let normalized = normalizer.normalize(bytes)
-    for piece in normalizedTokens.split(normalized) {
+    // Slices keep their indices, so the text begins at 0.
+    let normalized = try normalizer.normalize(bytes, isTextStart: bytes.startIndex == 0)
+    let startEnd = normalized.bytes.startIndex + normalized.startLength
+    for piece in normalizedTokens.split(normalized.bytes) {
       switch piece {
       case .token(let id): encoder.append([id])
       case .text(let range):
-        // Slices keep their indices, so the text begins at 0.
-        let isTextStart = bytes.startIndex == 0 && range.lowerBound == normalized.startIndex
-        try encoder.encode(normalized[range], isTextStart: isTextStart)
+        try encoder.encode(normalized.bytes[range], startLength: max(0, startEnd - range.lowerBound))
       }
     }
   }

@@ -52,12 +52,29 @@ struct TokenizerPart {
     return Int(count)
   }
 
-  /// The literal text of a `pattern`, `{"String": "…"}`.
-  func literalPattern() throws -> [UInt8] {
-    guard let literal = try nested("pattern")?.value("String")?.string, !literal.bytes.isEmpty else {
-      throw unsupported("pattern")
+  /// One character, in UTF-8.
+  func scalar(_ name: ByteString) throws -> [UInt8] {
+    let text = try text(name)
+    guard String(decoding: text, as: UTF8.self).unicodeScalars.count == 1 else {
+      throw invalid(name, rule: "must be one character")
     }
-    return literal.bytes
+    return text
+  }
+
+  /// What a part looks for.
+  enum Pattern {
+    /// A text in UTF-8, not empty.
+    case literal([UInt8])
+    /// A regular expression in Oniguruma's language.
+    case regularExpression(String)
+  }
+
+  /// The `pattern`, `{"String": "…"}` or `{"Regex": "…"}`.
+  func pattern() throws -> Pattern {
+    guard let pattern = try nested("pattern"), pattern.object.members.count == 1 else { throw unsupported("pattern") }
+    if let expression = pattern.value("Regex")?.string { return .regularExpression(expression.description) }
+    guard let literal = pattern.value("String")?.string, !literal.bytes.isEmpty else { throw unsupported("pattern") }
+    return .literal(literal.bytes)
   }
 
   /// The objects in an array.
@@ -72,22 +89,20 @@ struct TokenizerPart {
     }
   }
 
-  /// The field is absent or null.
-  func requireAbsent(_ name: ByteString) throws {
-    guard value(name) == nil else { throw unsupported(name) }
-  }
-
-  /// The part is of the one type that is implemented in its place.
-  func requireType(_ expected: ByteString) throws {
-    guard type == expected else { throw unsupported("type") }
+  /// The part has no other settings than these and its `type`, unless they are null or false: a setting of a later version
+  /// may change tokens.
+  func requireKnown(_ names: Set<ByteString>) throws {
+    for member in object.members where member.key != "type" && !names.contains(member.key) {
+      guard member.value == .null || member.value.bool == false else { throw unsupported(member.key) }
+    }
   }
 
   func unsupported(_ name: ByteString) -> InferenceError {
     .unsupported(
       file: file,
       detail: """
-        \(place(name)) = \(object[name]?.summary ?? "absent"); \
-        evodb reads byte-level and SentencePiece-style BPE tokenizers
+        \(place(name)) = \(object[name]?.summary ?? "absent"); evodb reads the BPE tokenizers listed in \
+        docs/tokenizers.md; for others, give token ids: evodb data --token-ids
         """)
   }
 

@@ -25,6 +25,13 @@ enum ByteAlphabet {
   /// The UTF-8 spelling of one byte.
   static func spelling(of byte: UInt8) -> ByteString { ByteString(String(scalars[Int(byte)])) }
 
+  /// Appends the UTF-8 spelling of bytes to `text`.
+  static func append(_ bytes: ArraySlice<UInt8>, to text: inout [UInt8]) {
+    for byte in bytes { text += spellings[Int(byte)] }
+  }
+
+  private static let spellings = scalars.map { Array(String($0).utf8) }
+
   /// The bytes that `token` spells, or nil if a character is not of this alphabet.
   static func bytes(spelledBy token: ByteString) -> [UInt8]? {
     var result: [UInt8] = []

@@ -46,17 +46,19 @@ struct BytePairVocabulary: Sendable {
 
     guard let list = model["merges"]?.array else { throw invalid("model.merges must be an array") }
     let unknown = try Self.unknownToken(part, ids: ids)
+    let affixes = try Self.affixes(part)
     symbols = SymbolTable(
-      ids, alphabet: isByteLevel ? .bytes : .scalars(byteFallback: byteFallback), unknown: unknown)
+      ids, alphabet: isByteLevel ? .bytes : .scalars(byteFallback: byteFallback), unknown: unknown, affixes: affixes)
     let idsOfOtherText = symbols.idsOfOtherText
-    var seams: MergeSeams.Builder? = isByteLevel ? nil : MergeSeams.Builder()
+    var seams: MergeSeams.Builder? = isByteLevel || affixes != nil ? nil : MergeSeams.Builder()
     var merges: [UInt64: Merge] = [:]
     merges.reserveCapacity(list.count)
     var rank: UInt32 = 0
     for entry in list {
       guard let pair = try Self.pair(entry, file: file) else { continue }
+      // The prefix of the right token, whatever it is, is left out.
       guard let left = ids[pair.left], let right = ids[pair.right],
-        let id = ids[ByteString(pair.left.bytes + pair.right.bytes)]
+        let id = ids[ByteString(pair.left.bytes + pair.right.bytes.dropFirst(affixes?.prefix.count ?? 0))]
       else {
         throw invalid("model.merges: \"\(pair.left)\" + \"\(pair.right)\": not all three tokens are in model.vocab")
       }
@@ -96,6 +98,14 @@ struct BytePairVocabulary: Sendable {
     return try ids[ByteString(model.text("unk_token"))].map {
       SymbolTable.UnknownToken(id: $0, fuses: try model.flag("fuse_unk"))
     }
+  }
+
+  /// `continuing_subword_prefix` and `end_of_word_suffix`; nil if there is neither.
+  static func affixes(_ model: TokenizerPart) throws -> SymbolTable.Affixes? {
+    func affix(_ name: ByteString) throws -> [UInt8] { model.value(name) == nil ? [] : try model.text(name) }
+    let affixes = SymbolTable.Affixes(
+      prefix: try affix("continuing_subword_prefix"), suffix: try affix("end_of_word_suffix"))
+    return affixes.prefix.isEmpty && affixes.suffix.isEmpty ? nil : affixes
   }
 
   private static func bytesSpelled(by ids: [ByteString: Int32]) -> [ByteString: Int32] {

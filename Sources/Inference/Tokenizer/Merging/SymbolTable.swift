@@ -15,6 +15,14 @@ struct SymbolTable: Sendable {
     let fuses: Bool
   }
 
+  /// What characters have beside them in the vocabulary's spelling.
+  struct Affixes: Sendable {
+    /// Before every character of a word but the first.
+    let prefix: [UInt8]
+    /// Behind the last character of a word.
+    let suffix: [UInt8]
+  }
+
   private let alphabet: Alphabet
   private let unknown: UnknownToken?
   /// Tokens of characters that take one byte: all of them in GPT-2's spelling, otherwise ASCII.
@@ -23,9 +31,13 @@ struct SymbolTable: Sendable {
   private let scalars: [UInt32: Int32]
   /// The token of each byte, if there is a fallback.
   private let fallbacks: [Int32?]
+  /// The affixes with all tokens, if there are any affixes.
+  private let affixed: (affixes: Affixes, ids: [ByteString: Int32])?
 
-  init(_ ids: [ByteString: Int32], alphabet: Alphabet, unknown: UnknownToken?) {
+  /// A table for words of an alphabet; affixes come with the alphabet of scalars only.
+  init(_ ids: [ByteString: Int32], alphabet: Alphabet, unknown: UnknownToken?, affixes: Affixes? = nil) {
     self.alphabet = alphabet
+    affixed = affixes.map { ($0, ids) }
     self.unknown = unknown
     let bytes = 0...255 as ClosedRange<UInt8>
     switch alphabet {
@@ -64,7 +76,11 @@ struct SymbolTable: Sendable {
     var position = word.startIndex
     while position < word.endIndex {
       let end = min(position + (alphabet == .bytes ? 1 : Self.length(word[position])), word.endIndex)
-      let character = word[position..<end]
+      var character = word[position..<end]
+      if let (affixes, _) = affixed {
+        if position > word.startIndex { character = (affixes.prefix + character)[...] }
+        if end == word.endIndex { character = (character + affixes.suffix)[...] }
+      }
       position = end
       if let id = id(of: character) {
         if hasUnknown, let unknown { append(unknown.id) }
@@ -87,7 +103,10 @@ struct SymbolTable: Sendable {
   func id(ofUTF8 scalar: UInt32) -> Int32? { scalar < 0x100 ? singles[Int(scalar)] : scalars[scalar] }
 
   /// The token of a character, which is one byte or the UTF-8 of one scalar.
-  private func id(of character: ArraySlice<UInt8>) -> Int32? { id(ofUTF8: Self.key(character)) }
+  private func id(of character: ArraySlice<UInt8>) -> Int32? {
+    if let (_, ids) = affixed { return ids[ByteString(Array(character))] }
+    return id(ofUTF8: Self.key(character))
+  }
 
   /// How many bytes of UTF-8 a scalar takes, from the first.
   static func length(_ first: UInt8) -> Int {

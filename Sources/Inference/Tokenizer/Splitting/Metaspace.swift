@@ -20,10 +20,9 @@ struct Metaspace: Sendable {
   ///
   /// - Throws: `InferenceError.invalidData` or `.unsupported` naming the field.
   init(_ part: TokenizerPart) throws {
-    replacement = try part.text("replacement")
-    guard String(decoding: replacement, as: UTF8.self).unicodeScalars.count == 1 else {
-      throw part.invalid("replacement", rule: "must be one character")
-    }
+    // str_rep, of early files, repeats the replacement.
+    try part.requireKnown(["replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep"])
+    replacement = try part.scalar("replacement")
     splits = try part.flag("split", default: true)
     switch part.value("prepend_scheme")?.string {
     case "first": scheme = .first

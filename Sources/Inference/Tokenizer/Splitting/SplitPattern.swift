@@ -1,80 +1,71 @@
 import Foundation
 
-/// A pattern that cuts a text into words (Hugging Face's `Split`).
+/// A regular expression of a `tokenizer.json`, which cuts a text or says what is replaced in it.
 struct SplitPattern: Sendable {
-  /// What becomes of a match.
-  enum Behavior: Sendable {
-    /// It is a word, and so is what lies between matches.
-    case isolated
-    /// It ends the word before it.
-    case mergedWithPrevious
-  }
-
   /// GPT-2's pattern (OpenAI's encoder.py), which `ByteLevel` with `use_regex` applies.
   static let gpt2 = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
+  /// How long a search may take, in reports of ICU's, of 10,000 steps each: a second or so for any text, and a hundred
+  /// times what published patterns need for each byte. Patterns like `(a+)+$` would take years.
+  private static func reportLimit(byteCount: Int) -> Int { 3_000 + byteCount / 100 }
+
   private let expression: NSRegularExpression
-  private let behavior: Behavior
   private let file: String
+  private let place: String
 
   /// Compiles a regular expression in Oniguruma's language.
   ///
+  /// - Parameter place: where in the file it stands.
   /// - Throws: `InferenceError.unsupported` naming the construct that has no equal in ICU's language.
-  init(_ pattern: String, behavior: Behavior = .isolated, file: String) throws {
-    self.behavior = behavior
+  init(_ pattern: String, at place: String, file: String) throws {
     self.file = file
+    self.place = place
     do {
       expression = try NSRegularExpression(pattern: SplitPatternTranslation.icuPattern(pattern))
     } catch let refusal as SplitPatternTranslation.Refusal {
       throw InferenceError.unsupported(
-        file: file, detail: "pre_tokenizer: \(refusal.construct) in the split pattern \(pattern)")
+        file: file, detail: "\(place): \(refusal.construct) in the regular expression \(pattern.prefix(500))")
     } catch {
-      throw InferenceError.unsupported(file: file, detail: "pre_tokenizer: the split pattern \(pattern)")
+      throw InferenceError.unsupported(file: file, detail: "\(place): the regular expression \(pattern.prefix(500))")
     }
   }
 
-  /// A pattern that matches one text, in UTF-8, which is not empty.
+  /// Calls `body` with the byte ranges of the matches in UTF-8 text, in order. Some may be empty.
   ///
-  /// - Throws: `InferenceError.unsupported` if the text is beyond the limits of ICU.
-  init(literal: [UInt8], behavior: Behavior, file: String) throws {
-    self.behavior = behavior
-    self.file = file
-    let literal = String(decoding: literal, as: UTF8.self)
-    do {
-      expression = try NSRegularExpression(pattern: NSRegularExpression.escapedPattern(for: literal))
-    } catch {
-      throw InferenceError.unsupported(file: file, detail: "pre_tokenizer: the split pattern \(literal)")
-    }
-  }
-
-  /// Calls `body` with the byte ranges of the words of `text`, in order, none of them empty. `bytes` is its UTF-8.
-  ///
-  /// - Throws: `InferenceError.unsupported` if the expression needs more memory on this text than ICU grants.
-  func forEachWord(of text: String, bytes: ArraySlice<UInt8>, _ body: (Range<Int>) -> Void) throws {
+  /// - Throws: `InferenceError.unsupported` if the expression needs more memory or steps on this text than it is granted.
+  func forEachMatch(in bytes: ArraySlice<UInt8>, _ body: (Range<Int>) -> Void) throws {
     guard !bytes.isEmpty else { return }
+    let text = String(decoding: bytes, as: UTF8.self)
+    let reportLimit = Self.reportLimit(byteCount: bytes.count)
     var cursor = UTF16Cursor(bytes)
-    var wordStart = bytes.startIndex
+    var previousEnd: Int?
+    var reportCount = 0
     var failed = false
     withoutActuallyEscaping(body) { body in
-      func cut(at utf16Offset: Int) {
-        let end = cursor.byteIndex(ofUTF16Offset: utf16Offset)
-        if wordStart < end { body(wordStart..<end) }
-        wordStart = end
-      }
       // Without reportCompletion a match that runs out of memory looks like the end of the matches.
       let everything = NSRange(location: 0, length: text.utf16.count)
-      expression.enumerateMatches(in: text, options: [.reportCompletion], range: everything) { match, flags, _ in
+      let options: NSRegularExpression.MatchingOptions = [.reportCompletion, .reportProgress]
+      expression.enumerateMatches(in: text, options: options, range: everything) { match, flags, stop in
         if flags.contains(.internalError) { failed = true }
-        guard let match else { return }
-        if behavior == .isolated { cut(at: match.range.location) }
-        cut(at: match.range.location + match.range.length)
+        guard let match else {
+          if flags.contains(.progress) { reportCount += 1 }
+          if reportCount > reportLimit { stop.pointee = true }
+          return
+        }
+        let (start, end) = (match.range.location, match.range.location + match.range.length)
+        // Oniguruma's iterator takes no empty match directly behind another one.
+        guard start < end || start != previousEnd else { return }
+        previousEnd = end
+        let lower = cursor.byteIndex(ofUTF16Offset: start)
+        body(lower..<cursor.byteIndex(ofUTF16Offset: end))
       }
     }
-    guard !failed else {
+    guard !failed, reportCount <= reportLimit else {
+      let scarce = failed ? "memory" : "time"
       throw InferenceError.unsupported(
-        file: file, detail: "the split pattern needs more memory on a text of \(bytes.count) bytes than ICU grants")
+        file: file,
+        detail: "\(place): its regular expression needs too much \(scarce) on a text of \(bytes.count) bytes")
     }
-    if wordStart < bytes.endIndex { body(wordStart..<bytes.endIndex) }
   }
 
   /// Translates ascending UTF-16 offsets of a text to indices of its UTF-8 bytes.

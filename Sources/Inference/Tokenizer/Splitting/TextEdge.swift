@@ -22,8 +22,9 @@ enum TextEdge {
       .contains { $0.map { isWordPart($0.value) } ?? false }
   }
 
-  /// `\w` of UTS #18, annex C: alphabetic, mark, decimal number, connector punctuation or join control.
-  private static func isWordPart(_ scalar: Unicode.Scalar) -> Bool {
+  /// `\w` of UTS #18, annex C: alphabetic, mark, decimal number, connector punctuation or join control, in Unicode 16.
+  static func isWordPart(_ scalar: Unicode.Scalar) -> Bool {
+    guard scalar.isASCII || scalar.properties.age.map({ $0.major <= 16 }) ?? false else { return false }
     if scalar.properties.isAlphabetic || scalar.properties.isJoinControl { return true }
     switch scalar.properties.generalCategory {
     case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true

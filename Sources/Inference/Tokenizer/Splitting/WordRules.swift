@@ -1,71 +1,111 @@
 /// How text is cut into words, within which alone tokens are merged (the `pre_tokenizer` of a `tokenizer.json`).
 struct WordRules: Sendable {
-  /// What happens to spaces, if they are made visible here and not by a normalizer.
-  let metaspace: Metaspace?
-  /// Whether the vocabulary spells bytes in GPT-2's alphabet.
+  private enum Step: Sendable {
+    case split(TextSplit)
+    case metaspace(Metaspace)
+    /// Puts a space before words that do not begin with one.
+    case prefixSpace
+    /// Spells the bytes of words in GPT-2's alphabet.
+    case spellBytes
+  }
+
+  /// Whether words are bytes, which the vocabulary spells in GPT-2's alphabet.
   let isByteLevel: Bool
-  private let splits: [SplitPattern]
+  private var steps: [Step] = []
 
-  /// Reads a `pre_tokenizer`: none (the text is one word), `Metaspace`, or any number of `Split`s with or without a
-  /// `ByteLevel` behind them.
+  /// Reads a `pre_tokenizer`: none (the text is one word), one of those in docs/tokenizers.md, or a `Sequence` of them.
   ///
+  /// - Parameter keepsBytes: whether words may stay bytes where `ByteLevel` comes last, instead of being spelt in GPT-2's
+  ///   alphabet; the tokens are the same.
   /// - Throws: `InferenceError.unsupported` naming another pre-tokenizer or setting, `.invalidData` for a broken one.
-  init(_ part: TokenizerPart?) throws {
-    var steps: [TokenizerPart] = []
-    if let part {
-      steps = part.type == "Sequence" ? try part.elements("pretokenizers") : [part]
-      guard !steps.isEmpty else { throw part.unsupported("pretokenizers") }
+  init(_ part: TokenizerPart?, keepsBytes: Bool) throws {
+    var steps: [Step] = []
+    if let part { try Self.add(part, to: &steps) }
+    let spellings = steps.count {
+      if case .spellBytes = $0 { true } else { false }
     }
-    var metaspace: Metaspace?
-    var splits: [SplitPattern] = []
-    var isByteLevel = false
-    for (position, step) in steps.enumerated() {
-      switch step.type {
-      case "Metaspace" where steps.count == 1: metaspace = try Metaspace(step)
-      case "ByteLevel" where position == steps.count - 1:
-        guard try !step.flag("add_prefix_space", default: true) else { throw step.unsupported("add_prefix_space") }
-        if try step.flag("use_regex", default: true) {
-          splits.append(try SplitPattern(SplitPattern.gpt2, file: step.file))
-        }
-        isByteLevel = true
-      case "Split": splits.append(try Self.split(step))
-      default: throw step.unsupported("type")
+    if keepsBytes, spellings == 1, case .spellBytes? = steps.last {
+      steps.removeLast()
+      isByteLevel = true
+    } else {
+      isByteLevel = false
+    }
+    self.steps = steps
+  }
+
+  private static func add(_ part: TokenizerPart, to steps: inout [Step]) throws {
+    switch part.type {
+    case "Sequence":
+      try part.requireKnown(["pretokenizers"])
+      for element in try part.elements("pretokenizers") { try add(element, to: &steps) }
+    case "Metaspace": steps.append(.metaspace(try Metaspace(part)))
+    case "ByteLevel":
+      // Offsets, which trim_offsets is about, are not kept.
+      try part.requireKnown(["add_prefix_space", "use_regex", "trim_offsets"])
+      if try part.flag("add_prefix_space", default: true) { steps.append(.prefixSpace) }
+      if try part.flag("use_regex", default: true) { steps.append(.split(try TextSplit.gpt2(part))) }
+      steps.append(.spellBytes)
+    default:
+      guard let splits = try TextSplit.steps(part) else { throw part.unsupported("type") }
+      steps += splits.map(Step.split)
+    }
+  }
+
+  /// Appends the pre-tokenized form of a segment to `text`.
+  ///
+  /// - Parameter startLength: how many bytes at the beginning of the segment stand for the beginning of the text that is
+  ///   encoded.
+  /// - Returns: the words, ranges of `text` in order, none of them empty.
+  func appendWords(
+    of segment: ArraySlice<UInt8>, startLength: Int, to text: inout [UInt8]
+  ) throws -> [Range<Int>] {
+    guard !segment.isEmpty else { return [] }
+    var segment = segment
+    var startLength = startLength
+    var words = [segment.indices]
+    for step in steps {
+      if case .split(let split) = step {
+        words = try split.split(words, of: segment)
+        continue
       }
-    }
-    self.metaspace = metaspace
-    self.splits = splits
-    self.isByteLevel = isByteLevel
-  }
-
-  private static func split(_ step: TokenizerPart) throws -> SplitPattern {
-    let behavior: SplitPattern.Behavior
-    switch step.value("behavior")?.string {
-    case "Isolated": behavior = .isolated
-    case "MergedWithPrevious": behavior = .mergedWithPrevious
-    default: throw step.unsupported("behavior")
-    }
-    guard try !step.flag("invert") else { throw step.unsupported("invert") }
-    if let pattern = try step.required("pattern").value("Regex")?.string {
-      return try SplitPattern(pattern.description, behavior: behavior, file: step.file)
-    }
-    return try SplitPattern(literal: step.literalPattern(), behavior: behavior, file: step.file)
-  }
-
-  /// The words of a range of the text, in order, none of them empty: each pattern cuts the words of the one before.
-  func words(_ range: Range<Int>, of text: [UInt8]) throws -> [Range<Int>] {
-    var words = [range]
-    if let metaspace, metaspace.splits {
-      words.removeAll()
-      metaspace.split(range, of: text, into: &words)
-    }
-    for split in splits {
-      var finer: [Range<Int>] = []
+      var rewritten: [UInt8] = []
+      rewritten.reserveCapacity(segment.count + segment.count / 2)
+      var newWords: [Range<Int>] = []
+      newWords.reserveCapacity(words.count)
+      let textStart = segment.startIndex + startLength
+      startLength = 0
       for word in words {
-        let bytes = text[word]
-        try split.forEachWord(of: String(decoding: bytes, as: UTF8.self), bytes: bytes) { finer.append($0) }
+        let start = rewritten.count
+        let isTextStart = word.lowerBound < textStart
+        if case .metaspace(let metaspace) = step {
+          metaspace.append(segment[word], isTextStart: isTextStart, to: &rewritten)
+          if metaspace.splits {
+            metaspace.split(start..<rewritten.count, of: rewritten, into: &newWords)
+          } else {
+            newWords.append(start..<rewritten.count)
+          }
+        } else {
+          Self.append(segment[word], step, to: &rewritten)
+          newWords.append(start..<rewritten.count)
+        }
+        if isTextStart { startLength = start + 1 }
       }
-      words = finer
+      words = newWords
+      segment = rewritten[...]
     }
-    return words
+    let offset = text.count - segment.startIndex
+    text += segment
+    guard offset != 0 else { return words }
+    return words.map { $0.lowerBound + offset..<$0.upperBound + offset }
+  }
+
+  private static func append(_ word: ArraySlice<UInt8>, _ step: Step, to text: inout [UInt8]) {
+    switch step {
+    case .prefixSpace:
+      if word.first != UInt8(ascii: " ") { text.append(UInt8(ascii: " ")) }
+      text += word
+    case .spellBytes: ByteAlphabet.append(word, to: &text)
+    case .split, .metaspace: text += word
+    }
   }
 }

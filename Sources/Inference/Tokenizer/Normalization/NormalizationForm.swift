@@ -1,28 +1,53 @@
-/// Normalisation form C (Unicode Standard Annex #15) as Hugging Face tokenizers computes it: by the tables of Unicode 9
-/// (its crate `unicode-normalization-alignments`).
+/// The normalisation forms (Unicode Standard Annex #15) as Hugging Face tokenizers computes them: by the tables of Unicode
+/// 9 (its crate `unicode-normalization-alignments`).
 ///
 /// For those tables later characters are unassigned: they stay where they are, and nothing moves across them or
 /// composes with them. `precomposedStringWithCanonicalMapping` has newer tables, which reorder some 100 more marks, and
 /// composes what it should not (U+10041 U+0301 to U+00C1, Swift 6.3), so it is asked about single scalars only.
-struct CanonicalComposition {
-  /// No scalar below U+0300 composes with one before it, or moves; their UTF-8 consists of smaller bytes.
-  private static let firstByteOfMarks: UInt8 = 0xCC
+enum NormalizationForm: Sendable {
+  case nfc, nfd, nfkc, nfkd
 
+  /// Whether parts are put together again.
+  fileprivate var composes: Bool { self == .nfc || self == .nfkc }
+
+  /// Whether variants of characters become the characters, as "ﬁ" becomes "fi".
+  fileprivate var isCompatible: Bool { self == .nfkc || self == .nfkd }
+
+  /// No scalar whose UTF-8 begins with a smaller byte changes, moves or composes with one before it.
+  fileprivate var firstByte: UInt8 {
+    switch self {
+    case .nfc: 0xCC
+    case .nfd: 0xC3
+    case .nfkc, .nfkd: 0xC2
+    }
+  }
+
+  /// The normalised form of UTF-8 text.
+  func normalize(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    guard text.contains(where: { $0 >= firstByte }) else { return text }
+    return Normalization(form: self).run(text)
+  }
+}
+
+/// One normalisation of a text.
+private struct Normalization {
+  private let form: NormalizationForm
   private var result: [UInt8] = []
   /// Scalars since the last one that nothing before can change, decomposed, with their combining classes.
   private var pending: [(scalar: UInt32, combiningClass: UInt8)] = []
 
-  /// The composed form of UTF-8 text.
-  static func compose(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-    guard text.contains(where: { $0 >= firstByteOfMarks }) else { return text }
-    var composition = CanonicalComposition()
+  init(form: NormalizationForm) { self.form = form }
+
+  func run(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    let firstByte = form.firstByte
+    var composition = self
     composition.result.reserveCapacity(text.count)
     var position = text.startIndex
-    while let mark = text[position...].firstIndex(where: { $0 >= firstByteOfMarks }) {
+    while let mark = text[position...].firstIndex(where: { $0 >= firstByte }) {
       // What comes before stays, but for the last scalar, with which a mark may compose.
       let base = text[position..<mark].lastIndex { $0 & 0xC0 != 0x80 } ?? mark
       composition.result += text[position..<base]
-      let end = runEnd(behind: mark, in: text)
+      let end = text[mark...].firstIndex { $0 < 0x80 || (0xC0..<firstByte).contains($0) } ?? text.endIndex
       for scalar in String(decoding: text[base..<end], as: UTF8.self).unicodeScalars { composition.append(scalar) }
       composition.flush()
       position = end
@@ -31,31 +56,34 @@ struct CanonicalComposition {
     return composition.result[...]
   }
 
-  /// The next scalar below U+0300, which no run of others reaches across.
-  private static func runEnd(behind mark: Int, in text: ArraySlice<UInt8>) -> Int {
-    text[mark...].firstIndex { $0 < 0x80 || (0xC0..<firstByteOfMarks).contains($0) } ?? text.endIndex
-  }
-
   private mutating func append(_ scalar: Unicode.Scalar) {
     if let syllable = HangulSyllable(scalar.value) {
       pending += syllable.jamo.map { ($0, 0) }
-    } else if let parts = CompositionTables.shared.decompositions[scalar.value] {
-      pending += parts.map { ($0, CompositionTables.combiningClass($0)) }
+    } else if let parts = NormalizationTables.parts(of: scalar.value, isCompatible: form.isCompatible) {
+      pending += parts.map { ($0, NormalizationTables.combiningClass($0)) }
     } else {
-      pending.append((scalar.value, CompositionTables.combiningClass(scalar.value)))
+      pending.append((scalar.value, NormalizationTables.combiningClass(scalar.value)))
     }
   }
 
-  /// Orders and composes what is pending, and appends it to the result.
+  /// Orders what is pending, composes it if the form does, and appends it to the result.
   private mutating func flush() {
     orderMarks()
+    let scalars = form.composes ? composed() : pending.map(\.scalar)
+    pending.removeAll(keepingCapacity: true)
+    for value in scalars {
+      if let scalar = Unicode.Scalar(value) { result += Array(UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter) }
+    }
+  }
+
+  private func composed() -> [UInt32] {
     var composed: [UInt32] = []
     var starter: Int?
     var lastClass: UInt8 = 0
     for (scalar, combiningClass) in pending {
       // A mark is blocked by one of its own or a higher class between the starter and it, a starter by anything.
       if let place = starter, place == composed.count - 1 || (lastClass != 0 && lastClass < combiningClass),
-        let composite = CompositionTables.shared.composite(composed[place], scalar)
+        let composite = NormalizationTables.canonical.composite(composed[place], scalar)
       {
         composed[place] = composite
         continue
@@ -64,10 +92,7 @@ struct CanonicalComposition {
       lastClass = combiningClass
       composed.append(scalar)
     }
-    pending.removeAll(keepingCapacity: true)
-    for value in composed {
-      if let scalar = Unicode.Scalar(value) { result += Array(UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter) }
-    }
+    return composed
   }
 
   /// Sorts each run of marks by class; equal ones keep their order.

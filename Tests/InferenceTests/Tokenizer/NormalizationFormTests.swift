@@ -3,9 +3,13 @@ import Testing
 @testable import Inference
 
 /// The expected forms are those of Hugging Face tokenizers 0.23.3.
-@Suite struct CanonicalCompositionTests {
+@Suite struct NormalizationFormTests {
   private func composed(_ text: String) -> [UInt32] {
-    String(decoding: CanonicalComposition.compose(Array(text.utf8)[...]), as: UTF8.self).unicodeScalars.map(\.value)
+    normalized(text, .nfc)
+  }
+
+  private func normalized(_ text: String, _ form: NormalizationForm) -> [UInt32] {
+    String(decoding: form.normalize(Array(text.utf8)[...]), as: UTF8.self).unicodeScalars.map(\.value)
   }
 
   private static let cases: [(text: String, expected: [UInt32])] = [
@@ -22,6 +26,29 @@ import Testing
 
   @Test(arguments: cases) func textIsComposed(_ example: (text: String, expected: [UInt32])) {
     #expect(composed(example.text) == example.expected)
+  }
+
+  /// How many scalars are not their own normalised form.
+  @Test(arguments: [
+    (NormalizationForm.nfc, 1120), (.nfd, 13_232), (.nfkc, 4794), (.nfkd, 16_894),
+  ]) func soManyScalarsChangeAsInHuggingFace(_ form: NormalizationForm, _ count: Int) {
+    var changed = 0
+    for scalar in (0..<0x11_0000 as Range<UInt32>).lazy.compactMap(Unicode.Scalar.init) {
+      let bytes = Array(String(scalar).utf8)
+      if Array(form.normalize(bytes[...])) != bytes { changed += 1 }
+    }
+    #expect(changed == count)
+  }
+
+  @Test func variantsBecomeTheCharactersInTheCompatibleForms() {
+    #expect(normalized("\u{FB01} \u{2460}", .nfkc) == [0x66, 0x69, 0x20, 0x31])
+    #expect(normalized("\u{1E9B}\u{323}", .nfkc) == [0x1E69])
+    #expect(normalized("\u{1E9B}\u{323}", .nfkd) == [0x73, 0x323, 0x307])
+    #expect(normalized("\u{1E9B}\u{323}", .nfd) == [0x17F, 0x323, 0x307])
+    #expect(normalized("\u{FF76}\u{FF9E}", .nfkc) == [0x30AC])
+    #expect(normalized("a\u{BC}", .nfkd) == [0x61, 0x31, 0x2044, 0x34])
+    #expect(normalized("\u{AC01}", .nfd) == [0x1100, 0x1161, 0x11A8])
+    #expect(normalized("\u{FB01}", .nfd) == [0xFB01])
   }
 
   @Test func charactersAfterUnicode9StayWhereTheyAre() {

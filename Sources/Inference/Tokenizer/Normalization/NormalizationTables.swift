@@ -1,9 +1,9 @@
 import Foundation
 
-/// The canonical decompositions and compositions of Unicode 9, gathered from the standard library scalar by scalar.
-struct CompositionTables: Sendable {
+/// The decompositions and compositions of Unicode 9, gathered from the standard library scalar by scalar.
+struct NormalizationTables: Sendable {
   /// Made at the first text that needs it.
-  static let shared = CompositionTables()
+  static let canonical = NormalizationTables()
 
   private static let version: Unicode.Version = (major: 9, minor: 0)
   /// Where Unicode 9 has characters with decompositions, Hangul syllables apart.
@@ -11,21 +11,30 @@ struct CompositionTables: Sendable {
     0xC0..<0x3100, 0xF900..<0xFB50, 0x1_1000..<0x1_1700, 0x1_D100..<0x1_D200, 0x2_F800..<0x2_FA20,
   ]
 
-  /// Full decompositions.
-  let decompositions: [UInt32: [UInt32]]
+  /// Where Unicode 9 has characters that are variants of others, Hangul syllables apart.
+  private static let variantRanges: [Range<UInt32>] = [
+    0xA0..<0x3400, 0xA69C..<0xA800, 0xAB5C..<0xAB60, 0xF900..<0x1_0000, 0x1_1000..<0x1_1700, 0x1_D100..<0x1_D800,
+    0x1_EE00..<0x1_F300, 0x2_F800..<0x2_FA20,
+  ]
+
+  /// Full compatibility decompositions.
+  private static let compatible: [UInt32: [UInt32]] = decompositions(variantRanges) {
+    $0.decomposedStringWithCompatibilityMapping
+  }
+
+  /// Full canonical decompositions.
+  private let decompositions: [UInt32: [UInt32]]
   /// Primary composites by left · 2³² + right.
   private let composites: [UInt64: UInt32]
 
   private init() {
-    var decompositions: [UInt32: [UInt32]] = [:]
+    let decompositions = Self.decompositions(Self.ranges) { $0.decomposedStringWithCanonicalMapping }
     var compositeOfParts: [[UInt32]: UInt32] = [:]
-    for scalar in Self.ranges.joined().lazy.compactMap(Unicode.Scalar.init) where Self.isAssigned(scalar) {
-      let parts = String(scalar).decomposedStringWithCanonicalMapping.unicodeScalars.map(\.value)
-      guard parts != [scalar.value] else { continue }
-      decompositions[scalar.value] = parts
+    for (value, parts) in decompositions {
+      guard let scalar = Unicode.Scalar(value) else { continue }
       // Those that Unicode excludes from composition are not their own composed form.
       let composed = String(scalar).precomposedStringWithCanonicalMapping.unicodeScalars.map(\.value)
-      if composed == [scalar.value] { compositeOfParts[parts] = scalar.value }
+      if composed == [value] { compositeOfParts[parts] = value }
     }
     var composites: [UInt64: UInt32] = [:]
     for (parts, composite) in compositeOfParts {
@@ -35,6 +44,22 @@ struct CompositionTables: Sendable {
     }
     self.decompositions = decompositions
     self.composites = composites
+  }
+
+  private static func decompositions(
+    _ ranges: [Range<UInt32>], _ decompose: (String) -> String
+  ) -> [UInt32: [UInt32]] {
+    var result: [UInt32: [UInt32]] = [:]
+    for scalar in ranges.joined().lazy.compactMap(Unicode.Scalar.init) where isAssigned(scalar) {
+      let parts = decompose(String(scalar)).unicodeScalars.map(\.value)
+      if parts != [scalar.value] { result[scalar.value] = parts }
+    }
+    return result
+  }
+
+  /// What a scalar decomposes to, if to something else.
+  static func parts(of scalar: UInt32, isCompatible: Bool) -> [UInt32]? {
+    isCompatible ? compatible[scalar] : canonical.decompositions[scalar]
   }
 
   /// The scalar that two compose to.
