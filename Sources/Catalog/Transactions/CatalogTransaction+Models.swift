@@ -122,6 +122,37 @@ extension CatalogTransaction {
     return source
   }
 
+  /// Notes in which state the model's weight files were when their bytes were last looked at.
+  public func note(fingerprint: String, ofModel modelID: Int64) throws {
+    let row = try connection.firstRow(
+      "SELECT folder, tokenizer_digest, imported_at FROM model_source WHERE model_id = ?", [.integer(modelID)],
+      { $0.values })
+    guard let row else { return }
+    try connection.run("DELETE FROM model_source WHERE model_id = ?", [.integer(modelID)])
+    try rows.insert(
+      "model_source",
+      [
+        "model_id": .integer(modelID), "folder": row[0], "fingerprint": .text(fingerprint), "tokenizer_digest": row[1],
+        "imported_at": row[2],
+      ])
+  }
+
+  /// The tensors of a model, by name.
+  public func tensors(ofModel modelID: Int64) throws -> [TensorRecord] {
+    var result: [TensorRecord] = []
+    try connection.forEachRow(
+      "SELECT name, dtype, shape, digest FROM tensor WHERE model_id = ? ORDER BY name", [.integer(modelID)]
+    ) { row in
+      let numbers = row.text(2).dropFirst().dropLast().split(separator: ",").map { Int($0) }
+      let shape = numbers.compactMap { $0 }
+      guard shape.count == numbers.count else {
+        throw CatalogError.damaged("tensor \(row.text(0)): its shape is no list of integers")
+      }
+      result.append(TensorRecord(name: row.text(0), dtype: row.text(1), shape: shape, digest: try row.digest(3)))
+    }
+    return result
+  }
+
   /// The layers of a model by index.
   public func layers(ofModel modelID: Int64) throws -> [LayerRecord] {
     var result: [LayerRecord] = []

@@ -9,20 +9,33 @@ public final class Checkpoint: Sendable {
   public let directory: URL
   /// What `config.json` says.
   public let configuration: ModelConfiguration
-  /// The tensors of all shards, sorted by the bytes of their names.
+  /// The tensors of all shards under their canonical names (`TensorNames`), sorted by the bytes of those.
   public let tensors: [TensorDescription]
   /// The folder's `tokenizer.json`, or nil if it has none.
   public let tokenizerURL: URL?
 
   private let files: [SafetensorsFile]
-  private let fileOfTensor: [ByteString: Int]
+  private let places: [ByteString: Place]
+  private let uses = UsedNames()
+  private let watch: (any TensorGuard)?
+
+  /// Where a tensor lies.
+  private struct Place {
+    var file: Int
+    /// Under its canonical name.
+    var tensor: TensorDescription
+  }
 
   /// Opens a model folder: reads its configuration and the headers of all weight files.
   ///
   /// - Throws: `InferenceError.missingInput` if the folder, `config.json`, the weights or a shard is not there;
   ///   `.invalidData`, `.unsupported` and `.inputOutput` as the readers of those files.
-  public init(directory: URL) throws {
+  public convenience init(directory: URL) throws { try self.init(directory: directory, watch: nil) }
+
+  /// - Parameter watch: looks at the bytes that are read.
+  init(directory: URL, watch: (any TensorGuard)?) throws {
     self.directory = directory
+    self.watch = watch
     guard let kind = try FileKind(atPath: directory.path) else {
       throw InferenceError.missingInput(path: directory.path, reason: "no such folder")
     }
@@ -36,20 +49,33 @@ public final class Checkpoint: Sendable {
     }
     configuration = try ModelConfiguration(contentsOf: configurationURL)
     files = try Self.openWeights(in: directory)
-
-    var all: [(tensor: TensorDescription, file: Int)] = []
-    for (position, file) in files.enumerated() { all += file.tensors.map { ($0, position) } }
-    all.sort { $0.tensor.key < $1.tensor.key }
-    tensors = all.map(\.tensor)
-    // Unique inside a file by its header, and among shards by the index.
-    fileOfTensor = Dictionary(all.map { ($0.tensor.key, $0.file) }, uniquingKeysWith: { first, _ in first })
+    places = try Self.places(in: files, configuration)
+    tensors = places.values.map(\.tensor).sorted { $0.key < $1.key }
 
     let tokenizer = directory.appendingPathComponent("tokenizer.json")
     tokenizerURL = try Self.exists(tokenizer) ? tokenizer : nil
   }
 
   /// Whether there is a tensor called `name`, compared as UTF-8 bytes.
-  public func contains(_ name: String) -> Bool { fileOfTensor[ByteString(name)] != nil }
+  public func contains(_ name: String) -> Bool { places[ByteString(name)] != nil }
+
+  /// Whether a tensor was asked for by name.
+  func isUsed(_ key: ByteString) -> Bool { uses.contains(key) }
+
+  /// The weight files and the state each is in; nil: it has just been changed, so that the next change need not show.
+  ///
+  /// - Parameter settling: whether the system is to write out what other processes changed first, as it must be before
+  ///   their bytes are looked at.
+  func fileStates(settling: Bool) throws -> [(path: String, state: FileState?)] {
+    try files.map { file in
+      if settling { file.settle() }
+      let state = try file.state()
+      return (file.path, state.isSettled() ? state : nil)
+    }
+  }
+
+  /// The state of the file that holds a tensor.
+  func fileState(ofTensor name: String) throws -> FileState { try place(of: name).file.state() }
 
   /// A weight as Float32.
   ///
@@ -80,18 +106,20 @@ public final class Checkpoint: Sendable {
   /// - Throws: as `matrix`.
   func stored(_ name: String, rows: Int, columns: Int) throws -> StoredMatrix {
     try requireTensor(name, shape: [rows, columns])
-    let file = try file(holding: name)
-    guard let tensor = file.tensor(named: name), [.bfloat16, .float16].contains(tensor.elementType),
+    let (file, tensor) = try place(of: name)
+    guard [.bfloat16, .float16].contains(tensor.elementType),
       tensor.byteCount > StoredMatrix.largestWidenedByteCount / 2
     else { return StoredMatrix(try matrix(name, rows: rows, columns: columns)) }
     let isBFloat16 = tensor.elementType == .bfloat16
-    let words = try file.words(of: tensor)
-    if let position = FloatConversion.firstNonFinite(words, isBFloat16: isBFloat16) {
-      words.deallocate()
+    let matrix = try read(tensor, of: file) { sight in
+      StoredMatrix(
+        rows: rows, columns: columns, words: try file.words(of: tensor, sight: sight), isBFloat16: isBFloat16)
+    }
+    if let position = matrix.firstNonFiniteWord {
       throw InferenceError.invalidData(
         file: file.path, detail: "tensor \(name): element \(position) is NaN or infinite")
     }
-    return StoredMatrix(rows: rows, columns: columns, words: words, isBFloat16: isBFloat16)
+    return matrix
   }
 
   /// Hands the stored bytes of a tensor to `body`, in order and in pieces of at most `chunkByteCount` bytes.
@@ -100,18 +128,31 @@ public final class Checkpoint: Sendable {
   public func forEachChunk(
     ofTensor name: String, chunkByteCount: Int = 1 << 20, _ body: (ArraySlice<UInt8>) throws -> Void
   ) throws {
-    try file(holding: name).forEachChunk(ofTensor: name, chunkByteCount: chunkByteCount, body)
+    let (file, tensor) = try place(of: name)
+    guard let watch else { return try file.forEachChunk(of: tensor, chunkByteCount: chunkByteCount, body) }
+    // What has been handed out cannot be taken back: the bytes are looked at whatever state their file is in.
+    file.settle()
+    let state = try file.state()
+    let isSettled = state.isSettled()
+    let check = watch.beginCheck(of: tensor, file: file.path)
+    try file.forEachChunk(of: tensor, chunkByteCount: chunkByteCount) { chunk in
+      check.update(chunk)
+      try body(chunk)
+    }
+    try check.finish()
+    if isSettled, try file.state() == state { watch.remember(tensor, of: file.path, in: state) }
   }
 
   /// Checks from the headers alone that a tensor is there, has a shape and holds floats that can be read.
   ///
   /// - Throws: `InferenceError.invalidData` if it is missing or has another shape, `.unsupported` for other types.
   func requireTensor(_ name: String, shape: [Int]) throws {
-    let file = try file(holding: name)
-    guard let tensor = file.tensor(named: name), tensor.shape == shape else {
+    let (file, tensor) = try place(of: name)
+    uses.insert(tensor.key)
+    guard tensor.shape == shape else {
       throw InferenceError.invalidData(
         file: file.path,
-        detail: "tensor \(name): config.json implies shape \(shape), found \(file.tensor(named: name)?.shape ?? [])")
+        detail: "tensor \(name): config.json implies shape \(shape), found \(tensor.shape)")
     }
     guard tensor.elementType.isReadableFloat else {
       throw InferenceError.unsupported(
@@ -124,13 +165,14 @@ public final class Checkpoint: Sendable {
   /// - Throws: `InferenceError.unsupported` if it is another tensor: transformers 5 would use it, earlier versions not.
   func requireEqual(_ head: String, _ embedding: String) throws {
     guard contains(head), contains(embedding) else { return }
-    let (headFile, embeddingFile) = (try file(holding: head), try file(holding: embedding))
-    let (one, other) = (headFile.tensor(named: head), embeddingFile.tensor(named: embedding))
-    var isEqual = one?.elementType == other?.elementType && one?.shape == other?.shape
+    let (headFile, one) = try place(of: head)
+    let (embeddingFile, other) = try place(of: embedding)
+    uses.insert(one.key)
+    var isEqual = one.elementType == other.elementType && one.shape == other.shape
     var position = 0
-    try headFile.forEachChunk(ofTensor: head) { chunk in
+    try headFile.forEachChunk(of: one) { chunk in
       guard isEqual else { return }
-      isEqual = try embeddingFile.bytes(ofTensor: embedding, at: position, count: chunk.count)[...] == chunk
+      isEqual = try embeddingFile.bytes(of: other, at: position, count: chunk.count)[...] == chunk
       position += chunk.count
     }
     guard isEqual else {
@@ -144,8 +186,8 @@ public final class Checkpoint: Sendable {
 
   private func weight(_ name: String, shape: [Int], allowingNonFinite: Bool) throws -> Matrix {
     try requireTensor(name, shape: shape)
-    let file = try file(holding: name)
-    let matrix = try file.matrix(named: name)
+    let (file, tensor) = try place(of: name)
+    let matrix = try read(tensor, of: file) { try file.matrix(of: tensor, sight: $0) }
     guard allowingNonFinite || FloatConversion.areFinite(UnsafeBufferPointer(matrix.storage)) else {
       let position = matrix.storage.firstIndex { !$0.isFinite } ?? 0
       throw InferenceError.invalidData(
@@ -154,12 +196,57 @@ public final class Checkpoint: Sendable {
     return matrix
   }
 
-  private func file(holding name: String) throws -> SafetensorsFile {
-    guard let position = fileOfTensor[ByteString(name)] else {
-      let place = files.count == 1 ? files[0].path : directory.path
-      throw InferenceError.invalidData(file: place, detail: "there is no tensor \(name), which config.json implies")
+  /// Reads a tensor, and looks at its bytes unless its file is known to be as it was.
+  private func read<T>(
+    _ tensor: TensorDescription, of file: SafetensorsFile, _ body: (SafetensorsFile.Sight?) throws -> T
+  ) throws -> T {
+    guard let watch else { return try body(nil) }
+    let state = try file.state()
+    if watch.knows(tensor, in: state) {
+      let result = try body(nil)
+      if try file.state() == state { return result }
+      // It changed while it was read: what came out is thrown away.
     }
-    return files[position]
+    file.settle()
+    let before = try file.state()
+    let isSettled = before.isSettled()
+    let check = watch.beginCheck(of: tensor, file: file.path)
+    let result = try body { check.update($0) }
+    try check.finish()
+    if isSettled, try file.state() == before { watch.remember(tensor, of: file.path, in: before) }
+    return result
+  }
+
+  private func place(of name: String) throws -> (file: SafetensorsFile, tensor: TensorDescription) {
+    guard let place = places[ByteString(name)] else {
+      let path = files.count == 1 ? files[0].path : directory.path
+      throw InferenceError.invalidData(file: path, detail: "there is no tensor \(name), which config.json implies")
+    }
+    return (files[place.file], place.tensor)
+  }
+
+  /// Where all tensors lie, by their canonical names.
+  private static func places(in files: [SafetensorsFile], _ configuration: ModelConfiguration) throws
+    -> [ByteString: Place]
+  {
+    let names = try ModelFamilies.family(of: configuration).tensorNames
+    var places: [ByteString: Place] = [:]
+    for (position, file) in files.enumerated() {
+      for tensor in file.tensors {
+        let key = names.canonical(tensor.key)
+        // Names are unique inside a file by its header, and among shards by the index.
+        guard places.updateValue(Place(file: position, tensor: tensor.renamed(key)), forKey: key) == nil else {
+          throw InferenceError.invalidData(
+            file: file.path, detail: "tensor \(key) is there twice: with the prefix \"model.\" and without it")
+        }
+      }
+    }
+    if configuration.tiedEmbeddings, places[names.embedding] == nil,
+      let head = places.removeValue(forKey: TensorNames.head)
+    {
+      places[names.embedding] = Place(file: head.file, tensor: head.tensor.renamed(names.embedding))
+    }
+    return places
   }
 
   /// As transformers does, a single `model.safetensors` goes before an index.

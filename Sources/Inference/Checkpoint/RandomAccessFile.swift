@@ -13,8 +13,8 @@ final class RandomAccessFile: Sendable {
 
   /// Opens `url`.
   ///
-  /// - Throws: `missingInput` if there is nothing, `invalidData` for a folder, pipe or device, `inputOutput` if it cannot be
-  ///   opened.
+  /// - Throws: `missingInput` if there is nothing, `invalidData` for a folder, pipe, device or the pointer that git-lfs leaves
+  ///   in the place of a file, `inputOutput` if it cannot be opened.
   init(_ url: URL) throws {
     path = url.path
     // O_NONBLOCK: opening a named pipe must not wait for a writer. It changes nothing for regular files.
@@ -28,9 +28,24 @@ final class RandomAccessFile: Sendable {
       throw InferenceError.invalidData(file: path, detail: "not a regular file")
     }
     byteCount = Int(status.st_size)
+    try refusePointer()
   }
 
   deinit { close(descriptor) }
+
+  /// What the system says about the file now: also of one that was replaced by name since it was opened.
+  func state() throws -> FileState {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw InferenceError.reading(path, errno) }
+    return FileState(status)
+  }
+
+  /// Has the system write out what other processes changed through a mapping. From then on their next change is noted in the
+  /// file's state again, which changes of a page that is still to be written are not.
+  func settle() {
+    // Where it cannot be done (a read-only file system), there is nothing to write either.
+    _ = fsync(descriptor)
+  }
 
   /// Fills `buffer` from `offset` on.
   ///
@@ -71,5 +86,15 @@ final class RandomAccessFile: Sendable {
         file: file.path, detail: "\(file.byteCount) bytes; at most \(limit) are accepted")
     }
     return try file.bytes(at: 0, count: file.byteCount)
+  }
+
+  /// Git-lfs leaves a text of a few lines where it has not fetched a file (git-lfs, docs/spec.md).
+  private func refusePointer() throws {
+    guard (1...1024).contains(byteCount) else { return }
+    let text = try bytes(at: 0, count: byteCount)
+    for host in ["git-lfs", "hawser"] where text.starts(with: Array("version https://\(host).github.com/spec/".utf8)) {
+      throw InferenceError.invalidData(
+        file: path, detail: "this is a git-lfs pointer, not the file itself; run git lfs pull in its repository")
+    }
   }
 }

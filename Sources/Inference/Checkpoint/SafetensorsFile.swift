@@ -16,6 +16,8 @@ public final class SafetensorsFile: Sendable {
   public let metadata: [ByteString: String]
   /// The file's path.
   public var path: String { file.path }
+  /// Sees the bytes of a tensor as they are read, in order.
+  typealias Sight = (UnsafeRawBufferPointer) -> Void
 
   private let file: RandomAccessFile
   private let positions: [ByteString: Int]
@@ -34,6 +36,12 @@ public final class SafetensorsFile: Sendable {
       tensors.enumerated().map { ($0.element.key, $0.offset) }, uniquingKeysWith: { first, _ in first })
   }
 
+  /// What the system says about the file now.
+  func state() throws -> FileState { try file.state() }
+
+  /// Has the system write out what other processes changed through a mapping.
+  func settle() { file.settle() }
+
   /// The description of the tensor called `name` (compared as UTF-8 bytes), or nil.
   public func tensor(named name: String) -> TensorDescription? {
     positions[ByteString(name)].map { tensors[$0] }
@@ -46,8 +54,10 @@ public final class SafetensorsFile: Sendable {
   ///
   /// - Throws: `InferenceError.invalidData` if there is no such tensor or it is too large, `.unsupported` if it does not
   ///   hold floats of 16 bits or more, `.inputOutput` if reading fails.
-  public func matrix(named name: String) throws -> Matrix {
-    let tensor = try existing(name)
+  public func matrix(named name: String) throws -> Matrix { try matrix(of: existing(name)) }
+
+  /// A float tensor of this file as Float32, as `matrix(named:)`.
+  func matrix(of tensor: TensorDescription, sight: Sight? = nil) throws -> Matrix {
     let columns = tensor.shape.last ?? 1
     var rows = 1
     for dimension in tensor.shape.dropLast() {
@@ -63,16 +73,17 @@ public final class SafetensorsFile: Sendable {
     case .float32, .float16, .bfloat16, .float64: break
     default:
       throw InferenceError.unsupported(
-        file: path, detail: "tensor \(name): reading \(tensor.elementType.rawValue) as floats")
+        file: path, detail: "tensor \(tensor.name): reading \(tensor.elementType.rawValue) as floats")
     }
 
     let matrix = Matrix(uninitializedRows: rows, columns: columns)
     switch tensor.elementType {
-    case .bfloat16: try convert(tensor, into: matrix, FloatConversion.widenBFloat16)
-    case .float16: try convert(tensor, into: matrix, FloatConversion.widenFloat16)
-    case .float64: try convert(tensor, into: matrix, FloatConversion.narrowFloat64)
+    case .bfloat16: try convert(tensor, into: matrix, sight, FloatConversion.widenBFloat16)
+    case .float16: try convert(tensor, into: matrix, sight, FloatConversion.widenFloat16)
+    case .float64: try convert(tensor, into: matrix, sight, FloatConversion.narrowFloat64)
     default:
       try file.read(at: tensor.fileOffset, into: UnsafeMutableRawBufferPointer(matrix.storage))
+      sight?(UnsafeRawBufferPointer(matrix.storage))
       #if _endian(big)
         for index in matrix.storage.indices {
           matrix.storage[index] = Float(bitPattern: UInt32(littleEndian: matrix.storage[index].bitPattern))
@@ -83,7 +94,7 @@ public final class SafetensorsFile: Sendable {
   }
 
   /// The stored words of an F16 or BF16 tensor, row-major and little-endian; the caller deallocates them.
-  func words(of tensor: TensorDescription) throws -> UnsafeMutableBufferPointer<UInt16> {
+  func words(of tensor: TensorDescription, sight: Sight? = nil) throws -> UnsafeMutableBufferPointer<UInt16> {
     precondition(tensor.elementType == .bfloat16 || tensor.elementType == .float16)
     let words = UnsafeMutableBufferPointer<UInt16>.allocate(capacity: tensor.byteCount / 2)
     do {
@@ -92,6 +103,7 @@ public final class SafetensorsFile: Sendable {
       words.deallocate()
       throw error
     }
+    sight?(UnsafeRawBufferPointer(words))
     return words
   }
 
@@ -121,11 +133,8 @@ public final class SafetensorsFile: Sendable {
     return (tensor.shape, values)
   }
 
-  /// A part of the stored bytes of a tensor.
-  ///
-  /// - Throws: `InferenceError.invalidData` if there is no such tensor, `.inputOutput`.
-  func bytes(ofTensor name: String, at offset: Int, count: Int) throws -> [UInt8] {
-    let tensor = try existing(name)
+  /// A part of the stored bytes of a tensor of this file.
+  func bytes(of tensor: TensorDescription, at offset: Int, count: Int) throws -> [UInt8] {
     precondition(offset >= 0 && count >= 0 && offset + count <= tensor.byteCount)
     return try file.bytes(at: tensor.fileOffset + offset, count: count)
   }
@@ -138,8 +147,14 @@ public final class SafetensorsFile: Sendable {
   public func forEachChunk(
     ofTensor name: String, chunkByteCount: Int = 1 << 20, _ body: (ArraySlice<UInt8>) throws -> Void
   ) throws {
+    try forEachChunk(of: existing(name), chunkByteCount: chunkByteCount, body)
+  }
+
+  /// As `forEachChunk(ofTensor:)`, of a tensor of this file.
+  func forEachChunk(
+    of tensor: TensorDescription, chunkByteCount: Int = 1 << 20, _ body: (ArraySlice<UInt8>) throws -> Void
+  ) throws {
     precondition(chunkByteCount > 0)
-    let tensor = try existing(name)
     var buffer = [UInt8](repeating: 0, count: min(chunkByteCount, tensor.byteCount))
     var position = 0
     while position < tensor.byteCount {
@@ -155,7 +170,7 @@ public final class SafetensorsFile: Sendable {
 
   /// Reads elements of `tensor` piece by piece and converts them into the elements of `matrix`.
   private func convert<Element: FixedWidthInteger>(
-    _ tensor: TensorDescription, into matrix: Matrix,
+    _ tensor: TensorDescription, into matrix: Matrix, _ sight: Sight?,
     _ conversion: (UnsafeBufferPointer<Element>, UnsafeMutableBufferPointer<Float>) -> Void
   ) throws {
     let stride = MemoryLayout<Element>.stride
@@ -168,6 +183,7 @@ public final class SafetensorsFile: Sendable {
     while position < elementCount {
       let piece = UnsafeMutableBufferPointer(rebasing: buffer[..<min(capacity, elementCount - position)])
       try file.read(at: tensor.fileOffset + position * stride, into: UnsafeMutableRawBufferPointer(piece))
+      sight?(UnsafeRawBufferPointer(piece))
       conversion(UnsafeBufferPointer(piece), UnsafeMutableBufferPointer(rebasing: matrix.storage[position...]))
       position += piece.count
     }

@@ -43,6 +43,12 @@ final class StoredMatrix: Sendable {
     if case .words(let words, _) = content { words.deallocate() }
   }
 
+  /// Where the first NaN or infinity among 16-bit words is; nil: nowhere, or the values are Float32.
+  var firstNonFiniteWord: Int? {
+    guard case .words(let words, let isBFloat16) = content else { return nil }
+    return FloatConversion.firstNonFinite(words, isBFloat16: isBFloat16)
+  }
+
   /// The rows named by `indices`, in order; the caller has checked the range.
   func gatherRows(_ indices: [Int32]) -> Matrix {
     if case .floats(let matrix) = content { return Matrix.gatherRows(of: matrix, indices) }

@@ -60,4 +60,9 @@ public struct TensorDescription: Equatable, Sendable {
 
   /// The name.
   public var name: String { key.description }
+
+  /// The same tensor under another name.
+  func renamed(_ key: ByteString) -> TensorDescription {
+    TensorDescription(key: key, elementType: elementType, shape: shape, byteCount: byteCount, fileOffset: fileOffset)
+  }
 }

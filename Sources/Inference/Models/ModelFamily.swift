@@ -6,6 +6,8 @@ protocol ModelFamily {
   static var modelType: ByteString { get }
   /// Raised by hand when its results change beyond rounding; part of every key that rests on a forward pass.
   static var revision: Int { get }
+  /// How its checkpoints name their tensors; Llama's names unless it says otherwise.
+  static var tensorNames: TensorNames { get }
   /// Reads a `config.json`.
   ///
   /// - Throws: `InferenceError.invalidData` for values out of range, `.unsupported` for every setting that would change
@@ -23,6 +25,8 @@ extension ModelFamily {
   static var architecture: ModelConfiguration.Architecture {
     ModelConfiguration.Architecture(rawValue: modelType.description)
   }
+
+  static var tensorNames: TensorNames { .llama }
 }
 
 /// All families that are implemented.

@@ -40,7 +40,7 @@ struct OPT: LanguageModel {
   init(_ checkpoint: Checkpoint) throws {
     let c = checkpoint.configuration
     configuration = c
-    vocabulary = try Vocabulary(checkpoint, embeddingName: "model.decoder.embed_tokens.weight")
+    vocabulary = try Vocabulary(checkpoint, Self.tensorNames)
     let table = try checkpoint.matrix(
       "model.decoder.embed_positions.weight", rows: c.maximumPositions + Self.positionOffset, columns: c.hiddenSize)
     positions = Matrix.gatherRows(of: table, (0..<c.maximumPositions).map { Int32($0 + Self.positionOffset) })
@@ -112,6 +112,7 @@ struct OPT: LanguageModel {
 extension OPT: ModelFamily {
   static let modelType: ByteString = "opt"
   static let revision = 1
+  static let tensorNames = TensorNames(baseMembers: ["decoder"], embedding: "model.decoder.embed_tokens.weight")
 
   static func configuration(_ fields: ConfigurationFields) throws -> ModelConfiguration {
     try fields.requireArchitecture("OPTForCausalLM")

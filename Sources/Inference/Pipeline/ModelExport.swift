@@ -32,7 +32,7 @@ public enum ModelExport {
   ///   - shardByteLimit: bytes of tensors in one file; a larger tensor has a file of its own.
   ///   - version: of the program, for the provenance file.
   /// - Throws: `InferenceError.outputExists`, `.impossible` if no block is left, `.invalidData` if the model's folder has
-  ///   changed or a value does not fit the checkpoint's type, `.inputOutput`, `.interrupted`.
+  ///   changed (a tensor's bytes too, which are all looked at) or a value does not fit the checkpoint's type, `.inputOutput`, `.interrupted`.
   public static func run(
     _ assignment: AssignmentRecord, of model: ModelRecord, to place: URL, widens: Bool = false, shardByteLimit: Int64,
     version: String, job: Job
@@ -40,7 +40,7 @@ public enum ModelExport {
     guard !OutputFolder.isTaken(place.standardizedFileURL) else {
       throw InferenceError.outputExists(path: place.standardizedFileURL.path)
     }
-    let source = try ExportSource(assignment, of: model, store: job.store)
+    let source = try ExportSource(assignment, of: model, job: job)
     let plan = try source.plan(widens: widens)
     let configuration = try ExportConfiguration.text(
       json: try RandomAccessFile.contents(of: source.file("config.json"), limit: 16 << 20),
@@ -132,16 +132,17 @@ private struct ExportSource {
   private let variants: [VariantRecord?]
   private let methodNames: [Int64: String]
   private let store: CatalogStore
-  private let folder: URL
+  private let folder: ModelFolder
 
-  init(_ assignment: AssignmentRecord, of model: ModelRecord, store: CatalogStore) throws {
+  init(_ assignment: AssignmentRecord, of model: ModelRecord, job: Job) throws {
+    let store = job.store
     self.assignment = assignment
     self.model = model
     self.store = store
-    let (layers, variants, methods, source) = try store.read { tx in
+    let (layers, variants, methods) = try store.read { tx in
       (
         try tx.layers(ofModel: model.id), try assignment.variantIDs.map { try $0.map { try tx.variant(id: $0) } },
-        try tx.methods(), try tx.source(ofModel: model.id)
+        try tx.methods()
       )
     }
     guard layers.count == variants.count else {
@@ -150,8 +151,9 @@ private struct ExportSource {
     self.layers = layers
     self.variants = variants
     methodNames = Dictionary(uniqueKeysWithValues: methods.map { ($0.id, $0.name) })
-    folder = URL(fileURLWithPath: source.folder)
-    checkpoint = try OpenModel.checkpoint(model, source: source, catalogPath: store.path)
+    folder = try ModelFolder(model, store: store)
+    checkpoint = try folder.open()
+    if let tokenizer = checkpoint.tokenizerURL { try folder.verifyTokenizer(tokenizer) }
     dropped = Set(
       try assignment.droppedSubblocks.map { name in
         guard let subblock = Subblock(name: name) else {
@@ -161,7 +163,7 @@ private struct ExportSource {
       })
   }
 
-  func file(_ name: String) -> URL { folder.appendingPathComponent(name) }
+  func file(_ name: String) -> URL { folder.url.appendingPathComponent(name) }
 
   func plan(widens: Bool) throws -> ExportPlan {
     try ExportPlan(

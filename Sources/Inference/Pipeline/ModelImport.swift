@@ -5,26 +5,22 @@ import Foundation
 public enum ModelImport {
   /// Reads the folder, digests every tensor and stores what is found.
   ///
-  /// - Parameter name: what to call the model; nil: the folder's name.
-  /// - Throws: `InferenceError` for folders that are not whole or not supported, `CatalogError`.
-  public static func run(folder: URL, name: String?, job: Job) throws -> ModelRecord {
+  /// - Parameters:
+  ///   - name: what to call the model; nil: `name(of:)`.
+  ///   - allowsUnused: whether tensors that the computation does not read are taken along.
+  /// - Throws: `InferenceError` for folders that are not whole or not supported, or hold tensors of another model;
+  ///   `CatalogError`.
+  public static func run(folder: URL, name: String?, allowsUnused: Bool = false, job: Job) throws -> ModelRecord {
     let folder = folder.standardizedFileURL
     let checkpoint = try Checkpoint(directory: folder)
     let (layers, sites) = try describe(checkpoint)
-    let total = checkpoint.tensors.reduce(0) { $0 + $1.byteCount }
-    var done = 0
-    var tensors: [TensorRecord] = []
-    for tensor in checkpoint.tensors {
-      try job.cancellation.check()
-      var hash = SHA256()
-      try checkpoint.forEachChunk(ofTensor: tensor.name) { chunk in
-        hash.update(chunk)
-        done += chunk.count
-        job.progress("reading \(folder.lastPathComponent)", done, of: total)
-      }
-      tensors.append(
-        TensorRecord(
-          name: tensor.name, dtype: tensor.elementType.rawValue, shape: tensor.shape, digest: hash.finalize()))
+    if !allowsUnused { try checkpoint.requireAllUsed() }
+    let before = WeightFingerprint(try checkpoint.fileStates(settling: true))
+    let digests = try TensorDigests.compute(
+      checkpoint.tensors, of: checkpoint, threadCount: job.threadCount, cancellation: job.cancellation
+    ) { job.progress("reading \(folder.lastPathComponent)", $0, of: $1) }
+    let tensors = zip(checkpoint.tensors, digests).map { tensor, digest in
+      TensorRecord(name: tensor.name, dtype: tensor.elementType.rawValue, shape: tensor.shape, digest: digest)
     }
     let byName = Dictionary(uniqueKeysWithValues: zip(tensors, checkpoint.tensors).map { ($1.key, ($0, $1)) })
     let layerRecords = try layers.map { layer in
@@ -44,14 +40,17 @@ public enum ModelImport {
         denseBits: tensor.elementType.byteCount * 8)
     }
     let model = ModelRecord(
-      digest: digest(of: checkpoint.configuration, tensors), name: name ?? folder.lastPathComponent,
+      digest: digest(of: checkpoint.configuration, tensors), name: name ?? Self.name(of: folder),
       architecture: checkpoint.configuration.architecture.rawValue,
       architectureRevision: try LanguageModelFactory.revision(of: checkpoint.configuration),
       configuration: configurationJSON(checkpoint.configuration), blockCount: checkpoint.configuration.blockCount,
       parameterCount: tensors.reduce(0) { $0 + $1.shape.reduce(1, *) },
       compressibleWeightCount: layerRecords.reduce(0) { $0 + $1.weightCount })
+    let after = WeightFingerprint(try checkpoint.fileStates(settling: false))
     let source = ModelSource(
-      folder: folder.path, fingerprint: try fingerprint(of: folder),
+      folder: folder.path,
+      // Of files that changed meanwhile the bytes are looked at again before they are used.
+      fingerprint: before == after ? before.text : "",
       tokenizerDigest: try checkpoint.tokenizerURL.map { try fileDigest($0) })
     return try job.write(durable: true) { tx in
       try tx.store(
@@ -71,35 +70,20 @@ public enum ModelImport {
 
   /// SHA-256 of a whole file.
   static func fileDigest(_ url: URL) throws -> Digest {
-    do {
-      return SHA256.digest(of: try Data(contentsOf: url))
-    } catch {
-      throw InferenceError.reading(url.path, error)
-    }
+    SHA256.digest(of: try RandomAccessFile.contents(of: url, limit: 1 << 30))
   }
 
-  /// How a model's folder stands today; nil: as it was imported.
-  public static func trouble(with source: ModelSource) -> String? {
-    guard FileManager.default.fileExists(atPath: source.folder) else { return "is not there" }
-    guard let now = try? fingerprint(of: URL(fileURLWithPath: source.folder)) else { return "cannot be read" }
-    return now == source.fingerprint ? nil : "changed since it was imported"
-  }
-
-  /// Names, sizes and modification times of the files a model consists of.
-  static func fingerprint(of folder: URL) throws -> String {
-    let names: [String]
-    do {
-      names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
-    } catch {
-      throw InferenceError.reading(folder.path, error)
+  /// What a model is called after its folder: the folder's name, or that of the repository where the folder is one of the Hugging
+  /// Face cache, `models--ORG--NAME/snapshots/COMMIT`, whose own name is a commit.
+  public static func name(of folder: URL) -> String {
+    let parts = folder.standardizedFileURL.pathComponents
+    let own = parts.last ?? ""
+    guard parts.count >= 3, parts[parts.count - 2] == "snapshots" else { return own }
+    let repository = parts[parts.count - 3].components(separatedBy: "--")
+    guard repository.count >= 2, repository[0] == "models", let name = repository.last, !name.isEmpty else {
+      return own
     }
-    return try names.filter { $0 == "config.json" || $0.hasSuffix(".safetensors") || $0.hasSuffix(".index.json") }
-      .sorted()
-      .map { name in
-        let attributes = try FileManager.default.attributesOfItem(atPath: folder.appendingPathComponent(name).path)
-        let modified = (attributes[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
-        return "\(name) \(attributes[.size] ?? 0) \(Int(modified * 1000))"
-      }.joined(separator: "\n")
+    return name
   }
 
   private static func digest(of configuration: ModelConfiguration, _ tensors: [TensorRecord]) -> Digest {
@@ -118,7 +102,8 @@ public enum ModelImport {
     return record.digest
   }
 
-  private static func configurationJSON(_ configuration: ModelConfiguration) -> String {
+  /// The architecture fields as a catalog holds them.
+  static func configurationJSON(_ configuration: ModelConfiguration) -> String {
     let members = configuration.canonicalFields.map { field in
       switch field.value {
       case .integer(let value): return "\"\(field.name)\":\(value)"

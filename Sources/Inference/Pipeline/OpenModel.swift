@@ -22,18 +22,19 @@ public final class OpenModel: Sendable {
   ///   - longestSequence: in tokens.
   ///   - memoryLimit: bytes; nil: three quarters of what is free.
   ///   - purpose: what it is opened for.
+  ///   - cancellation: stops a look at the bytes of the weights.
+  ///   - progress: is told of such a look: what, and how many bytes of how many.
   /// - Throws: `InferenceError`; `.impossible` if the memory limit is too small, with the least that works.
   public init(
     _ record: ModelRecord, store: CatalogStore, longestSequence: Int, threadCount: Int, memoryLimit: Int64?,
-    purpose: ModelPurpose = .evaluation
+    purpose: ModelPurpose = .evaluation, cancellation: Cancellation = Cancellation(),
+    progress: @escaping (String, Int, Int) -> Void = { _, _, _ in }
   ) throws {
     self.record = record
-    let (layers, sites, source) = try store.read { tx in
-      (try tx.layers(ofModel: record.id), try tx.sites(ofModel: record.id), try tx.source(ofModel: record.id))
-    }
-    self.layers = layers
-    self.sites = sites
-    let checkpoint = try Self.checkpoint(record, source: source, catalogPath: store.path)
+    (layers, sites) = try store.read { tx in (try tx.layers(ofModel: record.id), try tx.sites(ofModel: record.id)) }
+    let checkpoint = try ModelFolder(record, store: store).openChecked(
+      threadCount: threadCount, cancellation: cancellation
+    ) { progress("checking the weights of \(record.name)", $0, $1) }
     guard longestSequence <= checkpoint.configuration.maximumPositions else {
       throw InferenceError.impossible(
         detail: "\(record.name) takes sequences of at most \(checkpoint.configuration.maximumPositions) tokens, "
@@ -70,17 +71,16 @@ public final class OpenModel: Sendable {
     self.longestSequence = longestSequence
   }
 
-  /// A model's folder, which must still hold what was imported.
-  static func checkpoint(_ model: ModelRecord, source: ModelSource, catalogPath: String) throws -> Checkpoint {
-    let folder = URL(fileURLWithPath: source.folder)
-    let checkpoint = try Checkpoint(directory: folder)
-    guard try ModelImport.fingerprint(of: folder) == source.fingerprint else {
-      throw InferenceError.invalidData(
-        file: folder.path,
-        detail: "changed since it was imported as \(model.name); import it again: "
-          + "evodb import \(catalogPath) \(folder.path)")
-    }
-    return checkpoint
+  /// Opens the model for a job on its catalog.
+  ///
+  /// - Throws: as the other one; `InferenceError.interrupted`.
+  public convenience init(
+    _ record: ModelRecord, job: Job, longestSequence: Int, memoryLimit: Int64?, purpose: ModelPurpose = .evaluation
+  ) throws {
+    try self.init(
+      record, store: job.store, longestSequence: longestSequence, threadCount: job.threadCount,
+      memoryLimit: memoryLimit, purpose: purpose, cancellation: job.cancellation
+    ) { job.progress($0, $1, of: $2) }
   }
 
   /// Checks that the model as it was opened can take these sequences: a data set may have been made for another model.

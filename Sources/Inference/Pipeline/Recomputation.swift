@@ -66,7 +66,7 @@ public struct Recomputation {
         }
         open[assignment.modelID] = try OpenModel(
           record, store: store, longestSequence: max(longest ?? 2, 2), threadCount: threadCount,
-          memoryLimit: memoryLimit)
+          memoryLimit: memoryLimit, cancellation: cancellation)
       }
       guard let model = open[assignment.modelID] else { continue }
       let measure = try Measure(stored.measure)

@@ -46,8 +46,7 @@ public struct SelfGeneratedSequences: Sendable {
       throw CatalogError.nameTaken("a data set called \(known.name) has other content; choose another name")
     }
     let open = try OpenModel(
-      model, store: job.store, longestSequence: sequenceLength, threadCount: job.threadCount, memoryLimit: memoryLimit,
-      purpose: .generation)
+      model, job: job, longestSequence: sequenceLength, memoryLimit: memoryLimit, purpose: .generation)
     let firstToken = try beginningToken(model, job)
     let generator = TokenGenerator(
       model: open.network, weights: open.weights, sampler: sampler, seed: seed, firstToken: firstToken)
@@ -81,8 +80,7 @@ public struct SelfGeneratedSequences: Sendable {
   }
 
   private func beginningToken(_ model: ModelRecord, _ job: Job) throws -> Int32? {
-    let source = try job.store.read { try $0.source(ofModel: model.id) }
-    let checkpoint = try Checkpoint(directory: URL(fileURLWithPath: source.folder))
+    let checkpoint = try ModelFolder(model, store: job.store).open()
     guard let id = try TextSequences.beginningToken(of: checkpoint) else { return nil }
     guard id >= 0, Int(id) < checkpoint.configuration.vocabularySize else {
       throw InferenceError.invalidData(

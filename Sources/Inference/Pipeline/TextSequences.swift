@@ -63,15 +63,10 @@ public struct TextSequences: Sendable {
     guard sequenceLength >= 2 else {
       throw InferenceError.impossible(detail: "a sequence has at least 2 tokens, not \(sequenceLength)")
     }
-    let source = try job.store.read { try $0.source(ofModel: model.id) }
-    let checkpoint = try Checkpoint(directory: URL(fileURLWithPath: source.folder))
-    guard let tokenizerURL = checkpoint.tokenizerURL else {
-      throw InferenceError.missingInput(
-        path: source.folder, reason: "the model has no tokenizer.json; give token ids with --token-ids instead")
-    }
-    let tokenizer = try Tokenizer(contentsOf: tokenizerURL)
-    // Of the file as it is now: it may have been replaced since the import.
-    let tokenizerDigest = try ModelImport.fileDigest(tokenizerURL)
+    let folder = try ModelFolder(model, store: job.store)
+    let checkpoint = try folder.open()
+    let (tokenizer, tokenizerDigest) = try folder.tokenizer(
+      of: checkpoint, need: "; give token ids with --token-ids instead")
     var head: [Int32] = []
     if beginning == .eachSequence {
       guard let id = try Self.beginningToken(of: checkpoint) else {
@@ -117,7 +112,7 @@ public struct TextSequences: Sendable {
           : "has \(dropped) tokens, less than one sequence of \(sequenceLength); give more text or a smaller --sequence-length"
       )
     }
-    try Self.check(sequences, model, source: tokenizerURL.path)
+    try Self.check(sequences, model, source: checkpoint.tokenizerURL?.path ?? folder.url.path)
     let options = """
       {"sequence_length":\(sequenceLength),"token_limit":\(tokenLimit.map { String($0) } ?? "null"),\
       "bos":"\(beginning.rawValue)","documents":"\(documents.rawValue)","file_count":\(files.count),"share":"\(share.rawValue)"}

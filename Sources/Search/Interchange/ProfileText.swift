@@ -24,10 +24,15 @@ enum ProfileText {
   ///
   /// - Throws: `SearchError.invalidProfile` if there are none.
   static func lines(_ text: String) throws -> [Line] {
-    let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
+    let lines = withoutMark(text).split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
       .map { Line(number: $0.offset + 1, text: trimmed($0.element)) }.filter { !$0.text.isEmpty }
     guard !lines.isEmpty else { throw SearchError.invalidProfile(detail: "the profile is empty") }
     return lines
+  }
+
+  /// The text without the byte-order mark that editors of some systems begin it with.
+  static func withoutMark(_ text: String) -> String {
+    text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
   }
 
   /// The entries of a profile with one line per layer, each layer once.

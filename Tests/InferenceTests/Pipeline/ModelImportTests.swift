@@ -81,7 +81,7 @@ import Testing
       }
       try folder.write(builder.bytes(), to: "model.safetensors")
       let catalog = try TestCatalog()
-      digests.insert(try catalog.importModel(folder.url).digest.hex)
+      digests.insert(try catalog.importModel(folder.url, allowsUnused: true).digest.hex)
     }
     #expect(digests.count == strangers.count)
   }
@@ -96,30 +96,89 @@ import Testing
     builder.add("cafe\u{301}", dtype: "F32", shape: [1], bytes: [0, 0, 0, 0])
     try folder.write(builder.bytes(), to: "model.safetensors")
     let catalog = try TestCatalog()
-    let model = try catalog.importModel(folder.url)
+    let model = try catalog.importModel(folder.url, allowsUnused: true)
     #expect(try catalog.texts("SELECT count(*) FROM tensor") == ["\(3 * 9 + 3 + 2)"])
     #expect(model.blockCount == 3)
   }
 
-  @Test func aModelThatChangedIsRefusedWithWhatToDo() throws {
-    let folder = try copiedModel()
-    let catalog = try TestCatalog()
-    let model = try catalog.importModel(folder.url, name: "tiny")
-    _ = try catalog.open(model)
-    let file = folder.url.appendingPathComponent("model.safetensors")
-    try FileManager.default.setAttributes(
-      [.modificationDate: Date(timeIntervalSince1970: 1_000_000_000)], ofItemAtPath: file.path)
-    do {
-      _ = try catalog.open(model)
-      Issue.record("a changed model was opened")
-    } catch InferenceError.invalidData(_, let detail) {
-      #expect(detail.contains("changed since it was imported as tiny"))
-      #expect(detail.contains("evodb import"))
+  @Test func snapshotsOfTheHuggingFaceCacheAreCalledLikeTheirRepository() throws {
+    let names = [
+      "/c/models--meta-llama--Llama-3.2-1B/snapshots/4e20de3": "Llama-3.2-1B",
+      "/c/models--meta-llama--Llama-3.2-1B/snapshots/4e20de3/": "Llama-3.2-1B",
+      "/c/models--gpt2/snapshots/main": "gpt2", "/c/snapshots/4e20de3": "4e20de3", "/snapshots/a": "a",
+      "/c/datasets--o--d/snapshots/1": "1", "/c/models--/snapshots/1": "1", "/c/org--name": "org--name",
+      "/c/models--o--n": "models--o--n", "/c/models--o--n/snapshots/x/deeper": "deeper",
+    ]
+    for (path, name) in names { #expect(ModelImport.name(of: URL(fileURLWithPath: path)) == name, "\(path)") }
+    let cache = try TemporaryFolder()
+    let snapshot = cache.url.appendingPathComponent("models--maker--tiny/snapshots/0123abcd")
+    try FileManager.default.createDirectory(
+      at: snapshot.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try FileManager.default.copyItem(at: golden, to: snapshot)
+    #expect(try TestCatalog().importModel(snapshot).name == "tiny")
+  }
+
+  @Test func tensorsThatAreNotUsedAreNamedAndNothingIsStored() throws {
+    let strangers: [(String, [Int])] = [
+      ("model.layers.0.self_attn.q_proj.bias", [64]), ("model.layers.0.self_attn.q_norm.weight", [16]),
+      ("model.layers.3.mlp.up_proj.weight", [112, 64]), ("layers.3.input_layernorm.weight", [64]), ("extra", []),
+      // A bias is no causal mask.
+      ("model.layers.0.self_attn.bias", [64]), ("model.layers.0.self_attn.rotary_emb.inv_freqs", [8]),
+    ]
+    for (name, shape) in strangers {
+      let folder = try copiedModel()
+      var builder = SafetensorsBuilder()
+      for tensor in try tensors() {
+        builder.add(tensor.name, dtype: tensor.dtype, shape: tensor.shape, bytes: tensor.bytes)
+      }
+      builder.add(name, shape: shape, floats: Array(repeating: 0, count: shape.reduce(1, *)))
+      try folder.write(builder.bytes(), to: "model.safetensors")
+      let catalog = try TestCatalog()
+      let error = #expect(throws: InferenceError.self) { try catalog.importModel(folder.url) }
+      guard case .invalidData(folder.url.path, let detail)? = error else {
+        Issue.record("\(name): \(String(describing: error))")
+        continue
+      }
+      #expect(detail.contains(name) && detail.contains("--allow-unused"), "\(detail)")
+      #expect(try catalog.store.read { try $0.models() }.isEmpty)
+      // With it, it is part of the model.
+      let taken = try catalog.importModel(folder.url, allowsUnused: true)
+      #expect(try taken.digest != TestCatalog().importModel().digest)
+      _ = try catalog.open(taken)
     }
-    // Importing it again mends that.
-    _ = try catalog.open(try catalog.importModel(folder.url, name: "tiny"))
-    try FileManager.default.removeItem(at: folder.url)
-    #expect(throws: InferenceError.self) { _ = try catalog.open(model) }
+  }
+
+  @Test func longListsOfUnusedTensorsAreCut() throws {
+    let folder = try copiedModel()
+    try folder.write(
+      try String(contentsOf: golden.appendingPathComponent("config.json"), encoding: .utf8)
+        .replacing(/"num_hidden_layers": 3/) { _ in "\"num_hidden_layers\": 2" }, to: "config.json")
+    let catalog = try TestCatalog()
+    #expect {
+      try catalog.importModel(folder.url)
+    } throws: { error in
+      "\(error)".contains("9 tensors: model.layers.2.") && "\(error)".contains(" and 4 more;")
+    }
+  }
+
+  @Test func leftoversOfEarlierVersionsAreNoStrangers() throws {
+    let folder = try copiedModel()
+    var builder = SafetensorsBuilder()
+    for tensor in try tensors() {
+      builder.add(tensor.name, dtype: tensor.dtype, shape: tensor.shape, bytes: tensor.bytes)
+    }
+    let leftovers: [(String, [Int])] = [
+      ("model.layers.0.self_attn.rotary_emb.inv_freq", [8]), ("model.rotary_emb.inv_freq", [8]),
+      ("layers.1.self_attn.rotary_emb.cos_cached", [1, 1, 2, 16]), ("model.layers.0.self_attn.masked_bias", []),
+      ("model.layers.0.self_attn.bias", [1, 1, 4, 4]), ("model.embed_tokens.position_ids", [1, 4]),
+      ("model.decoder.version", [1]),
+    ]
+    for (name, shape) in leftovers {
+      builder.add(name, shape: shape, floats: Array(repeating: 0, count: shape.reduce(1, *)))
+    }
+    try folder.write(builder.bytes(), to: "model.safetensors")
+    let catalog = try TestCatalog()
+    _ = try catalog.open(try catalog.importModel(folder.url))
   }
 
   @Test func sequencesLongerThanTheModelAndTooLittleMemoryAreRefused() throws {

@@ -40,8 +40,10 @@ final class TestCatalog {
   }
 
   @discardableResult
-  func importModel(_ url: URL = Fixtures.url("golden/models/llama-gqa"), name: String? = nil) throws -> ModelRecord {
-    try ModelImport.run(folder: url, name: name, job: job)
+  func importModel(
+    _ url: URL = Fixtures.url("golden/models/llama-gqa"), name: String? = nil, allowsUnused: Bool = false
+  ) throws -> ModelRecord {
+    try ModelImport.run(folder: url, name: name, allowsUnused: allowsUnused, job: job)
   }
 
   func open(_ model: ModelRecord? = nil, longestSequence: Int = 40, memoryLimit: Int64? = nil) throws -> OpenModel {

@@ -74,12 +74,22 @@ public enum StrictJSON: Equatable, Sendable {
   ///   - file: what to call the document in errors.
   /// - Throws: `InferenceError.invalidData` naming the byte offset and the broken rule.
   public static func parse(_ bytes: [UInt8], file: String) throws -> StrictJSON {
+    if let mark = Self.mark(of: bytes) { throw InferenceError.invalidData(file: file, detail: mark) }
     do {
       var parser = StrictJSONParser(bytes)
       return try parser.document()
     } catch let error as StrictJSONParser.SyntaxError {
       throw InferenceError.invalidData(file: file, detail: "not valid JSON: byte \(error.offset): \(error.reason)")
     }
+  }
+
+  /// What is wrong with a document that begins with a byte-order mark. RFC 8259 does not allow it, and neither Python's json
+  /// nor Hugging Face tokenizers read on behind it, so that a folder with one is of no use elsewhere either.
+  private static func mark(of bytes: [UInt8]) -> String? {
+    let remedy = "which JSON does not allow (RFC 8259): save it as UTF-8 without a byte-order mark"
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { return "begins with a byte-order mark, \(remedy)" }
+    if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) { return "is UTF-16 text, \(remedy)" }
+    return nil
   }
 
   /// The integer, if this is one.

@@ -8,14 +8,15 @@ struct Vocabulary: Sendable {
   private let head: StoredMatrix
   private let tied: Bool
 
-  /// - Parameter embeddingName: the embedding's tensor; the head's is `lm_head.weight` in every family.
-  init(_ checkpoint: Checkpoint, embeddingName: String = "model.embed_tokens.weight") throws {
+  /// - Parameter names: those of the family.
+  init(_ checkpoint: Checkpoint, _ names: TensorNames = .llama) throws {
     let c = checkpoint.configuration
+    let (embeddingName, headName) = (names.embedding.description, TensorNames.head.description)
     let embedding = try checkpoint.stored(embeddingName, rows: c.vocabularySize, columns: c.hiddenSize)
     self.embedding = embedding
     tied = c.tiedEmbeddings
-    if tied { try checkpoint.requireEqual("lm_head.weight", embeddingName) }
-    head = tied ? embedding : try checkpoint.stored("lm_head.weight", rows: c.vocabularySize, columns: c.hiddenSize)
+    if tied { try checkpoint.requireEqual(headName, embeddingName) }
+    head = tied ? embedding : try checkpoint.stored(headName, rows: c.vocabularySize, columns: c.hiddenSize)
   }
 
   /// Bytes of both.

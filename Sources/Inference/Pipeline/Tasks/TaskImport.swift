@@ -28,13 +28,9 @@ public enum TaskImport {
   public static func store(_ file: URL, delimiter: Delimiter, model: ModelRecord, job: Job) throws -> TaskRecord {
     let items = try MultipleChoiceItem.list(
       try RandomAccessFile.contents(of: file, limit: 1 << 30), file: file.lastPathComponent)
-    let source = try job.store.read { try $0.source(ofModel: model.id) }
-    let checkpoint = try Checkpoint(directory: URL(fileURLWithPath: source.folder))
-    guard let tokenizerURL = checkpoint.tokenizerURL else {
-      throw InferenceError.missingInput(
-        path: source.folder, reason: "the model has no tokenizer.json, which tasks need")
-    }
-    let tokenizer = try Tokenizer(contentsOf: tokenizerURL)
+    let folder = try ModelFolder(model, store: job.store)
+    let checkpoint = try folder.open()
+    let tokenizer = try folder.tokenizer(of: checkpoint, need: ", which tasks need").tokenizer
     // The harness adds special tokens for Gemma alone, which is of no use without its first one.
     let addsSpecialTokens = model.architecture.hasPrefix("gemma")
     let encoder = ContinuationEncoder(

@@ -55,7 +55,9 @@ public enum DropList {
   /// - Throws: `SearchError.invalidProfile` naming the line.
   public static func parse(_ text: String, blockCount: Int) throws -> [String] {
     var names: [String] = []
-    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
+    for (index, line) in ProfileText.withoutMark(text).split(
+      omittingEmptySubsequences: false, whereSeparator: \.isNewline
+    ).enumerated() {
       let content = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace)
       guard let entry = content.first else { continue }
       guard content.count == 1 else {

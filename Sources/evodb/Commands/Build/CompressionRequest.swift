@@ -39,7 +39,9 @@ struct CompressionRequest {
           try CompressionEstimate(plan, layers: tx.layers(ofModel: model.id), sites: tx.sites(ofModel: model.id))
         }
         let threads = resources.threads ?? ProcessInfo.processInfo.activeProcessorCount
-        let open = try opened(model, plan, store, threads)
+        let cancellation = Cancellation()
+        session.context.interruption.onRequest { cancellation.request() }
+        let open = try opened(model, plan, store, threads, cancellation)
         return (estimate, try CompressionEstimate.work(plan, model: open, threadCount: threads, store: store))
       }
       var result = ResultObject()
@@ -56,7 +58,9 @@ struct CompressionRequest {
     }
     let (outcome, work) = try session.write(command, resources: resources) { job in
       let (record, plan) = try job.store.read { try plan($0) }
-      let open = try opened(record, plan, job.store, job.threadCount)
+      let open = try opened(record, plan, job.store, job.threadCount, job.cancellation) {
+        job.progress($0, $1, of: $2)
+      }
       // An estimate that cannot be made is no reason not to do the work; what is really wrong comes up there.
       if let work = try? CompressionEstimate.work(
         plan, model: open, threadCount: job.threadCount, store: job.store)
@@ -76,15 +80,17 @@ struct CompressionRequest {
   }
 
   /// The model, opened for what the plan does with it.
-  private func opened(_ model: ModelRecord, _ plan: CompressionPlan, _ store: CatalogStore, _ threadCount: Int) throws
-    -> OpenModel
-  {
+  private func opened(
+    _ model: ModelRecord, _ plan: CompressionPlan, _ store: CatalogStore, _ threadCount: Int,
+    _ cancellation: Cancellation, progress: @escaping (String, Int, Int) -> Void = { _, _, _ in }
+  ) throws -> OpenModel {
     let length = try store.read { tx in
       try plan.data.map { try tx.sequences(ofList: $0.sequenceListID).map(\.tokenIDs.count).max() ?? 2 } ?? 2
     }
     return try OpenModel(
       model, store: store, longestSequence: length, threadCount: threadCount, memoryLimit: resources.memory?.bytes,
-      purpose: .compression(calibrationTokenCount: plan.needsStatistics ? plan.data?.tokenCount ?? 0 : 0))
+      purpose: .compression(calibrationTokenCount: plan.needsStatistics ? plan.data?.tokenCount ?? 0 : 0),
+      cancellation: cancellation, progress: progress)
   }
 
   /// The data set asked for, else the only one, else the one that the newest statistics rest on.

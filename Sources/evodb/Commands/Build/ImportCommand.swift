@@ -9,15 +9,19 @@ struct ImportCommand: Command {
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
   @Positional("MODEL_DIR", "A Hugging Face folder with config.json and safetensors.") var folder: String
-  @Option("--name", "NAME", "What to call the model [default: the folder's name].", rule: .notEmpty) var modelName:
-    String?
+  @Option(
+    "--name", "NAME",
+    "What to call the model [default: the folder's name; of a snapshot in the Hugging Face cache its repository's].",
+    rule: .notEmpty) var modelName: String?
+  let unused = UnusedTensorOptions()
   let output = OutputOptions()
   let progress = ProgressOptions()
 
   func run(in context: CommandContext) throws {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     let model = try session.write(Self.name) { job in
-      try ModelImport.run(folder: URL(fileURLWithPath: folder), name: modelName, job: job)
+      try ModelImport.run(
+        folder: URL(fileURLWithPath: folder), name: modelName, allowsUnused: unused.areAllowed, job: job)
     }
     var result = ResultObject()
     result.add("model", .text(model.name))

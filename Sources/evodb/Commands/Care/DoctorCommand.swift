@@ -74,17 +74,26 @@ struct DoctorReport {
   }
 
   mutating func addModels(of store: CatalogStore) throws {
-    let models = try store.read { tx in
-      try tx.models().map { ($0.name, try? tx.source(ofModel: $0.id)) }
-    }
-    for (name, source) in models {
-      let trouble = source.map { ModelImport.trouble(with: $0) } ?? "is not known"
-      add(
-        "model \(name)", source?.folder ?? "-",
-        advice: trouble.map {
-          "its folder \($0): reading, merging and queries work; to compute, import it again: "
-            + "evodb import \(store.path) MODEL_DIR"
-        })
+    for model in try store.read({ try $0.models() }) {
+      let folder = try? ModelFolder(model, store: store)
+      let place = folder?.url.path
+      let advice: String?
+      switch folder?.condition {
+      case .asImported: advice = nil
+      case .unchecked:
+        advice =
+          "its files changed since their bytes were looked at, or were copied: they are looked at before they are used; "
+          + "to do it now: evodb import \(store.path) \(place ?? "MODEL_DIR") --name \(model.name)"
+      case .unusable(let problem):
+        advice =
+          "reading, merging and queries work, computing does not: \(problem); where it lies elsewhere: "
+          + "evodb import \(store.path) MODEL_DIR"
+      case nil:
+        advice =
+          "its folder is not known: reading, merging and queries work; to compute, import it again: "
+          + "evodb import \(store.path) MODEL_DIR"
+      }
+      add("model \(model.name)", place ?? "-", advice: advice)
     }
   }
 

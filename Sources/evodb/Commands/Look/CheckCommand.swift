@@ -6,7 +6,7 @@ struct CheckCommand: Command {
   static let name = "check"
   static let abstract = "Say what a model folder is, and hold its logits against reference ones."
   static let discussion = """
-    Exit code 65 if the folder is not supported, 1 if the logits differ by more than the tolerance, are not finite, or do \
+    Exit code 65 if the folder is not supported, or holds tensors that the model its config.json describes does not use; 1 if the logits differ by more than the tolerance, are not finite, or do \
     not have the right shape.
     """
 
@@ -14,11 +14,15 @@ struct CheckCommand: Command {
   @Option("--expected", "FILE", "A safetensors file with input_ids [n, t] and logits [n, t, vocabulary].") var expected:
     String?
   @Option("--tolerance", "X", "Largest absolute difference allowed.", rule: .atLeast(0)) var tolerance: Double = 2e-4
+  let unused = UnusedTensorOptions()
   let output = OutputOptions()
 
   func run(in context: CommandContext) throws {
     let checkpoint = try Checkpoint(directory: URL(fileURLWithPath: folder))
     let configuration = checkpoint.configuration
+    // Reads what stays in memory, so that missing tensors and wrong shapes are found, and what is not used.
+    _ = try LanguageModelFactory.open(checkpoint, longestSequence: 2)
+    if !unused.areAllowed { try checkpoint.requireAllUsed() }
     var result = ResultObject()
     result.add("architecture", .text(configuration.architecture.rawValue))
     result.add("supported", .text("yes"))
@@ -26,11 +30,9 @@ struct CheckCommand: Command {
     result.add("hidden_size", .integer(configuration.hiddenSize), .integer)
     result.add("vocabulary_size", .integer(configuration.vocabularySize), .integer)
     result.add("tokenizer", .text(try tokenizerState(checkpoint)))
-    guard let expected else {
-      // Reads what stays in memory, so that missing tensors and wrong shapes are found.
-      _ = try LanguageModelFactory.open(checkpoint, longestSequence: 2)
-      return try context.print(result, as: output.format)
-    }
+    let unusedNames = checkpoint.unusedTensorNames
+    result.add("unused_tensors", .text(unusedNames.isEmpty ? "none" : Checkpoint.list(unusedNames)))
+    guard let expected else { return try context.print(result, as: output.format) }
     let check = try ReferenceCheck(
       checkpoint, expected: URL(fileURLWithPath: expected), tolerance: tolerance)
     result.add("max_abs_difference", .real(check.maximumDifference), .real(significantDigits: 3))

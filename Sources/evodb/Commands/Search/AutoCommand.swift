@@ -16,10 +16,11 @@ struct AutoCommand: Command {
   @Positional("MODEL_DIR", "A Hugging Face folder with config.json, safetensors and tokenizer.json.") var folder: String
   @Option("--text", "FILE", "Calibration text, UTF-8.") var text: String
   @Option("--validation", "FILE", "Held-out text for the report.") var validation: String?
+  let unused = UnusedTensorOptions()
   let target = BitTargetOptions()
   let layers = LayerOptions()
   let search = SearchOptions()
-  @Option("--catalog", "FILE", "The catalog; made if it is not there [default: the model folder's name with .evodb].")
+  @Option("--catalog", "FILE", "The catalog; made if it is not there [default: the model's name with .evodb].")
   var catalog: String?
   @Option("--sequence-length", "N", "Tokens of a sequence.", rule: .atLeast(2)) var sequenceLength: Int = 256
   let quantization = QuantizationOptions()
@@ -39,7 +40,7 @@ struct AutoCommand: Command {
 
   func run(in context: CommandContext) throws {
     let folder = URL(fileURLWithPath: folder)
-    let path = catalog ?? folder.standardizedFileURL.lastPathComponent + ".evodb"
+    let path = catalog ?? ModelImport.name(of: folder) + ".evodb"
     let session = CatalogSession(context: context, path: path, isQuiet: progress.quiet)
     let upstream = try calibration.treatment(for: nil)
     let clock = context.clock
@@ -51,7 +52,7 @@ struct AutoCommand: Command {
       started = clock()
     }
     let report = try session.write(Self.name, creating: true, resources: resources) { job in
-      let model = try ModelImport.run(folder: folder, name: nil, job: job)
+      let model = try ModelImport.run(folder: folder, name: nil, allowsUnused: unused.areAllowed, job: job)
       stage(
         "\(model.name): \(model.architecture), \(model.blockCount) blocks, "
           + "\(HumanFormat.count(Int64(model.compressibleWeightCount))) compressible weights", job)
@@ -62,8 +63,7 @@ struct AutoCommand: Command {
           + "\(sets.calibration.droppedTokenCount) and \(sets.validation.droppedTokenCount) tokens", job)
       func open(_ purpose: ModelPurpose) throws -> OpenModel {
         try OpenModel(
-          model, store: job.store, longestSequence: sequenceLength, threadCount: job.threadCount,
-          memoryLimit: resources.memory?.bytes, purpose: purpose)
+          model, job: job, longestSequence: sequenceLength, memoryLimit: resources.memory?.bytes, purpose: purpose)
       }
       var plan = CompressionPlan(
         data: sets.calibration, upstream: upstream, keeps: calibration.keeps, calibrates: true,

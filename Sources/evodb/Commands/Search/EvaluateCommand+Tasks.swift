@@ -20,8 +20,7 @@ extension EvaluateCommand {
         URL(fileURLWithPath: file), delimiter: delimiter.map { .text($0) } ?? .automatic, model: owner, job: job)
       let longest = task.questions.map { $0.sequence.tokenIDs.count - 1 }.max() ?? 2
       let open = try OpenModel(
-        owner, store: job.store, longestSequence: max(longest, 2), threadCount: job.threadCount,
-        memoryLimit: resources.memory?.bytes)
+        owner, job: job, longestSequence: max(longest, 2), memoryLimit: resources.memory?.bytes)
       try CatalogEvaluator(model: open, job: job).answer(task, of: record) { done, total in
         job.progress("answering \(task.name)", done, of: total)
       }

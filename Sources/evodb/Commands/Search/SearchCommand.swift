@@ -42,7 +42,7 @@ struct SearchCommand: Command {
   func run(in context: CommandContext) throws {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     if dryRun.isDryRun {
-      return try context.print(try session.read { try estimate($0) }, as: output.format)
+      return try context.print(try session.read { try estimate($0, in: context) }, as: output.format)
     }
     let report = try session.write(Self.name, resources: resources) { job in
       let owner = try job.store.read { try $0.model(self.model) }
@@ -63,7 +63,7 @@ struct SearchCommand: Command {
   /// What the search would take.
   ///
   /// - Throws: what beginning the search would throw.
-  private func estimate(_ store: CatalogStore) throws -> ResultObject {
+  private func estimate(_ store: CatalogStore, in context: CommandContext) throws -> ResultObject {
     let (model, sets, recipe) = try store.read { tx in
       let (model, sets) = (try tx.model(self.model), try self.sets(tx))
       return (model, sets, try self.recipe(model, sets.calibration, tx))
@@ -74,8 +74,11 @@ struct SearchCommand: Command {
         try tx.sequences(ofList: $0.sequenceListID).map(\.tokenIDs.count)
       }.max() ?? 2
     }
+    let cancellation = Cancellation()
+    context.interruption.onRequest { cancellation.request() }
     let open = try OpenModel(
-      model, store: store, longestSequence: length, threadCount: threads, memoryLimit: resources.memory?.bytes)
+      model, store: store, longestSequence: length, threadCount: threads, memoryLimit: resources.memory?.bytes,
+      cancellation: cancellation)
     let starts = try store.read {
       try SearchRun.startCount(recipe, model: model, calibration: sets.calibration, tx: $0)
     }
@@ -141,8 +144,7 @@ extension CatalogEvaluator {
       try sets.flatMap { try tx.sequences(ofList: $0.sequenceListID).map(\.tokenIDs.count) }.max() ?? 2
     }
     let open = try OpenModel(
-      model, store: job.store, longestSequence: length, threadCount: job.threadCount,
-      memoryLimit: resources.memory?.bytes)
+      model, job: job, longestSequence: length, memoryLimit: resources.memory?.bytes)
     return CatalogEvaluator(
       model: open, job: job, sharesPrefixes: sharesPrefixes, usesStoredResults: usesStoredResults)
   }

@@ -1,0 +1,5 @@
+/// The option of every verb that takes a model folder: whether it may hold tensors that are not used.
+struct UnusedTensorOptions: ArgumentGroup {
+  @Flag("--allow-unused", "Take a model whose files hold tensors that the computation does not use.") var areAllowed:
+    Bool
+}
