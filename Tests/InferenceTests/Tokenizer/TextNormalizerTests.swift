@@ -39,6 +39,7 @@ import Testing
   @Test(arguments: [
     (#"{"type": "Lowercase"}"#, 1488), (#"{"type": "StripAccents"}"#, 2097), (#"{"type": "Nmt"}"#, 45),
     (#"{"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "lowercase": false}"#, 218_966),
+    (#"{"type": "BertNormalizer", "strip_accents": true}"#, 14_781),
   ])
   func soManyScalarsChangeAsInHuggingFace(_ json: String, _ count: Int) throws {
     let normalizer = try TextNormalizer(PreTokenizing.part(json, path: "normalizer"))

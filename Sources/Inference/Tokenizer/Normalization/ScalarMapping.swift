@@ -58,7 +58,12 @@ enum ScalarMapping: Sendable {
   }
 
   private static func isNonspacingMark(_ scalar: Unicode.Scalar) -> Bool {
-    scalar.properties.generalCategory == .nonspacingMark && isAssigned(scalar, in: 8) && scalar.value != 0x111C9
+    switch scalar.value {
+    // They came to the category later, or left it.
+    case 0x1885, 0x1886, 0xA9BD, 0x1_11C9: false
+    case 0x1734, 0x1_171E: true
+    default: scalar.properties.generalCategory == .nonspacingMark && isAssigned(scalar, in: 8)
+    }
   }
 
   private static func isOther(_ scalar: Unicode.Scalar) -> Bool {

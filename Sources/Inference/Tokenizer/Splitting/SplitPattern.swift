@@ -5,9 +5,10 @@ struct SplitPattern: Sendable {
   /// GPT-2's pattern (OpenAI's encoder.py), which `ByteLevel` with `use_regex` applies.
   static let gpt2 = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
-  /// How long a search may take, in reports of ICU's, of 10,000 steps each: a second or so for any text, and a hundred
-  /// times what published patterns need for each byte. Patterns like `(a+)+$` would take years.
-  private static func reportLimit(byteCount: Int) -> Int { 3_000 + byteCount / 100 }
+  /// How long a search may take, in reports of ICU's. There is one for every 10,000 steps, and may be one for every
+  /// position: so this is half a second or so for any text, and a hundred times what published patterns need for each byte.
+  /// Patterns like `(a+)+$` would take years.
+  private static func reportLimit(byteCount: Int) -> Int { 3_000 + byteCount + byteCount / 100 }
 
   private let expression: NSRegularExpression
   private let file: String
