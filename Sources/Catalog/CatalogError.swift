@@ -59,15 +59,15 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
     case .missing(let path): return "\(path): no such file; make a catalog with: evodb init \(path)"
     case .exists(let path): return "\(path): already there; nothing was changed"
     case .danglingLink(let path, let target):
-      return "\(path): a link to \(target), where there is no file; nothing was changed: name the place itself, or remove "
-        + "the link"
+      return "\(path): a link to \(target), where there is no file; nothing was changed: name the place itself, or "
+        + "remove the link"
     case .pathTooLong(let path, let detail):
       let shown = path.utf8.count > 120 ? "…" + path.suffix(100) : path
-      return "\(shown): \(detail); a catalog's real path may have at most \(CatalogFile.mostPathBytes) bytes and its name "
-        + "\(CatalogFile.mostNameBytes), or SQLite cannot keep its log beside it: use a shorter path"
+      return "\(shown): \(detail); a catalog's real path may have at most \(CatalogFile.mostPathBytes) bytes and its "
+        + "name \(CatalogFile.mostNameBytes), or SQLite cannot keep its log beside it: use a shorter path"
     case .severalNames(let path, let count, let given):
-      return "\(path): has \(count) names (hard links), and its log would be found under one of them only; it can be read, "
-        + "but written only when it has one: remove the others (find FOLDER -samefile \(given)), or work on a copy: "
+      return "\(path): has \(count) names (hard links), and its log would be found under one of them only; it can be "
+        + "read, but written only when it has one: remove the others (find FOLDER -samefile \(given)), or work on a copy: "
         + "evodb backup \(given) COPY"
     case .wrongLog(let path, let detail), .displaced(let path, let detail): return "\(path): \(detail)"
     case .notACatalog(let path, let reason): return "\(path): not an evodb catalog: \(reason)"

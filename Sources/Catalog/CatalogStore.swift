@@ -96,7 +96,8 @@ public final class CatalogStore: @unchecked Sendable {
   }
 
   /// A connection to a catalog of ours.
-  private static func open(_ file: CatalogFile, _ mode: Mode, _ lock: WriterLock?, command: String) throws -> Connection {
+  private static func open(_ file: CatalogFile, _ mode: Mode, _ lock: WriterLock?, command: String) throws -> Connection
+  {
     func opened() throws -> Connection {
       // Another process's switch of the journal mode takes milliseconds; 5 s outlasts it on any disk.
       let connection = try Connection(
@@ -293,7 +294,7 @@ public final class CatalogStore: @unchecked Sendable {
       // sqlite.org/wal.html, "WAL-reset bug").
       _ = try connection.firstRow("PRAGMA wal_autocheckpoint = 0", []) { _ in }
       // The first read makes the log, if none is there; from the first row on a kill must leave it noted.
-      _ = try connection.integer("SELECT count(*) FROM sqlite_schema")
+      try connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1")
       try writerLock.note(log: .live)
     }
     _ = place?.change()

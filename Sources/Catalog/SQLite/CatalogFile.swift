@@ -36,6 +36,14 @@ struct CatalogFile: Equatable {
     }
     self.init(given: given, path: path, isLink: Self.isLink(given))
     try requireLength()
+    for suffix in ["-wal", "-shm", "-journal"] where lstat(path + suffix, &info) == 0 {
+      guard info.st_mode & S_IFMT == S_IFREG else {
+        throw CatalogError.inputOutput(
+          path: shown(suffix),
+          detail: "is no regular file, and stands where SQLite keeps what belongs to the catalog; it was not touched: "
+            + "move it away")
+      }
+    }
   }
 
   /// A file to be made: nothing may have its name, not even a link to nowhere.

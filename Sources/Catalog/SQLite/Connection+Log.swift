@@ -31,8 +31,8 @@ extension Connection {
       guard Self.holdsFrames(file.logPath) else { return nil }
       return .wrongLog(
         path: file.name,
-        detail: "the log beside it, \(log), belongs to another file that had this name, and would damage this one; nothing "
-          + "was changed. Put it back beside its file, or move it away: mv \(log) \(log).other")
+        detail: "the log beside it, \(log), belongs to another file that had this name, and would damage this one; "
+          + "nothing was changed. Put it back beside its file, or move it away: mv \(log) \(log).other")
     }
     guard FileSystem.byteCount(of: file.logPath) == nil else { return nil }
     let owner = lock.map(\.predecessor) ?? WriterLock.lastOwner(ofCatalog: file.path)
@@ -43,8 +43,8 @@ extension Connection {
     if let owner, owner.log != .live { return nil }
     return .wrongLog(
       path: file.name,
-      detail: "its log is missing: it was renamed or copied while it was being written, or after a kill, without \(log), "
-        + "which may hold the newest rows; nothing was changed. Put the log beside it under this name "
+      detail: "its log is missing: it was renamed or copied while it was being written, or after a kill, without "
+        + "\(log), which may hold the newest rows; nothing was changed. Put the log beside it under this name "
         + "(mv OLDNAME-wal \(log)), or save what the file alone holds: evodb salvage \(file.given) -o NEW")
   }
 

@@ -34,7 +34,8 @@ final class FileClaim {
       let descriptor = open(path, access | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
       guard descriptor >= 0 else {
         let code = errno
-        let detail = "cannot be opened for \(kind == .writing ? "writing" : "reading"): \(String(cString: strerror(code)))"
+        let purpose = kind == .writing ? "writing" : "reading"
+        let detail = "cannot be opened for \(purpose): \(String(cString: strerror(code)))"
         switch code {
         case ENOENT, ENOTDIR: return .absent
         case EACCES, EPERM, EROFS: throw CatalogError.notPermitted(path: path, detail: detail)

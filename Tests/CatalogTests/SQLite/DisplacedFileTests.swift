@@ -97,15 +97,17 @@ import Testing
   }
 
   @Test func aCatalogRenamedBesideABusyReaderIsSavedAsACopy() throws {
+    let writer = try folder.write()
     let reader = try folder.read()
     try reader.read { (transaction) throws in
       _ = try transaction.models()
-      let text = try displaced {
-        try FileManager.default.moveItem(atPath: folder.path, toPath: place("moved.evodb"))
-      }
-      #expect(text.contains("c.evodb.rescued"))
+      try writer.write { _ = try $0.store(sequence: [100, 200]) }
+      try FileManager.default.moveItem(atPath: folder.path, toPath: place("moved.evodb"))
+      let error = #expect(throws: CatalogError.self) { try writer.write { _ = try $0.store(sequence: [300, 400]) } }
+      #expect(String(describing: error).contains("c.evodb.rescued"))
     }
     reader.close()
+    writer.close()
     #expect(try count(place("c.evodb.rescued")) == 9)
   }
 

@@ -38,7 +38,7 @@ import Testing
     _ = try link(folder, "here", to: ".")
     _ = try link(folder, "away", to: place(folder, "deep"))
     return ["one", "deep/two", "three", "here/c.evodb", "here/three", "away/../c.evodb", "./deep/../one"].map {
-      place(folder, "") + $0
+      folder.folder.url.path + "/" + $0
     }
   }
 
@@ -47,9 +47,9 @@ import Testing
     let real = try CatalogFile(existing: folder.path).path
     let names = try names(folder)
     for name in names { #expect(try CatalogFile(existing: name).path == real, "\(name)") }
-    for name in names {
+    for (index, name) in names.enumerated() {
       let writer = try CatalogStore(path: name, mode: .write, command: "search")
-      try writer.write { _ = try $0.store(sequence: [1, 2, 3]) }
+      try writer.write { _ = try $0.store(sequence: [1, 2, 3, Int32(index)]) }
       #expect(try folder.files.contains("c.evodb-lock") && folder.files.contains("c.evodb-wal"))
       for other in names + [folder.path] {
         #expect(isLocked(other), "\(other) beside \(name)")
@@ -252,19 +252,24 @@ import Testing
     #expect(String(describing: CatalogError.pathTooLong(path: long, detail: "")).contains("490"))
   }
 
-  @Test(arguments: ["-wal", "-journal"])
-  func whatSQLiteCannotOpenIsNamedWithWhatToDo(suffix: String) throws {
+  @Test(arguments: ["-wal", "-shm", "-journal"], [CatalogStore.Mode.read, .write])
+  func whatStandsInTheLogsPlaceIsNamedAndNotTouched(suffix: String, mode: CatalogStore.Mode) throws {
     let (folder, _) = try CatalogFolder.filled()
-    try FileManager.default.createDirectory(atPath: folder.path + suffix, withIntermediateDirectories: true)
-    do {
-      let store = try folder.write()
-      try store.write { _ = try $0.store(sequence: [1, 2]) }
-      Issue.record("written")
-    } catch {
-      let text = String(describing: error)
-      #expect(text.contains("c.evodb"), "\(text)")
-      #expect(text.contains("ls -ld") || text.contains("run again") || text.contains("move it away"), "\(text)")
+    func refused() {
+      guard case .inputOutput(let path, let detail) = error({ try CatalogStore(path: folder.path, mode: mode).close() })
+      else {
+        Issue.record("opened")
+        return
+      }
+      #expect(path == folder.path + suffix && detail.contains("move it away"))
     }
+    try FileManager.default.createDirectory(atPath: folder.path + suffix, withIntermediateDirectories: true)
+    refused()
+    try FileManager.default.removeItem(atPath: folder.path + suffix)
+    let victim = try folder.folder.write("precious", to: "victim")
+    _ = try link(folder, "c.evodb" + suffix, to: "victim")
+    refused()
+    #expect(try String(contentsOf: victim, encoding: .utf8) == "precious")
   }
 
   @Test func everyErrorOfFileAndDiskNamesTheFileAndWhatToDo() {

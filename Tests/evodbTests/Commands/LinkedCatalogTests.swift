@@ -26,7 +26,8 @@ extension WholeRunTests {
       let search = try searching(catalog)
       for name in [catalog.realPath, "next", catalog.path] {
         for command in [
-          ["build", name], ["gc", name], ["merge", name, "nothing"], ["upgrade", name], ["import", name, TinyCatalog.model],
+          ["build", name], ["gc", name], ["merge", name, "nothing"], ["upgrade", name],
+          ["import", name, TinyCatalog.model],
           ["salvage", name, "-o", "saved.evodb"], ["search", name] + firstSearch,
         ] {
           let result = try catalog.runner.run(command)
@@ -45,8 +46,10 @@ extension WholeRunTests {
       let rows = try catalog.number("SELECT count(*) AS n FROM observation")
       #expect(try catalog.runner.run(["doctor", "next"]).output.contains("was killed"))
       #expect(try catalog.runner.run(["salvage", catalog.path, "-o", "saved.evodb"]).exitCode == 0)
-      let saved = try catalog.runner.run(["query", "saved.evodb", "SELECT count(*) FROM observation", "--format", "csv"])
-      #expect(saved.output.split(separator: "\n").last.flatMap { Double($0) } == rows)
+      let saved = try catalog.runner.run([
+        "query", "saved.evodb", "SELECT count(*) FROM observation", "--format", "csv",
+      ])
+      #expect(saved.output.split(whereSeparator: \.isNewline).last.flatMap { Double($0) } == rows)
       try catalog.output("gc")
       #expect(try FileManager.default.contentsOfDirectory(atPath: place(catalog, "real")) == ["tiny.evodb"])
       #expect(try FileManager.default.destinationOfSymbolicLink(atPath: catalog.path) == "next")
@@ -62,7 +65,9 @@ extension WholeRunTests {
       let search = try searching(catalog)
       try FileManager.default.linkItem(atPath: catalog.path, toPath: other)
       try FileManager.default.removeItem(atPath: catalog.path + "-lock")
-      for command in [["build", other], ["build", catalog.path], ["status", other], ["merge", "b.evodb", "b.evodb-none"]] {
+      for command in [
+        ["build", other], ["build", catalog.path], ["status", other], ["merge", "b.evodb", "b.evodb-none"],
+      ] {
         let result = try catalog.runner.run(command)
         #expect(result.exitCode == 75, "\(command): \(result.exitCode) \(result.diagnostics)")
         #expect(result.diagnostics.contains("process \(search.processIdentifier) "), "\(result.diagnostics)")
@@ -108,7 +113,7 @@ extension WholeRunTests {
       #expect(!end.diagnostics.contains("nothing is lost"))
       try verify(catalog, rows)
       let result = try catalog.runner.run(["query", rows, "SELECT count(*) FROM observation", "--format", "csv"])
-      let count = try #require(result.output.split(separator: "\n").last.flatMap { Double($0) })
+      let count = try #require(result.output.split(whereSeparator: \.isNewline).last.flatMap { Double($0) })
       #expect(count >= seen)
       // The search goes on there.
       let resumed = try catalog.runner.start(["resume", rows, "long"])
@@ -149,7 +154,7 @@ extension WholeRunTests {
       }
       try FileManager.default.moveItem(atPath: catalog.path + "-wal", toPath: moved + "-wal")
       let result = try catalog.runner.run(["query", moved, "SELECT count(*) FROM observation", "--format", "csv"])
-      #expect(result.output.split(separator: "\n").last.flatMap { Double($0) } == rows)
+      #expect(result.output.split(whereSeparator: \.isNewline).last.flatMap { Double($0) } == rows)
       #expect(try catalog.runner.run(["gc", moved]).exitCode == 0)
       try verify(catalog, moved)
     }
@@ -190,7 +195,8 @@ extension WholeRunTests {
       let before = try Data(contentsOf: URL(fileURLWithPath: catalog.realPath))
       for target in [catalog.path, catalog.realPath, "next", "hard", "real/../hard"] {
         for command in [
-          ["backup", catalog.path, target], ["pack", catalog.path, "-o", target], ["salvage", catalog.path, "-o", target],
+          ["backup", catalog.path, target], ["pack", catalog.path, "-o", target],
+          ["salvage", catalog.path, "-o", target],
         ] { #expect(try catalog.runner.run(command).exitCode == 73, "\(command)") }
         #expect(try catalog.runner.run(["merge", catalog.path, target]).exitCode == 64)
       }

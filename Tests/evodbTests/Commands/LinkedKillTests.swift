@@ -27,7 +27,9 @@ extension WholeRunTests {
       Verb(state: .built, command: longSearch),
       Verb(state: .built, command: ["baseline", "random", "--target-bits", "2.5", "--candidates", "4"] + data),
       Verb(state: .built, command: ["evaluate", "uniform:3", "--data", "validation"]),
-      Verb(state: .searched, command: ["branch", "first", "--name", "other", "--set", "generations=6"], isRepeatable: false),
+      Verb(
+        state: .searched, command: ["branch", "first", "--name", "other", "--set", "generations=6"], isRepeatable: false
+      ),
       Verb(state: .searched, command: ["void", "first:validation", "--reason", "a kill"], isRepeatable: false),
       Verb(state: .searched, command: ["monotonicity"], isRepeatable: false),
       Verb(state: .filled, command: ["merge", "other.evodb"]),
