@@ -1,3 +1,5 @@
+import Foundation
+
 /// How a catalog's bytes are spent, and what of it is only kept to save time.
 public struct CatalogSurvey: Equatable, Sendable {
   /// A table with its indexes.
@@ -53,6 +55,9 @@ extension CatalogStore {
 
   /// The name of the network file system that holds the file; nil if it is a local one.
   public var networkFileSystemName: String? { FileSystem.networkName(of: file.path) }
+
+  /// The folder in which the real file lies.
+  public var folderPath: String { URL(fileURLWithPath: file.path).deletingLastPathComponent().path }
 
   /// Bytes that can still be written beside the file; nil if unknown.
   public var freeDiskByteCount: Int64? { FileSystem.freeByteCount(beside: file.path) }

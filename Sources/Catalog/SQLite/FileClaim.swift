@@ -38,7 +38,9 @@ final class FileClaim {
         let detail = "cannot be opened for \(purpose): \(String(cString: strerror(code)))"
         switch code {
         case ENOENT, ENOTDIR: return .absent
-        case EACCES, EPERM, EROFS: throw CatalogError.notPermitted(path: path, detail: detail)
+        case EACCES, EPERM, EROFS:
+          throw CatalogError.notPermitted(
+            path: path, detail: detail + "; get the right to, or work on a copy: evodb backup \(path) COPY")
         default: throw CatalogError.inputOutput(path: path, detail: detail)
         }
       }

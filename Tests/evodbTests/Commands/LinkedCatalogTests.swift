@@ -189,6 +189,24 @@ extension WholeRunTests {
       #expect(try catalog.runner.run(["status", "B"]).exitCode == 66)
     }
 
+    @Test func anOutputBehindALinkedFolderLiesWhereTheLinkLeads() throws {
+      let catalog = try TinyCatalog(.searched)
+      let inner = catalog.folder.appendingPathComponent("deep/inner")
+      try FileManager.default.createDirectory(at: inner, withIntermediateDirectories: true)
+      try FileManager.default.createSymbolicLink(atPath: place(catalog, "link"), withDestinationPath: "deep/inner")
+      for command in [
+        ["backup", "link/../backup"], ["pack", "-o", "link/../pack"], ["salvage", "-o", "link/../salvage"],
+        ["export", "first", "--to", "hf", "-o", "link/../hf/"],
+        ["export", "first", "--to", "evopress", "-o", "link/../profile"],
+      ] {
+        try catalog.output(command)
+        #expect(try catalog.run(command[0], Array(command.dropFirst())).exitCode == 73, "\(command)")
+      }
+      #expect(
+        try FileManager.default.contentsOfDirectory(atPath: place(catalog, "deep")).sorted()
+          == ["backup", "hf", "inner", "pack", "profile", "salvage"])
+    }
+
     @Test func anOutputIsNeverTheInput() throws {
       let catalog = try TinyCatalog(.searched, linked: true)
       try FileManager.default.linkItem(atPath: catalog.realPath, toPath: place(catalog, "hard"))
