@@ -26,6 +26,25 @@ static inline int evodb_sqlite3_read_file(sqlite3 *db, void *buffer, int count, 
   return file->pMethods->xRead(file, buffer, count, offset);
 }
 
+/* Renames without replacing anything; -1 with errno where that cannot be done. Swift's Glibc module leaves these out. */
+#ifdef __linux__
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static inline int evodb_rename_new(const char *from, const char *to) {
+#ifdef SYS_renameat2
+  return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 1 /* RENAME_NOREPLACE */);
+#else
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+#else
+#include <stdio.h>
+static inline int evodb_rename_new(const char *from, const char *to) { return renamex_np(from, to, RENAME_EXCL); }
+#endif
+
 #ifdef __linux__
 #include <sys/statfs.h>
 /* The magic number of the file system that holds `path`, 0 if unknown: Swift's Glibc module leaves statfs out, and what a

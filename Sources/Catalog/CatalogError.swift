@@ -4,6 +4,16 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
   case missing(path: String)
   /// A new catalog would overwrite a file.
   case exists(path: String)
+  /// A new file would take the place of a link that leads to no file.
+  case danglingLink(path: String, target: String)
+  /// SQLite or the file system does not take a path as long as this.
+  case pathTooLong(path: String, detail: String)
+  /// The file that is to be written has several names (hard links).
+  case severalNames(path: String, count: Int, given: String)
+  /// The file lacks its write-ahead log, or lies beside that of another file.
+  case wrongLog(path: String, detail: String)
+  /// The file was removed, renamed or replaced while it was being written; `detail` says where the rows are.
+  case displaced(path: String, detail: String)
   /// The file is no catalog of ours: another application's, no database, or one of a development build.
   case notACatalog(path: String, reason: String)
   /// The file was made by a newer evodb.
@@ -48,6 +58,18 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .missing(let path): return "\(path): no such file; make a catalog with: evodb init \(path)"
     case .exists(let path): return "\(path): already there; nothing was changed"
+    case .danglingLink(let path, let target):
+      return "\(path): a link to \(target), where there is no file; nothing was changed: name the place itself, or "
+        + "remove the link"
+    case .pathTooLong(let path, let detail):
+      let shown = path.utf8.count > 120 ? "…" + path.suffix(100) : path
+      return "\(shown): \(detail); a catalog's real path may have at most \(CatalogFile.mostPathBytes) bytes and its "
+        + "name \(CatalogFile.mostNameBytes), or SQLite cannot keep its log beside it: use a shorter path"
+    case .severalNames(let path, let count, let given):
+      return "\(path): has \(count) names (hard links), and its log would be found under one of them only; it can be "
+        + "read, but written only when it has one: remove the others (find FOLDER -samefile \(given)), or work on a copy: "
+        + "evodb backup \(given) COPY"
+    case .wrongLog(let path, let detail), .displaced(let path, let detail): return "\(path): \(detail)"
     case .notACatalog(let path, let reason): return "\(path): not an evodb catalog: \(reason)"
     case .newerSchema(let path, let found, let supported):
       return "\(path): made by a newer evodb (schema \(found), this one knows \(supported)); install the newer version"

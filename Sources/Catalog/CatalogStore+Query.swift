@@ -51,7 +51,7 @@ extension CatalogStore {
         if let wish = guardian.refusal {
           throw CatalogError.refusedQuery("evodb query only reads, it does not allow \(wish)")
         }
-        if error.isBusy || error.isDamage || error.isStorageFailure { throw error }
+        if error.isBusy || error.isDamage || error.isStorageFailure || error.isPermission { throw error }
         throw CatalogError.invalidQuery(error.message)
       }
     }

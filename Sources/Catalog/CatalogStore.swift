@@ -14,8 +14,10 @@ public final class CatalogStore: @unchecked Sendable {
     case read
   }
 
-  /// The file.
+  /// The file as it was named.
   public let path: String
+  /// Where it really is.
+  let file: CatalogFile
   /// How it was opened.
   public let mode: Mode
   /// What a user should hear about opening: a dead writer's lock taken over, a network file system.
@@ -27,6 +29,9 @@ public final class CatalogStore: @unchecked Sendable {
   private let writerLock: WriterLock?
   private let networkFileSystem: String?
   private var lastSync = Date.distantPast
+  private var place: FilePlace?
+  /// Why nothing more can be written: the file is not in its place any more.
+  private var displacement: CatalogError?
   private var isClosed = false
   private var busyTime = Duration.zero
 
@@ -44,20 +49,22 @@ public final class CatalogStore: @unchecked Sendable {
     guard Connection.libraryVersion >= CatalogSchema.requiredSQLite else {
       throw CatalogError.oldSQLite(version: Connection.libraryVersionText, required: "3.37")
     }
-    if mode == .create {
-      if FileManager.default.fileExists(atPath: path) { throw CatalogError.exists(path: path) }
-    } else {
-      try FileSystem.requireFile(path)
-    }
+    let file = mode == .create ? try CatalogFile(new: path) : try CatalogFile(existing: path)
     self.path = path
+    self.file = file
     self.mode = mode
-    networkFileSystem = networkName(path)
-    if mode == .read, let networkFileSystem { try Self.refuseReading(path, on: networkFileSystem) }
+    let networkFileSystem = networkName(file.path)
+    self.networkFileSystem = networkFileSystem
+    if mode == .read, let networkFileSystem { try Self.refuseReading(file, on: networkFileSystem) }
     var notices: [String] = []
     if mode != .read, let networkFileSystem {
       notices.append("\(path) lies on \(networkFileSystem): nobody else can read it while evodb writes")
     }
-    let writerLock = mode == .read ? nil : try WriterLock(forCatalog: path, command: command)
+    let writerLock =
+      mode == .read
+      ? nil
+      : try WriterLock(
+        forCatalog: file.path, shownAs: file.name, isLocal: networkFileSystem == nil, command: command)
     self.writerLock = writerLock
     if let dead = writerLock?.predecessor {
       notices.append(
@@ -65,59 +72,84 @@ public final class CatalogStore: @unchecked Sendable {
           + "which ended without closing \(path)")
     }
     self.notices = notices
-    var isOurs = mode != .create
+    var made: FileIdentity?
     do {
-      // Two may have found no file; the one that got the lock later finds the other's.
-      if mode == .create, FileManager.default.fileExists(atPath: path) { throw CatalogError.exists(path: path) }
-      isOurs = true
-      if mode == .create { try Self.makeFile(at: path) }
-      connection = try Self.open(path, mode, command: command)
+      if mode == .create, let writerLock {
+        // Two may have found no file; the one that got the lock later finds the other's.
+        made = try Self.makeFile(file, writerLock, isLocal: networkFileSystem == nil)
+      }
+      connection = try Self.open(file, mode, writerLock, command: command)
       rows = RowWriter(connection)
-      if mode != .read { try beginWriting() }
+      if let writerLock {
+        place = FilePlace(file, writerLock.claim)
+        try beginWriting(writerLock)
+      }
       // A reader leaves nothing on any disk, however much it sorts.
       if mode == .read { try connection.execute("PRAGMA temp_store = MEMORY") }
     } catch {
       // What failed to open must not be closed like a catalog of ours: `deinit` runs even so.
       isClosed = true
-      if mode == .create, isOurs { for suffix in ["", "-wal", "-shm", "-journal"] { unlink(path + suffix) } }
+      if let made, made == FileIdentity(ofPath: file.path) { NewFile.removeParts(of: file.path) }
       writerLock?.release()
-      throw Self.translated(error, path: path)
+      throw Self.translated(error, file)
     }
   }
 
   /// A connection to a catalog of ours.
-  private static func open(_ path: String, _ mode: Mode, command: String) throws -> Connection {
+  private static func open(_ file: CatalogFile, _ mode: Mode, _ lock: WriterLock?, command: String) throws -> Connection
+  {
     func opened() throws -> Connection {
       // Another process's switch of the journal mode takes milliseconds; 5 s outlasts it on any disk.
       let connection = try Connection(
-        path: path, access: mode == .read ? .readOnly : .readWrite, busyTimeoutMilliseconds: 5000)
-      if mode != .create { try refuseForeign(connection, path: path) }
+        path: file.path, access: mode == .read ? .readOnly : .readWrite, busyTimeoutMilliseconds: 5000)
+      if mode != .create {
+        try connection.requireOwnLog(of: file, under: lock)
+        try refuseForeign(connection, file)
+      }
+      if let lock { try refuseSeveralNames(of: file, lock) }
       return connection
     }
     do {
       return try opened()
     } catch let error as SQLiteError where error.needsRecovery && mode == .read {
-      try takeBackUnfinished(path, command: command)
+      try takeBackUnfinished(file, command: command)
       return try opened()
     }
+  }
+
+  /// SQLite names log and journal after the name by which a file was opened: under its other names they would not be found.
+  ///
+  /// - Throws: `CatalogError.severalNames`.
+  static func refuseSeveralNames(of file: CatalogFile, _ lock: WriterLock, allowing kept: String? = nil) throws {
+    guard let identity = FileIdentity(ofPath: file.path), let count = FileIdentity.nameCount(ofPath: file.path),
+      count > 1
+    else { return }
+    // Where nothing can be renamed without replacing, a kill can leave the name under which the file was made.
+    identity.removeName(file.temporaryPath)
+    let known = kept.flatMap { FileIdentity(ofPath: $0) } == identity ? 2 : 1
+    guard let left = FileIdentity.nameCount(ofPath: file.path), left > known else { return }
+    throw CatalogError.severalNames(path: file.name, count: left, given: file.given)
   }
 
   /// Takes back the change that a killed process left half done, which a reader may not do.
   ///
   /// - Throws: `CatalogError.locked` while somebody writes, `.notPermitted` for who may not write.
-  static func takeBackUnfinished(_ path: String, command: String) throws {
+  static func takeBackUnfinished(_ file: CatalogFile, command: String) throws {
     let lock: WriterLock
     do {
-      lock = try WriterLock(forCatalog: path, command: command)
+      lock = try WriterLock(
+        forCatalog: file.path, shownAs: file.name, isLocal: FileSystem.networkName(of: file.path) == nil,
+        command: command)
     } catch CatalogError.notPermitted(let place, _) {
       throw CatalogError.notPermitted(
         path: place,
         detail:
           "a killed process left a change half done, which only somebody who may write here can take back: they run "
-          + "evodb doctor \(path)")
+          + "evodb doctor \(file.given)")
     }
     defer { lock.release() }
-    let connection = try Connection(path: path, access: .readWrite, busyTimeoutMilliseconds: 5000)
+    let connection = try Connection(path: file.path, access: .readWrite, busyTimeoutMilliseconds: 5000)
+    try connection.requireOwnLog(of: file, under: lock)
     _ = try connection.integer("SELECT count(*) FROM sqlite_schema")
   }
 
@@ -130,12 +162,18 @@ public final class CatalogStore: @unchecked Sendable {
     guard !isClosed else { return }
     isClosed = true
     guard let writerLock else { return }
+    defer { writerLock.release() }
+    writerLock.isSettled = true
+    // Nothing was written since the last look; but what is not in its place must not be closed as if it were.
+    guard displacement == nil, (try? requirePlace()) != nil else { return }
     connection.forgetStatements()
     if networkFileSystem == nil {
       // A reader may hold a snapshot: try for 50 ms, then leave the log for the next writer.
       connection.setBusyTimeout(milliseconds: 0)
       for _ in 0..<5 {
-        if (try? connection.checkpoint()) == true, (try? connection.execute("PRAGMA journal_mode = DELETE")) != nil {
+        if (try? connection.checkpoint()) == true, (try? writerLock.note(log: .none)) != nil,
+          (try? connection.execute("PRAGMA journal_mode = DELETE")) != nil
+        {
           break
         }
         usleep(10_000)
@@ -148,7 +186,17 @@ public final class CatalogStore: @unchecked Sendable {
         PRAGMA journal_mode = DELETE
         """)
     }
-    writerLock.release()
+  }
+
+  /// Stops the work when the file is not in its place any more. The caller holds `lock`.
+  ///
+  /// - Throws: `CatalogError.displaced`, with everything committed in a safe place.
+  private func requirePlace() throws {
+    if let displacement { throw displacement }
+    guard let change = place?.change(), let place else { return }
+    let error = Self.settled(change, of: place, through: connection)
+    displacement = error
+    throw error
   }
 
   /// Runs `body` in one short write transaction.
@@ -163,6 +211,7 @@ public final class CatalogStore: @unchecked Sendable {
     let start = ContinuousClock.now
     defer { busyTime += ContinuousClock.now - start }
     let sync = durable || Date().timeIntervalSince(lastSync) > 10
+    if let displacement { throw displacement }
     do {
       try connection.execute(sync ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
       try connection.execute("BEGIN IMMEDIATE")
@@ -173,15 +222,18 @@ public final class CatalogStore: @unchecked Sendable {
       } catch {
         if connection.isInTransaction { try? connection.execute("ROLLBACK") }
         rows.forgetIDs()
+        // SQLite itself notices it when it makes a journal.
+        if (error as? SQLiteError)?.isPermission == true { try requirePlace() }
         throw error
       }
+      try requirePlace()
       if sync {
         lastSync = Date()
         try shortenLog()
       }
       return result
     } catch {
-      throw Self.translated(error, path: path)
+      throw Self.translated(error, file)
     }
   }
 
@@ -197,7 +249,7 @@ public final class CatalogStore: @unchecked Sendable {
       defer { try? connection.execute("COMMIT") }
       return try body(CatalogTransaction(connection: connection, rows: rows))
     } catch {
-      throw Self.translated(error, path: path)
+      throw Self.translated(error, file)
     }
   }
 
@@ -207,10 +259,13 @@ public final class CatalogStore: @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     precondition(!isClosed)
+    if let displacement { throw displacement }
     do {
-      return try body(connection)
+      let result = try body(connection)
+      try requirePlace()
+      return result
     } catch {
-      throw Self.translated(error, path: path)
+      throw Self.translated(error, file)
     }
   }
 
@@ -221,12 +276,12 @@ public final class CatalogStore: @unchecked Sendable {
   }
 
   /// Who writes the catalog now, in words; nil if nobody does.
-  public var currentWriter: String? { WriterLock.currentOwner(ofCatalog: path) }
+  public var currentWriter: String? { WriterLock.currentOwner(ofCatalog: file.path) }
 
   /// Bytes of the log that waits to be folded into the file.
-  public var logByteCount: Int64 { FileSystem.byteCount(of: path + "-wal") ?? 0 }
+  public var logByteCount: Int64 { FileSystem.byteCount(of: file.logPath) ?? 0 }
 
-  private func beginWriting() throws {
+  private func beginWriting(_ writerLock: WriterLock) throws {
     if networkFileSystem != nil {
       // Exclusive before the first access: then a log that was left in WAL mode is read without shared memory. And
       // locked from now on, so that a reader is refused at once and never in the middle.
@@ -238,7 +293,11 @@ public final class CatalogStore: @unchecked Sendable {
       // Checkpoints are ours alone (SQLite before 3.51.3 can corrupt a file when two connections checkpoint at once:
       // sqlite.org/wal.html, "WAL-reset bug").
       _ = try connection.firstRow("PRAGMA wal_autocheckpoint = 0", []) { _ in }
+      // The first read makes the log, if none is there; from the first row on a kill must leave it noted.
+      try connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1")
+      try writerLock.note(log: .live)
     }
+    _ = place?.change()
     // Writes never wait for readers in WAL mode, and there is no second writer.
     connection.setBusyTimeout(milliseconds: 5000)
   }
@@ -246,23 +305,24 @@ public final class CatalogStore: @unchecked Sendable {
   /// On a network file system nobody reads beside the writer.
   ///
   /// - Throws: `CatalogError.busy` with what to do instead.
-  static func refuseReading(_ path: String, on networkFileSystem: String) throws {
-    guard let owner = WriterLock.currentOwner(ofCatalog: path) else { return }
+  static func refuseReading(_ file: CatalogFile, on networkFileSystem: String) throws {
+    guard let owner = WriterLock.currentOwner(ofCatalog: file.path) else { return }
     throw CatalogError.busy(
-      path: path,
+      path: file.name,
       reason:
         "in use by \(owner), and on \(networkFileSystem) nobody can read beside a writer; wait, or have a copy made "
-        + "when it has ended (evodb pack \(path) -o COPY.evodb)")
+        + "when it has ended (evodb pack \(file.given) -o COPY.evodb)")
   }
 
   /// Makes an empty catalog under a temporary name and renames it when it is whole, so that a process that is killed
   /// here leaves nothing in the catalog's place. The caller holds the writer's lock.
-  private static func makeFile(at path: String) throws {
-    let temporary = path + "-new"
-    func remove() { for suffix in ["", "-journal"] { unlink(temporary + suffix) } }
-    // What a killed process left here.
-    remove()
-    defer { remove() }
+  ///
+  /// - Throws: `CatalogError.exists` if somebody else made something there.
+  private static func makeFile(_ file: CatalogFile, _ lock: WriterLock, isLocal: Bool) throws -> FileIdentity? {
+    _ = try CatalogFile(new: file.given)
+    try NewFile.removeLeftovers(of: file, lock)
+    let temporary = file.temporaryPath
+    defer { NewFile.removeParts(of: temporary) }
     do {
       let connection = try Connection(path: temporary, access: .create, busyTimeoutMilliseconds: 0)
       try connection.execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
@@ -271,10 +331,11 @@ public final class CatalogStore: @unchecked Sendable {
         "catalog_property", ["name": .text("schema_digest"), "value": .text(CatalogSchema.digest.hex)])
       try connection.execute("COMMIT")
     }
-    guard rename(temporary, path) == 0 else {
-      throw CatalogError.inputOutput(path: path, detail: "cannot be made: \(String(cString: strerror(errno)))")
-    }
-    NewFile.syncFolder(of: path)
+    // Claimed before anybody else can see it.
+    if isLocal { try lock.claimNewFile(temporary) }
+    let identity = FileIdentity(ofPath: temporary)
+    try NewFile.publish(temporary, as: file.path)
+    return identity
   }
 
   /// Folds the log into the file when it is long and no reader stands in the way.
@@ -286,7 +347,8 @@ public final class CatalogStore: @unchecked Sendable {
     _ = try connection.checkpoint()
   }
 
-  private static func refuseForeign(_ connection: Connection, path: String) throws {
+  private static func refuseForeign(_ connection: Connection, _ file: CatalogFile) throws {
+    let path = file.given
     guard try connection.integer("PRAGMA application_id") == CatalogSchema.applicationID else {
       guard try connection.integer("PRAGMA page_count") != 0 else {
         throw CatalogError.notACatalog(path: path, reason: "the file is empty")
@@ -294,9 +356,9 @@ public final class CatalogStore: @unchecked Sendable {
       throw CatalogError.notACatalog(path: path, reason: "an SQLite file of another application; it was not touched")
     }
     // SQLite takes a last page that is cut off for whole. While a log is there, it may hold the rest.
-    if let size = FileSystem.byteCount(of: path), let page = try connection.integer("PRAGMA page_size"),
-      page > 0, size % page != 0, FileSystem.byteCount(of: path + "-wal") == nil,
-      FileSystem.byteCount(of: path + "-journal") == nil
+    if let size = FileSystem.byteCount(of: file.path), let page = try connection.integer("PRAGMA page_size"),
+      page > 0, size % page != 0, FileSystem.byteCount(of: file.logPath) == nil,
+      FileSystem.byteCount(of: file.journalPath) == nil
     {
       throw CatalogError.damaged("\(path): its last page is cut off")
     }
@@ -323,12 +385,13 @@ public final class CatalogStore: @unchecked Sendable {
     }
   }
 
-  private static func translated(_ error: any Error, path: String) -> any Error {
+  private static func translated(_ error: any Error, _ file: CatalogFile) -> any Error {
+    let path = file.given
     guard let error = error as? SQLiteError else { return error }
     if error.isNoDatabase { return CatalogError.notACatalog(path: path, reason: error.message) }
     // Our own statements fail only on a schema that is not ours any more; a user's are answered in `query`.
     if error.isDamage || error.isRefusedStatement { return CatalogError.damaged("\(path): \(error.message)") }
-    if error.isBusy { return CatalogError.busy(path: path, reason: "another program holds it (\(error.message))") }
+    if error.isBusy { return CatalogError.busy(path: file.name, reason: "another program holds it (\(error.message))") }
     return error
   }
 }

@@ -20,20 +20,22 @@ final class ForeignCatalog {
   /// - Throws: `CatalogError.notFound`, `.untrusted`, `.newerSchema`, `.notACatalog`, `.busy`, `.interrupted`,
   ///   `SQLiteError`.
   init(path: String, timeLimit: Duration? = nil, wantsToStop: @escaping () -> Bool = { false }) throws {
+    let file: CatalogFile
     do {
-      try FileSystem.requireFile(path)
+      file = try CatalogFile(existing: path)
     } catch CatalogError.missing {
       throw CatalogError.notFound("\(path): no such file")
     }
-    let size = FileSystem.byteCount(of: path) ?? 0
+    let size = FileSystem.byteCount(of: file.path) ?? 0
     guard size > 0 else { throw CatalogError.notACatalog(path: path, reason: "it is empty") }
-    if let network = FileSystem.networkName(of: path) { try CatalogStore.refuseReading(path, on: network) }
+    if let network = FileSystem.networkName(of: file.path) { try CatalogStore.refuseReading(file, on: network) }
     let limit = timeLimit ?? .seconds(300 + size >> 20)
     self.path = path
     self.timeLimit = limit
     shape = try SchemaShape.own()
     do {
-      connection = try Connection(path: path, access: .readOnly, busyTimeoutMilliseconds: 5000)
+      connection = try Connection(path: file.path, access: .readOnly, busyTimeoutMilliseconds: 5000)
+      try connection.requireOwnLog(of: file)
       guardian = try ForeignGuard(connection, deadline: .now + limit, wantsToStop: wantsToStop)
     } catch {
       throw Self.translated(error, path: path, guardian: nil, limit: limit)

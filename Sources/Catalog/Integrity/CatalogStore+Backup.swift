@@ -10,9 +10,9 @@ extension CatalogStore {
   public func backUp(
     to target: String, progress: (Int, Int) -> Void = { _, _ in }, isCancelled: () -> Bool = { false }
   ) throws {
-    guard !FileManager.default.fileExists(atPath: target) else { throw CatalogError.exists(path: target) }
-    try FileSystem.requireSpace(try fileByteCount() + logByteCount, beside: target)
-    let output = try NewFile(for: target, command: "backup")
+    let new = try CatalogFile(new: target)
+    try FileSystem.requireSpace(try fileByteCount() + logByteCount, beside: new.path)
+    let output = try NewFile(for: new, command: "backup")
     try read { transaction in
       // The snapshot begins with the first read; without it every commit of a writer would begin the copy anew.
       _ = try transaction.connection.integer("SELECT count(*) FROM sqlite_schema")
@@ -32,7 +32,7 @@ extension CatalogStore {
 
   /// Bytes of the file without its log.
   public func fileByteCount() throws -> Int64 {
-    guard let count = FileSystem.byteCount(of: path) else { throw CatalogError.missing(path: path) }
+    guard let count = FileSystem.byteCount(of: file.path) else { throw CatalogError.missing(path: path) }
     return count
   }
 }

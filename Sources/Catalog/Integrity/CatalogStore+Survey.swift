@@ -1,3 +1,5 @@
+import Foundation
+
 /// How a catalog's bytes are spent, and what of it is only kept to save time.
 public struct CatalogSurvey: Equatable, Sendable {
   /// A table with its indexes.
@@ -52,10 +54,13 @@ extension CatalogStore {
   public static var hasWALResetBug: Bool { Connection.libraryVersion < 3_051_003 }
 
   /// The name of the network file system that holds the file; nil if it is a local one.
-  public var networkFileSystemName: String? { FileSystem.networkName(of: path) }
+  public var networkFileSystemName: String? { FileSystem.networkName(of: file.path) }
+
+  /// The folder in which the real file lies.
+  public var folderPath: String { URL(fileURLWithPath: file.path).deletingLastPathComponent().path }
 
   /// Bytes that can still be written beside the file; nil if unknown.
-  public var freeDiskByteCount: Int64? { FileSystem.freeByteCount(beside: path) }
+  public var freeDiskByteCount: Int64? { FileSystem.freeByteCount(beside: file.path) }
 
   /// Whether a log lies beside the file though nobody writes: its writer was killed.
   public var hasAbandonedLog: Bool { currentWriter == nil && logByteCount > 0 }

@@ -12,7 +12,7 @@ extension CatalogStore {
   }
 
   /// - Throws: `CatalogError.inputOutput` if `byteCount` bytes do not fit beside the file.
-  public func requireDisk(_ byteCount: Int64) throws { try FileSystem.requireSpace(byteCount, beside: path) }
+  public func requireDisk(_ byteCount: Int64) throws { try FileSystem.requireSpace(byteCount, beside: file.path) }
 
   /// Writes the file anew without free pages. It goes through the log, so that a kill at any instant leaves the file as it
   /// was or as it will be.

@@ -51,16 +51,15 @@ public struct CatalogPack {
   /// - Throws: `CatalogError.exists` if `output` is there, `.notFound` for a run that is not, what `ForeignCatalog`
   ///   throws.
   public func run(from path: String, to output: String) throws -> Report {
-    guard !FileManager.default.fileExists(atPath: output) else { throw CatalogError.exists(path: output) }
+    let new = try CatalogFile(new: output)
     let foreign = try ForeignCatalog(path: path, wantsToStop: wantsToStop)
     progress("checking \(path)")
     try foreign.checkKeys()
     let keep = try keptRuns(foreign)
-    let file = try NewFile(for: output, command: "pack")
+    let file = try NewFile(for: new, command: "pack")
     let temporary = file.temporaryPath
     // The new file is a catalog while it is written, with what stands beside one.
     func remove() { for suffix in ["-lock", "-new", "-new-journal"] { unlink(temporary + suffix) } }
-    unlink(temporary)
     remove()
     defer { remove() }
     let store = try CatalogStore(path: temporary, mode: .create, command: "pack")
@@ -123,9 +122,8 @@ public struct CatalogPack {
   private static func report(_ path: String) throws -> Report {
     let connection = try Connection(path: path, access: .readOnly, busyTimeoutMilliseconds: 0)
     func count(_ sql: String) throws -> Int { Int(try connection.integer("SELECT count(*) FROM \(sql)") ?? 0) }
-    var info = stat()
     return Report(
-      byteCount: stat(path, &info) == 0 ? Int64(info.st_size) : 0, runCount: try count("run"),
+      byteCount: FileSystem.byteCount(of: path) ?? 0, runCount: try count("run"),
       observationCount: try count("observation"), variantCount: try count("variant"),
       warmVariantCount: try count(
         "variant v JOIN blob b ON b.id = v.blob_id WHERE b.chunk_count > 0 OR b.byte_count = 0"))

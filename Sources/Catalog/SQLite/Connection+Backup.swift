@@ -28,7 +28,8 @@ extension Connection {
     let end = sqlite3_backup_finish(backup)
     guard code == SQLITE_DONE, end == SQLITE_OK else {
       let failure = code == SQLITE_DONE ? end : code
-      throw SQLiteError(code: failure, message: String(cString: sqlite3_errstr(failure)), sql: "backup")
+      throw SQLiteError(
+        code: failure, message: String(cString: sqlite3_errstr(failure)), sql: "backup", path: target.path)
     }
   }
 }

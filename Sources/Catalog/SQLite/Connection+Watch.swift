@@ -32,7 +32,7 @@ extension Connection {
       evodb_sqlite3_read_file(handle, $0.baseAddress, Int32(clamping: $0.count), offset)
     }
     guard code == SQLITE_OK else {
-      throw SQLiteError(code: code, message: String(cString: sqlite3_errstr(code)), sql: nil)
+      throw SQLiteError(code: code, message: String(cString: sqlite3_errstr(code)), sql: nil, path: path)
     }
     return bytes
   }

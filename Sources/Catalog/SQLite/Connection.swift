@@ -18,6 +18,7 @@ final class Connection {
 
   let handle: OpaquePointer
   let path: String
+  private let identity: FileIdentity?
   private var statements: [String: Statement] = [:]
 
   /// - Throws: `SQLiteError`.
@@ -35,10 +36,13 @@ final class Connection {
     guard code == SQLITE_OK, let handle else {
       let message = handle.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(code))
       sqlite3_close_v2(handle)
-      throw SQLiteError(code: code, message: message, sql: nil)
+      throw SQLiteError(code: code, message: message, sql: nil, path: path)
     }
     self.handle = handle
     self.path = path
+    // Nothing is locked yet: locks come with the first statement that reads.
+    identity = path.isEmpty ? nil : FileIdentity(ofPath: isAddress ? "./" + path : path)
+    if let identity { DatabaseDescriptors.shared.connectionOpened(identity) }
     sqlite3_busy_timeout(handle, busyTimeoutMilliseconds)
     // Defence against hostile files (sqlite.org/security.html): no writable schema, no functions with side effects from
     // views, no double-quoted strings, checked page cells. And closing changes nothing: checkpoints are the writer's.
@@ -57,6 +61,7 @@ final class Connection {
   deinit {
     statements.removeAll()
     sqlite3_close_v2(handle)
+    if let identity { DatabaseDescriptors.shared.connectionClosed(identity) }
   }
 
   /// Forgets all prepared statements, so that none keeps a read lock.
@@ -65,7 +70,7 @@ final class Connection {
   func error(_ code: Int32, sql: String?) -> SQLiteError {
     SQLiteError(
       code: sqlite3_extended_errcode(handle) == SQLITE_OK ? code : sqlite3_extended_errcode(handle),
-      message: String(cString: sqlite3_errmsg(handle)), sql: sql)
+      message: String(cString: sqlite3_errmsg(handle)), sql: sql, path: path)
   }
 
   /// Whether a transaction is open: SQLite itself ends one after some errors.

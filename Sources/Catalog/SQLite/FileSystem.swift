@@ -18,8 +18,8 @@ enum FileSystem {
 
     /// The name of the network file system that holds `path`; nil if it is a local one.
     static func networkName(of path: String) -> String? {
-      let folder = (path as NSString).deletingLastPathComponent
-      let place = FileManager.default.fileExists(atPath: path) ? path : folder.isEmpty ? "." : folder
+      let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+      let place = FileManager.default.fileExists(atPath: path) ? path : folder
       return remote[UInt64(evodb_file_system_magic(place))]
     }
   #else
@@ -30,20 +30,6 @@ enum FileSystem {
       return local == false ? "a network file system" : nil
     }
   #endif
-
-  /// - Throws: `CatalogError.missing`, `.notPermitted`, or `.notACatalog` for folders, pipes and devices: opening a pipe would
-  ///   wait for its other end.
-  static func requireFile(_ path: String) throws {
-    var info = stat()
-    guard stat(path, &info) == 0 else {
-      if errno == EACCES { throw CatalogError.notPermitted(path: path, detail: "cannot be read") }
-      throw CatalogError.missing(path: path)
-    }
-    let kind = info.st_mode & S_IFMT
-    guard kind == S_IFREG else {
-      throw CatalogError.notACatalog(path: path, reason: kind == S_IFDIR ? "it is a folder" : "it is no regular file")
-    }
-  }
 
   /// The size of a file; nil if there is none.
   static func byteCount(of path: String) -> Int64? {

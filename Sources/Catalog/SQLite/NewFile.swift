@@ -1,3 +1,4 @@
+import CSQLite
 import Foundation
 
 /// A database file in the making: written under a temporary name beside its place, synced, and renamed when it is whole.
@@ -6,14 +7,57 @@ import Foundation
 final class NewFile {
   let path: String
   let temporaryPath: String
-  private let lock: WriterLock
+  let lock: WriterLock
+  private let file: CatalogFile
 
-  /// - Throws: `CatalogError.notFound` without a folder, `.locked` while another process makes the same file.
-  init(for path: String, command: String) throws {
-    self.path = path
-    temporaryPath = path + "-new"
-    lock = try WriterLock(forCatalog: path, command: command)
-    remove()
+  /// - Throws: `CatalogError.notFound` without a folder, `.locked` while another process makes the same file, `.exists` if
+  ///   somebody's file has the temporary name.
+  init(for file: CatalogFile, command: String) throws {
+    self.file = file
+    path = file.path
+    temporaryPath = file.temporaryPath
+    let isLocal = FileSystem.networkName(of: file.path) == nil
+    let lock = try WriterLock(forCatalog: file.path, shownAs: file.name, isLocal: isLocal, command: command)
+    do {
+      try Self.removeLeftovers(of: file, lock)
+    } catch {
+      lock.release()
+      throw error
+    }
+    lock.isSettled = FileIdentity(ofPath: file.path) == nil
+    self.lock = lock
+  }
+
+  /// Another file that is needed only while this one is made; the caller removes it.
+  ///
+  /// - Throws: `CatalogError.exists` if somebody's file has the name.
+  func sidePath(_ suffix: String) throws -> String {
+    let path = temporaryPath + suffix
+    var info = stat()
+    guard lstat(path, &info) != 0 || lock.predecessor != nil else {
+      throw CatalogError.exists(path: file.shown("-new" + suffix))
+    }
+    Self.removeParts(of: path)
+    return path
+  }
+
+  /// Removes what a killed process left under the temporary name. That comes with its lock, or with a second name that the
+  /// old file got; anything else is somebody's.
+  ///
+  /// - Throws: `CatalogError.exists`.
+  static func removeLeftovers(of file: CatalogFile, _ lock: WriterLock) throws {
+    var info = stat()
+    // A new file would be read through the log of the old one.
+    if FileIdentity(ofPath: file.path) == nil {
+      for suffix in ["-wal", "-journal"] where FileSystem.byteCount(of: file.path + suffix) ?? 0 > 0 {
+        throw CatalogError.exists(path: "\(file.shown(suffix)) (what a catalog of this name left; move it away)")
+      }
+    }
+    guard lstat(file.temporaryPath, &info) == 0 else { return removeParts(of: file.temporaryPath) }
+    guard lock.predecessor != nil || FileIdentity.nameCount(ofPath: file.path) ?? 1 > 1 else {
+      throw CatalogError.exists(path: file.shown("-new"))
+    }
+    removeParts(of: file.temporaryPath)
   }
 
   deinit {
@@ -26,15 +70,7 @@ final class NewFile {
   /// - Throws: `CatalogError.exists` if something else has the name now, `.inputOutput`.
   func finish() throws {
     try sync()
-    // link(2) refuses an existing name, where rename(2) would replace it; some file systems have no links.
-    if link(temporaryPath, path) == 0 {
-      unlink(temporaryPath)
-    } else if errno == EEXIST {
-      throw CatalogError.exists(path: path)
-    } else if rename(temporaryPath, path) != 0 {
-      throw failure()
-    }
-    Self.syncFolder(of: path)
+    try Self.publish(temporaryPath, as: path)
   }
 
   /// Syncs the file and gives it its name in the place of what has it.
@@ -42,16 +78,40 @@ final class NewFile {
   /// - Throws: `CatalogError.inputOutput`.
   func replace() throws {
     try sync()
-    guard rename(temporaryPath, path) == 0 else { throw failure() }
+    guard rename(temporaryPath, path) == 0 else { throw Self.failure(path) }
     Self.syncFolder(of: path)
   }
 
-  private func sync() throws {
+  /// Gives a file its name, and makes that last.
+  ///
+  /// - Throws: `CatalogError.exists` if something else has the name now, `.inputOutput`.
+  static func publish(_ temporaryPath: String, as path: String) throws {
+    // rename(2) would replace what has the name, be it a link that was made this moment. Some file systems cannot rename
+    // without replacing; link(2) refuses an existing name too, and some file systems have no links either.
+    if evodb_rename_new(temporaryPath, path) != 0 {
+      guard errno != EEXIST else { throw CatalogError.exists(path: path) }
+      if link(temporaryPath, path) == 0 {
+        unlink(temporaryPath)
+      } else if errno == EEXIST {
+        throw CatalogError.exists(path: path)
+      } else if rename(temporaryPath, path) != 0 {
+        throw failure(path)
+      }
+    }
+    syncFolder(of: path)
+  }
+
+  private func sync() throws { try Self.sync(temporaryPath, for: path) }
+
+  /// Brings a file that no connection uses to the disk.
+  ///
+  /// - Throws: `CatalogError.inputOutput`.
+  static func sync(_ temporaryPath: String, for path: String) throws {
     let descriptor = open(temporaryPath, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw failure() }
+    guard descriptor >= 0 else { throw failure(path) }
     let code = fsync(descriptor)
     close(descriptor)
-    guard code == 0 else { throw failure() }
+    guard code == 0 else { throw failure(path) }
   }
 
   /// Makes a rename last: that needs its folder synced (fsync(2)).
@@ -62,9 +122,12 @@ final class NewFile {
     close(folder)
   }
 
-  private func remove() { for suffix in ["", "-journal", "-wal", "-shm"] { unlink(temporaryPath + suffix) } }
+  private func remove() { Self.removeParts(of: temporaryPath) }
 
-  private func failure() -> CatalogError {
+  /// Removes a database that is not to be kept, with what SQLite left beside it.
+  static func removeParts(of path: String) { for suffix in ["", "-journal", "-wal", "-shm"] { unlink(path + suffix) } }
+
+  private static func failure(_ path: String) -> CatalogError {
     .inputOutput(path: path, detail: "cannot be made: \(String(cString: strerror(errno)))")
   }
 }

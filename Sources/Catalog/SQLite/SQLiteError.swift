@@ -8,6 +8,15 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
   public let message: String
   /// The statement that failed; nil when opening or closing.
   public let sql: String?
+  /// The database file; nil if it has none.
+  public let path: String?
+
+  init(code: Int32, message: String, sql: String?, path: String? = nil) {
+    self.code = code
+    self.message = message
+    self.sql = sql
+    self.path = path
+  }
 
   /// The primary result code, without the extension.
   public var primaryCode: Int32 { code & 0xff }
@@ -41,8 +50,45 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Whether SQLite did not understand the statement, or could not compute it.
   public var isRefusedStatement: Bool { primaryCode == SQLITE_ERROR }
 
-  /// Code, message and the start of the statement.
+  /// What is wrong with which file and what to do; else code, message and the start of the statement.
   public var description: String {
-    sql.map { "SQLite error \(code): \(message) in: \($0.prefix(200))" } ?? "SQLite error \(code): \(message)"
+    guard let path, !path.isEmpty, let trouble else {
+      return sql.map { "SQLite error \(code): \(message) in: \($0.prefix(200))" } ?? "SQLite error \(code): \(message)"
+    }
+    return "\(path): \(trouble.what) (SQLite error \(code): \(message)); \(trouble.remedy)"
+  }
+
+  /// What the file, its folder or its disk refuses; nil for other failures.
+  private var trouble: (what: String, remedy: String)? {
+    let path = path ?? ""
+    switch (primaryCode, code >> 8) {
+    // SQLITE_READONLY_DBMOVED
+    case (SQLITE_READONLY, 4):
+      return ("was renamed, removed or replaced while it was in use", "run again under the name it has now")
+    // SQLITE_READONLY_RECOVERY, _CANTLOCK, _ROLLBACK, _CANTINIT
+    case (SQLITE_READONLY, 1), (SQLITE_READONLY, 2), (SQLITE_READONLY, 3), (SQLITE_READONLY, 5):
+      return (
+        "a writer is at work or was killed, and its log can be read only by somebody who may write here",
+        "they run evodb doctor \(path), or make a copy for you: evodb backup \(path) COPY"
+      )
+    case (SQLITE_READONLY, _), (SQLITE_PERM, _):
+      return (
+        "cannot be written: the file, its folder or the whole disk is read-only",
+        "get the right to write there, or work on a copy: evodb backup \(path) COPY"
+      )
+    case (SQLITE_CANTOPEN, _):
+      return (
+        "the file, or one of -journal, -wal and -shm beside it, cannot be opened or made",
+        "look for a folder or link under one of these names (ls -ld \(path)*), at the rights of file and folder, and at "
+          + "the limit of open files (ulimit -n)"
+      )
+    case (SQLITE_FULL, _): return ("the disk is full", "what was committed is whole: make room and run again")
+    case (SQLITE_IOERR, _):
+      return (
+        "reading or writing failed",
+        "look at the disk and the system's log; what was committed is whole if the disk is: evodb verify \(path)"
+      )
+    default: return nil
+    }
   }
 }

@@ -1,32 +1,60 @@
 import Foundation
 
-/// The right to write a catalog: an OS lock on a file beside it that names its owner.
+/// The right to write a catalog: a claim on the file itself, and an OS lock on a file beside it that names its owner.
 ///
-/// The lock (`flock`) vanishes with its process, the file's text stays: so a lock of a dead process on this host is taken
+/// The claim holds under every name of the file. The lock file tells people who writes, and it is the lock where there can
+/// be no claim. Both locks vanish with their process, the file's text stays: so a lock of a dead process on this host is taken
 /// over with a note, and one that another host left is never touched, because this host cannot see whether it still runs.
 final class WriterLock {
   /// Who holds, or held, the lock.
   struct Owner: Codable, Equatable {
+    /// Whether the log beside the catalog may hold what the file does not. Both have four letters, so that a change is
+    /// one write of the same length.
+    enum Log: String, Codable {
+      case none
+      case live
+    }
+
     var pid: Int32
     var host: String
     var bootID: String
     var command: String
     var since: String
+    /// Absent in what older versions left.
+    var log: Log?
+
+    /// Whether it runs, as far as this host can tell.
+    var isAlive: Bool {
+      host != WriterLock.hostName || (bootID == WriterLock.bootID && (kill(pid, 0) == 0 || errno == EPERM))
+    }
   }
 
   let path: String
   /// The dead process whose lock was taken over; nil if the lock was free.
   let predecessor: Owner?
+  /// The claim on the catalog itself; nil while there is no file, and where there is no such lock.
+  private(set) var claim: FileClaim?
+  /// Whether what a dead owner left has been taken care of.
+  var isSettled = false
   private let descriptor: Int32
+  private var own: Owner
 
+  /// - Parameters:
+  ///   - catalogPath: the real path of the catalog.
+  ///   - name: the catalog in messages.
+  ///   - isLocal: whether the file system can lock the file itself; network file systems turn such a lock into one that
+  ///     stands in SQLite's way.
   /// - Throws: `CatalogError.locked` naming the owner; `.notPermitted`, `.notFound` or `.inputOutput` if the file cannot be
   ///   made.
-  init(forCatalog catalogPath: String, command: String) throws {
+  init(forCatalog catalogPath: String, shownAs name: String? = nil, isLocal: Bool = true, command: String) throws {
     path = catalogPath + "-lock"
-    let own = Owner(
+    let name = name ?? catalogPath
+    own = Owner(
       pid: getpid(), host: Self.hostName, bootID: Self.bootID, command: command,
-      since: Timestamp.now())
+      since: Timestamp.now(), log: Owner.Log.none)
     while true {
+      // The file itself first: whoever is refused there has touched no lock file.
+      let claim = isLocal ? try Self.claim(catalogPath, shownAs: name) : nil
       // Whatever else stands under this name is not ours to write to: no link is followed, no pipe waited for.
       let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o644)
       guard descriptor >= 0 else {
@@ -34,36 +62,34 @@ final class WriterLock {
       }
       guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
         // Who got it this moment may not have written its name yet.
-        var owner = Self.owner(descriptor)
-        for _ in 0..<40 where owner == nil {
-          usleep(5_000)
-          owner = Self.owner(descriptor)
-        }
+        let owner = Self.awaited { Self.owner(descriptor).map(Self.describe) }
         close(descriptor)
-        throw CatalogError.locked(path: catalogPath, owner: Self.describe(owner))
+        throw CatalogError.locked(path: name, owner: owner ?? "another process")
       }
-      // A clean owner removes the file; whoever locked the removed one must look again.
-      var locked = stat()
-      var present = stat()
-      guard fstat(descriptor, &locked) == 0, stat(path, &present) == 0, locked.st_ino == present.st_ino,
-        locked.st_dev == present.st_dev
+      // A clean owner removes the file; whoever locked the removed one must look again. The same holds for the catalog.
+      guard let locked = FileIdentity(ofDescriptor: descriptor), locked == FileIdentity(ofPath: path),
+        claim.map({ $0.identity == FileIdentity(ofPath: catalogPath) }) ?? true
       else {
         close(descriptor)
         continue
       }
       let previous = Self.owner(descriptor)
-      guard locked.st_mode & S_IFMT == S_IFREG, Self.mayBeOurs(descriptor) else {
+      var info = stat()
+      guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG, Self.mayBeOurs(descriptor) else {
         close(descriptor)
         throw Self.foreign(path)
       }
       if let previous, previous.host != own.host {
         close(descriptor)
         throw CatalogError.locked(
-          path: catalogPath,
+          path: name,
           owner: "\(Self.describe(previous)), which this host cannot check (if it is dead, delete \(path))")
       }
       predecessor = previous
+      self.claim = claim
       self.descriptor = descriptor
+      // What it says of the log stays true until somebody has looked at that.
+      own.log = previous?.log ?? Owner.Log.none
       do {
         try write(own)
       } catch {
@@ -72,6 +98,38 @@ final class WriterLock {
       }
       return
     }
+  }
+
+  /// - Returns: nil if there is no file, or no such lock.
+  private static func claim(_ path: String, shownAs name: String) throws -> FileClaim? {
+    switch try FileClaim.take(path) {
+    case .taken(let claim): return claim
+    case .absent, .unsupported: return nil
+    case .refused:
+      let owner = awaited { currentOwner(ofCatalog: path, .copying) }
+      throw CatalogError.locked(path: name, owner: owner ?? "another process")
+    }
+  }
+
+  /// Asks again and again for a fifth of a second.
+  private static func awaited(_ answer: () -> String?) -> String? {
+    for _ in 0..<40 {
+      if let text = answer() { return text }
+      usleep(5_000)
+    }
+    return nil
+  }
+
+  /// Takes the claim on a catalog that was made under another name and will get its own next.
+  func claimNewFile(_ temporaryPath: String) throws {
+    if case .taken(let claim) = try FileClaim.take(temporaryPath) { self.claim = claim }
+  }
+
+  /// Notes for whoever comes after a kill whether the log may hold what the file does not.
+  func note(log: Owner.Log) throws {
+    guard own.log != log else { return }
+    own.log = log
+    try write(own)
   }
 
   /// - Parameter code: a value of `errno`.
@@ -97,30 +155,46 @@ final class WriterLock {
       path: path, detail: "is no lock file of evodb, and stands where one must be; it was not touched: move it away")
   }
 
-  /// Gives the lock back and removes its file.
+  /// Gives the lock back and removes its file, wherever that is now. While nobody has brought the catalog to rest, what a dead
+  /// owner left is left again: it says what its log held.
   func release() {
-    unlink(path)
+    if let predecessor, !isSettled {
+      try? write(predecessor)
+    } else if let identity = FileIdentity(ofDescriptor: descriptor) {
+      identity.removeName(path)
+      if let moved = FileIdentity.currentPath(ofDescriptor: descriptor) { identity.removeName(moved) }
+    }
     close(descriptor)
+    claim?.release()
   }
 
   private func write(_ owner: Owner) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     let bytes = [UInt8](try encoder.encode(owner))
-    guard ftruncate(descriptor, 0) == 0,
-      bytes.withUnsafeBytes({ pwrite(descriptor, $0.baseAddress, $0.count, 0) }) == bytes.count
+    // First the text, then the length: who reads in between finds an owner more often than none.
+    guard bytes.withUnsafeBytes({ pwrite(descriptor, $0.baseAddress, $0.count, 0) }) == bytes.count,
+      ftruncate(descriptor, off_t(bytes.count)) == 0
     else {
       throw CatalogError.inputOutput(path: path, detail: "cannot write: \(String(cString: strerror(errno)))")
     }
   }
 
-  /// Who writes the catalog now, in words; nil if nobody does. Only looks: it takes no lock that could refuse a writer.
-  static func currentOwner(ofCatalog catalogPath: String) -> String? {
-    guard let data = FileManager.default.contents(atPath: catalogPath + "-lock"),
-      let owner = try? JSONDecoder().decode(Owner.self, from: data)
-    else { return nil }
-    let isAlive = owner.host != hostName || (owner.bootID == bootID && (kill(owner.pid, 0) == 0 || errno == EPERM))
-    return isAlive ? describe(owner) : nil
+  /// What the lock file of a catalog says; nil if there is none that can be read.
+  static func lastOwner(ofCatalog catalogPath: String) -> Owner? {
+    guard let data = FileManager.default.contents(atPath: catalogPath + "-lock") else { return nil }
+    return try? JSONDecoder().decode(Owner.self, from: data)
+  }
+
+  /// Who writes the catalog now, under whatever name, in words; nil if nobody does. Only looks: it takes no lock that could
+  /// refuse a writer.
+  ///
+  /// - Parameters:
+  ///   - catalogPath: the real path of the catalog.
+  ///   - kind: copying: also who copies a damaged file.
+  static func currentOwner(ofCatalog catalogPath: String, _ kind: FileClaim.Kind = .writing) -> String? {
+    if let owner = lastOwner(ofCatalog: catalogPath), owner.isAlive { return describe(owner) }
+    return FileIdentity(ofPath: catalogPath).flatMap { FileClaim.holder(of: $0, kind) }.map(FileClaim.describe)
   }
 
   private static func owner(_ descriptor: Int32) -> Owner? {
@@ -130,9 +204,8 @@ final class WriterLock {
     return try? JSONDecoder().decode(Owner.self, from: Data(bytes[0..<count]))
   }
 
-  private static func describe(_ owner: Owner?) -> String {
-    guard let owner else { return "another process" }
-    return "process \(owner.pid) on \(owner.host) (evodb \(owner.command), since \(owner.since))"
+  private static func describe(_ owner: Owner) -> String {
+    "process \(owner.pid) on \(owner.host) (evodb \(owner.command), since \(owner.since))"
   }
 
   /// As the kernel knows it: Foundation's host name asks the network, which can take longer than a refusal may.
@@ -142,7 +215,7 @@ final class WriterLock {
     return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  private static var bootID: String {
+  fileprivate static var bootID: String {
     guard let text = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8) else { return "" }
     return text.trimmingCharacters(in: .whitespacesAndNewlines)
   }

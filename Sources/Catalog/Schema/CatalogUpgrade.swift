@@ -28,34 +28,41 @@ public struct CatalogUpgrade {
   public func run(path: String, progress: (Int, Int) -> Void = { _, _ in }, isCancelled: () -> Bool = { false }) throws
     -> Outcome
   {
-    try FileSystem.requireFile(path)
-    let output = try NewFile(for: path, command: "upgrade")
+    let file = try CatalogFile(existing: path)
+    let output = try NewFile(for: file, command: "upgrade")
     let version: Int64
     do {
-      version = try self.version(of: path)
+      version = try self.version(of: file, output.lock)
     } catch let error as SQLiteError where error.needsRecovery {
-      try bringToRest(path)
-      version = try self.version(of: path)
+      try bringToRest(file)
+      version = try self.version(of: file, output.lock)
     }
     guard version != target.number else { return Outcome(from: version, to: version, keptAs: nil) }
-    let kept = "\(path).v\(version).bak"
-    if FileManager.default.fileExists(atPath: kept), !Self.isSameFile(kept, path) {
-      throw CatalogError.exists(path: kept)
+    let kept = "\(file.path).v\(version).bak"
+    let shown = file.shown(".v\(version).bak")
+    var info = stat()
+    if lstat(kept, &info) == 0, FileIdentity(ofPath: kept) != FileIdentity(ofPath: file.path) {
+      throw CatalogError.exists(path: shown)
     }
-    try bringToRest(path)
-    try FileSystem.requireSpace(2 * (FileSystem.byteCount(of: path) ?? 0), beside: path)
-    try copy(path, to: output.temporaryPath, progress: progress, isCancelled: isCancelled)
+    // One that was killed between its last two steps has given the file its second name.
+    try CatalogStore.refuseSeveralNames(of: file, output.lock, allowing: kept)
+    try bringToRest(file)
+    output.lock.isSettled = true
+    try FileSystem.requireSpace(2 * (FileSystem.byteCount(of: file.path) ?? 0), beside: file.path)
+    try copy(file.path, to: output.temporaryPath, progress: progress, isCancelled: isCancelled)
     try migrate(output.temporaryPath, from: version, path: path)
     // The old file gets its second name before it loses the first.
-    guard link(path, kept) == 0 || errno == EEXIST else {
-      throw CatalogError.inputOutput(path: kept, detail: "cannot be made: \(String(cString: strerror(errno)))")
+    guard link(file.path, kept) == 0 || errno == EEXIST else {
+      throw CatalogError.inputOutput(path: shown, detail: "cannot be made: \(String(cString: strerror(errno)))")
     }
     try output.replace()
-    return Outcome(from: version, to: target.number, keptAs: kept)
+    return Outcome(from: version, to: target.number, keptAs: shown)
   }
 
-  private func version(of path: String) throws -> Int64 {
-    let connection = try Connection(path: path, access: .readOnly, busyTimeoutMilliseconds: 5000)
+  private func version(of file: CatalogFile, _ lock: WriterLock) throws -> Int64 {
+    let path = file.given
+    let connection = try Connection(path: file.path, access: .readOnly, busyTimeoutMilliseconds: 5000)
+    try connection.requireOwnLog(of: file, under: lock)
     do {
       guard try connection.integer("PRAGMA application_id") == CatalogSchema.applicationID else {
         throw CatalogError.notACatalog(path: path, reason: "an SQLite file of another application; it was not touched")
@@ -85,10 +92,10 @@ public struct CatalogUpgrade {
   }
 
   /// Folds in the log that a killed writer left.
-  private func bringToRest(_ path: String) throws {
-    let connection = try Connection(path: path, access: .readWrite, busyTimeoutMilliseconds: 5000)
+  private func bringToRest(_ file: CatalogFile) throws {
+    let connection = try Connection(path: file.path, access: .readWrite, busyTimeoutMilliseconds: 5000)
     guard try connection.firstRow("PRAGMA journal_mode = DELETE", [], { $0.text(0) }) == "delete" else {
-      throw CatalogError.busy(path: path, reason: "readers hold it")
+      throw CatalogError.busy(path: file.name, reason: "readers hold it")
     }
   }
 
@@ -129,13 +136,5 @@ public struct CatalogUpgrade {
       let odd = wanted.symmetricDifference(found).sorted().joined(separator: ", ")
       throw CatalogError.damaged("\(path): after its upgrade it would differ from a new catalog in \(odd)")
     }
-  }
-
-  /// An upgrade that was killed between its last two steps has given the file two names.
-  private static func isSameFile(_ a: String, _ b: String) -> Bool {
-    var first = stat()
-    var second = stat()
-    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_ino == second.st_ino
-      && first.st_dev == second.st_dev
   }
 }

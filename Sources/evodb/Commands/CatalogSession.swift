@@ -47,8 +47,13 @@ struct CatalogSession {
     } catch {
       let code = ExitCode(for: error)
       phases.finish()
-      // The job's end is a courtesy to readers; the error itself matters more than a failure to note it.
-      try? job.finish(code == .tryAgain ? .interrupted : .failed, message: "\(error)")
+      // The job's end is a courtesy to readers; the error itself matters more than a failure to note it. But that the
+      // catalog is gone from its place matters most: “nothing is lost” would then be wrong.
+      do {
+        try job.finish(code == .tryAgain ? .interrupted : .failed, message: "\(error)")
+      } catch let displacement as CatalogError {
+        if case .displaced = displacement { throw displacement }
+      } catch {}
       if code == .tryAgain, !isQuiet { context.note("evodb: everything so far is in \(path); \(advice)") }
       throw error
     }

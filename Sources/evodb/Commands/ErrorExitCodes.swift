@@ -6,13 +6,14 @@ extension CatalogError: ExitCodeProviding {
   var exitCode: ExitCode {
     switch self {
     case .missing, .notFound: return .missingInput
-    case .exists, .nameTaken: return .outputExists
-    case .notACatalog, .newerSchema, .olderSchema, .damaged, .untrusted: return .badData
+    case .exists, .danglingLink, .nameTaken: return .outputExists
+    case .notACatalog, .newerSchema, .olderSchema, .damaged, .untrusted, .wrongLog: return .badData
     case .oldSQLite, .queryTimedOut, .queryTooLarge: return .failure
     case .refusedQuery, .invalidQuery, .invalidName: return .usage
     case .locked, .busy, .queryStopped, .interrupted: return .tryAgain
-    case .inputOutput: return .inputOutput
+    case .inputOutput, .displaced: return .inputOutput
     case .notPermitted: return .permission
+    case .pathTooLong, .severalNames: return .impossible
     }
   }
 }

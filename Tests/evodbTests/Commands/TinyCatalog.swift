@@ -31,16 +31,27 @@ final class TinyCatalog: Sendable {
   private let owner: UncheckedFolder
 
   /// A catalog in `state`, copied from one that is made once for all tests.
-  init(_ state: State = .built) throws {
+  ///
+  /// - Parameter linked: whether `path` is a link to a link to the file, which lies in a folder of its own.
+  init(_ state: State = .built, linked: Bool = false) throws {
     let temporary = try TemporaryFolder()
     owner = UncheckedFolder(folder: temporary)
     folder = temporary.url
     runner = try CommandLineRunner(workingDirectory: temporary.url)
     try temporary.write(RandomTokens.file(sequenceCount: 24, length: 32, seed: 1), to: "calibration.safetensors")
     try temporary.write(RandomTokens.file(sequenceCount: 8, length: 32, seed: 2), to: "validation.safetensors")
+    if linked {
+      let manager = FileManager.default
+      try manager.createDirectory(atPath: folder.path + "/real", withIntermediateDirectories: true)
+      try manager.createSymbolicLink(atPath: path, withDestinationPath: "next")
+      try manager.createSymbolicLink(atPath: folder.path + "/next", withDestinationPath: "real/tiny.evodb")
+    }
     guard state != .missing else { return }
-    try Self.prepared(state).write(to: URL(fileURLWithPath: path))
+    try Self.prepared(state).write(to: URL(fileURLWithPath: linked ? realPath : path))
   }
+
+  /// The file behind `path` of a linked catalog.
+  var realPath: String { folder.appendingPathComponent("real/tiny.evodb").path }
 
   private init(preparingIn temporary: TemporaryFolder) throws {
     owner = UncheckedFolder(folder: temporary)

@@ -40,14 +40,16 @@ public struct CatalogSalvage {
   )
     throws -> [Table]
   {
-    try FileSystem.requireFile(path)
-    guard !FileManager.default.fileExists(atPath: output) else { throw CatalogError.exists(path: output) }
-    if let owner = WriterLock.currentOwner(ofCatalog: path) { throw CatalogError.locked(path: path, owner: owner) }
-    let size = (FileSystem.byteCount(of: path) ?? 0) + (FileSystem.byteCount(of: path + "-wal") ?? 0)
-    let file = try NewFile(for: output, command: "salvage")
+    let damaged = try CatalogFile(existing: path)
+    let new = try CatalogFile(new: output)
+    // Nobody begins to write while it is copied.
+    let claim = try Self.claim(damaged)
+    defer { claim?.release() }
+    let size = (FileSystem.byteCount(of: damaged.path) ?? 0) + (FileSystem.byteCount(of: damaged.logPath) ?? 0)
+    let file = try NewFile(for: new, command: "salvage")
     // A copy to mend, and the new catalog.
-    try FileSystem.requireSpace(2 * size, beside: output)
-    let copy = try MendedCopy(of: path, at: output + "-damaged", isCancelled: isCancelled)
+    try FileSystem.requireSpace(2 * size, beside: new.path)
+    let copy = try MendedCopy(of: damaged.path, at: try file.sidePath("-damaged"), isCancelled: isCancelled)
     defer { copy.remove() }
     let source = try copy.open()
     let target = try Connection(path: file.temporaryPath, access: .create, busyTimeoutMilliseconds: 0)
@@ -61,5 +63,21 @@ public struct CatalogSalvage {
     target.forgetStatements()
     try file.finish()
     return tables
+  }
+
+  /// - Returns: nil where the file itself cannot be locked.
+  /// - Throws: `CatalogError.locked` while somebody writes to the file under any name.
+  private static func claim(_ file: CatalogFile) throws -> FileClaim? {
+    if let owner = WriterLock.currentOwner(ofCatalog: file.path) {
+      throw CatalogError.locked(path: file.name, owner: owner)
+    }
+    guard FileSystem.networkName(of: file.path) == nil else { return nil }
+    switch try FileClaim.take(file.path, .copying) {
+    case .taken(let claim): return claim
+    case .refused:
+      throw CatalogError.locked(
+        path: file.name, owner: WriterLock.currentOwner(ofCatalog: file.path) ?? "another process")
+    case .absent, .unsupported: return nil
+    }
   }
 }

@@ -58,7 +58,7 @@ public final class CompressionJob {
       let sequences = try job.store.read { try $0.sequences(ofList: data.sequenceListID) }
       try model.check(sequences)
       // Beside the catalog, where there must be room for variants anyway.
-      let folder = URL(fileURLWithPath: job.store.path).deletingLastPathComponent()
+      let folder = URL(fileURLWithPath: job.store.folderPath)
       stream = try ActivationStream(
         model: model.network, weights: model.weights, sequences: sequences.map(\.tokenIDs),
         threadCount: job.threadCount, work: work, cancellation: job.cancellation,

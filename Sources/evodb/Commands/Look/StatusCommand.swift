@@ -1,5 +1,4 @@
 import Catalog
-import Foundation
 
 /// `evodb status`.
 struct StatusCommand: Command {
@@ -47,8 +46,7 @@ struct StatusCommand: Command {
       try store.query(Self.sql, timeout: 60, maximumRows: 1, onColumns: { columns = $0 }) { row in
         for (name, value) in zip(columns, row) { result.add(name, ResultValue(value), CatalogQuery.kind(of: name)) }
       }
-      let attributes = try FileManager.default.attributesOfItem(atPath: catalog)
-      result.add("file_bytes", .integer((attributes[.size] as? NSNumber)?.intValue), .bytes)
+      result.add("file_bytes", .integer(try store.fileByteCount()), .bytes)
       result.add("log_bytes", .integer(store.logByteCount), .bytes)
       result.add("writer", .text(store.currentWriter))
       var progress: [String] = []

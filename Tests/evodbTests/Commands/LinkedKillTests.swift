@@ -1,0 +1,117 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension WholeRunTests {
+  /// `kill -9` of every verb that writes, on a catalog under a link: the next command goes on, nothing is beside the file
+  /// afterwards, and the link is still one.
+  @Suite struct LinkedKillTests {
+    private static let scale = ProcessInfo.processInfo.environment["EVODB_KILL_SCALE"].flatMap { Int($0) } ?? 1
+
+    struct Verb: CustomTestStringConvertible, Sendable {
+      var state: TinyCatalog.State
+      var command: [String]
+      /// What the command makes besides.
+      var product: String?
+      /// Whether the catalog's shared rows are the same after any number of kills.
+      var isRepeatable = true
+      var testDescription: String { command.joined(separator: " ") }
+    }
+
+    private static let data = ["--data", "calibration", "--validation", "validation"]
+    static let verbs: [Verb] = [
+      Verb(state: .made, command: ["import", TinyCatalog.model]),
+      Verb(state: .filled, command: ["data", "more", "--token-ids", "calibration.safetensors"]),
+      Verb(state: .filled, command: ["calibrate", "--data", "calibration"]),
+      Verb(state: .filled, command: ["build", "--data", "calibration", "--bits", "2-5"]),
+      Verb(state: .built, command: longSearch),
+      Verb(state: .built, command: ["baseline", "random", "--target-bits", "2.5", "--candidates", "4"] + data),
+      Verb(state: .built, command: ["evaluate", "uniform:3", "--data", "validation"]),
+      Verb(
+        state: .searched, command: ["branch", "first", "--name", "other", "--set", "generations=6"], isRepeatable: false
+      ),
+      Verb(state: .searched, command: ["void", "first:validation", "--reason", "a kill"], isRepeatable: false),
+      Verb(state: .searched, command: ["monotonicity"], isRepeatable: false),
+      Verb(state: .filled, command: ["merge", "other.evodb"]),
+      Verb(state: .searched, command: ["gc", "--what", "caches", "--what", "statistics"]),
+      Verb(state: .searched, command: ["backup", "made"], product: "made"),
+      Verb(state: .searched, command: ["pack", "--with", "all", "-o", "made"], product: "made"),
+      Verb(state: .searched, command: ["salvage", "-o", "made"], product: "made"),
+      Verb(state: .searched, command: ["export", "first", "--to", "hf", "-o", "made"], product: "made"),
+      Verb(state: .searched, command: ["upgrade"]),
+    ]
+
+    private func prepared(_ verb: Verb) throws -> TinyCatalog {
+      let catalog = try TinyCatalog(verb.state, linked: true)
+      guard verb.command.first == "merge" else { return catalog }
+      let other = try TinyCatalog(.searched)
+      try FileManager.default.copyItem(atPath: other.path, toPath: catalog.folder.path + "/other.evodb")
+      return catalog
+    }
+
+    @Test(arguments: verbs) func aKilledVerbUnderALinkLosesNothing(verb: Verb) throws {
+      let undisturbed = try prepared(verb)
+      let start = ProcessInfo.processInfo.systemUptime
+      try undisturbed.output(verb.command)
+      let duration = ProcessInfo.processInfo.systemUptime - start
+      let digest = try undisturbed.digest()
+      var random = SplitMix64(state: UInt64(verb.command.joined().utf8.reduce(7) { ($0 &* 31) &+ Int($1) }.magnitude))
+      var kills = 0
+      var attempts = 0
+      while kills < 2 * Self.scale, attempts < 40 * Self.scale {
+        let catalog = try prepared(verb)
+        for _ in 0..<3 where kills < 2 * Self.scale {
+          attempts += 1
+          let running = try catalog.start(verb.command)
+          Thread.sleep(forTimeInterval: Double.random(in: 0...duration, using: &random))
+          guard try running.killAtOnce().wasKilled else { break }
+          kills += 1
+          if Bool.random(using: &random) { #expect(try catalog.run("status").exitCode == 0) }
+        }
+        try finish(verb, catalog, digest: digest)
+      }
+      #expect(kills > 0, "it ends too soon to be killed")
+    }
+
+    private func finish(_ verb: Verb, _ catalog: TinyCatalog, digest: String) throws {
+      let product = verb.product.map { catalog.folder.appendingPathComponent($0) }
+      if let product, FileManager.default.fileExists(atPath: product.path) {
+        if verb.command.first != "export" { #expect(try catalog.runner.run(["verify", product.path]).exitCode == 0) }
+        try FileManager.default.removeItem(at: product)
+      }
+      let result = try catalog.run(verb.command[0], Array(verb.command.dropFirst()))
+      let isDone = result.exitCode == 0 || (verb.command.first == "branch" && result.exitCode == 73)
+      #expect(isDone, "\(verb.command): \(result.exitCode) \(result.diagnostics)")
+      // A verb that only reads leaves the log of a killed one to the next that writes.
+      try catalog.output("gc", "--what", "revisions")
+      if verb.isRepeatable { #expect(try catalog.digest() == digest, "\(verb.command)") }
+      let verified = try catalog.run("verify")
+      #expect(verified.exitCode == 0, "\(verified.output)\(verified.diagnostics)")
+      #expect(try FileManager.default.contentsOfDirectory(atPath: catalog.folder.path + "/real") == ["tiny.evodb"])
+      #expect(try FileManager.default.destinationOfSymbolicLink(atPath: catalog.path) == "next")
+      let left = try FileManager.default.contentsOfDirectory(atPath: catalog.folder.path).filter {
+        $0.hasSuffix("-lock") || $0.contains("-new")
+      }
+      #expect(left == [], "\(verb.command)")
+    }
+
+    @Test func aKilledInitUnderALinkedFolderLeavesACatalogOrNothing() throws {
+      var random = SplitMix64(state: 17)
+      var kills = 0
+      while kills < 2 * Self.scale {
+        let catalog = try TinyCatalog(.missing)
+        try FileManager.default.createSymbolicLink(atPath: catalog.folder.path + "/here", withDestinationPath: ".")
+        let path = catalog.folder.path + "/here/tiny.evodb"
+        let running = try catalog.runner.start(["init", path])
+        Thread.sleep(forTimeInterval: Double.random(in: 0...0.06, using: &random))
+        guard try running.killAtOnce().wasKilled else { continue }
+        kills += 1
+        let again = try catalog.runner.run(["init", path])
+        #expect([0, 73].contains(again.exitCode), "\(again.diagnostics)")
+        #expect(try catalog.run("gc").exitCode == 0)
+        #expect(try catalog.run("verify").exitCode == 0)
+        #expect(try catalog.files == ["tiny.evodb"])
+      }
+    }
+  }
+}
