@@ -331,7 +331,10 @@ public final class CatalogStore: @unchecked Sendable {
     if error.isBusy { return CatalogError.busy(path: path, reason: "another program holds it (\(error.message))") }
     // Every row is looked for before it is written: one that is there and was not found, or was found and is not there,
     // means a damaged index, or another writer.
-    if let rule = error.brokenRule { return CatalogError.damaged("\(path): \(rule)") }
+    if let rule = error.brokenRule {
+      return CatalogError.damaged(
+        "\(path): \(rule): another program wrote to it, or an index is damaged; what was to be written was taken back")
+    }
     return error
   }
 }

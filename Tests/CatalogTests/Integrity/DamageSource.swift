@@ -40,8 +40,8 @@ struct DamageSource {
     let method = try ExampleContents.storeMethod(in: transaction)
     let list = contents.dataSet.sequenceListID
     let sites = try transaction.sites(ofModel: contents.model.id)
-    let triangle = (0..<10).flatMap { [UInt8($0), UInt8(number), 1, 0x3f] }
-    let diagonal = [0, 2, 5, 9].flatMap { Array(triangle[4 * $0..<4 * $0 + 4]) }
+    let triangle: [UInt8] = (0..<10).flatMap { (place: Int) -> [UInt8] in [UInt8(place), UInt8(number), 1, 0x3f] }
+    let diagonal: [UInt8] = [0, 2, 5, 9].flatMap { (place: Int) -> [UInt8] in Array(triangle[4 * place..<4 * place + 4]) }
     let site = sites[number % sites.count]
     let key = ArtefactKey.statistic(
       kind: "hessian", revision: 1, architectureRevision: 1, model: contents.model.digest, site: site.name,

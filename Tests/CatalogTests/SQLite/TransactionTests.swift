@@ -110,7 +110,8 @@ import Testing
     let (folder, _) = try CatalogFolder.filled()
     let store = try folder.write()
     defer { store.close() }
-    let rule = "a row holds a value that its table does not take (token_count >= 2)"
+    let rule = "a row holds a value that its table does not take (token_count >= 2): another program wrote to it, or an"
+      + " index is damaged; what was to be written was taken back"
     #expect(throws: CatalogError.damaged("\(folder.path): \(rule)")) {
       try store.write { (transaction) throws in
         _ = try transaction.store(sequence: [100, 200])
@@ -119,6 +120,20 @@ import Testing
     }
     #expect(try store.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 7)
     #expect(!store.connection.isInTransaction)
+  }
+
+  @Test func anIdThatSomebodyElseGaveOutMeanwhileIsToldInWords() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let store = try folder.write()
+    defer { store.close() }
+    let next = try store.write { try $0.store(sequence: [100, 200]).id } + 1
+    // A writer that knows of no lock.
+    try folder.tamper(
+      "INSERT INTO sequence (id, digest, token_count, token_ids, row_check) VALUES (\(next), zeroblob(32), 2, x'', 0)")
+    let error = #expect(throws: CatalogError.self) { try store.write { _ = try $0.store(sequence: [300, 400]) } }
+    let text = try #require(error?.description)
+    #expect(text.contains("sequence: two different rows have one id: another program wrote to it"))
+    #expect(!text.contains("constraint failed"))
   }
 
   @Test func manyThreadsShareOneStore() async throws {

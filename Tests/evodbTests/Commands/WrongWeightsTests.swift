@@ -64,16 +64,17 @@ import Testing
     #expect(try catalog.digest() == digest)
   }
 
-  @Test func workOnThemEndsWithTheNameOfTheVariantAndWhatToDo() throws {
+  @Test func workOnThemNamesTheVariantAndWhatToDo() throws {
     for spoil in [exchange, forge] {
       let catalog = try TinyCatalog(.searched)
-      try spoil(catalog, "bits=3")
-      for verb in [["evaluate", "uniform:bits=3", "--data", "validation"], ["resume", "first"], TinyCatalog.firstSearch] {
-        let arguments = verb.first == "search" ? Array(verb.dropFirst()).map { $0 == "first" ? "again" : $0 } + ["--seed", "5"] : Array(verb.dropFirst())
-        let result = try catalog.run(verb[0], arguments)
-        // A finished run has nothing left to compute.
-        guard result.exitCode != 0 else { continue }
-        #expect(!result.diagnostics.contains("packed weight: "), "\(verb): \(result.diagnostics)")
+      // The found assignment has one of the first layer's.
+      for level in ["bits=2", "bits=3", "bits=4", "bits=5"] { try spoil(catalog, level) }
+      for verb in [
+        ["evaluate", "first", "--data", "validation", "--measure", "topk-kl"], ["export", "first", "--to", "hf", "-o", "out"],
+      ] {
+        let result = try catalog.run(verb[0], Array(verb.dropFirst()))
+        #expect(result.exitCode == 65, "\(verb): \(result.diagnostics)")
+        #expect(result.diagnostics.contains(" by gptq") && result.diagnostics.contains("evodb salvage"), "\(verb): \(result.diagnostics)")
         #expect(!result.diagnostics.contains("SQLite error"), "\(verb): \(result.diagnostics)")
       }
     }

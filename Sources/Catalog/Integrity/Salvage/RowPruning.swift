@@ -70,16 +70,7 @@ final class RowPruning {
         hasChanged = try remove { try keys.checkPackedWeights(packedWeightProblem, $0) } || hasChanged
       }
     }
-    try inTransaction {
-      for id in invented {
-        try target.run(
-          """
-          DELETE FROM blob WHERE id = ? AND id NOT IN (SELECT blob_id FROM variant)
-            AND id NOT IN (SELECT matrix_blob_id FROM statistic WHERE matrix_blob_id IS NOT NULL)
-          """, [.integer(id)])
-        emptiedCount -= Int64(target.changeCount)
-      }
-    }
+    try inTransaction { try dropUnusedBlobs(invented) }
   }
 
   private func inTransaction<T>(_ body: () throws -> T) throws -> T {
@@ -202,11 +193,24 @@ final class RowPruning {
 
   // MARK: Blobs
 
+  /// Bytes that belonged to rows which could not be saved say nothing any more.
+  private func dropUnusedBlobs(_ invented: Set<Int64>) throws {
+    let isUnused = """
+      NOT IN (SELECT blob_id FROM variant UNION SELECT matrix_blob_id FROM statistic WHERE matrix_blob_id IS NOT NULL
+        UNION SELECT diagonal_blob_id FROM statistic WHERE diagonal_blob_id IS NOT NULL)
+      """
+    try target.forEachRow("SELECT id FROM blob WHERE id \(isUnused)") { row in
+      if invented.contains(row.integer(0)) { emptiedCount -= 1 }
+    }
+    try target.run("DELETE FROM blob_chunk WHERE blob_id \(isUnused)")
+    try target.run("DELETE FROM blob WHERE id \(isUnused)")
+  }
+
   /// Lets every variant point to the blob that its content key names; one whose bytes are nowhere gets a blob without
   /// bytes. What else a variant says is checked by its recipe key.
   ///
   /// - Returns: ids of the blobs that were made.
-  private func linkBlobs() throws -> [Int64] {
+  private func linkBlobs() throws -> Set<Int64> {
     var wrong: [(id: Int64, content: [UInt8], storedBits: Int64)] = []
     try target.forEachRow(
       """
@@ -222,7 +226,7 @@ final class RowPruning {
         SELECT max(x) FROM (SELECT max(id) AS x FROM blob UNION ALL SELECT max(blob_id) FROM variant
           UNION ALL SELECT max(diagonal_blob_id) FROM statistic UNION ALL SELECT max(matrix_blob_id) FROM statistic)
         """) ?? 0).clamped
-    var made: [Int64] = []
+    var made: Set<Int64> = []
     for variant in wrong {
       var blob = try target.integer("SELECT id FROM blob WHERE digest = ?", [.blob(variant.content)])
       if blob == nil, variant.storedBits > 0, variant.storedBits % 8 == 0 {
@@ -231,7 +235,7 @@ final class RowPruning {
         ]
         values.append(.integer(RowWriter.check(values)))
         try target.run("INSERT INTO blob (id, digest, byte_count, chunk_count, row_check) VALUES (?, ?, ?, ?, ?)", values)
-        made.append(next)
+        made.insert(next)
         emptiedCount += 1
         blob = next
         next += 1
