@@ -40,7 +40,8 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
   /// that claim to be larger than any.
   var isUnreadable: Bool {
     isShortRead
-      || [SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_ERROR, SQLITE_TOOBIG, SQLITE_NOMEM, SQLITE_MISMATCH].contains(primaryCode)
+      || [SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_ERROR, SQLITE_TOOBIG, SQLITE_NOMEM, SQLITE_MISMATCH].contains(
+        primaryCode)
   }
 
   /// Whether a row breaks a rule of its table, such as a reference to a missing row.

@@ -41,7 +41,8 @@ struct DamageSource {
     let list = contents.dataSet.sequenceListID
     let sites = try transaction.sites(ofModel: contents.model.id)
     let triangle: [UInt8] = (0..<10).flatMap { (place: Int) -> [UInt8] in [UInt8(place), UInt8(number), 1, 0x3f] }
-    let diagonal: [UInt8] = [0, 2, 5, 9].flatMap { (place: Int) -> [UInt8] in Array(triangle[4 * place..<4 * place + 4]) }
+    let diagonal: [UInt8] = [0, 2, 5, 9].flatMap { (place: Int) -> [UInt8] in Array(triangle[4 * place..<4 * place + 4])
+    }
     let site = sites[number % sites.count]
     let key = ArtefactKey.statistic(
       kind: "hessian", revision: 1, architectureRevision: 1, model: contents.model.digest, site: site.name,
@@ -67,7 +68,9 @@ struct DamageSource {
     let assignments = try contents.layers.map { layer in
       try transaction.store(
         assignmentOf: contents.model, layers: contents.layers,
-        variants: contents.layers.map { $0.index == layer.index ? variants[layer.index] : contents.variants[$0.index][0] },
+        variants: contents.layers.map {
+          $0.index == layer.index ? variants[layer.index] : contents.variants[$0.index][0]
+        },
         methods: contents.methods, dropped: [])
     }
     try observe(

@@ -62,7 +62,9 @@ enum RandomDamage: String, CaseIterable {
       }
     case .swappedPages:
       for _ in 0..<Int.random(in: 1...3, using: &random) {
-        let (a, b) = (range(Int.random(in: 1..<pages, using: &random)), range(Int.random(in: 1..<pages, using: &random)))
+        let (a, b) = (
+          range(Int.random(in: 1..<pages, using: &random)), range(Int.random(in: 1..<pages, using: &random))
+        )
         let first = Array(file[a])
         file.replaceSubrange(a, with: Array(file[b]))
         file.replaceSubrange(b, with: first)
@@ -98,7 +100,9 @@ enum RandomDamage: String, CaseIterable {
       let places = table.columns.indices.filter {
         table.columns[$0].parent != nil || table.columns[$0].name == "variant_ids"
       }
-      guard let row = rows.randomElement(using: &random), let place = places.randomElement(using: &random) else { continue }
+      guard let row = rows.randomElement(using: &random), let place = places.randomElement(using: &random) else {
+        continue
+      }
       var forged = row
       if let parent = table.columns[place].parent {
         var ids: [Int64] = []

@@ -52,7 +52,9 @@ struct RowGraph {
       for shape in shapes {
         for row in rows[shape.name] ?? [] {
           for (place, column) in shape.columns.enumerated() {
-            guard let parent = column.parent, !Self.dispensable.contains("\(shape.name).\(column.name)") else { continue }
+            guard let parent = column.parent, !Self.dispensable.contains("\(shape.name).\(column.name)") else {
+              continue
+            }
             if lost[parent]?.contains("\(row[place])") == true { lose(Self.key(row, shape.name), shape.name) }
             // A whole goes with its part.
             if Self.wholes[shape.name] == parent, isLost(row, shape) { lose("\(row[place])", parent) }

@@ -85,7 +85,8 @@ import Testing
       // Blobs that nothing but caches or lost rows spoke of are not taken along.
       for (name, rows) in before.rows where name != "blob" {
         for row in rows where !after.has(row, in: name) {
-          #expect(expected[name]?.contains(RowGraph.key(row, name)) == true, "\(table.name) took a row of \(name): \(row)")
+          #expect(
+            expected[name]?.contains(RowGraph.key(row, name)) == true, "\(table.name) took a row of \(name): \(row)")
         }
       }
       #expect(!after.has(victim, in: table.name) || table.name == "job", "\(table.name)")

@@ -102,7 +102,10 @@ import Testing
     try folder.change { transaction in
       try transaction.rows.update(
         "statistic", id: 1,
-        ["matrix_blob_id": .integer(contents.variants[0][0].blobID), "diagonal_blob_id": .integer(contents.variants[0][0].blobID)])
+        [
+          "matrix_blob_id": .integer(contents.variants[0][0].blobID),
+          "diagonal_blob_id": .integer(contents.variants[0][0].blobID),
+        ])
     }
     let problems = try DamagedFile(folder).findings().map(\.problem)
     #expect(problems.contains("its matrix is not what its content key says"))

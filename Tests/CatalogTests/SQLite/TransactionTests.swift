@@ -110,7 +110,8 @@ import Testing
     let (folder, _) = try CatalogFolder.filled()
     let store = try folder.write()
     defer { store.close() }
-    let rule = "a row holds a value that its table does not take (token_count >= 2): another program wrote to it, or an"
+    let rule =
+      "a row holds a value that its table does not take (token_count >= 2): another program wrote to it, or an"
       + " index is damaged; what was to be written was taken back"
     #expect(throws: CatalogError.damaged("\(folder.path): \(rule)")) {
       try store.write { (transaction) throws in

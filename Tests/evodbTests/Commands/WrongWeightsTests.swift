@@ -33,7 +33,8 @@ import Testing
     let digest = SHA256.digest(of: bytes)
     let blob = try rows.insert(
       "blob", ["digest": .digest(digest), "byte_count": .integer(400), "chunk_count": .integer(1)])
-    try connection.run("INSERT INTO blob_chunk (blob_id, chunk_index, bytes) VALUES (?, 0, ?)", [.integer(blob), .blob(bytes)])
+    try connection.run(
+      "INSERT INTO blob_chunk (blob_id, chunk_index, bytes) VALUES (?, 0, ?)", [.integer(blob), .blob(bytes)])
     try rows.update(
       "variant", id: variant,
       ["content_key": .digest(digest), "blob_id": .integer(blob), "stored_bits": .integer(3200)])
@@ -70,11 +71,14 @@ import Testing
       // The found assignment has one of the first layer's.
       for level in ["bits=2", "bits=3", "bits=4", "bits=5"] { try spoil(catalog, level) }
       for verb in [
-        ["evaluate", "first", "--data", "validation", "--measure", "topk-kl"], ["export", "first", "--to", "hf", "-o", "out"],
+        ["evaluate", "first", "--data", "validation", "--measure", "topk-kl"],
+        ["export", "first", "--to", "hf", "-o", "out"],
       ] {
         let result = try catalog.run(verb[0], Array(verb.dropFirst()))
         #expect(result.exitCode == 65, "\(verb): \(result.diagnostics)")
-        #expect(result.diagnostics.contains(" by gptq") && result.diagnostics.contains("evodb salvage"), "\(verb): \(result.diagnostics)")
+        #expect(
+          result.diagnostics.contains(" by gptq") && result.diagnostics.contains("evodb salvage"),
+          "\(verb): \(result.diagnostics)")
         #expect(!result.diagnostics.contains("SQLite error"), "\(verb): \(result.diagnostics)")
       }
     }

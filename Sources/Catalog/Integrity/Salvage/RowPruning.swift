@@ -185,7 +185,9 @@ final class RowPruning {
     for table in schema.tables where Self.unproven.contains(table.name) {
       for column in table.columns {
         // Who computed something and what a run led to do not change what was computed.
-        guard let parent = column.parent, !["job", "run"].contains(parent), let ids = ambiguous[parent] else { continue }
+        guard let parent = column.parent, !["job", "run"].contains(parent), let ids = ambiguous[parent] else {
+          continue
+        }
         for id in ids.sorted() { try delete(from: table.name, where: "\(column.name) = ?", [.integer(id)]) }
       }
     }
@@ -221,7 +223,8 @@ final class RowPruning {
     guard !wrong.isEmpty else { return [] }
     // Not an id that anything points to already.
     var next =
-      1 + (try target.integer(
+      1
+      + (try target.integer(
         """
         SELECT max(x) FROM (SELECT max(id) AS x FROM blob UNION ALL SELECT max(blob_id) FROM variant
           UNION ALL SELECT max(diagonal_blob_id) FROM statistic UNION ALL SELECT max(matrix_blob_id) FROM statistic)
@@ -234,7 +237,8 @@ final class RowPruning {
           .integer(next), .blob(variant.content), .integer(variant.storedBits / 8), .integer(Int64(0)),
         ]
         values.append(.integer(RowWriter.check(values)))
-        try target.run("INSERT INTO blob (id, digest, byte_count, chunk_count, row_check) VALUES (?, ?, ?, ?, ?)", values)
+        try target.run(
+          "INSERT INTO blob (id, digest, byte_count, chunk_count, row_check) VALUES (?, ?, ?, ?, ?)", values)
         made.insert(next)
         emptiedCount += 1
         blob = next

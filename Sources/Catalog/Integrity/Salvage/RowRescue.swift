@@ -125,7 +125,8 @@ final class RowRescue {
   ///
   /// - Returns: nil if the row contradicts itself in a way that says nothing of any bytes.
   private func takeChunks(of values: inout [SQLValue], _ result: inout CatalogSalvage.Table) throws -> [[UInt8]]? {
-    guard case .integer(let id) = values[0], case .blob(let digest) = values[1], case .integer(let byteCount) = values[2],
+    guard case .integer(let id) = values[0], case .blob(let digest) = values[1],
+      case .integer(let byteCount) = values[2],
       case .integer(let chunkCount) = values[3]
     else { return nil }
     if chunkCount > 0, let chunks = try chunks(of: id, count: chunkCount, digest: digest) {
@@ -171,7 +172,9 @@ final class RowRescue {
     // The index over the chunks is damaged, or two writers gave out the same id: find them by walking once.
     if chunkPlaces == nil { chunkPlaces = try places() }
     let places = (chunkPlaces?[id] ?? []).sorted { ($0.index, $0.rowID) < ($1.index, $1.rowID) }
-    let all = try places.compactMap { try read("SELECT bytes FROM blob_chunk WHERE rowid = ?", [.integer($0.rowID)])?.first }
+    let all = try places.compactMap {
+      try read("SELECT bytes FROM blob_chunk WHERE rowid = ?", [.integer($0.rowID)])?.first
+    }
     if isRight(all) { return all }
     return count == 1 ? all.map { [$0] }.first(where: isRight) : nil
   }
