@@ -392,6 +392,12 @@ public final class CatalogStore: @unchecked Sendable {
     // Our own statements fail only on a schema that is not ours any more; a user's are answered in `query`.
     if error.isDamage || error.isRefusedStatement { return CatalogError.damaged("\(path): \(error.message)") }
     if error.isBusy { return CatalogError.busy(path: file.name, reason: "another program holds it (\(error.message))") }
+    // Every row is looked for before it is written: one that is there and was not found, or was found and is not there,
+    // means a damaged index, or another writer.
+    if let rule = error.brokenRule {
+      return CatalogError.damaged(
+        "\(file.name): \(rule): another program wrote to it, or an index is damaged; what was to be written was taken back")
+    }
     return error
   }
 }

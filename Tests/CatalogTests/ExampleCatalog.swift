@@ -112,7 +112,7 @@ struct ExampleContents {
       statistic: StatisticRecord(
         recipeKey: statisticKey, contentKey: SHA256.digest(of: "matrix".utf8),
         kind: "hessian", revision: 1, siteID: sites[0].id, sequenceListID: list, upstreamMethodID: method.id,
-        upstreamLevel: "bits=3", numericsID: here), diagonal: [1, 2, 3, 4], matrix: nil)
+        upstreamLevel: "bits=3", numericsID: here), diagonal: Array(1...16), matrix: nil)
     let known = layers
     let wished = known.indices.flatMap { layer in [3, 4].map { (layer: layer, bits: $0) } }
     let own = here

@@ -87,13 +87,14 @@ final class ForeignCatalog {
         }
         row.append(value)
       }
-      if table.hasRowCheck {
-        let check = row.removeLast()
-        guard check == .integer(RowWriter.check(row)) else {
-          throw refusal("\(table.name): the row check of \(describe(row, table)) is not that of its values")
-        }
+      let check = table.hasRowCheck ? row.removeLast() : nil
+      let bytes = RowBytes(row)
+      if let check, check != .integer(bytes.check) {
+        throw refusal("\(table.name): the row check of \(describe(row, table)) is not that of its values")
       }
-      try checkTypes(row, table)
+      if let (column, problem) = table.violation(of: bytes) {
+        throw refusal("\(table.name): \(column) of \(describe(row, table)) \(problem)")
+      }
       // A tree of pages that leads to the same rows again and again would never end.
       if let previous, !precedes(previous, row, table.order) {
         throw refusal("\(table.name): its rows are not in order")
@@ -151,26 +152,6 @@ final class ForeignCatalog {
     }
     if let object = missing.min(by: { $0.name < $1.name }) {
       throw refusal("the \(object.type) \(object.name) is missing")
-    }
-  }
-
-  private func checkTypes(_ row: [SQLValue], _ table: TableShape) throws {
-    for (column, value) in zip(table.columns, row) {
-      let fits: Bool
-      switch value {
-      case .null: fits = !column.isRequired
-      case .integer: fits = column.type == "INTEGER"
-      case .real(let number): fits = column.type == "REAL" && number.isFinite
-      case .text: fits = column.type == "TEXT"
-      case .blob: fits = column.type == "BLOB"
-      }
-      guard fits else {
-        throw refusal("\(table.name): \(column.name) of \(describe(row, table)) is no \(column.type)")
-      }
-      // Names are shown and typed: what a terminal would obey has no place in them.
-      if column.name == "name", case .text(let text) = value, CatalogName.holdsControlCharacters(text) {
-        throw refusal("\(table.name): a name holds control characters")
-      }
     }
   }
 
@@ -247,7 +228,7 @@ final class ForeignCatalog {
           path: path, reason: "a killed process left a change half done; evodb doctor \(path) takes it back")
       }
       if error.isPermission || (error.isStorageFailure && !error.isShortRead) { return error }
-      return CatalogError.untrusted(path: path, detail: error.message)
+      return CatalogError.untrusted(path: path, detail: error.brokenRule ?? error.message)
     default: return error
     }
   }

@@ -11,19 +11,24 @@ extension RowKeys {
     ) { row in
       seen.insert(row.integer(0))
       let name = row.text(5)
+      func defect(_ detail: String) throws {
+        try report(RowDefect(table: "weight", row: name, detail: detail, key: [.integer(row.integer(0))]))
+      }
       guard let shape = Self.shape(row.text(7)), let bytes = Digest(bytes: row.bytes(8)) else {
-        return try report(RowDefect(table: "weight", row: name, detail: "its tensor is missing or has no shape"))
+        return try defect("its tensor is missing or has no shape")
       }
       let key = ArtefactKey.weight(dtype: row.text(6), shape: Self.list(shape), bytes: bytes)
-      try compare(row.bytes(1), key, "weight", report, name: name)
+      try compare(row.bytes(1), key, "weight", row.integer(0), report, name: name)
       let bits = ["BF16": 16, "F16": 16, "F32": 32][row.text(6)]
       if shape != [row.integer(2), row.integer(3)] || (bits.map { $0 != row.integer(4) } ?? false) {
-        try report(RowDefect(table: "weight", row: name, detail: "its size is not that of its tensor"))
+        try defect("its size is not that of its tensor")
       }
     }
     try connection.forEachRow("SELECT id, digest FROM weight") { row in
       if !seen.contains(row.integer(0)) {
-        try report(RowDefect(table: "weight", row: short(row.bytes(1)), detail: "no layer has it"))
+        try report(
+          RowDefect(
+            table: "weight", row: short(row.bytes(1)), detail: "no layer has it", key: [.integer(row.integer(0))]))
       }
     }
   }
@@ -33,6 +38,9 @@ extension RowKeys {
       "SELECT id, digest, name, configuration, block_count, parameter_count, compressible_weight_count FROM model"
     ) { row in
       let name = row.text(2)
+      func defect(_ detail: String) throws {
+        try report(RowDefect(table: "model", row: name, detail: detail, key: [.integer(row.integer(0))]))
+      }
       var tensors: [(name: String, dtype: String, shape: String, bytes: Digest)] = []
       var parameters: Int64? = 0
       try connection.forEachRow(
@@ -43,10 +51,10 @@ extension RowKeys {
         parameters = parameters.flatMap { sum in Self.product(shape).flatMap { Self.sum(sum, $0) } }
       }
       guard let fields = ArtefactKey.configuration(json: row.text(3)) else {
-        return try report(RowDefect(table: "model", row: name, detail: "its configuration is not a plain JSON object"))
+        return try defect("its configuration is not a plain JSON object")
       }
       let key = ArtefactKey.model(configuration: fields, tensors: tensors)
-      try compare(row.bytes(1), key, "model", report, name: name)
+      try compare(row.bytes(1), key, "model", row.integer(0), report, name: name)
       var weights: Int64? = 0
       try connection.forEachRow(
         """
@@ -60,41 +68,52 @@ extension RowKeys {
         if !(0..<max(0, row.integer(4))).contains(layer.integer(2)) { weights = nil }
       }
       if parameters != row.integer(5) || weights != row.integer(6) {
-        try report(RowDefect(table: "model", row: name, detail: "its counts are not those of its tensors and layers"))
+        try defect("its counts are not those of its tensors and layers")
       }
-      try checkLayerIndices(ofModel: row.integer(0), name, report)
+      try checkLayers(ofModel: row.integer(0), defect)
     }
   }
 
-  private func checkLayerIndices(ofModel id: Int64, _ name: String, _ report: Report) throws {
+  /// The layers of a model are numbered from 0, and each is measured at a site of its block that is as wide as its input
+  /// and that no layer of the other subblock shares.
+  private func checkLayers(ofModel id: Int64, _ defect: (String) throws -> Void) throws {
     var next: Int64 = 0
     var isWhole = true
+    var subblocks: [Int64: String] = [:]
+    var misplaced: String?
     try connection.forEachRow(
       """
-      SELECT l.layer_index FROM layer l JOIN site s ON s.id = l.site_id AND s.model_id = l.model_id
+      SELECT l.layer_index, l.name, l.subblock, s.id, l.block_index = s.block_index AND w.input_count = s.width
+      FROM layer l JOIN site s ON s.id = l.site_id AND s.model_id = l.model_id JOIN weight w ON w.id = l.weight_id
       WHERE l.model_id = ? ORDER BY l.layer_index
       """, [.integer(id)]
     ) { row in
       isWhole = isWhole && row.integer(0) == next
       next += 1
+      let subblock = subblocks[row.integer(3)] ?? row.text(2)
+      subblocks[row.integer(3)] = subblock
+      if row.integer(4) != 1 || subblock != row.text(2) { misplaced = misplaced ?? row.text(1) }
     }
     let count = try connection.integer("SELECT count(*) FROM layer WHERE model_id = ?", [.integer(id)])
     if !isWhole || count != next {
-      try report(RowDefect(table: "model", row: name, detail: "its layers are not numbered from 0, or lack their site"))
+      try defect("its layers are not numbered from 0, or lack their site")
+    } else if let misplaced {
+      try defect("the site of \(misplaced) is not that of its input")
     }
   }
 
   func checkSequences(_ report: Report) throws {
-    try connection.forEachRow("SELECT digest, token_count, token_ids FROM sequence") { row in
+    try connection.forEachRow("SELECT digest, token_count, token_ids, id FROM sequence") { row in
       let bytes = row.bytes(2)
       let ids = bytes.withUnsafeBytes { buffer in
         (0..<buffer.count / 4).map { Int32(littleEndian: buffer.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)) }
       }
       if bytes.count % 4 != 0 || Int64(ids.count) != row.integer(1) || ids.contains(where: { $0 < 0 }) {
         let detail = "its token ids are not \(row.integer(1)) numbers of at least 0"
-        try report(RowDefect(table: "sequence", row: short(row.bytes(0)), detail: detail))
+        try report(
+          RowDefect(table: "sequence", row: short(row.bytes(0)), detail: detail, key: [.integer(row.integer(3))]))
       } else {
-        try compare(row.bytes(0), SequenceRecord.digest(of: ids), "sequence", report)
+        try compare(row.bytes(0), SequenceRecord.digest(of: ids), "sequence", row.integer(3), report)
       }
     }
   }
@@ -121,9 +140,12 @@ extension RowKeys {
         || tokens.flatMap({ Self.sum($0, -count) }) != row.integer(4)
       {
         try report(
-          RowDefect(table: "sequence_list", row: short(row.bytes(1)), detail: "its counts are not those of its items"))
+          RowDefect(
+            table: "sequence_list", row: short(row.bytes(1)), detail: "its counts are not those of its items",
+            key: [.integer(row.integer(0))]))
       } else {
-        try compare(row.bytes(1), SequenceListRecord.digest(of: digests), "sequence_list", report)
+        try compare(
+          row.bytes(1), SequenceListRecord.digest(of: digests), "sequence_list", row.integer(0), report)
       }
     }
   }
@@ -151,9 +173,12 @@ extension RowKeys {
             characterCount: Int(choice.integer(5)), byteCount: Int(choice.integer(6))))
       }
       if !isGapless || Int64(items.count) != row.integer(2) {
-        try report(RowDefect(table: "task", row: short(row.bytes(1)), detail: "its choices are not numbered from 0"))
+        try report(
+          RowDefect(
+            table: "task", row: short(row.bytes(1)), detail: "its choices are not numbered from 0",
+            key: [.integer(row.integer(0))]))
       } else {
-        try compare(row.bytes(1), TaskRecord.digest(of: items), "task", report)
+        try compare(row.bytes(1), TaskRecord.digest(of: items), "task", row.integer(0), report)
       }
     }
   }

@@ -5,14 +5,62 @@ extension RowKeys {
     var spaces: [(id: Int64, digest: [UInt8])] = []
     try connection.forEachRow("SELECT id, digest FROM space") { spaces.append(($0.integer(0), $0.bytes(1))) }
     for space in spaces {
-      try compare(space.digest, try transaction.space(id: space.id).digest, "space", report)
+      if let detail = try spaceFlaw(space.id) {
+        try report(RowDefect(table: "space", row: short(space.digest), detail: detail, key: [.integer(space.id)]))
+      } else {
+        try compare(space.digest, try transaction.space(id: space.id).digest, "space", space.id, report)
+      }
     }
+  }
+
+  /// What is wrong with the parts of a space among themselves and with what they point to.
+  private func spaceFlaw(_ id: Int64) throws -> String? {
+    let key: [SQLValue] = [.integer(id)]
+    func exists(_ sql: String) throws -> Bool { try connection.integer("SELECT 1 \(sql) LIMIT 1", key) != nil }
+    // Numbered from 0, in the order of a window function that counts them.
+    if try exists(
+      """
+      FROM (SELECT unit_index AS i, row_number() OVER (ORDER BY unit_index) AS n FROM space_unit WHERE space_id = ?)
+      WHERE i <> n - 1
+      """)
+      || exists(
+        """
+        FROM (SELECT level_index AS i, row_number() OVER (PARTITION BY unit_index ORDER BY level_index) AS n
+          FROM space_level WHERE space_id = ?) WHERE i <> n - 1
+        """)
+    {
+      return "its units and levels are not numbered from 0"
+    }
+    if try exists(
+      """
+      FROM space_level l WHERE l.space_id = ? AND NOT EXISTS (SELECT 1 FROM space_unit u
+        WHERE u.space_id = l.space_id AND u.unit_index = l.unit_index)
+      """)
+      || exists(
+        """
+        FROM space_member m WHERE m.space_id = ? AND NOT EXISTS (SELECT 1 FROM space_level l
+          WHERE l.space_id = m.space_id AND l.unit_index = m.unit_index AND l.level_index = m.level_index)
+        """)
+    {
+      return "a level without its unit, or a layer without its level"
+    }
+    if try exists(
+      """
+      FROM space_member m JOIN space s ON s.id = m.space_id LEFT JOIN layer l ON l.id = m.layer_id
+        LEFT JOIN variant v ON v.id = m.variant_id
+      WHERE m.space_id = ? AND (l.model_id IS NOT s.model_id
+        OR m.variant_id IS NOT NULL AND (m.dropped OR v.weight_id IS NOT l.weight_id))
+      """)
+    {
+      return "a layer is another model's, or has a variant of another layer"
+    }
+    return nil
   }
 
   func checkRuns(_ report: Report) throws {
     try connection.forEachRow(
       """
-      SELECT r.recipe_digest, r.name, r.strategy, r.engine_revision, r.recipe, s.digest, c.digest, v.digest
+      SELECT r.recipe_digest, r.name, r.strategy, r.engine_revision, r.recipe, s.digest, c.digest, v.digest, r.id
       FROM run r JOIN space s ON s.id = r.space_id
       JOIN data_set cs ON cs.id = r.calibration_set_id JOIN sequence_list c ON c.id = cs.sequence_list_id
       LEFT JOIN data_set vs ON vs.id = r.validation_set_id LEFT JOIN sequence_list v ON v.id = vs.sequence_list_id
@@ -21,38 +69,91 @@ extension RowKeys {
       let expected = RunRecord.recipeDigest(
         strategy: row.text(2), engineRevision: Int(row.integer(3)), recipe: row.text(4), space: try row.digest(5),
         calibration: try row.digest(6), validation: row.isNull(7) ? nil : try row.digest(7))
-      try compare(row.bytes(0), expected, "run", report, name: row.text(1))
+      try compare(row.bytes(0), expected, "run", row.integer(8), report, name: row.text(1))
     }
     try checkRunRows(report)
+    try checkRunAssignments(report)
+    try checkRunForest(report)
   }
 
   /// What of a run follows from its generations, or cannot be.
   private func checkRunRows(_ report: Report) throws {
-    var origins: [Int64: Int64] = [:]
     try connection.forEachRow(
       """
       SELECT r.id, r.name, r.uuid, r.budget_bits >= 0
           AND (r.origin_generation IS NULL OR r.origin_generation BETWEEN 0 AND 1000000000)
-          AND (r.state = 'open' OR r.found_assignment_id IS NOT NULL), r.origin_run_id,
+          AND (r.state = 'open' OR r.found_assignment_id IS NOT NULL),
         r.found_assignment_id IS NULL OR r.found_assignment_id IS (SELECT g.parent_assignment_id FROM generation g
-          WHERE g.run_id = r.id ORDER BY g.generation_index DESC LIMIT 1)
+          WHERE g.run_id = r.id ORDER BY g.generation_index DESC LIMIT 1),
+        EXISTS (SELECT 1 FROM generation g WHERE g.run_id = r.id), r.start_assignment_id,
+        (SELECT g.parent_assignment_id FROM generation g WHERE g.run_id = r.id AND g.generation_index = 0)
       FROM run r
       """
     ) { row in
-      let name = row.text(1)
-      func defect(_ detail: String) throws { try report(RowDefect(table: "run", row: name, detail: detail)) }
+      func defect(_ detail: String, mend: [String: SQLValue]? = nil) throws {
+        try report(
+          RowDefect(table: "run", row: row.text(1), detail: detail, key: [.integer(row.integer(0))], mend: mend))
+      }
       if UUID(uuidString: row.text(2)) == nil { try defect("its UUID is none") }
       if row.integer(3) != 1 { try defect("its budget, its origin or its state cannot be") }
-      if row.integer(5) != 1 { try defect("its result is not the parent that its last generation ended with") }
-      if let origin = row.optionalInteger(4) { origins[row.integer(0)] = origin }
-    }
-    for run in origins.keys.sorted() {
-      var steps = 0
-      var place = run
-      while let next = origins[place], steps <= origins.count { (place, steps) = (next, steps + 1) }
-      if steps > origins.count {
-        return try report(RowDefect(table: "run", row: "\(run)", detail: "its origins lead in a circle"))
+      if row.integer(4) != 1 {
+        var mend: [String: SQLValue] = ["found_assignment_id": .null, "recommendation": .null, "state": .text("open")]
+        if row.integer(5) != 1 { mend["start_assignment_id"] = .null }
+        try defect("its result is not the parent that its last generation ended with", mend: mend)
       }
+      if let start = row.optionalInteger(7), start != row.optionalInteger(6) {
+        try defect(
+          "its first parent is not the one that generation 0 ended with",
+          mend: ["start_assignment_id": .integer(start)])
+      }
+    }
+  }
+
+  /// The assignments that a run names are of its model, and the dense one is.
+  private func checkRunAssignments(_ report: Report) throws {
+    try connection.forEachRow(
+      """
+      SELECT r.id, r.name, s.model_id = r.model_id AND d.model_id = r.model_id AND d.dropped_subblocks = '[]'
+          AND NOT EXISTS (SELECT 1 FROM assignment a WHERE a.model_id <> r.model_id
+            AND a.id IN (r.start_assignment_id, r.reference_assignment_id, r.found_assignment_id)), d.variant_ids
+      FROM run r JOIN space s ON s.id = r.space_id JOIN assignment d ON d.id = r.dense_assignment_id
+      """
+    ) { row in
+      // `[null,null]`: no layer has a variant.
+      guard row.integer(2) != 1 || row.text(3).contains(where: \.isNumber) else { return }
+      try report(
+        RowDefect(
+          table: "run", row: row.text(1), detail: "its space or an assignment it names is not what it says",
+          key: [.integer(row.integer(0))]))
+    }
+  }
+
+  /// Origins lead to a beginning, generations follow each other, and branches lie where their UUID says.
+  private func checkRunForest(_ report: Report) throws {
+    var runs: [Int64: RunForest.Run] = [:]
+    try connection.forEachRow("SELECT id, uuid, name, origin_run_id, origin_generation FROM run") { row in
+      runs[row.integer(0)] = RunForest.Run(
+        id: row.integer(0), uuid: row.text(1), name: row.text(2), originID: row.optionalInteger(3),
+        originGeneration: row.optionalInteger(4))
+    }
+    try connection.forEachRow(
+      "SELECT run_id, generation_index, content_digest FROM generation ORDER BY run_id, generation_index"
+    ) { row in runs[row.integer(0)]?.generations.append((row.integer(1), try row.digest(2))) }
+    for run in runs.values.sorted(by: { $0.id < $1.id }) {
+      var (steps, place) = (0, run.id)
+      while let next = runs[place]?.originID, steps <= runs.count { (place, steps) = (next, steps + 1) }
+      guard steps > runs.count else { continue }
+      return try report(
+        RowDefect(
+          table: "run", row: run.name, detail: "its origins lead in a circle", key: [.integer(run.id)],
+          mend: ["origin_run_id": .null, "origin_generation": .null]))
+    }
+    let forest = try RunForest(runs.values.sorted { $0.id < $1.id }, onDefect: report)
+    for run in forest.misplaced {
+      try report(
+        RowDefect(
+          table: "run", row: run.name, detail: "its UUID is not that of its place among the branches",
+          key: [.integer(run.id)]))
     }
   }
 
@@ -60,7 +161,7 @@ extension RowKeys {
   func checkStageResults(_ report: Report) throws {
     try connection.forEachRow(
       """
-      SELECT r.name, x.generation_index, x.stage_index, x.candidate_index FROM stage_result x
+      SELECT r.name, x.generation_index, x.stage_index, x.candidate_index, x.run_id FROM stage_result x
       JOIN run r ON r.id = x.run_id JOIN measure m ON m.id = r.measure_id
       WHERE (x.sum IS NULL) <> (x.fitness IS NULL) OR x.prediction_count < 1
         -- A product of numbers that are equal but for their last bits.
@@ -73,7 +174,25 @@ extension RowKeys {
           table: "stage_result",
           row:
             "of candidate \(row.integer(3)) in stage \(row.integer(2)) of generation \(row.integer(1)) of run \(row.text(0))",
-          detail: "its fitness is not that of its sum"))
+          detail: "its fitness is not that of its sum", key: [4, 1, 2, 3].map { .integer(row.integer($0)) }))
+    }
+  }
+
+  /// What belongs to a generation is not there without it.
+  func checkGenerationParts(_ report: Report) throws {
+    for table in ["candidate", "stage", "stage_result"] {
+      let order = try SchemaShape.own().table(table).map { shape in shape.order.map { shape.columns[$0].name } } ?? []
+      try connection.forEachRow(
+        """
+        SELECT \(order.joined(separator: ", ")) FROM \(table) p WHERE NOT EXISTS (SELECT 1 FROM generation g
+          WHERE g.run_id = p.run_id AND g.generation_index = p.generation_index)
+        """
+      ) { row in
+        try report(
+          RowDefect(
+            table: table, row: "of run \(row.integer(0))",
+            detail: "its generation \(row.integer(1)) is missing", key: row.values))
+      }
     }
   }
 
@@ -87,12 +206,16 @@ extension RowKeys {
       """
     ) { row in
       let name = "\(row.integer(1)) of run \(row.text(5))"
+      func defect(_ detail: String) throws {
+        try report(
+          RowDefect(
+            table: "generation", row: name, detail: detail, key: [.integer(row.integer(0)), .integer(row.integer(1))]))
+      }
       guard
         let generation = try closedGeneration(
           run: row.integer(0), index: row.integer(1), missing: row.integer(4), assignments: assignments)
       else {
-        let detail = "its candidates and stages are not numbered from 0, or speak of rows that are not there"
-        return try report(RowDefect(table: "generation", row: name, detail: detail))
+        return try defect("its candidates and stages are not numbered from 0, or speak of rows that are not there")
       }
       // Of several candidates with the winner's weights only one fits the digest.
       let stored = row.bytes(2)
@@ -103,7 +226,7 @@ extension RowKeys {
         return choice.digest.bytes == stored
       }
       if !fits {
-        try report(RowDefect(table: "generation", row: name, detail: "its digest is not that of its content"))
+        try defect("its digest is not that of its content")
       }
     }
   }

@@ -41,6 +41,7 @@ struct RowKeys {
     case "run": try checkRuns(report)
     case "generation":
       try checkGenerations(report)
+      try checkGenerationParts(report)
       try checkStageResults(report)
     case "job": try checkJobs(report)
     default: break
@@ -50,31 +51,32 @@ struct RowKeys {
   // MARK: Small tables
 
   private func checkNumerics(_ report: Report) throws {
-    try connection.forEachRow("SELECT digest, blas_version, blas_core, kernels FROM numerics") { row in
+    try connection.forEachRow("SELECT digest, blas_version, blas_core, kernels, id FROM numerics") { row in
       let record = NumericsRecord(blasVersion: row.text(1), blasCore: row.text(2), kernels: row.text(3))
-      try compare(row.bytes(0), record.digest, "numerics", report)
+      try compare(row.bytes(0), record.digest, "numerics", row.integer(4), report)
     }
   }
 
   private func checkMeasures(_ report: Report) throws {
-    try connection.forEachRow("SELECT digest, name, top_k, reference, revision, first_token FROM measure") { row in
+    try connection.forEachRow("SELECT digest, name, top_k, reference, revision, first_token, id FROM measure") { row in
       let record = MeasureRecord(
         name: row.text(1), topK: row.optionalInteger(2).map { Int($0) },
         firstToken: row.optionalInteger(5).map { Int($0) }, reference: row.text(3), revision: Int(row.integer(4)))
-      try compare(row.bytes(0), record.digest, "measure", report)
+      try compare(row.bytes(0), record.digest, "measure", row.integer(6), report)
     }
   }
 
   private func checkMethods(_ report: Report) throws {
-    try connection.forEachRow("SELECT digest, name, revision, canonical FROM method") { row in
+    try connection.forEachRow("SELECT digest, name, revision, canonical, id FROM method") { row in
       let text = row.text(3)
       let digest = row.bytes(0)
-      try compare(digest, SHA256.digest(of: text.utf8), "method", report)
+      try compare(digest, SHA256.digest(of: text.utf8), "method", row.integer(4), report)
       let lines = Set(text.split(separator: "\n").map(String.init))
       if !lines.contains("name=\(CanonicalRecord.escaped(row.text(1)))")
         || !lines.contains("revision=\(row.integer(2))")
       {
-        try report(RowDefect(table: "method", row: short(digest), detail: "name and revision are not those of its key"))
+        let detail = "name and revision are not those of its key"
+        try report(RowDefect(table: "method", row: short(digest), detail: detail, key: [.integer(row.integer(4))]))
       }
     }
   }
@@ -100,9 +102,9 @@ struct RowKeys {
       if chunkCount == 0, chunks == 0, byteCount > 0 { return }
       if !isGapless || chunks != chunkCount || bytes != byteCount {
         let detail = "has \(bytes) bytes in \(chunks) chunks instead of \(byteCount) in \(chunkCount)"
-        try report(RowDefect(table: "blob", row: short(stored), detail: detail))
+        try report(RowDefect(table: "blob", row: short(stored), detail: detail, key: [.integer(row.integer(0))]))
       } else {
-        try compare(stored, hash.finalize(), "blob", report)
+        try compare(stored, hash.finalize(), "blob", row.integer(0), report)
       }
     }
   }
@@ -110,7 +112,9 @@ struct RowKeys {
   private func checkObservations(_ report: Report) throws {
     try connection.forEachRow(
       """
-      SELECT a.digest, s.digest, o.prediction_count, s.token_count FROM observation o
+      SELECT a.digest, s.digest, o.prediction_count, s.token_count, o.assignment_id, o.measure_id, o.sequence_id,
+        o.numerics_id, o.attempt
+      FROM observation o
       JOIN assignment a ON a.id = o.assignment_id JOIN sequence s ON s.id = o.sequence_id
       JOIN measure m ON m.id = o.measure_id
       WHERE o.prediction_count <> s.token_count - coalesce(m.first_token, 1)
@@ -124,8 +128,8 @@ struct RowKeys {
         RowDefect(
           table: "observation", row: "of assignment \(short(row.bytes(0))) on sequence \(short(row.bytes(1)))",
           detail:
-            "\(row.integer(2)) predictions of \(row.integer(3)) tokens, or an outcome, a sum or an attempt that cannot be"
-        ))
+            "\(row.integer(2)) predictions of \(row.integer(3)) tokens, or an outcome, a sum or an attempt that cannot be",
+          key: (4...8).map { .integer(row.integer($0)) }))
     }
   }
 
@@ -135,16 +139,23 @@ struct RowKeys {
   private func checkJobs(_ report: Report) throws {
     let counters = ["forward_token_count", "forward_block_token_count", "evaluation_count", "cache_hit_count"]
     let isOdd = counters.map { "\($0) NOT BETWEEN 0 AND \(Self.largestCount)" }.joined(separator: " OR ")
-    try connection.forEachRow("SELECT uuid FROM job WHERE \(isOdd)") { row in
-      try report(RowDefect(table: "job", row: row.text(0), detail: "it counts what no process can have done"))
+    try connection.forEachRow("SELECT uuid, id FROM job WHERE \(isOdd)") { row in
+      try report(
+        RowDefect(
+          table: "job", row: row.text(0), detail: "it counts what no process can have done",
+          key: [.integer(row.integer(1))]))
     }
   }
 
   // MARK: Words
 
-  func compare(_ stored: [UInt8], _ expected: Digest, _ table: String, _ report: Report, name: String? = nil) throws {
+  func compare(
+    _ stored: [UInt8], _ expected: Digest, _ table: String, _ id: Int64, _ report: Report, name: String? = nil
+  ) throws {
     guard stored != expected.bytes else { return }
-    try report(RowDefect(table: table, row: name ?? short(stored), detail: "its key is not that of its content"))
+    try report(
+      RowDefect(
+        table: table, row: name ?? short(stored), detail: "its key is not that of its content", key: [.integer(id)]))
   }
 
   func short(_ bytes: [UInt8]) -> String { Hexadecimal.string(bytes.prefix(6)) + "…" }

@@ -28,10 +28,17 @@ final class RowMerger {
   func run() throws {
     do {
       try mergeAll()
-    } catch let error as SQLiteError where error.isConstraint {
-      // A row that breaks a rule of the table is theirs to mend.
-      throw from.refusal(error.message)
+    } catch let error as SQLiteError {
+      guard let rule = error.brokenRule else { throw error }
+      // A row that breaks a rule of the table is theirs to mend, unless ours cannot be found by their keys.
+      if let finding = try ownFinding() { throw CatalogError.damaged("\(into.connection.path): \(finding)") }
+      throw from.refusal("\(rule); evodb verify \(from.path) says what is wrong with it")
     }
+  }
+
+  /// What is wrong with the indexes of the file that gains; nil: nothing.
+  private func ownFinding() throws -> String? {
+    try into.connection.firstRow("PRAGMA integrity_check(1)") { $0.text(0) }.flatMap { $0 == "ok" ? nil : $0 }
   }
 
   private func mergeAll() throws {

@@ -37,10 +37,22 @@ struct RunForest {
   /// No runs.
   init() {}
 
-  /// - Throws: `CatalogError.damaged` for branches that lead to nothing or in a circle.
-  init(_ list: [Run]) throws {
+  /// - Parameters:
+  ///   - list: all runs of a file.
+  ///   - onDefect: gets branches that lead to nothing or in a circle, and generations that do not follow the one before;
+  ///     what it does not throw is left out of the paths.
+  init(_ list: [Run], onDefect: (RowDefect) throws -> Void) throws {
     for run in list { runs[run.id] = run }
-    for run in list { try resolve(run.id) }
+    for run in list { try resolve(run.id, onDefect) }
+  }
+
+  /// Runs that are not where their UUID says: what a merge splits it splits in one way only.
+  var misplaced: [Run] {
+    let resolved = runs.values.filter { !$0.root.isEmpty }.sorted { $0.id < $1.id }
+    var trees: [String: RunTree] = [:]
+    for run in resolved { trees[run.root, default: RunTree(root: run.root)].add(run.path) }
+    let places = trees.mapValues { Set($0.layouts().map(\.uuid)) }
+    return resolved.filter { places[$0.root]?.contains($0.uuid) != true }
   }
 
   /// The UUID of a branch that a merge makes: version 8 of RFC 9562, made from the root's and the path to its first
@@ -66,17 +78,17 @@ struct RunForest {
     return runs[id]?.path.last { $0.index == index }?.chain
   }
 
-  private mutating func resolve(_ id: Int64, depth: Int = 0) throws {
+  private mutating func resolve(_ id: Int64, depth: Int = 0, _ onDefect: (RowDefect) throws -> Void) throws {
     guard var run = runs[id], run.root.isEmpty else { return }
     var prefix: [Step] = []
     if Self.isMergeBranch(run.uuid) {
       // A chain of branches is at most as long as there are runs; a circle is longer.
-      guard let originID = run.originID, depth <= runs.count else {
-        throw CatalogError.damaged("run \(run.name): a branch without its origin")
-      }
-      try resolve(originID, depth: depth + 1)
-      guard let origin = runs[originID], !origin.root.isEmpty else {
-        throw CatalogError.damaged("run \(run.name): a branch without its origin")
+      if let originID = run.originID, depth <= runs.count { try resolve(originID, depth: depth + 1, onDefect) }
+      guard let origin = run.originID.flatMap({ runs[$0] }), !origin.root.isEmpty else {
+        // Each run speaks for itself.
+        guard depth == 0 else { return }
+        return try onDefect(
+          RowDefect(table: "run", row: run.name, detail: "a branch without its origin", key: [.integer(id)]))
       }
       run.root = origin.root
       prefix = run.originGeneration.map { last in origin.path.filter { $0.index <= last } } ?? []
@@ -86,8 +98,13 @@ struct RunForest {
     var chain = prefix.last?.chain ?? Self.chain(ofRoot: run.root)
     var path = prefix
     for generation in run.generations {
-      if let last = path.last, generation.index != last.index + 1 {
-        throw CatalogError.damaged("run \(run.name): generation \(generation.index) follows \(last.index)")
+      let next = path.last.map { $0.index + 1 } ?? 0
+      guard generation.index == next else {
+        try onDefect(
+          RowDefect(
+            table: "generation", row: "\(generation.index) of run \(run.name)",
+            detail: "generation \(next) is missing before it", key: [.integer(id), .integer(generation.index)]))
+        continue
       }
       chain = SHA256.digest(of: chain.bytes + generation.digest.bytes + Array("\(generation.index)".utf8))
       path.append(Step(index: generation.index, digest: generation.digest, chain: chain))

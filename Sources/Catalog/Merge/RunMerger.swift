@@ -41,11 +41,7 @@ final class RunMerger {
     guard Set(foreign.values.map(\.uuid)).count == foreign.count else {
       throw from.refusal("run: two runs have one UUID")
     }
-    do {
-      theirs = try RunForest(foreign.values.sorted { $0.id < $1.id })
-    } catch CatalogError.damaged(let detail) {
-      throw from.refusal(detail)
-    }
+    theirs = try RunForest(foreign.values.sorted { $0.id < $1.id }) { throw from.refusal($0.description) }
     let ownRows = try self.ownRows(shape)
     ours = try ownForest(ownRows, shape)
     layOut()
@@ -85,7 +81,7 @@ final class RunMerger {
     ) { row in
       runs[row.integer(0)]?.generations.append((row.integer(1), try row.digest(2)))
     }
-    return try RunForest(runs.values.sorted { $0.id < $1.id })
+    return try RunForest(runs.values.sorted { $0.id < $1.id }) { throw CatalogError.damaged($0.description) }
   }
 
   private func layOut() {

@@ -45,8 +45,33 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Whether the file is damaged or no database.
   public var isDamage: Bool { [SQLITE_CORRUPT, SQLITE_NOTADB].contains(primaryCode) }
 
+  /// Whether what was to be read cannot be read, or cannot be what was written: damage, a schema that is not ours, rows
+  /// that claim to be larger than any.
+  var isUnreadable: Bool {
+    isShortRead
+      || [SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_ERROR, SQLITE_TOOBIG, SQLITE_NOMEM, SQLITE_MISMATCH].contains(
+        primaryCode)
+  }
+
   /// Whether a row breaks a rule of its table, such as a reference to a missing row.
   public var isConstraint: Bool { primaryCode == SQLITE_CONSTRAINT }
+  /// The rule of a table that a row breaks, in words that need no SQL; nil for any other failure.
+  var brokenRule: String? {
+    guard isConstraint else { return nil }
+    // `UNIQUE constraint failed: layer.model_id, layer.layer_index`
+    let subject = message.split(separator: ": ", maxSplits: 1).dropFirst().first.map(String.init) ?? ""
+    let columns = subject.split(separator: ", ").map { $0.split(separator: ".").last.map(String.init) ?? "" }
+    let table = subject.split(separator: ".").first.map(String.init) ?? ""
+    switch code >> 8 {
+    // SQLITE_CONSTRAINT_PRIMARYKEY, _UNIQUE, _ROWID (sqlite.org/rescode.html)
+    case 6, 8, 10: return "\(table): two different rows have one \(columns.joined(separator: " and "))"
+    // _NOTNULL
+    case 5: return "\(table): a row has no \(columns.joined())"
+    // _FOREIGNKEY
+    case 3: return "a row points to one that is missing, or one that others point to was to go"
+    default: return "a row holds a value that its table does not take" + (subject.isEmpty ? "" : " (\(subject))")
+    }
+  }
   /// Whether SQLite did not understand the statement, or could not compute it.
   public var isRefusedStatement: Bool { primaryCode == SQLITE_ERROR }
 

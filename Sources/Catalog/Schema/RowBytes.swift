@@ -24,6 +24,9 @@ struct RowBytes {
   /// The first eight bytes of the SHA-256.
   var check: Int64 { SHA256.digest(of: bytes).prefix }
 
+  /// The bits of the number at a place.
+  func word(in range: Range<Int>) -> UInt64 { bytes[range].reduce(0) { $0 << 8 | UInt64($1) } }
+
   mutating func append(_ value: SQLValue) {
     switch value {
     case .null: appendNull()

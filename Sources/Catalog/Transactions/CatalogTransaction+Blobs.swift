@@ -29,6 +29,11 @@ extension CatalogTransaction {
       != nil
   }
 
+  /// The digest that a blob's bytes have, or had; nil if there is no such blob.
+  func digest(ofBlob id: Int64) throws -> Digest? {
+    try connection.firstRow("SELECT digest FROM blob WHERE id = ?", [.integer(id)]) { try $0.digest(0) }
+  }
+
   /// The bytes of a blob, checked against its digest.
   ///
   /// - Throws: `CatalogError.damaged` naming the blob; `.notFound` if its bytes were left out of the file.

@@ -44,7 +44,8 @@ extension CatalogTransaction {
         try row.optionalInteger(column).flatMap { try isHere(blob: $0) ? $0 : nil }
       }
       record.diagonalBlobID = try here(9)
-      record.matrixBlobID = try here(10)
+      // A matrix with other bytes than were accumulated is none.
+      record.matrixBlobID = try here(10).flatMap { try digest(ofBlob: $0) == record.contentKey ? $0 : nil }
       return record
     }
   }
@@ -116,8 +117,12 @@ extension CatalogTransaction {
     ) { ($0.integer(0), $0.integer(1)) }
     if let known {
       (variant.id, variant.blobID) = known
-      // A pack of results brought the row without its weights.
-      if try !isHere(blob: known.1), !packed.isEmpty { _ = try store(blob: packed) }
+      // A pack of results brought the row without its weights, or the row of a damaged file points to others' weights.
+      let isRight = try digest(ofBlob: known.1) == variant.contentKey
+      if try !isRight || !isHere(blob: known.1), !packed.isEmpty {
+        variant.blobID = try store(blob: packed)
+        if !isRight { try rows.update("variant", id: variant.id, ["blob_id": .integer(variant.blobID)]) }
+      }
       return variant
     }
     variant.blobID = try store(blob: packed)
@@ -138,12 +143,13 @@ extension CatalogTransaction {
   }
 
   /// The realisation of a variant recipe with most observations, ties by content key; nil if it was never built, or its
-  /// weights are not in this file.
+  /// weights are not in this file. A row that points to other weights than its content key names does not count as built.
   public func variant(recipeKey: Digest) throws -> VariantRecord? {
     let ids = try variantIDs(
       """
       SELECT v.id FROM variant v JOIN blob b ON b.id = v.blob_id
-      WHERE v.recipe_key = ? AND (b.chunk_count > 0 OR b.byte_count = 0) ORDER BY v.content_key
+      WHERE v.recipe_key = ? AND b.digest = v.content_key AND (b.chunk_count > 0 OR b.byte_count = 0)
+      ORDER BY v.content_key
       """, [.digest(recipeKey)])
     return try mostObserved(ids).map { try variant(id: $0) }
   }
@@ -156,7 +162,7 @@ extension CatalogTransaction {
     try connection.forEachRow(
       """
       SELECT v.recipe_key, v.id FROM variant v JOIN blob b ON b.id = v.blob_id
-      WHERE v.weight_id = ? AND (b.chunk_count > 0 OR b.byte_count = 0) ORDER BY v.id
+      WHERE v.weight_id = ? AND b.digest = v.content_key AND (b.chunk_count > 0 OR b.byte_count = 0) ORDER BY v.id
       """, [.integer(weightID)]
     ) { row in
       let key = try row.digest(0)
@@ -195,6 +201,21 @@ extension CatalogTransaction {
     }
     guard let variant else { throw CatalogError.damaged("variant \(id) is missing") }
     return variant
+  }
+
+  /// The packed bytes of a variant, which are those that its content key names.
+  ///
+  /// - Throws: `CatalogError.damaged` naming the variant, `.notFound` if its bytes were left out of the file.
+  public func packedWeights(of variant: VariantRecord) throws -> [UInt8] {
+    guard try digest(ofBlob: variant.blobID) == variant.contentKey else {
+      throw CatalogError.damaged("\(try words(variant)) does not have the packed bytes that its content key names")
+    }
+    return try blob(variant.blobID)
+  }
+
+  /// The variant as people know it: `variant 17: model.layers.3.mlp.up_proj at bits=3 by gptq`.
+  public func words(_ variant: VariantRecord) throws -> String {
+    RowWords(connection: connection).words("variant", key: [("id", .integer(variant.id))])
   }
 
   private func variantIDs(_ sql: String, _ values: [SQLValue]) throws -> [Int64] {

@@ -192,7 +192,9 @@ private struct ExportSource {
       }
     case .variant(let index):
       guard let variant = variants[index] else { preconditionFailure("the plan replaces only what has a variant") }
-      let matrix = try WeightPacking.unpack(try store.read { try $0.blob(variant.blobID) })
+      let matrix = try StoredWeights.matrix(
+        try store.read { try $0.packedWeights(of: variant) }, ofVariant: variant.id,
+        outputCount: layers[index].outputCount, inputCount: layers[index].inputCount, store: store)
       guard [matrix.rows, matrix.columns] == tensor.source.shape else {
         throw CatalogError.damaged(
           "variant \(variant.contentKey.short) does not have the shape of \(layers[index].name)")

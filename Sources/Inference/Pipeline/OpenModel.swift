@@ -57,7 +57,7 @@ public final class OpenModel: Sendable {
       }
     }
     let packed = PackedCache(capacity: memory.packedCacheByteCount) { id in
-      try store.read { tx in try tx.blob(try tx.variant(id: id).blobID) }
+      try store.read { tx in try tx.packedWeights(of: try tx.variant(id: id)) }
     }
     weights = WeightCache(capacity: memory.weightCacheByteCount) { index, choice in
       switch choice {
@@ -65,7 +65,10 @@ public final class OpenModel: Sendable {
         let layer = network.layers[index]
         return try checkpoint.matrix(layer.tensorName, rows: layer.outputCount, columns: layer.inputCount)
       case .variant(let id):
-        return try WeightPacking.unpack(try packed.bytes(ofVariant: id))
+        let layer = network.layers[index]
+        return try StoredWeights.matrix(
+          try packed.bytes(ofVariant: id), ofVariant: id, outputCount: layer.outputCount, inputCount: layer.inputCount,
+          store: store)
       }
     }
     self.longestSequence = longestSequence

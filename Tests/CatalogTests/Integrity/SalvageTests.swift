@@ -53,6 +53,104 @@ import Testing
     #expect(tables.allSatisfy { $0.lostCount == 0 })
   }
 
+  /// As two writers leave it who gave out the same ids: each row is what was written, and what it points to is there.
+  @Test func aVariantGetsBackTheBytesThatItsContentKeyNames() throws {
+    let (folder, contents) = try CatalogFolder.filled()
+    let (one, other) = (contents.variants[0][0], contents.variants[2][1])
+    let digest = try folder.digest()
+    try folder.change { transaction in
+      try transaction.rows.update("variant", id: one.id, ["blob_id": .integer(other.blobID)])
+      #expect(try transaction.variant(recipeKey: one.recipeKey) == nil)
+      #expect(throws: CatalogError.self) { try transaction.packedWeights(of: transaction.variant(id: one.id)) }
+    }
+    #expect(
+      try DamagedFile(folder).findings().contains {
+        $0.table == "variant" && $0.problem == "its packed bytes are not what its content key says"
+      })
+    let (tables, saved) = try salvage(folder)
+    #expect(try isClean(saved))
+    #expect(tables.allSatisfy { $0.lostCount == 0 && $0.emptiedCount == 0 })
+    #expect(try saved.read { try $0.sharedDigest(includingProvenance: true) } == digest)
+    #expect(try saved.read { try $0.packedWeights(of: $0.variant(id: one.id)).count } == Int(one.storedBits) / 8)
+  }
+
+  @Test func aVariantWhoseBytesAreNowhereKeepsItsDigest() throws {
+    let (folder, contents) = try CatalogFolder.filled()
+    let id = contents.variants[0][0].blobID
+    try folder.tamper("PRAGMA foreign_keys = OFF; UPDATE blob SET row_check = 1 WHERE id = \(id)")
+    let (tables, saved) = try salvage(folder)
+    #expect(try isClean(saved))
+    #expect(tables.first { $0.name == "blob" }.map { [$0.lostCount, $0.emptiedCount] } == [1, 1])
+    #expect(tables.filter { $0.name != "blob" }.allSatisfy { $0.lostCount == 0 })
+    #expect(try saved.read { try $0.variant(recipeKey: contents.variants[0][0].recipeKey) } == nil)
+  }
+
+  @Test func answersStayWhenItIsLostWhoGaveThem() throws {
+    let (folder, contents) = try CatalogFolder.filled()
+    let digest = try folder.digest()
+    try folder.tamper("UPDATE job SET row_check = 1 WHERE id = \(contents.job.id)")
+    let (tables, saved) = try salvage(folder)
+    #expect(try isClean(saved))
+    #expect(tables.filter { $0.name != "job" }.allSatisfy { $0.lostCount == 0 })
+    #expect(try saved.read { try $0.sharedDigest(includingProvenance: true) } == digest)
+    let message = try saved.read { try $0.connection.firstRow("SELECT message FROM job") { $0.text(0) } }
+    #expect(message == "its row was damaged; evodb salvage put this one in its place")
+  }
+
+  @Test func aStatisticKeepsOnlyWhatIsItsOwn() throws {
+    let (folder, contents) = try CatalogFolder.filled()
+    try folder.change { transaction in
+      try transaction.rows.update(
+        "statistic", id: 1,
+        [
+          "matrix_blob_id": .integer(contents.variants[0][0].blobID),
+          "diagonal_blob_id": .integer(contents.variants[0][0].blobID),
+        ])
+    }
+    let problems = try DamagedFile(folder).findings().map(\.problem)
+    #expect(problems.contains("its matrix is not what its content key says"))
+    #expect(problems.contains { $0.hasPrefix("its diagonal has ") })
+    let (tables, saved) = try salvage(folder)
+    #expect(try isClean(saved))
+    #expect(tables.allSatisfy { $0.lostCount == 0 })
+  }
+
+  @Test func aDiagonalOfAnotherMatrixIsFound() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let triangle: [UInt8] = (1...40).map { UInt8($0) }
+    let diagonal: [UInt8] = Array(triangle[0..<4] + triangle[8..<12] + triangle[20..<24] + triangle[36..<40])
+    for (bytes, isWhole) in [(diagonal, true), (diagonal.reversed(), false)] {
+      let copy = try folder.copy()
+      try copy.change { transaction in
+        let (matrix, other) = (try transaction.store(blob: triangle), try transaction.store(blob: bytes))
+        try transaction.rows.update(
+          "statistic", id: 1,
+          [
+            "content_key": .digest(SHA256.digest(of: triangle)), "matrix_blob_id": .integer(matrix),
+            "diagonal_blob_id": .integer(other),
+          ])
+      }
+      let found = try DamagedFile(copy).findings()
+      #expect(found.isEmpty == isWhole, "\(found)")
+      #expect(isWhole || found.first?.problem == "its diagonal is not that of its matrix")
+      #expect(try isClean(try salvage(copy).saved))
+    }
+  }
+
+  @Test func partsOfAGenerationThatIsNotThereAreFoundAndLeftOut() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    try folder.change { transaction in
+      try transaction.rows.insert(
+        "stage",
+        [
+          "run_id": .integer(Int64(1)), "generation_index": .integer(Int64(9)), "stage_index": .integer(Int64(0)),
+          "minibatch_id": .integer(Int64(1)),
+        ])
+    }
+    #expect(try DamagedFile(folder).findings().map(\.problem) == ["its generation 9 is missing"])
+    #expect(try isClean(try salvage(folder).saved))
+  }
+
   @Test func aRunThatLostItsEndIsOpenAgain() throws {
     let (folder, contents) = try CatalogFolder.filled()
     try folder.tamper("UPDATE generation SET row_check = 1 WHERE generation_index = 1")

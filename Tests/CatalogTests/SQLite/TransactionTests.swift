@@ -106,19 +106,35 @@ import Testing
     #expect(ids == [8, 9])
   }
 
-  @Test func anErrorOfSQLiteTakesEverythingBackToo() throws {
+  @Test func aRowThatBreaksARuleTakesEverythingBackAndIsToldInWords() throws {
     let (folder, _) = try CatalogFolder.filled()
     let store = try folder.write()
     defer { store.close() }
-    let error = #expect(throws: SQLiteError.self) {
+    let rule =
+      "a row holds a value that its table does not take (token_count >= 2): another program wrote to it, or an"
+      + " index is damaged; what was to be written was taken back"
+    #expect(throws: CatalogError.damaged("\(folder.path): \(rule)")) {
       try store.write { (transaction) throws in
         _ = try transaction.store(sequence: [100, 200])
         _ = try transaction.store(sequence: [1])  // shorter than a sequence may be
       }
     }
-    #expect(error?.primaryCode == 19 && error?.message.contains("token_count") == true)
     #expect(try store.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 7)
     #expect(!store.connection.isInTransaction)
+  }
+
+  @Test func anIdThatSomebodyElseGaveOutMeanwhileIsToldInWords() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let store = try folder.write()
+    defer { store.close() }
+    let next = try store.write { try $0.store(sequence: [100, 200]).id } + 1
+    // A writer that knows of no lock.
+    try folder.tamper(
+      "INSERT INTO sequence (id, digest, token_count, token_ids, row_check) VALUES (\(next), zeroblob(32), 2, x'', 0)")
+    let error = #expect(throws: CatalogError.self) { try store.write { _ = try $0.store(sequence: [300, 400]) } }
+    let text = try #require(error?.description)
+    #expect(text.contains("sequence: two different rows have one id: another program wrote to it"))
+    #expect(!text.contains("constraint failed"))
   }
 
   @Test func manyThreadsShareOneStore() async throws {

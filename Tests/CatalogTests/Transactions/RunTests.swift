@@ -106,10 +106,15 @@ import Testing
       let key = try #require(contents.variants[0][0].statisticRecipeKey)
       let before = try #require(try transaction.statistic(recipeKey: key, preferring: contents.here))
       #expect(before.matrixBlobID == nil)
-      let id = try transaction.store(statistic: before, diagonal: nil, matrix: [1, 2, 3, 4])
+      let matrix = Array("matrix".utf8)
+      let id = try transaction.store(statistic: before, diagonal: nil, matrix: matrix)
       let after = try #require(try transaction.statistic(recipeKey: key, preferring: contents.here))
       #expect(id == before.id && after.id == id)
-      #expect(try transaction.blob(try #require(after.matrixBlobID)) == [1, 2, 3, 4])
+      #expect(try transaction.blob(try #require(after.matrixBlobID)) == matrix)
+      // Bytes that are not what was accumulated do not count.
+      let other = try transaction.store(blob: [1, 2, 3, 4])
+      try transaction.rows.update("statistic", id: id, ["matrix_blob_id": .integer(other)])
+      #expect(try transaction.statistic(recipeKey: key, preferring: contents.here)?.matrixBlobID == nil)
     }
   }
 }

@@ -4,7 +4,8 @@ import Foundation
 ///
 /// The damaged file is only read. A copy of it is mended where its content is known (header and schema are those of every
 /// catalog), its tables are read around the pages that cannot be read, and every row whose check fits goes into a new
-/// catalog, parents first. What points to something lost is left out.
+/// catalog. What points to something lost, or contradicts other rows, is left out, by the checks of `verify`; and the new
+/// file gets its name only when `verify` finds nothing in it.
 public struct CatalogSalvage {
   /// What became of a table.
   public struct Table: Equatable, Sendable {
@@ -22,13 +23,16 @@ public struct CatalogSalvage {
 
   let path: String
   let output: String
+  let packedWeightProblem: PackedWeightProblem?
 
   /// - Parameters:
   ///   - path: the damaged file; never written to.
   ///   - output: the new catalog.
-  public init(path: String, output: String) {
+  ///   - packedWeightProblem: looks into the packed bytes of variants; nil: their digests are all that is checked.
+  public init(path: String, output: String, packedWeightProblem: PackedWeightProblem? = nil) {
     self.path = path
     self.output = output
+    self.packedWeightProblem = packedWeightProblem
   }
 
   /// Saves what is whole.
@@ -49,20 +53,63 @@ public struct CatalogSalvage {
     let file = try NewFile(for: new, command: "salvage")
     // A copy to mend, and the new catalog.
     try FileSystem.requireSpace(2 * size, beside: new.path)
+    let tables: [Table]
+    do {
+      tables = try write(damaged, to: file, progress: progress, isCancelled: isCancelled)
+    } catch let error as SQLiteError where !(error.isStorageFailure || error.isPermission || error.isBusy) {
+      throw CatalogError.damaged("\(damaged.name): \(error.brokenRule ?? error.message)")
+    }
+    try file.finish()
+    return tables
+  }
+
+  private func write(
+    _ damaged: CatalogFile, to file: NewFile, progress: @escaping (String, Int64, Int64) -> Void,
+    isCancelled: @escaping () -> Bool
+  ) throws -> [Table] {
     let copy = try MendedCopy(of: damaged.path, at: try file.sidePath("-damaged"), isCancelled: isCancelled)
     defer { copy.remove() }
     let source = try copy.open()
     let target = try Connection(path: file.temporaryPath, access: .create, busyTimeoutMilliseconds: 0)
-    try target.execute("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY")
+    defer { target.forgetStatements() }
+    // Rows come in any order; what points to nothing is dropped later.
+    try target.execute("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY; PRAGMA foreign_keys = OFF")
     try target.execute(CatalogSchema.text)
     try RowWriter(target).insert(
       "catalog_property", ["name": .text("schema_digest"), "value": .text(CatalogSchema.digest.hex)])
     let rescue = RowRescue(source: source, target: target, progress: progress, isCancelled: isCancelled)
-    let tables = try source.watched(by: isCancelled) { try rescue.run() }
-    try target.execute("PRAGMA journal_mode = DELETE")
-    target.forgetStatements()
-    try file.finish()
-    return tables
+    try source.watched(by: isCancelled) { try rescue.run() }
+    return try target.watched(by: isCancelled) {
+      let pruning = try RowPruning(
+        target, packedWeightProblem: packedWeightProblem, progress: progress, isCancelled: isCancelled)
+      try pruning.run(ambiguous: rescue.ambiguous)
+      try requireWhole(target, progress: progress, isCancelled: isCancelled)
+      var tables = rescue.tables
+      for index in tables.indices {
+        tables[index].savedCount = try target.integer("SELECT count(*) FROM \(tables[index].name)") ?? 0
+        tables[index].lostCount += pruning.lostCounts[tables[index].name] ?? 0
+        if tables[index].name == "blob" { tables[index].emptiedCount += pruning.emptiedCount }
+      }
+      try target.execute("PRAGMA journal_mode = DELETE")
+      return tables
+    }
+  }
+
+  /// Holds the new file against all its checks.
+  private func requireWhole(
+    _ target: Connection, progress: @escaping (String, Int64, Int64) -> Void, isCancelled: @escaping () -> Bool
+  ) throws {
+    var first: IntegrityFinding?
+    _ = try Verification(
+      transaction: CatalogTransaction(connection: target, rows: RowWriter(target)), maximumFindings: 1,
+      packedWeightProblem: packedWeightProblem, onFinding: { first = $0 },
+      progress: { progress("verifying \($0)", $1, $2) }, isCancelled: isCancelled
+    ).run()
+    if let first {
+      throw CatalogError.damaged(
+        "\(path): what could be read still contradicts itself (\(first.table) \(first.row): \(first.problem)), so that "
+          + "\(output) was not made")
+    }
   }
 
   /// - Returns: nil where the file itself cannot be locked.

@@ -85,7 +85,7 @@ final class MendedCopy {
           if !found.contains(where: { $0.id == id }) { found.append((id, row.text(1), row.optionalText(2))) }
         }
         break
-      } catch let error as SQLiteError where error.isDamage || error.isRefusedStatement {
+      } catch let error as SQLiteError where error.isUnreadable {
         continue
       }
     }
@@ -102,7 +102,7 @@ final class MendedCopy {
         try connection.run(
           "UPDATE sqlite_schema SET type = ?, name = ?, tbl_name = ?, sql = ? WHERE rowid = ?",
           [.text(object.type), .text(object.name), .text(object.table), .text(object.sql), .integer(entry.id)])
-      } catch let error as SQLiteError where error.isDamage || error.isRefusedStatement {
+      } catch let error as SQLiteError where error.isUnreadable {
         // What cannot be mended is read as it is.
         continue
       }

@@ -1,15 +1,19 @@
-/// Takes the rows of a damaged catalog that are what was written into a new one, parents first.
+/// Takes the rows of a damaged catalog that are what was written into a new one, each looked at for itself: what they say
+/// of each other is `RowPruning`'s business.
 final class RowRescue {
   private let source: Connection
   private let target: Connection
   private let progress: (String, Int64, Int64) -> Void
   private let isCancelled: () -> Bool
-  private let keys: RowKeys
-  private var tables: [CatalogSalvage.Table] = []
   private var chunkPlaces: [Int64: [(index: Int64, rowID: Int64)]]?
+  /// By table.
+  private(set) var tables: [CatalogSalvage.Table] = []
+  /// Ids under which two different rows were found, both as they were written: two writers gave them out. Nobody can tell
+  /// which of the two is meant by what points to them.
+  private(set) var ambiguous: [String: Set<Int64>] = [:]
 
-  /// Caches, which are computed again, and what the new file has already.
-  private static let leftOut: Set<String> = ["catalog_property", "calibration_stream", "blob_chunk"]
+  /// Caches, which are computed again rather than trusted, and what the new file has already.
+  private static let leftOut: Set<String> = ["catalog_property", "calibration_stream", "teacher_state", "blob_chunk"]
 
   init(
     source: Connection, target: Connection, progress: @escaping (String, Int64, Int64) -> Void,
@@ -19,25 +23,21 @@ final class RowRescue {
     self.target = target
     self.progress = progress
     self.isCancelled = isCancelled
-    keys = RowKeys(CatalogTransaction(connection: target, rows: RowWriter(target)))
   }
 
-  func run() throws -> [CatalogSalvage.Table] {
+  func run() throws {
     let shapes = try SchemaShape.own().tables.filter { !Self.leftOut.contains($0.name) }
-    for (index, table) in shapes.enumerated() {
+    // Blobs last: only those come along that what was saved speaks of.
+    let order = shapes.filter { $0.name != "blob" } + shapes.filter { $0.name == "blob" }
+    var found: [String: CatalogSalvage.Table] = [:]
+    for (index, table) in order.enumerated() {
       if isCancelled() { throw CancellationError() }
-      progress("saving \(table.name)", Int64(index), Int64(shapes.count))
+      progress("saving \(table.name)", Int64(index), Int64(order.count))
       try target.execute("BEGIN")
-      tables.append(try rescue(table))
+      found[table.name] = try rescue(table)
       try target.execute("COMMIT")
-      try dropIncomplete(after: table.name)
     }
-    try dropIncomplete(after: "")
-    try reopenRuns()
-    for index in tables.indices {
-      tables[index].savedCount = try target.integer("SELECT count(*) FROM \(tables[index].name)") ?? 0
-    }
-    return tables
+    tables = shapes.compactMap { found[$0.name] }
   }
 
   private func rescue(_ table: TableShape) throws -> CatalogSalvage.Table {
@@ -46,106 +46,137 @@ final class RowRescue {
     let count = table.columns.count
     let marks = Array(repeating: "?", count: count + 1).joined(separator: ", ")
     let insert = "INSERT INTO \(table.name) VALUES (\(marks))"
+    let isWanted = table.name == "blob" ? try wantedBlobs() : { _ in true }
     var bytes = RowBytes()
-    var waiting: [[SQLValue]] = []
-
-    func store(_ values: [SQLValue]) throws -> Bool {
-      do {
-        try target.run(insert, values)
-        return true
-      } catch let error as SQLiteError where error.isConstraint {
-        return false
-      }
-    }
-
     try reader.forEachRow { row, _ in
       bytes.removeAll()
       row.append(to: &bytes, columns: 1..<count + 1)
-      guard bytes.check == row.integer(count + 1) else {
+      guard bytes.check == row.integer(count + 1), table.violation(of: bytes) == nil else {
         result.lostCount += 1
         return
       }
       var values = Array(row.values.dropFirst())
-      if try isThere(table, values) { return }
-      if table.name == "job" { try forgetLostRun(&values, table) }
+      guard isWanted(values) else { return }
+      if let known = try check(ofRow: values, table) {
+        // A blob's row may have been changed on its way; its content has its digest in any case.
+        if table.hasID, table.name != "blob", known != values.last { note(values[0], table.name) }
+        return
+      }
       var chunks: [[UInt8]] = []
-      if table.name == "blob" { chunks = try takeChunks(of: &values, &result) }
-      if table.name == "teacher_state", try !hasBytes(values[3]) { return result.lostCount += 1 }
-      if table.name == "assignment", try !hasVariants(values, table) { return result.lostCount += 1 }
-      guard try store(values) else { return waiting.append(values) }
+      if table.name == "blob" {
+        guard let taken = try takeChunks(of: &values, &result) else {
+          result.lostCount += 1
+          return
+        }
+        chunks = taken
+      }
+      do {
+        try target.run(insert, values)
+      } catch let error as SQLiteError where error.isConstraint {
+        result.lostCount += 1
+        return
+      }
       for (index, chunk) in chunks.enumerated() {
         try target.run(
           "INSERT INTO blob_chunk (blob_id, chunk_index, bytes) VALUES (?, ?, ?)",
           [values[0], .integer(index), .blob(chunk)])
       }
     }
-    // Rows may point to later rows of their own table.
-    var isMoving = true
-    while isMoving, !waiting.isEmpty {
-      let before = waiting.count
-      waiting = try waiting.filter { try !store($0) }
-      isMoving = waiting.count < before
-    }
-    result.lostCount += Int64(waiting.count)
     result.gapCount = reader.gapCount
     return result
   }
 
-  private func isThere(_ table: TableShape, _ values: [SQLValue]) throws -> Bool {
-    let places = table.order
-    guard !places.isEmpty else { return false }
-    let condition = places.map { "\(table.columns[$0].name) = ?" }.joined(separator: " AND ")
-    return try target.integer("SELECT 1 FROM \(table.name) WHERE \(condition)", places.map { values[$0] }) != nil
+  /// The check of the row with the same key that is in the new file; nil: there is none.
+  private func check(ofRow values: [SQLValue], _ table: TableShape) throws -> SQLValue? {
+    guard !table.order.isEmpty else { return nil }
+    let condition = table.order.map { "\(table.columns[$0].name) = ?" }.joined(separator: " AND ")
+    return try target.firstRow(
+      "SELECT row_check FROM \(table.name) WHERE \(condition)", table.order.map { values[$0] }
+    ) { $0.values[0] }
+  }
+
+  private func note(_ id: SQLValue, _ table: String) {
+    if case .integer(let id) = id { ambiguous[table, default: []].insert(id) }
   }
 
   // MARK: Blobs
 
-  /// The chunks of a blob if they have its digest; else none, and the row is made to say that its bytes are not here.
-  private func takeChunks(of values: inout [SQLValue], _ result: inout CatalogSalvage.Table) throws -> [[UInt8]] {
-    guard case .integer(let id) = values[0], case .blob(let digest) = values[1],
-      case .integer(let chunkCount) = values[3],
-      chunkCount > 0
-    else { return [] }
-    let chunks = try chunks(of: id)
-    var hash = SHA256()
-    for chunk in chunks { hash.update(chunk) }
-    if Int64(chunks.count) == chunkCount, hash.finalize().bytes == digest { return chunks }
-    result.emptiedCount += 1
-    values[3] = .integer(0)
-    renewCheck(of: &values)
-    return []
+  /// Which rows of `blob` something that was saved points to, or names by its digest.
+  private func wantedBlobs() throws -> ([SQLValue]) -> Bool {
+    var ids: Set<Int64> = []
+    var digests: Set<Digest> = []
+    try target.forEachRow(
+      """
+      SELECT blob_id, content_key FROM variant UNION ALL SELECT diagonal_blob_id, NULL FROM statistic
+      UNION ALL SELECT matrix_blob_id, NULL FROM statistic
+      """
+    ) { row in
+      if let id = row.optionalInteger(0) { ids.insert(id) }
+      if let digest = Digest(bytes: row.bytes(1)) { digests.insert(digest) }
+    }
+    return { values in
+      if case .integer(let id) = values[0], ids.contains(id) { return true }
+      guard case .blob(let bytes) = values[1], let digest = Digest(bytes: bytes) else { return false }
+      return digests.contains(digest)
+    }
   }
 
-  /// A job whose run is lost still says who computed what.
-  private func forgetLostRun(_ values: inout [SQLValue], _ table: TableShape) throws {
-    guard let place = table.position(of: "run_id"), values[place] != .null,
-      try target.integer("SELECT 1 FROM run WHERE id = ?", [values[place]]) == nil
-    else { return }
-    values[place] = .null
-    renewCheck(of: &values)
+  /// The chunks of a blob if they have its digest; else none, and the row is made to say that its bytes are not here.
+  ///
+  /// - Returns: nil if the row contradicts itself in a way that says nothing of any bytes.
+  private func takeChunks(of values: inout [SQLValue], _ result: inout CatalogSalvage.Table) throws -> [[UInt8]]? {
+    guard case .integer(let id) = values[0], case .blob(let digest) = values[1],
+      case .integer(let byteCount) = values[2],
+      case .integer(let chunkCount) = values[3]
+    else { return nil }
+    if chunkCount > 0, let chunks = try chunks(of: id, count: chunkCount, digest: digest) {
+      let sum = chunks.reduce(Int64(0)) { $0 + Int64($1.count) }
+      if sum != byteCount {
+        values[2] = .integer(sum)
+        renewCheck(of: &values)
+      }
+      return chunks
+    }
+    guard byteCount > 0 || digest == SHA256.digest(of: [UInt8]()).bytes else { return nil }
+    if chunkCount > 0 {
+      if byteCount > 0 { result.emptiedCount += 1 }
+      values[3] = .integer(0)
+      renewCheck(of: &values)
+    }
+    return []
   }
 
   private func renewCheck(of values: inout [SQLValue]) {
     values[values.count - 1] = .integer(RowWriter.check(Array(values.dropLast())))
   }
 
-  private func chunks(of id: Int64) throws -> [[UInt8]] {
+  /// As many chunks as there should be, with this digest together.
+  private func chunks(of id: Int64, count: Int64, digest: [UInt8]) throws -> [[UInt8]]? {
     func read(_ sql: String, _ values: [SQLValue]) throws -> [[UInt8]]? {
       do {
         var result: [[UInt8]] = []
         try source.forEachRow(sql, values) { result.append($0.bytes(0)) }
         return result
-      } catch let error as SQLiteError where error.isDamage || error.isRefusedStatement {
+      } catch let error as SQLiteError where error.isUnreadable {
         return nil
       }
     }
+    func isRight(_ chunks: [[UInt8]]) -> Bool {
+      guard Int64(chunks.count) == count else { return false }
+      var hash = SHA256()
+      for chunk in chunks { hash.update(chunk) }
+      return hash.finalize().bytes == digest
+    }
     let found = try read("SELECT bytes FROM blob_chunk WHERE blob_id = ? ORDER BY chunk_index", [.integer(id)])
-    if let found, !found.isEmpty { return found }
-    // The index over the chunks is damaged: find them by walking once.
+    if let found, isRight(found) { return found }
+    // The index over the chunks is damaged, or two writers gave out the same id: find them by walking once.
     if chunkPlaces == nil { chunkPlaces = try places() }
-    return try (chunkPlaces?[id] ?? []).sorted { $0.index < $1.index }.compactMap {
+    let places = (chunkPlaces?[id] ?? []).sorted { ($0.index, $0.rowID) < ($1.index, $1.rowID) }
+    let all = try places.compactMap {
       try read("SELECT bytes FROM blob_chunk WHERE rowid = ?", [.integer($0.rowID)])?.first
     }
+    if isRight(all) { return all }
+    return count == 1 ? all.map { [$0] }.first(where: isRight) : nil
   }
 
   private func places() throws -> [Int64: [(index: Int64, rowID: Int64)]] {
@@ -163,102 +194,5 @@ final class RowRescue {
       }
     }
     return result
-  }
-
-  private func hasBytes(_ id: SQLValue) throws -> Bool {
-    try target.integer("SELECT chunk_count FROM blob WHERE id = ?", [id]) ?? 0 > 0
-  }
-
-  // MARK: What is only whole together
-
-  /// Whether all variants that an assignment lists are there.
-  private func hasVariants(_ values: [SQLValue], _ table: TableShape) throws -> Bool {
-    guard let place = table.position(of: "variant_ids"), case .text(let list) = values[place] else { return false }
-    return try target.integer(
-      """
-      SELECT 1 FROM json_each(?) j WHERE j.value IS NOT NULL AND j.value NOT IN (SELECT id FROM variant) LIMIT 1
-      """, [.text(list)]) == nil
-  }
-
-  /// Drops lists, models, tasks, spaces and generations that lost a part, and what stands on them, before more is put on them.
-  private func dropIncomplete(after table: String) throws {
-    let parent: String?
-    switch table {
-    case "layer": parent = "model"
-    case "sequence_list_item": parent = "sequence_list"
-    case "space_member": parent = "space"
-    case "task_choice": parent = "task"
-    case "": parent = "generation"
-    default: parent = nil
-    }
-    guard let parent else { return }
-    var names: [String] = []
-    try keys.check(parent) { names.append($0.row) }
-    try target.execute("BEGIN")
-    for name in names {
-      let parts: [String]
-      let condition: String
-      var value = SQLValue.text(name)
-      switch parent {
-      case "model":
-        (parts, condition) = (
-          ["layer", "site", "tensor", "model_source"], "model_id IN (SELECT id FROM model WHERE name = ?)"
-        )
-      case "sequence_list":
-        value = .text(String(name.prefix(12)))
-        parts = ["sequence_list_item"]
-        condition = "sequence_list_id IN (SELECT id FROM sequence_list WHERE lower(substr(hex(digest), 1, 12)) = ?)"
-      case "task":
-        value = .text(String(name.prefix(12)))
-        parts = ["task_choice"]
-        condition = "task_id IN (SELECT id FROM task WHERE lower(substr(hex(digest), 1, 12)) = ?)"
-      case "space":
-        value = .text(String(name.prefix(12)))
-        parts = ["space_member", "space_level", "space_unit"]
-        condition = "space_id IN (SELECT id FROM space WHERE lower(substr(hex(digest), 1, 12)) = ?)"
-      default:
-        parts = ["stage_result", "stage", "candidate"]
-        condition =
-          "(run_id, generation_index) IN (SELECT g.run_id, g.generation_index FROM generation g JOIN run r "
-          + "ON r.id = g.run_id WHERE g.generation_index || ' of run ' || r.name = ?)"
-      }
-      for part in parts { try target.run("DELETE FROM \(part) WHERE \(condition)", [value]) }
-      switch parent {
-      case "model": try target.run("DELETE FROM model WHERE name = ?", [value])
-      case "generation": try target.run("DELETE FROM generation WHERE \(condition)", [value])
-      default: try target.run("DELETE FROM \(parent) WHERE lower(substr(hex(digest), 1, 12)) = ?", [value])
-      }
-      if let index = tables.firstIndex(where: { $0.name == parent }) { tables[index].lostCount += 1 }
-    }
-    // The weights of a lost model have no layer any more.
-    if parent == "model" { try target.run("DELETE FROM weight WHERE id NOT IN (SELECT weight_id FROM layer)") }
-    try target.execute("COMMIT")
-  }
-
-  /// Runs that lost generations go on behind those that are left: the last one before a gap.
-  private func reopenRuns() throws {
-    try target.execute("BEGIN")
-    for table in ["stage_result", "stage", "candidate", "generation"] {
-      try target.run(
-        """
-        DELETE FROM \(table) WHERE generation_index > (SELECT min(g.generation_index) FROM generation g
-          WHERE g.run_id = \(table).run_id AND NOT EXISTS (SELECT 1 FROM generation n WHERE n.run_id = g.run_id
-            AND n.generation_index = g.generation_index + 1))
-        """)
-    }
-    var open: [(id: Int64, hasBegun: Bool)] = []
-    try target.forEachRow(
-      """
-      SELECT r.id, EXISTS (SELECT 1 FROM generation g WHERE g.run_id = r.id) FROM run r
-      WHERE r.found_assignment_id IS NOT NULL AND r.found_assignment_id IS NOT (SELECT g.parent_assignment_id
-        FROM generation g WHERE g.run_id = r.id ORDER BY g.generation_index DESC LIMIT 1)
-      """
-    ) { open.append(($0.integer(0), $0.integer(1) != 0)) }
-    for run in open {
-      var values: [String: SQLValue] = ["found_assignment_id": .null, "recommendation": .null, "state": .text("open")]
-      if !run.hasBegun { values["start_assignment_id"] = .null }
-      try RowWriter(target).update("run", id: run.id, values)
-    }
-    try target.execute("COMMIT")
   }
 }

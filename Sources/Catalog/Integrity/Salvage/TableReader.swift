@@ -10,9 +10,13 @@ struct TableReader {
   /// What is still allowed: every damaged page costs some hundred reads, and a table without its root must end soon.
   private var readsLeft = 1000
 
+  /// A row of any table takes more bytes than 16.
+  private let largestRowCount: Int
+
   init(_ connection: Connection, _ table: TableShape) {
     self.connection = connection
     self.table = table
+    largestRowCount = Int(FileSystem.byteCount(of: connection.path) ?? 0) / 16
     key = table.order.first.map { table.columns[$0].name } ?? "rowid"
   }
 
@@ -44,11 +48,17 @@ struct TableReader {
   }
 
   /// Walks until the end or the damage: the last key seen, and whether the end was reached.
+  ///
+  /// Pages that lie where others belong give rows out of order. The first walk takes them as they come, and only the
+  /// search for what lies behind damage relies on the order.
   private mutating func walk(
     _ low: Int64, _ high: Int64, ascending: Bool, _ body: (Row, Int64) throws -> Void
   ) throws -> (last: Int64?, isWhole: Bool) {
     readsLeft -= 1
+    let takesAnyOrder = low == .min && high == .max && ascending
     var last: Int64?
+    var isInOrder = true
+    var count = 0
     let columns = table.columns.map(\.name).joined(separator: ", ") + (table.hasRowCheck ? ", row_check" : "")
     do {
       try connection.forEachRow(
@@ -58,16 +68,18 @@ struct TableReader {
         """, [.integer(low), .integer(high)]
       ) { row in
         let own = row.integer(0)
+        if let last, ascending ? own < last : own > last { isInOrder = false }
+        count += 1
         // Pages that lead back would never end.
-        if let last, ascending ? own < last : own > last { throw OutOfOrder() }
+        guard isInOrder || (takesAnyOrder && count <= largestRowCount) else { throw OutOfOrder() }
         last = own
         try body(row, own)
       }
-      return (last, true)
+      return (last, isInOrder)
     } catch is OutOfOrder {
-      return (last, false)
-    } catch let error as SQLiteError where error.isDamage || error.isRefusedStatement {
-      return (last, false)
+      return (isInOrder ? last : nil, false)
+    } catch let error as SQLiteError where error.isUnreadable {
+      return (isInOrder ? last : nil, false)
     }
   }
 

@@ -4,12 +4,14 @@ extension CatalogStore {
   /// It sees one state of the file, also beside a writer, and changes nothing.
   ///
   /// - Parameters:
+  ///   - packedWeightProblem: looks into the packed bytes of variants; nil: their digests are all that is checked.
   ///   - onFinding: gets what is wrong as it is found; at most `maximumFindings` of a kind.
   ///   - progress: called with what is being looked at, how much is done and how much there is.
   ///   - isCancelled: asked often.
   /// - Throws: `CancellationError`; `CatalogError.damaged` if SQLite cannot read anything at all.
   public func verify(
-    maximumFindings: Int = 1000, onFinding: (IntegrityFinding) throws -> Void,
+    maximumFindings: Int = 1000, packedWeightProblem: PackedWeightProblem? = nil,
+    onFinding: (IntegrityFinding) throws -> Void,
     progress: (String, Int64, Int64) -> Void = { _, _, _ in }, isCancelled: @escaping () -> Bool = { false }
   ) throws -> VerificationCounts {
     try read { transaction in
@@ -17,8 +19,8 @@ extension CatalogStore {
         try withoutActuallyEscaping(onFinding) { onFinding in
           try withoutActuallyEscaping(progress) { progress in
             let verification = Verification(
-              transaction: transaction, maximumFindings: maximumFindings, onFinding: onFinding, progress: progress,
-              isCancelled: isCancelled)
+              transaction: transaction, maximumFindings: maximumFindings, packedWeightProblem: packedWeightProblem,
+              onFinding: onFinding, progress: progress, isCancelled: isCancelled)
             return try verification.run()
           }
         }
@@ -35,16 +37,19 @@ final class Verification {
   var counts = VerificationCounts()
   private(set) lazy var words = RowWords(connection: connection)
   private let maximumFindings: Int
+  let packedWeightProblem: PackedWeightProblem?
   private let onFinding: (IntegrityFinding) throws -> Void
   let progress: (String, Int64, Int64) -> Void
   private let isCancelled: () -> Bool
   private(set) var findingCount = 0
 
   init(
-    transaction: CatalogTransaction, maximumFindings: Int, onFinding: @escaping (IntegrityFinding) throws -> Void,
-    progress: @escaping (String, Int64, Int64) -> Void, isCancelled: @escaping () -> Bool
+    transaction: CatalogTransaction, maximumFindings: Int, packedWeightProblem: PackedWeightProblem?,
+    onFinding: @escaping (IntegrityFinding) throws -> Void, progress: @escaping (String, Int64, Int64) -> Void,
+    isCancelled: @escaping () -> Bool
   ) {
     self.transaction = transaction
+    self.packedWeightProblem = packedWeightProblem
     self.maximumFindings = maximumFindings
     self.onFinding = onFinding
     self.progress = progress
@@ -71,7 +76,7 @@ final class Verification {
   }
 
   /// Runs a part; what SQLite cannot read is a finding.
-  private func part(_ table: String, _ what: String, _ body: () throws -> Void) throws {
+  func part(_ table: String, _ what: String, _ body: () throws -> Void) throws {
     // SQLite asks too, but not in the middle of its own check of the pages.
     if isCancelled() { throw CancellationError() }
     do {

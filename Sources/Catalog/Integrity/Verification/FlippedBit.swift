@@ -31,7 +31,7 @@ struct FlippedBit {
           }
         }
       case .integer, .real:
-        let word = row.bytes[place.range].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        let word = row.word(in: place.range)
         for guess in guesses(word, isReal: place.kind == .real) {
           withUnsafeBytes(of: guess.bigEndian) { bytes.replaceSubrange(place.range, with: $0) }
           if SHA256.digest(of: bytes).prefix == check {

@@ -12,8 +12,13 @@ extension Verification {
       counts.rowCount += 1
       done += 1
       if done % 1024 == 0 { progress("rows of \(table.name)", done, total) }
-      guard row.isNull(count) || bytes.check != row.integer(count) else { return }
-      let key = table.order.map { (table.columns[$0].name, row.statement.value($0)) }
+      let key = { table.order.map { (table.columns[$0].name, row.statement.value($0)) } }
+      guard row.isNull(count) || bytes.check != row.integer(count) else {
+        guard let (column, problem) = table.violation(of: bytes) else { return }
+        return try report(
+          IntegrityFinding(
+            table: table.name, row: words.words(table.name, key: key()), column: column, problem: problem))
+      }
       let flip = FlippedBit.find(in: bytes, check: row.integer(count))
       let column = flip.map { $0.column.map { table.columns[$0].name } ?? "row_check" }
       let problem =
@@ -24,7 +29,7 @@ extension Verification {
         } ?? "does not have its check"
       try report(
         IntegrityFinding(
-          table: table.name, row: words.words(table.name, key: key), column: column, problem: problem))
+          table: table.name, row: words.words(table.name, key: key()), column: column, problem: problem))
     }
     progress("rows of \(table.name)", done, total)
   }
@@ -74,15 +79,22 @@ extension Verification {
   /// Recomputes what follows from other rows: keys, counts and sums.
   func checkKeys() throws {
     let keys = RowKeys(transaction)
+    func report(_ defect: RowDefect) throws {
+      try self.report(IntegrityFinding(table: defect.table, row: defect.row, problem: defect.detail))
+    }
     // The bytes of blobs have been read already.
     let tables = RowKeys.tables.filter { $0 != "blob" }
     for (index, table) in tables.enumerated() {
       progress("keys", Int64(index), Int64(tables.count))
-      try keys.check(table) { defect in
-        try report(IntegrityFinding(table: defect.table, row: defect.row, problem: defect.detail))
-      }
+      try part(table, "the keys") { try keys.check(table, report) }
     }
     progress("keys", Int64(tables.count), Int64(tables.count))
+    progress("statistics and weights", 0, 1)
+    try part("statistic", "the diagonals") { try keys.checkDiagonals(report) }
+    if let packedWeightProblem {
+      try part("variant", "the packed weights") { try keys.checkPackedWeights(packedWeightProblem, report) }
+    }
+    progress("statistics and weights", 1, 1)
   }
 }
 

@@ -60,6 +60,14 @@ public enum SparseWeightPacking {
     return result
   }
 
+  /// Rows and columns of packed bytes, whose header, size and mask are checked.
+  ///
+  /// - Throws: as `decode`.
+  static func dimensions(_ bytes: [UInt8]) throws -> (rows: Int, columns: Int) {
+    let reader = try Reader(bytes)
+    return (reader.rows, reader.columns)
+  }
+
   /// The exact length of `encode`'s result for a [rows, columns] weight with `zeroCount` pruned ones, for dry runs and stored
   /// costs.
   ///

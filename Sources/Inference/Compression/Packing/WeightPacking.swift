@@ -60,6 +60,18 @@ public enum WeightPacking {
       zeroPoints: reader.zeroPoints, permutation: reader.permutation)
   }
 
+  /// Rows and columns of the packed bytes of any kind, which are checked but for the codes or kept weights themselves.
+  ///
+  /// - Throws: as `decode`.
+  static func dimensions(_ bytes: [UInt8]) throws -> (rows: Int, columns: Int) {
+    switch try PackedContainer(bytes).kind {
+    case .quantized:
+      let header = try PackedWeightReader(bytes).header
+      return (header.rows, header.columns)
+    case .sparse: return try SparseWeightPacking.dimensions(bytes)
+    }
+  }
+
   /// The weights [out, in] that the packed bytes of any kind stand for, in the original order of inputs: the same as
   /// `decode(bytes).dequantized()` or `SparseWeightPacking.decode(bytes).dense()` with the same checks.
   ///

@@ -1,12 +1,14 @@
 import Catalog
+import Inference
 
 /// `evodb salvage`.
 struct SalvageCommand: Command {
   static let name = "salvage"
   static let abstract = "Save what is whole of a damaged catalog into a new one."
   static let discussion = """
-    The damaged file is only read. Every row whose check fits is saved, unless it points to something lost; blobs whose \
-    bytes are damaged keep their digest, and evodb build makes what they held again. The new catalog passes evodb verify.
+    The damaged file is only read. Every row whose check fits is saved, unless it points to something lost or contradicts \
+    other rows; blobs whose bytes are damaged keep their digest, and evodb build makes what they held again. The new catalog \
+    gets its name when evodb verify finds nothing in it.
     """
   static let examples = ["evodb salvage broken.evodb -o saved.evodb"]
 
@@ -20,7 +22,9 @@ struct SalvageCommand: Command {
     let phases = PhaseLines(context: context, isQuiet: progress.quiet)
     defer { phases.finish() }
     let interruption = context.interruption
-    let tables = try CatalogSalvage(path: catalog, output: target).run(
+    let tables = try CatalogSalvage(
+      path: catalog, output: target, packedWeightProblem: StoredWeights.problem
+    ).run(
       progress: { phases.show($0, done: $1, total: $2) }, isCancelled: { interruption.isRequested })
     phases.finish()
     var table = ResultTable([

@@ -7,8 +7,8 @@ struct VerifyCommand: Command {
   static let name = "verify"
   static let abstract = "Hold everything a catalog stores against its checks, and name what is damaged."
   static let discussion = """
-    Looks at every page, every row's check, the SHA-256 of every blob, every reference and the sums that are stored \
-    beside what they are made of. It only reads, also beside a writer. Exit code 65 if anything is damaged: evodb salvage \
+    Looks at every page, every row's check, the SHA-256 of every blob, every reference, the keys and sums that are stored \
+    beside what they are made of, and into the packed weights. It only reads, also beside a writer. Exit code 65 if anything is damaged: evodb salvage \
     saves what is whole.
     """
   static let examples = ["evodb verify my.evodb", "evodb verify my.evodb --format json"]
@@ -29,7 +29,8 @@ struct VerifyCommand: Command {
     var findings: [IntegrityFinding] = []
     let counts = try CatalogSession(context: context, path: catalog).read { store in
       let counts = try store.verify(
-        maximumFindings: maximumFindings, onFinding: { findings.append($0) },
+        maximumFindings: maximumFindings, packedWeightProblem: StoredWeights.problem,
+        onFinding: { findings.append($0) },
         progress: { phases.show($0, done: $1, total: $2) }, isCancelled: { interruption.isRequested })
       // What is damaged need not be computed with.
       if recomputedCount > 0, findings.isEmpty { findings = try recomputed(store, phases, in: context) }

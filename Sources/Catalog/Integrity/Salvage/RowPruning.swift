@@ -1,0 +1,256 @@
+import Foundation
+
+/// Takes out of saved rows, each of which is what was written, those that contradict others, until none is left: the checks
+/// are those of `verify`. A row that is right but for one reference is mended rather than lost.
+final class RowPruning {
+  private let target: Connection
+  private let rows: RowWriter
+  private let keys: RowKeys
+  private let packedWeightProblem: PackedWeightProblem?
+  private let progress: (String, Int64, Int64) -> Void
+  private let isCancelled: () -> Bool
+  private let schema: SchemaShape
+  /// Rows taken out, by table.
+  private(set) var lostCounts: [String: Int64] = [:]
+  /// Blobs that had to be invented: a digest without bytes.
+  private(set) var emptiedCount: Int64 = 0
+
+  /// References without which a row still says what it said: where the run went that a job worked on or another run began
+  /// from, and which parts of a statistic are kept. The other nullable ones mean something else when they are NULL.
+  private static let dispensable: [String: [String: SQLValue]] = [
+    "job.run_id": ["run_id": .null],
+    "run.origin_run_id": ["origin_run_id": .null, "origin_generation": .null],
+    "run.start_assignment_id": ["start_assignment_id": .null],
+    "run.found_assignment_id": ["found_assignment_id": .null, "recommendation": .null, "state": .text("open")],
+    "statistic.diagonal_blob_id": ["diagonal_blob_id": .null],
+    "statistic.matrix_blob_id": ["matrix_blob_id": .null],
+  ]
+
+  /// Tables whose rows say something that follows from no digest: of what their local ids point to they must be sure.
+  private static let unproven = [
+    "observation", "observation_void", "block_score", "monotonicity_count", "monotonicity_pair", "data_set",
+    "model_source", "run",
+  ]
+
+  init(
+    _ target: Connection, packedWeightProblem: PackedWeightProblem?,
+    progress: @escaping (String, Int64, Int64) -> Void, isCancelled: @escaping () -> Bool
+  ) throws {
+    self.target = target
+    self.packedWeightProblem = packedWeightProblem
+    self.progress = progress
+    self.isCancelled = isCancelled
+    rows = RowWriter(target)
+    keys = RowKeys(CatalogTransaction(connection: target, rows: rows))
+    schema = try SchemaShape.own()
+  }
+
+  /// - Parameter ambiguous: ids, by table, that may mean two things.
+  func run(ambiguous: [String: Set<Int64>]) throws {
+    let invented = try inTransaction {
+      try dropUnproven(ambiguous)
+      let invented = try linkBlobs()
+      try dropOrphans(of: Set(schema.tables.map(\.name)))
+      return invented
+    }
+    var hasChanged = true
+    var hasLookedInside = false
+    while hasChanged {
+      hasChanged = false
+      for (index, table) in RowKeys.tables.enumerated() where table != "blob" {
+        progress("comparing rows", Int64(index), Int64(RowKeys.tables.count))
+        hasChanged = try remove { try keys.check(table, $0) } || hasChanged
+      }
+      // Bytes do not change, and no row gets other ones from here on.
+      guard !hasLookedInside else { continue }
+      hasLookedInside = true
+      progress("comparing statistics and weights", 0, 1)
+      hasChanged = try remove { try keys.checkDiagonals($0) } || hasChanged
+      if let packedWeightProblem {
+        hasChanged = try remove { try keys.checkPackedWeights(packedWeightProblem, $0) } || hasChanged
+      }
+    }
+    try inTransaction { try dropUnusedBlobs(invented) }
+  }
+
+  private func inTransaction<T>(_ body: () throws -> T) throws -> T {
+    try target.execute("BEGIN")
+    let result = try body()
+    try target.execute("COMMIT")
+    return result
+  }
+
+  // MARK: Defects
+
+  /// Removes, or mends, what a check finds, and removes what stood on it; whether there was anything.
+  private func remove(_ check: ((RowDefect) throws -> Void) throws -> Void) throws -> Bool {
+    if isCancelled() { throw CancellationError() }
+    var defects: [RowDefect] = []
+    try check { defects.append($0) }
+    guard !defects.isEmpty else { return false }
+    try inTransaction {
+      var changed: Set<String> = []
+      for defect in defects {
+        if let mend = defect.mend, try self.mend(defect, mend) { continue }
+        guard let table = schema.table(defect.table), table.order.count == defect.key.count else {
+          throw CatalogError.damaged("\(defect)")
+        }
+        let condition = table.order.map { "\(table.columns[$0].name) IS ?" }.joined(separator: " AND ")
+        try delete(from: table.name, where: condition, defect.key)
+        changed.insert(table.name)
+      }
+      try dropOrphans(of: changed)
+    }
+    return true
+  }
+
+  /// Whether that changed the row; one that is gone already needs no mending.
+  private func mend(_ defect: RowDefect, _ changes: [String: SQLValue]) throws -> Bool {
+    guard case .integer(let id)? = defect.key.first, defect.key.count == 1 else { return false }
+    guard try target.integer("SELECT 1 FROM \(defect.table) WHERE id = ?", [.integer(id)]) != nil else { return true }
+    let names = changes.keys.sorted()
+    let before = try target.firstRow(
+      "SELECT \(names.joined(separator: ", ")) FROM \(defect.table) WHERE id = ?", [.integer(id)]
+    ) { $0.values }
+    guard before != names.map({ changes[$0] ?? .null }) else { return false }
+    try rows.update(defect.table, id: id, changes)
+    return true
+  }
+
+  private func delete(from table: String, where condition: String, _ values: [SQLValue] = []) throws {
+    try target.run("DELETE FROM \(table) WHERE \(condition)", values)
+    lostCounts[table, default: 0] += Int64(target.changeCount)
+  }
+
+  // MARK: References
+
+  /// Removes what points to rows that are gone from `changed`, and what points to that.
+  private func dropOrphans(of changed: Set<String>) throws {
+    var changed = changed
+    // Parents before children.
+    for table in schema.tables where table.hasRowCheck {
+      for column in table.columns {
+        guard let parent = column.parent, changed.contains(parent) else { continue }
+        let isOrphan =
+          "\(column.name) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM \(parent) p WHERE p.id = \(table.name).\(column.name))"
+        if let changes = Self.dispensable["\(table.name).\(column.name)"] {
+          var ids: [Int64] = []
+          try target.forEachRow("SELECT id FROM \(table.name) WHERE \(isOrphan)") { ids.append($0.integer(0)) }
+          for id in ids { try rows.update(table.name, id: id, changes) }
+        } else {
+          let before = lostCounts[table.name] ?? 0
+          try delete(from: table.name, where: isOrphan)
+          if lostCounts[table.name] ?? 0 > before { changed.insert(table.name) }
+        }
+      }
+      if table.name == "job", changed.contains("job") { try standInForLostJobs() }
+    }
+  }
+
+  /// Answers and generations stay when it is lost who computed them: a job that says so takes the lost one's place.
+  private func standInForLostJobs() throws {
+    var lost: [(id: Int64, numerics: Int64)] = []
+    try target.forEachRow(
+      """
+      SELECT x.job_id, coalesce(min(n.id), (SELECT min(id) FROM numerics))
+      FROM (SELECT job_id, numerics_id FROM observation UNION SELECT job_id, NULL FROM generation) x
+      LEFT JOIN numerics n ON n.id = x.numerics_id
+      WHERE NOT EXISTS (SELECT 1 FROM job j WHERE j.id = x.job_id) GROUP BY x.job_id
+      """
+    ) { row in
+      if let numerics = row.optionalInteger(1) { lost.append((row.integer(0), numerics)) }
+    }
+    guard !lost.isEmpty, let table = schema.table("job") else { return }
+    let now = Timestamp.now()
+    let names = (table.columns.map(\.name) + ["row_check"]).joined(separator: ", ")
+    let marks = Array(repeating: "?", count: table.columns.count + 1).joined(separator: ", ")
+    for job in lost {
+      let known: [String: SQLValue] = [
+        "id": .integer(job.id), "uuid": .text(UUID().uuidString.lowercased()), "command": .text("unknown"),
+        "evodb_version": .text("unknown"), "numerics_id": .integer(job.numerics), "user_name": .text("unknown"),
+        "host_name": .text("unknown"), "started_at": .text(now), "updated_at": .text(now), "outcome": .text("failed"),
+        "message": .text("its row was damaged; evodb salvage put this one in its place"),
+      ]
+      var values = table.columns.map { column -> SQLValue in
+        if let value = known[column.name] { return value }
+        guard column.isRequired else { return .null }
+        return column.type == "REAL" ? .real(0) : .integer(Int64(0))
+      }
+      values.append(.integer(RowWriter.check(values)))
+      try target.run("INSERT INTO job (\(names)) VALUES (\(marks))", values)
+    }
+  }
+
+  private func dropUnproven(_ ambiguous: [String: Set<Int64>]) throws {
+    for table in schema.tables where Self.unproven.contains(table.name) {
+      for column in table.columns {
+        // Who computed something and what a run led to do not change what was computed.
+        guard let parent = column.parent, !["job", "run"].contains(parent), let ids = ambiguous[parent] else {
+          continue
+        }
+        for id in ids.sorted() { try delete(from: table.name, where: "\(column.name) = ?", [.integer(id)]) }
+      }
+    }
+  }
+
+  // MARK: Blobs
+
+  /// Bytes that belonged to rows which could not be saved say nothing any more.
+  private func dropUnusedBlobs(_ invented: Set<Int64>) throws {
+    let isUnused = """
+      NOT IN (SELECT blob_id FROM variant UNION SELECT matrix_blob_id FROM statistic WHERE matrix_blob_id IS NOT NULL
+        UNION SELECT diagonal_blob_id FROM statistic WHERE diagonal_blob_id IS NOT NULL)
+      """
+    try target.forEachRow("SELECT id FROM blob WHERE id \(isUnused)") { row in
+      if invented.contains(row.integer(0)) { emptiedCount -= 1 }
+    }
+    try target.run("DELETE FROM blob_chunk WHERE blob_id \(isUnused)")
+    try target.run("DELETE FROM blob WHERE id \(isUnused)")
+  }
+
+  /// Lets every variant point to the blob that its content key names; one whose bytes are nowhere gets a blob without
+  /// bytes. What else a variant says is checked by its recipe key.
+  ///
+  /// - Returns: ids of the blobs that were made.
+  private func linkBlobs() throws -> Set<Int64> {
+    var wrong: [(id: Int64, content: [UInt8], storedBits: Int64)] = []
+    try target.forEachRow(
+      """
+      SELECT v.id, v.content_key, v.stored_bits FROM variant v LEFT JOIN blob b ON b.id = v.blob_id
+      WHERE b.digest IS NOT v.content_key
+      """
+    ) { wrong.append(($0.integer(0), $0.bytes(1), $0.integer(2))) }
+    guard !wrong.isEmpty else { return [] }
+    // Not an id that anything points to already.
+    var next =
+      1
+      + (try target.integer(
+        """
+        SELECT max(x) FROM (SELECT max(id) AS x FROM blob UNION ALL SELECT max(blob_id) FROM variant
+          UNION ALL SELECT max(diagonal_blob_id) FROM statistic UNION ALL SELECT max(matrix_blob_id) FROM statistic)
+        """) ?? 0).clamped
+    var made: Set<Int64> = []
+    for variant in wrong {
+      var blob = try target.integer("SELECT id FROM blob WHERE digest = ?", [.blob(variant.content)])
+      if blob == nil, variant.storedBits > 0, variant.storedBits % 8 == 0 {
+        var values: [SQLValue] = [
+          .integer(next), .blob(variant.content), .integer(variant.storedBits / 8), .integer(Int64(0)),
+        ]
+        values.append(.integer(RowWriter.check(values)))
+        try target.run(
+          "INSERT INTO blob (id, digest, byte_count, chunk_count, row_check) VALUES (?, ?, ?, ?, ?)", values)
+        made.insert(next)
+        emptiedCount += 1
+        blob = next
+        next += 1
+      }
+      if let blob { try rows.update("variant", id: variant.id, ["blob_id": .integer(blob)]) }
+    }
+    return made
+  }
+}
+
+extension Int64 {
+  /// Below the largest number by enough to be counted on from.
+  fileprivate var clamped: Int64 { Swift.min(self, .max >> 1) }
+}
