@@ -67,7 +67,11 @@ struct MonotonicityCommand: Command {
     -> [Key: PairedDifference]
   {
     let evaluator = try CatalogEvaluator.opened(owner, job: job, sets: [set], resources: resources)
-    let sequences = try job.store.read { try $0.sequences(ofList: set.sequenceListID) }
+    let list = try job.store.read { try $0.sequences(ofList: set.sequenceListID) }
+    var occurrences: [Digest: Int] = [:]
+    for sequence in list { occurrences[sequence.digest, default: 0] += 1 }
+    var seen: Set<Digest> = []
+    let sequences = list.filter { seen.insert($0.digest).inserted }
     var result: [Key: PairedDifference] = [:]
     for finding in findings where sequences.count > 1 {
       guard let pair = finding.pairs.first else { continue }
@@ -85,7 +89,8 @@ struct MonotonicityCommand: Command {
       let sums = answers.map { $0.compactMap { $0[0].sum } }
       guard sums.allSatisfy({ $0.count == sequences.count }) else { continue }
       result[key] = PairedDifference(
-        sums[0], sums[1], predictionCounts: sequences.map { $0.tokenIDs.count - 1 })
+        sums[0], sums[1], predictionCounts: sequences.map { $0.tokenIDs.count - 1 },
+        occurrenceCounts: sequences.map { occurrences[$0.digest] ?? 1 })
     }
     return result
   }
