@@ -47,7 +47,7 @@ public enum AssignmentReference {
       }
       return try tx.assignment(id: id)
     }
-    if FileManager.default.fileExists(atPath: text) {
+    if text == "-" || FileManager.default.fileExists(atPath: text) {
       return try AssignmentProfile.store(
         try AssignmentProfile.read(text, method: method, scale: scale), model: model, method: method, scale: scale,
         tx: tx)

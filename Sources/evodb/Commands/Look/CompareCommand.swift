@@ -62,6 +62,10 @@ struct CompareCommand: Command {
         if rows.isEmpty { table.append(try missing(entry, store)) }
       }
       try context.print(table, as: output.format)
+      if set.distinctSequenceCount < 2 {
+        context.note(
+          "evodb: \(set.name) is one sequence, listed once or more: it gives no standard errors, and so no verdict")
+      }
       if !isComplete {
         context.note(
           "evodb: not all are complete on \(set.name); evodb evaluate \(catalog) RUN --data \(set.name) does that")

@@ -45,12 +45,17 @@ struct MonotonicityCommand: Command {
         findings = try survey()
         confirmed = try confirm(findings, on: held, owner, job)
       }
+      if let held, held.distinctSequenceCount < 2, !progress.quiet {
+        context.note("evodb: \(held.name) is one sequence, listed once or more: it cannot confirm anything")
+      }
       try job.write(durable: true) { try $0.replace(monotonicity: findings) }
       return try job.store.read { try self.table(findings, confirmed, $0) }
     }
     try context.print(table, as: output.format)
     if output.format == .table, table.rows.isEmpty {
-      context.note("evodb: no two assignments are complete on the same data set; searches and baselines make some")
+      context.note(
+        "evodb: no two assignments are complete on the same data set of at least two different sequences; searches and "
+          + "baselines make some")
     }
   }
 
