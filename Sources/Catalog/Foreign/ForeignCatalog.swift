@@ -246,7 +246,8 @@ final class ForeignCatalog {
       if error.isNoDatabase { return CatalogError.notACatalog(path: path, reason: error.message) }
       if error.needsRecovery {
         return CatalogError.busy(
-          path: path, reason: "a killed process left a change half done; evodb doctor \(path) takes it back")
+          path: path,
+          reason: "a killed process left a change half done; \(ShellCommand("doctor", path)) takes it back")
       }
       if error.isPermission || (error.isStorageFailure && !error.isShortRead) { return error }
       return CatalogError.untrusted(path: path, detail: error.message)

@@ -49,7 +49,7 @@ struct VerifyCommand: Command {
     guard findings.isEmpty else {
       context.note(
         "evodb verify: \(catalog) is damaged (\(looked) looked at); save what is whole with: "
-          + "evodb salvage \(catalog) -o NEW")
+          + "\(ShellCommand("salvage", catalog, options: [("-o", "NEW")]))")
       throw ExitCode.badData
     }
     if output.format == .table {

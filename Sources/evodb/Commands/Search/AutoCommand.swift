@@ -97,7 +97,7 @@ struct AutoCommand: Command {
     }
     try report.print(as: output.format, in: context)
     if output.format == .table, !progress.quiet {
-      context.note("evodb: look around with: evodb query \(path) \"SELECT * FROM run_progress\"")
+      context.note("evodb: look around with: \(ShellCommand("query", path)) \"SELECT * FROM run_progress\"")
     }
   }
 
