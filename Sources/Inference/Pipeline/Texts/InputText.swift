@@ -60,10 +60,7 @@ public enum InputText {
     if starts(Array("PAR1".utf8)) { return "is a Parquet file; \(table)then give that with --text-field" }
     if starts(Array("ARROW1".utf8)) { return "is an Arrow file; \(table)then give that with --text-field" }
     if starts(Array("%PDF-".utf8)) { return "is a PDF file; give its text, such as pdftotext makes" }
-    for host in ["git-lfs", "hawser"] where starts(Array("version https://\(host).github.com/spec/".utf8)) {
-      return "this is a git-lfs pointer, not the file itself; run git lfs pull in its repository"
-    }
-    return nil
+    return GitLFSPointer.isOne(bytes) ? GitLFSPointer.refusal : nil
   }
 
   /// The byte order of UTF-16 that begins with no mark: most characters of Latin scripts have one byte 0 there. nil: it is
