@@ -1,4 +1,4 @@
--- The catalog of evodb, schema version 1. This file is embedded into the binary and is the source of every new database.
+-- The catalog of evodb, schema version 2. This file is embedded into the binary and is the source of every new database.
 --
 -- Conventions. Shared rows are content-addressed by `digest` (or `recipe_key` + `content_key`): 32-byte SHA-256 values over
 -- canonical bytes (docs/catalog-format.md). Children point to parents by local integer ids, which never leave the file.
@@ -7,7 +7,7 @@
 -- `_bytes`, counts in `_count`. Readers use the views at the end of this file: they stay, tables may change by migration.
 
 PRAGMA application_id = 1702260580; -- 0x65766F64, "evod"
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- ── The file itself ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -305,7 +305,7 @@ CREATE TABLE monotonicity_pair (
   lighter_error REAL NOT NULL, -- sum of the layers' nmse; of subset the number of removed subblocks
   heavier_error REAL NOT NULL, -- the same of the other
   difference REAL NOT NULL, -- lighter minus heavier, mean over predictions in nats; above 0
-  standard_error REAL NOT NULL, -- paired, over sequences
+  standard_error REAL NOT NULL, -- paired, over different sequences
   row_check INTEGER NOT NULL, -- see the head of this file
   PRIMARY KEY (sequence_list_id, measure_id, kind, lighter_assignment_id, heavier_assignment_id)
 ) STRICT, WITHOUT ROWID;
@@ -560,27 +560,47 @@ WHERE (o.outcome <> p.outcome
     WHERE v.assignment_id = o.assignment_id AND v.measure_id = o.measure_id AND v.sequence_id = o.sequence_id
       AND (v.numerics_id, v.attempt) IN (VALUES (o.numerics_id, o.attempt), (p.numerics_id, p.attempt)));
 
--- Fitness of an assignment on a data set. value and standard_error (over sequences) are NULL unless every sequence of the
--- set has a finite answer (complete = 1). value is mean KL per token in nats, or perplexity.
+-- One row per data set with its size. A sequence may be listed more than once: distinct_sequence_count counts each once, as
+-- standard errors do.
+CREATE VIEW data_set_summary AS
+SELECT d.id AS data_set_id, d.name AS data_set, l.sequence_count, (SELECT count(DISTINCT i.sequence_id)
+    FROM sequence_list_item i WHERE i.sequence_list_id = l.id) AS distinct_sequence_count,
+  l.token_count, l.prediction_count, d.dropped_token_count, lower(hex(l.digest)) AS digest, d.options, d.created_at
+FROM data_set d JOIN sequence_list l ON l.id = d.sequence_list_id;
+
+-- The different sequences of every data set: how often each is listed, and where first. A sequence that is listed k times
+-- counts k times in every mean, and as one observation of k times the weight in every standard error.
+CREATE VIEW data_set_sequence AS
+SELECT d.id AS data_set_id, d.sequence_list_id, i.sequence_id, min(i.position) AS first_position,
+  count(*) AS occurrence_count
+FROM data_set d JOIN sequence_list_item i ON i.sequence_list_id = d.sequence_list_id
+GROUP BY d.id, i.sequence_id;
+
+-- Fitness of an assignment on a data set. value and standard_error (over different sequences) are NULL unless every sequence
+-- of the set has a finite answer (complete = 1); standard_error is NULL too where there is but one different sequence. value
+-- is mean KL per token in nats, or perplexity.
 CREATE VIEW evaluation_summary AS
 SELECT t.assignment_id, lower(hex(a.digest)) AS assignment, d.name AS data_set, d.id AS data_set_id, me.name AS measure,
-  me.top_k, t.measure_id, t.complete, t.observed_count AS sequence_count, sl.sequence_count AS set_sequence_count,
-  1.0 * t.observed_count / sl.sequence_count AS coverage,
+  me.top_k, t.measure_id, t.complete, t.observed_count AS sequence_count, t.distinct_count AS distinct_sequence_count,
+  sl.sequence_count AS set_sequence_count, 1.0 * t.observed_count / sl.sequence_count AS coverage,
   CASE WHEN t.complete THEN CASE me.name WHEN 'perplexity' THEN exp(t.mean) ELSE t.mean END END AS value,
-  CASE WHEN t.complete AND t.observed_count > 1 THEN
+  CASE WHEN t.complete AND t.distinct_count > 1 THEN
     sqrt(max(0.0, t.sum_squares - 2 * t.mean * t.sum_products + t.mean * t.mean * t.count_squares)
-      * t.observed_count / (t.observed_count - 1)) / t.prediction_count
+      * t.distinct_count / (t.distinct_count - 1)) / t.prediction_count
     * CASE me.name WHEN 'perplexity' THEN exp(t.mean) ELSE 1 END END AS standard_error
 FROM (
-  SELECT e.assignment_id, ds.id AS data_set_id, e.measure_id, count(*) AS observed_count,
-    count(*) = l.sequence_count AND count(e.sum) = l.sequence_count AS complete,
-    sum(e.sum) / sum(e.prediction_count) AS mean, sum(e.prediction_count) AS prediction_count,
-    sum(e.sum * e.sum) AS sum_squares, sum(e.sum * e.prediction_count) AS sum_products,
-    sum(1.0 * e.prediction_count * e.prediction_count) AS count_squares
-  -- CROSS JOIN fixes the order of the loops: a sequence is in far more minibatches than data sets.
-  FROM evaluation e CROSS JOIN data_set ds CROSS JOIN sequence_list l ON l.id = ds.sequence_list_id
-  CROSS JOIN sequence_list_item i ON i.sequence_id = e.sequence_id AND i.sequence_list_id = l.id
-  GROUP BY e.assignment_id, ds.id, e.measure_id) t
+  -- s and n are what a sequence adds to the mean's two sums, as often as it is listed.
+  SELECT o.assignment_id, o.data_set_id, o.measure_id, sum(o.occurrence_count) AS observed_count,
+    count(*) AS distinct_count, sum(o.occurrence_count) = o.sequence_count AND count(o.s) = count(*) AS complete,
+    sum(o.s) / sum(o.n) AS mean, sum(o.n) AS prediction_count, sum(o.s * o.s) AS sum_squares,
+    sum(o.s * o.n) AS sum_products, sum(1.0 * o.n * o.n) AS count_squares
+  FROM (
+    SELECT e.assignment_id, i.data_set_id, e.measure_id, i.occurrence_count, l.sequence_count,
+      i.occurrence_count * e.sum AS s, i.occurrence_count * e.prediction_count AS n
+    -- CROSS JOIN fixes the order of the loops: a sequence is in far more minibatches than data sets.
+    FROM evaluation e CROSS JOIN data_set_sequence i ON i.sequence_id = e.sequence_id
+    CROSS JOIN sequence_list l ON l.id = i.sequence_list_id) o
+  GROUP BY o.assignment_id, o.data_set_id, o.measure_id) t
 JOIN assignment a ON a.id = t.assignment_id JOIN data_set d ON d.id = t.data_set_id
 JOIN sequence_list sl ON sl.id = d.sequence_list_id JOIN measure me ON me.id = t.measure_id;
 
@@ -588,12 +608,12 @@ JOIN sequence_list sl ON sl.id = d.sequence_list_id JOIN measure me ON me.id = t
 -- sequences. Nearly all candidates of a search have fewer, so that counting them first saves looking at their answers.
 CREATE VIEW complete_candidate AS
 WITH wanted AS (
-  SELECT ds.id AS data_set_id, ds.sequence_list_id, count(DISTINCT i.sequence_id) AS sequence_count
-  FROM data_set ds JOIN sequence_list_item i ON i.sequence_list_id = ds.sequence_list_id GROUP BY ds.id)
-SELECT c.assignment_id, c.measure_id, w.data_set_id, w.sequence_list_id
+  SELECT data_set_id, sequence_list_id, count(*) AS distinct_sequence_count FROM data_set_sequence
+  GROUP BY data_set_id, sequence_list_id)
+SELECT c.assignment_id, c.measure_id, w.data_set_id, w.sequence_list_id, w.distinct_sequence_count
 FROM (SELECT o.assignment_id, o.measure_id, count(*) AS answer_count FROM observation o
-  GROUP BY o.assignment_id, o.measure_id HAVING count(*) >= (SELECT min(sequence_count) FROM wanted)) c
-CROSS JOIN wanted w ON c.answer_count >= w.sequence_count;
+  GROUP BY o.assignment_id, o.measure_id HAVING count(*) >= (SELECT min(distinct_sequence_count) FROM wanted)) c
+CROSS JOIN wanted w ON c.answer_count >= w.distinct_sequence_count;
 
 -- The assignment with the lowest complete value at each size, per data set and measure.
 CREATE VIEW best_assignment AS
@@ -601,22 +621,23 @@ SELECT model, data_set, measure, top_k, average_bits, stored_bytes, assignment_i
 FROM (
   SELECT s.model, d.name AS data_set, me.name AS measure, me.top_k, s.average_bits, s.stored_bytes, t.assignment_id,
     s.assignment, CASE me.name WHEN 'perplexity' THEN exp(t.mean) ELSE t.mean END AS value,
-    CASE WHEN t.observed_count > 1 THEN
+    CASE WHEN t.distinct_count > 1 THEN
       sqrt(max(0.0, t.sum_squares - 2 * t.mean * t.sum_products + t.mean * t.mean * t.count_squares)
-        * t.observed_count / (t.observed_count - 1)) / t.prediction_count
+        * t.distinct_count / (t.distinct_count - 1)) / t.prediction_count
       * CASE me.name WHEN 'perplexity' THEN exp(t.mean) ELSE 1 END END AS standard_error,
     row_number() OVER (PARTITION BY s.model, d.id, t.measure_id, s.average_bits ORDER BY t.mean, s.assignment) AS place
   FROM (
-    SELECT c.assignment_id, c.data_set_id, c.measure_id, count(*) AS observed_count,
-      sum(e.sum) / sum(e.prediction_count) AS mean, sum(e.prediction_count) AS prediction_count,
-      sum(e.sum * e.sum) AS sum_squares, sum(e.sum * e.prediction_count) AS sum_products,
-      sum(1.0 * e.prediction_count * e.prediction_count) AS count_squares
-    FROM complete_candidate c CROSS JOIN sequence_list l ON l.id = c.sequence_list_id
-    CROSS JOIN sequence_list_item i ON i.sequence_list_id = l.id
-    CROSS JOIN evaluation e ON e.assignment_id = c.assignment_id AND e.measure_id = c.measure_id
-      AND e.sequence_id = i.sequence_id
+    SELECT c.assignment_id, c.data_set_id, c.measure_id, count(*) AS distinct_count,
+      sum(c.s) / sum(c.n) AS mean, sum(c.n) AS prediction_count, sum(c.s * c.s) AS sum_squares,
+      sum(c.s * c.n) AS sum_products, sum(1.0 * c.n * c.n) AS count_squares
+    FROM (
+      SELECT c.assignment_id, c.data_set_id, c.measure_id, c.distinct_sequence_count,
+        i.occurrence_count * e.sum AS s, i.occurrence_count * e.prediction_count AS n
+      FROM complete_candidate c CROSS JOIN data_set_sequence i ON i.data_set_id = c.data_set_id
+      CROSS JOIN evaluation e ON e.assignment_id = c.assignment_id AND e.measure_id = c.measure_id
+        AND e.sequence_id = i.sequence_id) c
     GROUP BY c.assignment_id, c.data_set_id, c.measure_id
-    HAVING count(e.sum) = l.sequence_count) t
+    HAVING count(c.s) = c.distinct_sequence_count) t
   JOIN assignment_summary s ON s.assignment_id = t.assignment_id JOIN data_set d ON d.id = t.data_set_id
   JOIN measure me ON me.id = t.measure_id)
 WHERE place = 1;
@@ -640,23 +661,49 @@ CROSS JOIN evaluation f ON f.assignment_id = e.assignment_id AND f.measure_id = 
 GROUP BY e.assignment_id, k.task_id, k.item_index
 HAVING count(*) = (SELECT count(*) FROM task_choice n WHERE n.task_id = k.task_id AND n.item_index = k.item_index);
 
+-- The different questions of every task: how often each stands there, and where first.
+CREATE VIEW task_question AS
+SELECT task_id, min(item_index) AS item_index, count(*) AS occurrence_count
+FROM (SELECT k.task_id, k.item_index, group_concat(k.choice_index || ':' || k.sequence_id || ':' || k.measure_id || ':'
+    || k.is_answer || ':' || k.character_count || ':' || k.byte_count) AS content
+  FROM task_choice k GROUP BY k.task_id, k.item_index)
+GROUP BY task_id, content;
+
 -- Multiple choice as lm-evaluation-harness reports it: acc by log-likelihood, acc_norm by log-likelihood per character of
--- the choice, acc_bytes per byte; standard errors sqrt(p (1 - p) / (n - 1)). NULL unless every question is answered
--- (complete = 1).
+-- the choice, acc_bytes per byte; standard errors over different questions, sqrt(p (1 - p) / (n - 1)) where none is repeated.
+-- NULL unless every question is answered (complete = 1).
 CREATE VIEW task_result AS
 SELECT r.assignment_id, lower(hex(a.digest)) AS assignment, r.task_id, t.name AS task, lower(hex(t.digest)) AS task_digest,
-  t.item_count, count(*) AS answered_item_count, count(*) = t.item_count AS complete,
-  CASE WHEN count(*) = t.item_count THEN avg(r.taken) END AS acc,
-  CASE WHEN count(*) = t.item_count AND count(*) > 1
-    THEN sqrt(avg(r.taken) * (1 - avg(r.taken)) / (count(*) - 1)) END AS acc_standard_error,
-  CASE WHEN count(*) = t.item_count THEN avg(r.taken_norm) END AS acc_norm,
-  CASE WHEN count(*) = t.item_count AND count(*) > 1
-    THEN sqrt(avg(r.taken_norm) * (1 - avg(r.taken_norm)) / (count(*) - 1)) END AS acc_norm_standard_error,
-  CASE WHEN count(*) = t.item_count THEN avg(r.taken_bytes) END AS acc_bytes,
-  CASE WHEN count(*) = t.item_count AND count(*) > 1
-    THEN sqrt(avg(r.taken_bytes) * (1 - avg(r.taken_bytes)) / (count(*) - 1)) END AS acc_bytes_standard_error
-FROM task_item_result r JOIN task t ON t.id = r.task_id JOIN assignment a ON a.id = r.assignment_id
-GROUP BY r.assignment_id, r.task_id;
+  r.item_count, r.answered AS answered_item_count, r.distinct_count AS distinct_item_count,
+  r.answered = r.item_count AS complete,
+  CASE WHEN r.answered = r.item_count THEN 1.0 * r.taken / r.answered END AS acc,
+  CASE WHEN r.answered = r.item_count AND r.distinct_count > 1
+    THEN sqrt(max(0.0, r.taken_squares * (1 - 2.0 * r.taken / r.answered)
+        + r.squares * (1.0 * r.taken / r.answered) * (1.0 * r.taken / r.answered))
+      * r.distinct_count / (r.distinct_count - 1)) / r.answered END AS acc_standard_error,
+  CASE WHEN r.answered = r.item_count THEN 1.0 * r.taken_norm / r.answered END AS acc_norm,
+  CASE WHEN r.answered = r.item_count AND r.distinct_count > 1
+    THEN sqrt(max(0.0, r.taken_norm_squares * (1 - 2.0 * r.taken_norm / r.answered)
+        + r.squares * (1.0 * r.taken_norm / r.answered) * (1.0 * r.taken_norm / r.answered))
+      * r.distinct_count / (r.distinct_count - 1)) / r.answered END AS acc_norm_standard_error,
+  CASE WHEN r.answered = r.item_count THEN 1.0 * r.taken_bytes / r.answered END AS acc_bytes,
+  CASE WHEN r.answered = r.item_count AND r.distinct_count > 1
+    THEN sqrt(max(0.0, r.taken_bytes_squares * (1 - 2.0 * r.taken_bytes / r.answered)
+        + r.squares * (1.0 * r.taken_bytes / r.answered) * (1.0 * r.taken_bytes / r.answered))
+      * r.distinct_count / (r.distinct_count - 1)) / r.answered END AS acc_bytes_standard_error
+FROM (
+  SELECT i.assignment_id, i.task_id, t.item_count, sum(q.occurrence_count) AS answered, count(*) AS distinct_count,
+    sum(q.occurrence_count * q.occurrence_count) AS squares,
+    sum(q.occurrence_count * i.taken) AS taken,
+    sum(q.occurrence_count * q.occurrence_count * i.taken) AS taken_squares,
+    sum(q.occurrence_count * i.taken_norm) AS taken_norm,
+    sum(q.occurrence_count * q.occurrence_count * i.taken_norm) AS taken_norm_squares,
+    sum(q.occurrence_count * i.taken_bytes) AS taken_bytes,
+    sum(q.occurrence_count * q.occurrence_count * i.taken_bytes) AS taken_bytes_squares
+  FROM task_item_result i JOIN task_question q ON q.task_id = i.task_id AND q.item_index = i.item_index
+  JOIN task t ON t.id = i.task_id
+  GROUP BY i.assignment_id, i.task_id) r
+JOIN task t ON t.id = r.task_id JOIN assignment a ON a.id = r.assignment_id;
 
 -- One row per run with its ends and its size. Of the target columns those have a value that fit what the budget counts.
 CREATE VIEW run_summary AS
@@ -717,42 +764,44 @@ JOIN assignment a ON a.id = c.assignment_id JOIN stage st ON st.run_id = x.run_i
 JOIN sequence_list sl ON sl.id = st.minibatch_id;
 
 -- Two assignments compared on the same sequences: difference of the values (first minus second) and its paired standard
--- error over sequences, for perplexity by the delta method. Complete pairs only. Ask for one assignment at a time: all pairs
+-- error over different sequences, for perplexity by the delta method. Complete pairs only. Ask for one assignment at a time: all pairs
 -- of a large file are many.
 CREATE VIEW paired_difference AS
 SELECT t.data_set_id, t.data_set, t.measure_id, t.measure, t.top_k, t.assignment_id, t.other_assignment_id,
   CASE t.measure WHEN 'perplexity' THEN t.slope - t.other_slope ELSE t.mean - t.other_mean END AS difference,
-  CASE WHEN t.observed_count > 1 THEN
+  CASE WHEN t.distinct_count > 1 THEN
     sqrt(max(0.0, (t.slope + t.other_slope) * (t.slope + t.other_slope) / 4 * t.dd
         + (t.slope - t.other_slope) * (t.slope - t.other_slope) * t.uu
         + (t.slope * t.slope - t.other_slope * t.other_slope) * t.du
         - (t.slope + t.other_slope) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.dn
         - 2 * (t.slope - t.other_slope) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.un
         + (t.slope * t.mean - t.other_slope * t.other_mean) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.nn)
-      * t.observed_count / (t.observed_count - 1)) / t.prediction_count END AS standard_error
+      * t.distinct_count / (t.distinct_count - 1)) / t.prediction_count END AS standard_error
 FROM (
-  -- slope is the derivative of the value by the mean. Per sequence, d is the difference of the two sums, u half their sum
+  -- slope is the derivative of the value by the mean. Per different sequence, d is the difference of the two sums, u half their sum
   -- and n the number of predictions: so nothing large cancels when the two are close.
   SELECT g.*, d.name AS data_set, me.name AS measure, me.top_k,
     CASE me.name WHEN 'perplexity' THEN exp(g.mean) ELSE 1.0 END AS slope,
     CASE me.name WHEN 'perplexity' THEN exp(g.other_mean) ELSE 1.0 END AS other_slope
   FROM (
-    SELECT ds.id AS data_set_id, c.measure_id, c.assignment_id, o.assignment_id AS other_assignment_id,
-      count(*) AS observed_count, sum(e.prediction_count) AS prediction_count,
-      sum(e.sum) / sum(e.prediction_count) AS mean, sum(f.sum) / sum(f.prediction_count) AS other_mean,
-      sum((e.sum - f.sum) * (e.sum - f.sum)) AS dd, sum((e.sum + f.sum) * (e.sum + f.sum)) / 4 AS uu,
-      sum((e.sum - f.sum) * (e.sum + f.sum)) / 2 AS du, sum((e.sum - f.sum) * e.prediction_count) AS dn,
-      sum((e.sum + f.sum) * e.prediction_count) / 2 AS un, sum(1.0 * e.prediction_count * e.prediction_count) AS nn
-    FROM complete_candidate c CROSS JOIN complete_candidate o ON o.data_set_id = c.data_set_id
-      AND o.measure_id = c.measure_id
-    CROSS JOIN data_set ds ON ds.id = c.data_set_id CROSS JOIN sequence_list l ON l.id = ds.sequence_list_id
-    CROSS JOIN sequence_list_item i ON i.sequence_list_id = l.id
-    CROSS JOIN evaluation e ON e.assignment_id = c.assignment_id AND e.measure_id = c.measure_id
-      AND e.sequence_id = i.sequence_id
-    CROSS JOIN evaluation f ON f.assignment_id = o.assignment_id AND f.measure_id = c.measure_id
-      AND f.sequence_id = i.sequence_id
-    GROUP BY c.assignment_id, o.assignment_id, ds.id, c.measure_id
-    HAVING count(e.sum - f.sum) = l.sequence_count) g
+    SELECT p.data_set_id, p.measure_id, p.assignment_id, p.other_assignment_id, count(*) AS distinct_count,
+      sum(p.n) AS prediction_count, sum(p.s) / sum(p.n) AS mean, sum(p.f) / sum(p.n) AS other_mean,
+      sum((p.s - p.f) * (p.s - p.f)) AS dd, sum((p.s + p.f) * (p.s + p.f)) / 4 AS uu,
+      sum((p.s - p.f) * (p.s + p.f)) / 2 AS du, sum((p.s - p.f) * p.n) AS dn, sum((p.s + p.f) * p.n) / 2 AS un,
+      sum(1.0 * p.n * p.n) AS nn
+    FROM (
+      SELECT c.data_set_id, c.measure_id, c.assignment_id, o.assignment_id AS other_assignment_id,
+        c.distinct_sequence_count, i.occurrence_count * e.sum AS s, i.occurrence_count * f.sum AS f,
+        i.occurrence_count * e.prediction_count AS n
+      FROM complete_candidate c CROSS JOIN complete_candidate o ON o.data_set_id = c.data_set_id
+        AND o.measure_id = c.measure_id
+      CROSS JOIN data_set_sequence i ON i.data_set_id = c.data_set_id
+      CROSS JOIN evaluation e ON e.assignment_id = c.assignment_id AND e.measure_id = c.measure_id
+        AND e.sequence_id = i.sequence_id
+      CROSS JOIN evaluation f ON f.assignment_id = o.assignment_id AND f.measure_id = c.measure_id
+        AND f.sequence_id = i.sequence_id) p
+    GROUP BY p.assignment_id, p.other_assignment_id, p.data_set_id, p.measure_id
+    HAVING count(p.s - p.f) = p.distinct_sequence_count) g
   JOIN data_set d ON d.id = g.data_set_id JOIN measure me ON me.id = g.measure_id) t;
 
 -- The report of a run: dense, start, reference and found assignment on both data sets, in the run's measure and in
@@ -762,18 +811,18 @@ CREATE VIEW run_result AS
 SELECT t.run, t.point, t.data_set, CASE WHEN t.data_set_id = r.calibration_set_id THEN 'calibration'
     ELSE 'validation' END AS data_set_role, t.measure, t.top_k,
   CASE t.measure WHEN 'perplexity' THEN t.slope ELSE t.mean END AS value,
-  CASE WHEN t.observed_count > 1 THEN
-    sqrt(max(0.0, t.ss - 2 * t.mean * t.sn + t.mean * t.mean * t.nn) * t.observed_count / (t.observed_count - 1))
+  CASE WHEN t.distinct_count > 1 THEN
+    sqrt(max(0.0, t.ss - 2 * t.mean * t.sn + t.mean * t.mean * t.nn) * t.distinct_count / (t.distinct_count - 1))
       / t.prediction_count * t.slope END AS standard_error,
   CASE t.measure WHEN 'perplexity' THEN t.slope - t.other_slope ELSE t.mean - t.other_mean END AS difference,
-  CASE WHEN t.observed_count > 1 AND t.other_mean IS NOT NULL THEN
+  CASE WHEN t.distinct_count > 1 AND t.other_mean IS NOT NULL THEN
     sqrt(max(0.0, (t.slope + t.other_slope) * (t.slope + t.other_slope) / 4 * t.dd
         + (t.slope - t.other_slope) * (t.slope - t.other_slope) * t.uu
         + (t.slope * t.slope - t.other_slope * t.other_slope) * t.du
         - (t.slope + t.other_slope) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.dn
         - 2 * (t.slope - t.other_slope) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.un
         + (t.slope * t.mean - t.other_slope * t.other_mean) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.nn)
-      * t.observed_count / (t.observed_count - 1)) / t.prediction_count END AS difference_standard_error,
+      * t.distinct_count / (t.distinct_count - 1)) / t.prediction_count END AS difference_standard_error,
   s.average_bits, s.average_stored_bits, s.stored_bytes, s.sparsity, s.dropped_subblock_count, s.assignment,
   s.assignment_id
 FROM (
@@ -781,15 +830,16 @@ FROM (
     CASE me.name WHEN 'perplexity' THEN exp(g.mean) ELSE 1.0 END AS slope,
     CASE me.name WHEN 'perplexity' THEN exp(g.other_mean) ELSE 1.0 END AS other_slope
   FROM (
-    SELECT o.run_id, o.run, o.point, o.assignment_id, o.data_set_id, o.measure_id, count(*) AS observed_count,
+    SELECT o.run_id, o.run, o.point, o.assignment_id, o.data_set_id, o.measure_id, count(*) AS distinct_count,
       sum(o.n) AS prediction_count, sum(o.s) / sum(o.n) AS mean,
       CASE WHEN count(o.f) = count(*) THEN sum(o.f) / sum(o.n) END AS other_mean,
       sum(o.s * o.s) AS ss, sum(o.s * o.n) AS sn, sum(1.0 * o.n * o.n) AS nn,
       sum((o.s - o.f) * (o.s - o.f)) AS dd, sum((o.s + o.f) * (o.s + o.f)) / 4 AS uu,
       sum((o.s - o.f) * (o.s + o.f)) / 2 AS du, sum((o.s - o.f) * o.n) AS dn, sum((o.s + o.f) * o.n) / 2 AS un
     FROM (
-      SELECT p.run_id, p.run, p.point, p.assignment_id, ds.id AS data_set_id, l.sequence_count, e.measure_id, e.sum AS s,
-        e.prediction_count AS n, f.sum AS f
+      SELECT p.run_id, p.run, p.point, p.assignment_id, ds.id AS data_set_id, l.sequence_count, i.occurrence_count,
+        e.measure_id, i.occurrence_count * e.sum AS s, i.occurrence_count * e.prediction_count AS n,
+        i.occurrence_count * f.sum AS f
       FROM (
         SELECT r.id AS run_id, r.name AS run, v.point, CASE v.point WHEN 'found' THEN r.found_assignment_id
             WHEN 'reference' THEN r.reference_assignment_id WHEN 'start' THEN r.start_assignment_id
@@ -799,13 +849,13 @@ FROM (
           UNION ALL SELECT 'dense') v) p
       JOIN data_set ds ON ds.id IN (p.calibration_set_id, p.validation_set_id)
       JOIN sequence_list l ON l.id = ds.sequence_list_id
-      CROSS JOIN sequence_list_item i ON i.sequence_list_id = l.id
+      CROSS JOIN data_set_sequence i ON i.data_set_id = ds.id
       CROSS JOIN measure m CROSS JOIN evaluation e ON e.assignment_id = p.assignment_id AND e.measure_id = m.id
         AND e.sequence_id = i.sequence_id
       LEFT JOIN evaluation f ON f.assignment_id = p.reference_assignment_id AND f.measure_id = e.measure_id
         AND f.sequence_id = e.sequence_id) o
     GROUP BY o.run, o.point, o.data_set_id, o.measure_id
-    HAVING count(o.s) = o.sequence_count) g
+    HAVING count(o.s) = count(*) AND sum(o.occurrence_count) = o.sequence_count) g
   JOIN data_set d ON d.id = g.data_set_id JOIN measure me ON me.id = g.measure_id) t
 JOIN run r ON r.id = t.run_id JOIN assignment_summary s ON s.assignment_id = t.assignment_id;
 

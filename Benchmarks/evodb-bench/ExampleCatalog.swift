@@ -30,7 +30,7 @@ final class ExampleCatalog {
       let record = try ModelImport.run(folder: modelFolder, name: nil, job: job)
       calibration = try TextSequences(
         sequenceLength: Self.sequenceLength, tokenLimit: nil, beginning: .none, documents: .join
-      ).store([modelFolder.appendingPathComponent("calibration.txt")], as: "calibration", model: record, job: job)
+      ).store([InputFile(modelFolder.appendingPathComponent("calibration.txt"))], as: "calibration", model: record, job: job)
         .dataSet
       model = try OpenModel(
         record, store: store, longestSequence: Self.sequenceLength, threadCount: threadCount, memoryLimit: nil)

@@ -56,7 +56,7 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What is wrong, what was received, and what to do.
   public var description: String {
     switch self {
-    case .missing(let path): return "\(path): no such file; make a catalog with: evodb init \(path)"
+    case .missing(let path): return "\(path): no such file; make a catalog with: \(ShellCommand("init", path))"
     case .exists(let path): return "\(path): already there; nothing was changed"
     case .danglingLink(let path, let target):
       return "\(path): a link to \(target), where there is no file; nothing was changed: name the place itself, or "
@@ -75,7 +75,7 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
       return "\(path): made by a newer evodb (schema \(found), this one knows \(supported)); install the newer version"
     case .olderSchema(let path, let found, let supported):
       return "\(path): made by an older evodb (schema \(found), this one works with \(supported)); "
-        + "bring it up to date with: evodb upgrade \(path)"
+        + "bring it up to date with: \(ShellCommand("upgrade", path))"
     case .oldSQLite(let version, let required):
       return "the system's SQLite is \(version), evodb needs \(required) or newer"
     case .locked(let path, let owner): return "\(path): in use by \(owner); run again when it has ended"

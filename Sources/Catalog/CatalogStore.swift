@@ -145,7 +145,7 @@ public final class CatalogStore: @unchecked Sendable {
         path: place,
         detail:
           "a killed process left a change half done, which only somebody who may write here can take back: they run "
-          + "evodb doctor \(file.given)")
+          + "\(ShellCommand("doctor", file.given))")
     }
     defer { lock.release() }
     let connection = try Connection(path: file.path, access: .readWrite, busyTimeoutMilliseconds: 5000)
@@ -311,7 +311,7 @@ public final class CatalogStore: @unchecked Sendable {
       path: file.name,
       reason:
         "in use by \(owner), and on \(networkFileSystem) nobody can read beside a writer; wait, or have a copy made "
-        + "when it has ended (evodb pack \(file.given) -o COPY.evodb)")
+        + "when it has ended (\(ShellCommand("pack", file.given, options: [("-o", "COPY.evodb")])))")
   }
 
   /// Makes an empty catalog under a temporary name and renames it when it is whole, so that a process that is killed

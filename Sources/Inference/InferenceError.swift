@@ -35,6 +35,18 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
 }
 
 extension InferenceError {
+  /// The same about an input that was read from a copy: under the name that the user knows.
+  func naming(_ path: String) -> InferenceError {
+    switch self {
+    case .missingInput(_, let reason): return .missingInput(path: path, reason: reason)
+    case .invalidData(_, let detail): return .invalidData(file: path, detail: detail)
+    case .unsupported(_, let detail): return .unsupported(file: path, detail: detail)
+    case .notPermitted(_, let detail): return .notPermitted(path: path, detail: detail)
+    case .inputOutput(_, let detail): return .inputOutput(path: path, detail: detail)
+    case .impossible, .outputExists, .interrupted: return self
+    }
+  }
+
   /// What a system call's `errno` means for a file that shall be read.
   static func reading(_ path: String, _ code: Int32) -> InferenceError {
     switch code {

@@ -65,7 +65,7 @@ enum LargeStep: String, CaseIterable {
     bytes += ids.withUnsafeBytes { Data($0) }
     let file = folder.appendingPathComponent("tokens.safetensors")
     try bytes.write(to: file)
-    _ = try TextSequences.store(tokenIDs: file, as: "tokens", model: record, job: job)
+    _ = try TextSequences.store(tokenIDs: InputFile(file), as: "tokens", model: record, job: job)
   }
 
   private func compress(_ job: Job, method: QuantizationMethod?, _ memoryLimit: Int64?) throws {

@@ -17,7 +17,7 @@ final class ForeignCatalog {
   /// - Parameters:
   ///   - timeLimit: for all reading; nil: 5 minutes and a second per MiB.
   ///   - wantsToStop: asked now and then.
-  /// - Throws: `CatalogError.notFound`, `.untrusted`, `.newerSchema`, `.notACatalog`, `.busy`, `.interrupted`,
+  /// - Throws: `CatalogError.notFound`, `.untrusted`, `.newerSchema`, `.olderSchema`, `.notACatalog`, `.busy`, `.interrupted`,
   ///   `SQLiteError`.
   init(path: String, timeLimit: Duration? = nil, wantsToStop: @escaping () -> Bool = { false }) throws {
     let file: CatalogFile
@@ -135,6 +135,10 @@ final class ForeignCatalog {
       throw CatalogError.newerSchema(path: path, found: version, supported: CatalogSchema.version)
     }
     guard version == CatalogSchema.version else {
+      // 0 is what a file without any version has.
+      guard version <= 0 else {
+        throw CatalogError.olderSchema(path: path, found: version, supported: CatalogSchema.version)
+      }
       throw refusal("its schema has version \(version), not \(CatalogSchema.version)")
     }
     guard try connection.firstRow("PRAGMA encoding", [], { $0.text(0) }) == "UTF-8" else {
@@ -225,7 +229,8 @@ final class ForeignCatalog {
       if error.isNoDatabase { return CatalogError.notACatalog(path: path, reason: error.message) }
       if error.needsRecovery {
         return CatalogError.busy(
-          path: path, reason: "a killed process left a change half done; evodb doctor \(path) takes it back")
+          path: path,
+          reason: "a killed process left a change half done; \(ShellCommand("doctor", path)) takes it back")
       }
       if error.isPermission || (error.isStorageFailure && !error.isShortRead) { return error }
       return CatalogError.untrusted(path: path, detail: error.brokenRule ?? error.message)

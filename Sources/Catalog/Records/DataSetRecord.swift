@@ -57,6 +57,8 @@ public struct DataSetRecord: Equatable, Sendable {
   public var droppedTokenCount: Int
   /// How many sequences.
   public var sequenceCount: Int
+  /// How many different ones: what standard errors count.
+  public var distinctSequenceCount: Int
   /// Input tokens of all sequences.
   public var tokenCount: Int
 }

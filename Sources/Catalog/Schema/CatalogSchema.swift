@@ -1,7 +1,7 @@
 /// The schema of a catalog: the embedded `schema.sql`.
 public enum CatalogSchema {
   /// The schema version of this build, as in `PRAGMA user_version`.
-  public static let version: Int64 = 1
+  public static let version: Int64 = 2
   /// The mark of a catalog, as in `PRAGMA application_id`: "evod".
   static let applicationID: Int64 = 0x6576_6F64
   /// STRICT tables need SQLite 3.37.

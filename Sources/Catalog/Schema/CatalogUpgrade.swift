@@ -2,6 +2,7 @@ import Foundation
 
 /// Brings a catalog of an older version to this build's schema.
 ///
+/// Steps change tables and rows. Views hold no data: all are dropped before the steps and made as the new version has them.
 /// The work happens on a copy, which takes the file's name in one step when it is whole; the old file stays beside it. So a
 /// kill at any instant leaves the old or the new catalog under the name, both complete.
 public struct CatalogUpgrade {
@@ -117,7 +118,15 @@ public struct CatalogUpgrade {
     let copy = try Connection(path: copyPath, access: .readWrite, busyTimeoutMilliseconds: 0)
     // A step may rebuild a table (sqlite.org/lang_altertable.html, section 7); all references are checked at the end.
     try copy.execute("PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
+    // Views and tables must be those of a new catalog, or the next version's steps start from something unknown.
+    let made = try Connection(path: "", access: .create, busyTimeoutMilliseconds: 0)
+    try made.execute(target.text)
+    let wanted = try SchemaShape.objects(of: made)
+    for view in try SchemaShape.objects(of: copy) where view.type == "view" {
+      try copy.execute("DROP VIEW \"\(view.name.replacing("\"", with: "\"\""))\"")
+    }
     for step in steps(from: version) ?? [] { try step.apply(copy) }
+    for view in wanted where view.type == "view" { try copy.execute(view.sql ?? "") }
     let digest = SHA256.digest(of: target.text.utf8).hex
     try copy.run(
       "UPDATE catalog_property SET value = ?, row_check = ? WHERE name = 'schema_digest'",
@@ -127,13 +136,10 @@ public struct CatalogUpgrade {
       throw CatalogError.damaged("\(path): a row of \(table) points to one that is missing; nothing was changed")
     }
     try copy.execute("COMMIT")
-    // Views and tables must be those of a new catalog, or the next version's steps start from something unknown.
-    let made = try Connection(path: "", access: .create, busyTimeoutMilliseconds: 0)
-    try made.execute(target.text)
-    let wanted = Set(try SchemaShape.objects(of: made).map(\.name))
+    let names = Set(wanted.map(\.name))
     let found = Set(try SchemaShape.objects(of: copy).map(\.name)).filter { !$0.hasPrefix("sqlite_stat") }
-    guard wanted == found else {
-      let odd = wanted.symmetricDifference(found).sorted().joined(separator: ", ")
+    guard names == found else {
+      let odd = names.symmetricDifference(found).sorted().joined(separator: ", ")
       throw CatalogError.damaged("\(path): after its upgrade it would differ from a new catalog in \(odd)")
     }
   }

@@ -65,7 +65,8 @@ extension CatalogTransaction {
     try connection.forEachRow(
       """
       SELECT d.id, d.name, l.id, l.digest, d.tokenizer_digest, d.text_digest, d.options, d.dropped_token_count,
-        l.sequence_count, l.token_count
+        l.sequence_count, l.token_count, (SELECT count(DISTINCT i.sequence_id) FROM sequence_list_item i
+          WHERE i.sequence_list_id = l.id)
       FROM data_set d JOIN sequence_list l ON l.id = d.sequence_list_id ORDER BY d.id
       """
     ) { row in
@@ -74,7 +75,7 @@ extension CatalogTransaction {
           id: row.integer(0), name: row.text(1), sequenceListID: row.integer(2), digest: try row.digest(3),
           tokenizerDigest: row.isNull(4) ? nil : try row.digest(4), textDigest: row.isNull(5) ? nil : try row.digest(5),
           options: row.text(6), droppedTokenCount: Int(row.integer(7)), sequenceCount: Int(row.integer(8)),
-          tokenCount: Int(row.integer(9))))
+          distinctSequenceCount: Int(row.integer(10)), tokenCount: Int(row.integer(9))))
     }
     return result
   }

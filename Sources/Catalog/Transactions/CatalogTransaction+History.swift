@@ -44,7 +44,7 @@ extension CatalogTransaction {
       let last = try lastGeneration(ofRun: run.id)
       throw CatalogError.notFound(
         last.map { "run \(run.name) has no closed generation \(index); there are 0 to \($0.index)" }
-          ?? "run \(run.name) has closed no generation yet; go on with: evodb resume FILE \(run.name)")
+          ?? "run \(run.name) has closed no generation yet; go on with: \(ShellCommand("resume", "FILE", run.name))")
     }
     return try assignment(id: id)
   }

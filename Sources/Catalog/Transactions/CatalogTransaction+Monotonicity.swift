@@ -1,18 +1,22 @@
 extension CatalogTransaction {
   /// The answers to a measure on all sequences of a list, of every assignment of a model that has them all.
   ///
-  /// - Returns: sums over predictions, by assignment in the order of local ids, then in the order of the list; and the
-  ///   number of predictions of every sequence.
+  /// - Returns: sums over predictions, by assignment in the order of local ids, then by sequence in the order in which the
+  ///   different ones first occur in the list; the number of predictions of every sequence, and how often it is listed.
   public func completeSums(modelID: Int64, measureID: Int64, sequenceListID: Int64) throws
-    -> (assignments: [(id: Int64, sums: [Double])], predictionCounts: [Int])
+    -> (assignments: [(id: Int64, sums: [Double])], predictionCounts: [Int], occurrenceCounts: [Int])
   {
     var counts: [Int] = []
+    var occurrences: [Int] = []
     try connection.forEachRow(
       """
-      SELECT s.token_count - 1 FROM sequence_list_item i JOIN sequence s ON s.id = i.sequence_id
-      WHERE i.sequence_list_id = ? ORDER BY i.position
+      SELECT s.token_count - 1, count(*) FROM sequence_list_item i JOIN sequence s ON s.id = i.sequence_id
+      WHERE i.sequence_list_id = ? GROUP BY i.sequence_id ORDER BY min(i.position)
       """, [.integer(sequenceListID)]
-    ) { counts.append(Int($0.integer(0))) }
+    ) {
+      counts.append(Int($0.integer(0)))
+      occurrences.append(Int($0.integer(1)))
+    }
     var result: [(id: Int64, sums: [Double])] = []
     var current: (id: Int64, sums: [Double])?
     func finish() {
@@ -20,10 +24,11 @@ extension CatalogTransaction {
     }
     try connection.forEachRow(
       """
-      SELECT a.id, e.sum FROM assignment a CROSS JOIN sequence_list_item i CROSS JOIN evaluation e
+      SELECT a.id, e.sum FROM assignment a CROSS JOIN (SELECT sequence_id, min(position) AS position
+        FROM sequence_list_item WHERE sequence_list_id = ? GROUP BY sequence_id) i CROSS JOIN evaluation e
         ON e.assignment_id = a.id AND e.measure_id = ? AND e.sequence_id = i.sequence_id
-      WHERE a.model_id = ? AND i.sequence_list_id = ? AND e.sum IS NOT NULL ORDER BY a.id, i.position
-      """, [.integer(measureID), .integer(modelID), .integer(sequenceListID)]
+      WHERE a.model_id = ? AND e.sum IS NOT NULL ORDER BY a.id, i.position
+      """, [.integer(sequenceListID), .integer(measureID), .integer(modelID)]
     ) { row in
       if current?.id != row.integer(0) {
         finish()
@@ -32,7 +37,7 @@ extension CatalogTransaction {
       current?.sums.append(row.real(1))
     }
     finish()
-    return (result, counts)
+    return (result, counts, occurrences)
   }
 
   /// Relative layer error of every variant that has one, by local id.

@@ -47,20 +47,28 @@ extension CatalogTransaction {
   public func result(ofAssignment assignmentID: Int64, onTask taskID: Int64) throws -> TaskResult? {
     try connection.firstRow(
       """
-      SELECT avg(taken), avg(taken_norm), avg(taken_bytes), count(*) FROM task_item_result
-      WHERE assignment_id = ? AND task_id = ? GROUP BY task_id
-      HAVING count(*) = (SELECT item_count FROM task WHERE id = ?)
-      """, [.integer(assignmentID), .integer(taskID), .integer(taskID)]
+      SELECT sum(q.occurrence_count), count(*), sum(q.occurrence_count * q.occurrence_count),
+        sum(q.occurrence_count * i.taken), sum(q.occurrence_count * q.occurrence_count * i.taken),
+        sum(q.occurrence_count * i.taken_norm), sum(q.occurrence_count * q.occurrence_count * i.taken_norm),
+        sum(q.occurrence_count * i.taken_bytes), sum(q.occurrence_count * q.occurrence_count * i.taken_bytes)
+      FROM task_item_result i
+      JOIN (SELECT item_index, occurrence_count FROM task_question WHERE task_id = ?) q ON q.item_index = i.item_index
+      WHERE i.assignment_id = ? AND i.task_id = ? GROUP BY i.task_id
+      HAVING sum(q.occurrence_count) = (SELECT item_count FROM task WHERE id = ?)
+      """, [.integer(taskID), .integer(assignmentID), .integer(taskID), .integer(taskID)]
     ) { row in
-      let count = Double(row.integer(3))
-      func standardError(_ share: Double?) -> Double? {
-        share.flatMap { count > 1 ? ($0 * (1 - $0) / (count - 1)).squareRoot() : nil }
+      let (answered, count, squares) = (Double(row.integer(0)), Double(row.integer(1)), Double(row.integer(2)))
+      /// The share of right answers, and its standard error over different questions.
+      func result(_ column: Int) -> (share: Double, error: Double?) {
+        let share = Double(row.integer(column)) / answered
+        let residuals = Double(row.integer(column + 1)) * (1 - 2 * share) + squares * share * share
+        return (share, count > 1 ? (max(0, residuals) * count / (count - 1)).squareRoot() / answered : nil)
       }
-      let shares = (0..<3).map { row.optionalReal($0) }
+      let (plain, normalized, byte) = (result(3), result(5), result(7))
       return TaskResult(
-        accuracy: shares[0], accuracyStandardError: standardError(shares[0]), normalizedAccuracy: shares[1],
-        normalizedAccuracyStandardError: standardError(shares[1]), byteAccuracy: shares[2],
-        byteAccuracyStandardError: standardError(shares[2]))
+        accuracy: plain.share, accuracyStandardError: plain.error, normalizedAccuracy: normalized.share,
+        normalizedAccuracyStandardError: normalized.error, byteAccuracy: byte.share,
+        byteAccuracyStandardError: byte.error)
     }
   }
 }

@@ -88,13 +88,10 @@ final class RandomAccessFile: Sendable {
     return try file.bytes(at: 0, count: file.byteCount)
   }
 
-  /// Git-lfs leaves a text of a few lines where it has not fetched a file (git-lfs, docs/spec.md).
   private func refusePointer() throws {
-    guard (1...1024).contains(byteCount) else { return }
-    let text = try bytes(at: 0, count: byteCount)
-    for host in ["git-lfs", "hawser"] where text.starts(with: Array("version https://\(host).github.com/spec/".utf8)) {
-      throw InferenceError.invalidData(
-        file: path, detail: "this is a git-lfs pointer, not the file itself; run git lfs pull in its repository")
-    }
+    guard (1...GitLFSPointer.largestByteCount).contains(byteCount),
+      GitLFSPointer.isOne(try bytes(at: 0, count: byteCount))
+    else { return }
+    throw InferenceError.invalidData(file: path, detail: GitLFSPointer.refusal)
   }
 }

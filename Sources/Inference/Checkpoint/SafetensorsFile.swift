@@ -107,30 +107,35 @@ public final class SafetensorsFile: Sendable {
     return words
   }
 
-  /// An I32 or I64 tensor, row-major.
+  /// A tensor of integers or truth values, row-major; those of U64 that do not fit as the largest Int64.
   ///
   /// - Throws: `InferenceError.invalidData` if there is no such tensor, `.unsupported` for other element types,
   ///   `.inputOutput` if reading fails.
   public func integers(named name: String) throws -> (shape: [Int], values: [Int64]) {
     let tensor = try existing(name)
-    let bytes: [UInt8]
-    switch tensor.elementType {
-    case .int32, .int64: bytes = try file.bytes(at: tensor.fileOffset, count: tensor.byteCount)
-    default:
+    guard tensor.elementType.isInteger else {
       throw InferenceError.unsupported(
         file: path, detail: "tensor \(name): reading \(tensor.elementType.rawValue) as integers")
     }
-    let values: [Int64] = bytes.withUnsafeBytes { raw in
-      if tensor.elementType == .int64 {
-        return (0..<raw.count / 8).map {
-          Int64(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self))
+    let bytes = try file.bytes(at: tensor.fileOffset, count: tensor.byteCount)
+    func values<Element: FixedWidthInteger>(_ type: Element.Type) -> [Int64] {
+      bytes.withUnsafeBytes { raw in
+        let stride = MemoryLayout<Element>.stride
+        return (0..<raw.count / stride).map {
+          Int64(clamping: Element(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * stride, as: type)))
         }
       }
-      return (0..<raw.count / 4).map {
-        Int64(Int32(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)))
-      }
     }
-    return (tensor.shape, values)
+    switch tensor.elementType {
+    case .int32: return (tensor.shape, values(Int32.self))
+    case .int16: return (tensor.shape, values(Int16.self))
+    case .int8: return (tensor.shape, values(Int8.self))
+    case .uint64: return (tensor.shape, values(UInt64.self))
+    case .uint32: return (tensor.shape, values(UInt32.self))
+    case .uint16: return (tensor.shape, values(UInt16.self))
+    case .uint8, .bool: return (tensor.shape, values(UInt8.self))
+    default: return (tensor.shape, values(Int64.self))
+    }
   }
 
   /// A part of the stored bytes of a tensor of this file.

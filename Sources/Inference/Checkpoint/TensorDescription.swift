@@ -34,6 +34,14 @@ public enum TensorElementType: String, Sendable, CaseIterable {
   /// Whether weights of this type can be read.
   var isReadableFloat: Bool { [.float64, .float32, .float16, .bfloat16].contains(self) }
 
+  /// Whether its values are whole numbers or truth values.
+  var isInteger: Bool {
+    switch self {
+    case .int64, .int32, .int16, .int8, .uint64, .uint32, .uint16, .uint8, .bool: true
+    default: false
+    }
+  }
+
   /// Bytes of one element.
   public var byteCount: Int {
     switch self {

@@ -107,15 +107,16 @@ public struct ModelFolder {
         file: url.path,
         detail:
           "changed since it was imported with \(model.name): the same text would give other tokens; put the old file "
-          + "back, or take this one with: evodb import \(store.path) \(source.folder) --name \(model.name)")
+          + "back, or take this one with: "
+          + "\(ShellCommand("import", store.path, source.folder, options: [("--name", model.name)]))")
     }
     return digest
   }
 
   /// What to do about a folder that holds another model.
   private var remedy: String {
-    "put the old files back, or take what is there now as another model: evodb import \(store.path) \(source.folder) "
-      + "--name NAME"
+    "put the old files back, or take what is there now as another model: "
+      + "\(ShellCommand("import", store.path, source.folder, options: [("--name", "NAME")]))"
   }
 
   private func verify(_ configuration: ModelConfiguration) throws {

@@ -55,9 +55,27 @@ public struct TextSequences: Sendable {
 
   /// Reads, tokenises and cuts text files.
   ///
+  /// - Parameter textField: where the texts of JSON Lines files are; nil: the files are plain text.
   /// - Throws: `InferenceError` for missing or empty files, text that is not UTF-8, a model without tokenizer, and text
   ///   that gives no whole sequence.
-  public func store(_ files: [URL], as name: String, model: ModelRecord, job: Job) throws -> (
+  public func store(_ files: [InputFile], textField: String? = nil, as name: String, model: ModelRecord, job: Job) throws
+    -> (dataSet: DataSetRecord, isNew: Bool)
+  {
+    try store(
+      as: name, model: model, job: job,
+      reading: { try TextDocuments(files, textField: textField, cancellation: job.cancellation) })
+  }
+
+  /// Tokenises and cuts texts that were read.
+  ///
+  /// - Throws: as for files.
+  public func store(_ documents: TextDocuments, as name: String, model: ModelRecord, job: Job) throws
+    -> (dataSet: DataSetRecord, isNew: Bool)
+  {
+    try store(as: name, model: model, job: job, reading: { documents })
+  }
+
+  private func store(as name: String, model: ModelRecord, job: Job, reading: () throws -> TextDocuments) throws -> (
     dataSet: DataSetRecord, isNew: Bool
   ) {
     guard sequenceLength >= 2 else {
@@ -74,19 +92,9 @@ public struct TextSequences: Sendable {
       }
       head = [id]
     }
-    var hash = SHA256()
-    var texts: [String] = []
-    for file in files {
-      let bytes = try Self.bytes(file)
-      hash.update(bytes)
-      guard let text = String(validating: bytes, as: UTF8.self) else {
-        throw InferenceError.invalidData(
-          file: file.path, detail: "is not UTF-8 text (byte \(Self.firstBadByte(bytes)))")
-      }
-      guard !text.isEmpty else { throw InferenceError.invalidData(file: file.path, detail: "is empty") }
-      texts.append(text)
-    }
-    if documents == .join { texts = [texts.joined()] }
+    // Read last: whoever sends a long text through a pipe is told before what else is missing.
+    let read = try reading()
+    let texts = documents == .join ? [read.texts.joined(separator: read.separator)] : read.texts
     var sequences: [[Int32]] = []
     var dropped = 0
     var remaining = tokenLimit ?? .max
@@ -106,7 +114,7 @@ public struct TextSequences: Sendable {
     sequences = sequences.enumerated().filter { share.takes($0.offset) }.map(\.element)
     guard !sequences.isEmpty else {
       throw InferenceError.invalidData(
-        file: files.map(\.path).joined(separator: ", "),
+        file: read.paths.joined(separator: ", "),
         detail: tokenLimit.map { $0 < sequenceLength } == true
           ? "--tokens \(tokenLimit ?? 0) is less than one sequence of \(sequenceLength) tokens"
           : "has \(dropped) tokens, less than one sequence of \(sequenceLength); give more text or a smaller --sequence-length"
@@ -115,26 +123,25 @@ public struct TextSequences: Sendable {
     try Self.check(sequences, model, source: checkpoint.tokenizerURL?.path ?? folder.url.path)
     let options = """
       {"sequence_length":\(sequenceLength),"token_limit":\(tokenLimit.map { String($0) } ?? "null"),\
-      "bos":"\(beginning.rawValue)","documents":"\(documents.rawValue)","file_count":\(files.count),"share":"\(share.rawValue)"}
+      "bos":"\(beginning.rawValue)","documents":"\(documents.rawValue)","file_count":\(read.paths.count),"share":"\(share.rawValue)"\(read.fieldOption)}
       """
     return try job.write(durable: true) { tx in
       try tx.store(
-        dataSet: name, sequences: sequences, tokenizerDigest: tokenizerDigest, textDigest: hash.finalize(),
+        dataSet: name, sequences: sequences, tokenizerDigest: tokenizerDigest, textDigest: read.digest,
         options: options, droppedTokenCount: dropped)
     }
   }
 
-  /// Takes ready token ids: a safetensors file with `input_ids` [n, t].
-  public static func store(tokenIDs file: URL, as name: String, model: ModelRecord, job: Job) throws
-    -> (dataSet: DataSetRecord, isNew: Bool)
+  /// Takes ready token ids: a safetensors file with `input_ids` [n, t], and `attention_mask` where it has padding.
+  ///
+  /// - Returns: the data set, and the tensors that were not looked at.
+  /// - Throws: `InferenceError`: what `TokenIDFile` refuses, and ids outside the model's vocabulary.
+  public static func store(tokenIDs file: InputFile, as name: String, model: ModelRecord, job: Job) throws
+    -> (dataSet: DataSetRecord, isNew: Bool, ignoredTensors: [String])
   {
-    let (shape, values) = try SafetensorsFile(file).integers(named: "input_ids")
-    guard shape.count == 2, shape[0] >= 1, shape[1] >= 2 else {
-      throw InferenceError.invalidData(
-        file: file.path, detail: "input_ids must be [sequences, tokens] with at least 2 tokens, not \(shape)")
-    }
-    let sequences = try (0..<shape[0]).map { row in
-      try values[row * shape[1]..<(row + 1) * shape[1]].map { value in
+    let read = try TokenIDFile.read(file, cancellation: job.cancellation)
+    let sequences = try read.sequences.map { ids in
+      try ids.map { value in
         guard let id = Int32(exactly: value), id >= 0 else {
           throw InferenceError.invalidData(file: file.path, detail: "input_ids: \(value) is no token id")
         }
@@ -142,11 +149,13 @@ public struct TextSequences: Sendable {
       }
     }
     try check(sequences, model, source: file.path)
-    return try job.write(durable: true) { tx in
+    let padding = read.paddingCount == 0 ? "" : ",\"padding_token_count\":\(read.paddingCount)"
+    let stored = try job.write(durable: true) { tx in
       try tx.store(
         dataSet: name, sequences: sequences, tokenizerDigest: nil, textDigest: nil,
-        options: "{\"sequence_length\":\(shape[1]),\"token_ids\":true}", droppedTokenCount: 0)
+        options: "{\"sequence_length\":\(read.width),\"token_ids\":true\(padding)}", droppedTokenCount: 0)
     }
+    return (stored.dataSet, stored.isNew, read.ignored)
   }
 
   /// - Parameter source: the file that the ids come from.
@@ -159,34 +168,6 @@ public struct TextSequences: Sendable {
         file: source,
         detail: "token id \(bad) is outside the vocabulary of \(model.name): its embedding has \(vocabulary) rows")
     }
-  }
-
-  private static func bytes(_ file: URL) throws -> [UInt8] {
-    guard let kind = try FileKind(atPath: file.path) else {
-      throw InferenceError.missingInput(path: file.path, reason: "no such file")
-    }
-    guard kind != .folder else {
-      throw InferenceError.missingInput(path: file.path, reason: "this is a folder; give text files")
-    }
-    do {
-      return [UInt8](try Data(contentsOf: file))
-    } catch {
-      throw InferenceError.reading(file.path, error)
-    }
-  }
-
-  /// Where UTF-8 ends to be valid, found by halving.
-  private static func firstBadByte(_ bytes: [UInt8]) -> Int {
-    var low = 0
-    var high = bytes.count
-    while high - low > 4 {
-      let middle = (low + high) / 2
-      // A cut may fall inside a character: allow the three bytes that may lack.
-      let isGood = (0...3).contains { String(validating: bytes[..<max(middle - $0, 0)], as: UTF8.self) != nil }
-      if isGood { low = middle } else { high = middle }
-    }
-    // The longest valid beginning ends within these few bytes or, inside a character, up to three before.
-    return (max(low - 3, 0)...high).last { String(validating: bytes[..<$0], as: UTF8.self) != nil } ?? low
   }
 
   static func beginningToken(of checkpoint: Checkpoint) throws -> Int32? {

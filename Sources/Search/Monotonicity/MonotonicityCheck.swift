@@ -14,7 +14,7 @@ public struct MonotonicityCheck: Sendable {
     /// What it is besides: only equal ones are compared as subsets. Same length for all; the parts of removed subblocks
     /// count as equal to anything.
     public var parts: [[Int64]]
-    /// Sum over the predictions of every sequence. `[sequences]`
+    /// Sum over the predictions of every different sequence. `[sequences]`
     public var sums: [Double]
 
     /// All fields.
@@ -54,18 +54,24 @@ public struct MonotonicityCheck: Sendable {
 
   private let points: [Point]
   private let predictionCounts: [Int]
+  private let occurrenceCounts: [Int]
   private let fitness: [Double]
   private let limit: Int
 
   /// A check of points on one set.
   ///
-  /// - Parameter limit: how many violations are wanted.
-  public init(_ points: [Point], predictionCounts: [Int], limit: Int) {
+  /// - Parameters:
+  ///   - predictionCounts: of every different sequence.
+  ///   - occurrenceCounts: how often every sequence is listed; nil: once.
+  ///   - limit: how many violations are wanted.
+  public init(_ points: [Point], predictionCounts: [Int], occurrenceCounts: [Int]? = nil, limit: Int) {
+    let weights = occurrenceCounts ?? Array(repeating: 1, count: predictionCounts.count)
     self.points = points
     self.predictionCounts = predictionCounts
+    self.occurrenceCounts = weights
     self.limit = limit
-    let total = Double(predictionCounts.reduce(0, +))
-    fitness = points.map { $0.sums.reduce(0, +) / total }
+    let total = Double(zip(predictionCounts, weights).reduce(0) { $0 + $1.0 * $1.1 })
+    fitness = points.map { zip($0.sums, weights).reduce(0) { $0 + $1.0 * Double($1.1) } / total }
   }
 
   /// Pairs where the lower sum of layer errors has the worse fitness.
@@ -143,7 +149,8 @@ public struct MonotonicityCheck: Sendable {
 
   private func keep(_ lighter: Int, _ heavier: Int, in best: inout [Violation]) {
     let difference = PairedDifference(
-      points[lighter].sums, points[heavier].sums, predictionCounts: predictionCounts)
+      points[lighter].sums, points[heavier].sums, predictionCounts: predictionCounts,
+      occurrenceCounts: occurrenceCounts)
     guard difference.value > 0 else { return }
     best.append(Violation(lighter: lighter, heavier: heavier, difference: difference))
     // Sorting now and then keeps the list short.

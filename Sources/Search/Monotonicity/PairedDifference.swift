@@ -1,4 +1,4 @@
-/// The difference of two mean values over the same sequences, with its paired standard error over sequences.
+/// The difference of two mean values over the same sequences, with its paired standard error over the different ones.
 public struct PairedDifference: Equatable, Sendable {
   /// First minus second, a mean over predictions.
   public var value: Double
@@ -10,18 +10,24 @@ public struct PairedDifference: Equatable, Sendable {
   /// The mean is a ratio of two sums over sequences; its error is that of a ratio, as in the view `paired_difference`.
   ///
   /// - Parameters:
-  ///   - first: sum over the predictions of every sequence.
+  ///   - first: sum over the predictions of every different sequence, at least two.
   ///   - second: the same of the other assignment.
   ///   - predictionCounts: of every sequence.
-  public init(_ first: [Double], _ second: [Double], predictionCounts: [Int]) {
+  ///   - occurrenceCounts: how often every sequence is listed, which is its weight; nil: once.
+  public init(_ first: [Double], _ second: [Double], predictionCounts: [Int], occurrenceCounts: [Int]? = nil) {
     precondition(first.count == second.count && first.count == predictionCounts.count && first.count > 1)
-    let total = Double(predictionCounts.reduce(0, +))
+    precondition(occurrenceCounts == nil || occurrenceCounts?.count == first.count)
+    let weights = occurrenceCounts?.map { Double($0) } ?? Array(repeating: 1, count: first.count)
+    var total = 0.0
     var sum = 0.0
-    for index in first.indices { sum += first[index] - second[index] }
+    for index in first.indices {
+      total += weights[index] * Double(predictionCounts[index])
+      sum += weights[index] * (first[index] - second[index])
+    }
     value = sum / total
     var squares = 0.0
     for index in first.indices {
-      let rest = first[index] - second[index] - value * Double(predictionCounts[index])
+      let rest = weights[index] * (first[index] - second[index] - value * Double(predictionCounts[index]))
       squares += rest * rest
     }
     standardError = (squares * Double(first.count) / Double(first.count - 1)).squareRoot() / total

@@ -9,13 +9,12 @@ public enum AssignmentProfile {
 
   /// Reads a profile's file. Its numbers are steps where what a step is, or a method that prunes, is given.
   ///
-  /// - Throws: `SearchError.invalidProfile` naming the line, or if it is too large or not text; `.invalidParameter` for a
-  ///   scale that the profile has no use for.
-  public static func read(_ path: String, method: String?, scale: SparsityScale?) throws -> EvoPressProfile {
-    let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0
-    guard size <= byteLimit, let bytes = FileManager.default.contents(atPath: path) else {
-      throw SearchError.invalidProfile(detail: "\(path) cannot be read as a profile: it is no file of at most 16 MiB")
-    }
+  /// - Throws: `InferenceError` for what cannot be read or is too large; `SearchError.invalidProfile` naming the line, or if
+  ///   it is not text; `.invalidParameter` for a scale that the profile has no use for.
+  public static func read(
+    _ path: String, method: String?, scale: SparsityScale?, cancellation: Cancellation? = nil
+  ) throws -> EvoPressProfile {
+    let bytes = try InputText.bytes(of: InputFile(path), limit: byteLimit, cancellation: cancellation)
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw SearchError.invalidProfile(detail: "\(path) is not UTF-8 text, so no profile")
     }

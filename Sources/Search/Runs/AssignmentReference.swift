@@ -43,11 +43,11 @@ public enum AssignmentReference {
     if let assignment = try tx.assignment(digestPrefix: text) { return assignment }
     if let run = try tx.runs().first(where: { $0.name == text }) {
       guard let id = run.foundAssignmentID else {
-        throw CatalogError.notFound("run \(text) has no result yet; go on with: evodb resume FILE \(text)")
+        throw CatalogError.notFound("run \(text) has no result yet; go on with: \(ShellCommand("resume", "FILE", text))")
       }
       return try tx.assignment(id: id)
     }
-    if FileManager.default.fileExists(atPath: text) {
+    if text == "-" || FileManager.default.fileExists(atPath: text) {
       return try AssignmentProfile.store(
         try AssignmentProfile.read(text, method: method, scale: scale), model: model, method: method, scale: scale,
         tx: tx)
@@ -62,8 +62,8 @@ public enum AssignmentReference {
     return .notFound(
       "no run and no assignment \(text); "
         + (isFile
-          ? "evodb import-profile \(catalog) \(text) takes a profile in and prints its digest"
-          : "evodb runs \(catalog) lists the runs"))
+          ? "\(ShellCommand("import-profile", catalog, text)) takes a profile in and prints its digest"
+          : "\(ShellCommand("runs", catalog)) lists the runs"))
   }
 
   private static func uniform(

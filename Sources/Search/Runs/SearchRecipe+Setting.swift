@@ -8,6 +8,7 @@ extension SearchRecipe {
   /// How the value of a parameter is typed.
   private enum Form {
     case number
+    case seed
     case text
     case flag
     case integers
@@ -20,6 +21,7 @@ extension SearchRecipe {
     case .allowsDense, .allowsDrop, .isInverted: return .flag
     case .bits, .survivors, .tokens: return .integers
     case .patterns, .allowed, .ties: return .texts
+    case .seed: return .seed
     default: return .number
     }
   }
@@ -42,6 +44,9 @@ extension SearchRecipe {
     switch Self.form(of: key) {
     case .text: value = text
     case .texts: value = parts
+    case .seed:
+      guard let seed = UInt64(text), seed <= Limits.seed else { throw wrong("an integer from 0 to \(Limits.seed)") }
+      value = seed
     case .flag:
       guard let flag = Bool(text) else { throw wrong("true or false") }
       value = flag
@@ -50,10 +55,7 @@ extension SearchRecipe {
       guard numbers.count == parts.count else { throw wrong("integers with commas") }
       value = numbers
     case .number:
-      // Integers stay integers: a seed has 64 bits.
       if let integer = Int64(text) {
-        value = integer
-      } else if let integer = UInt64(text) {
         value = integer
       } else if let real = Double(text), real.isFinite {
         value = real

@@ -140,6 +140,8 @@ public struct SearchRecipe: Equatable, Sendable {
     public static let tokens = 100_000_000
     /// Of random starts.
     public static let starts = offspring
+    /// Of `seed`: SQL and JSON know no larger integers.
+    public static let seed = UInt64(Int64.max)
   }
 
   /// Checks the numbers, which may come from anywhere.
@@ -151,6 +153,9 @@ public struct SearchRecipe: Equatable, Sendable {
         throw SearchError.invalidParameter(
           detail: "\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
       }
+    }
+    guard seed <= Limits.seed else {
+      throw SearchError.invalidParameter(detail: "seed must be an integer from 0 to \(Limits.seed), not ‘\(seed)’")
     }
     try require("generations", generations, 0...Limits.generations)
     try require("offspring", offspring, 1...Limits.offspring)

@@ -23,9 +23,10 @@ struct CommandContext: Sendable {
     self.clock = clock
   }
 
-  /// The context of a real process. Call once, first thing: it makes a vanished reader an error of `write` instead of
-  /// a signal, and takes over SIGINT and SIGTERM.
+  /// The context of a real process. Call once, first thing: it makes a vanished reader and a closed stream errors
+  /// of reading and writing, and takes over SIGINT and SIGTERM.
   static func process() -> CommandContext {
+    StandardStreams.holdClosed()
     signal(SIGPIPE, SIG_IGN)
     let context = CommandContext(
       output: OutputWriter(descriptor: STDOUT_FILENO),

@@ -17,6 +17,7 @@ enum OutputError: ExitCodeProviding, Equatable, CustomStringConvertible {
   var description: String {
     switch self {
     case .brokenPipe: return "the reader of the output has gone"
+    case .failed(code: EBADF): return "cannot write the output: stdout is closed"
     case .failed(let code): return "cannot write the output: \(String(cString: strerror(code)))"
     }
   }

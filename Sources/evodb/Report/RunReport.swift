@@ -179,7 +179,7 @@ struct RunReport {
     return found.assignment == reference.assignment
       ? "Found nothing worse than \(referenceName)."
       : "Found the worst, \(found.assignment.short): \(judgedRole) \(measureName) \(share) \(difference < 0 ? "below" : "above") "
-        + "\(referenceName) (\(certainty) standard errors of the paired difference). It shows what to keep; it is not for use."
+        + "\(referenceName) (\(certainty)). It shows what to keep; it is not for use."
   }
 
   /// What a baseline chose, in words.
@@ -191,17 +191,33 @@ struct RunReport {
       return "\(chosen): \(judgedRole) \(measureName) \(HumanFormat.number(found.value, significantDigits: 4))."
     }
     return "\(chosen): \(judgedRole) \(measureName) \(HumanFormat.percent(abs(difference) / reference.value)) "
-      + "\(difference < 0 ? "below" : "above") \(referenceName) (\(certainty) standard errors of the paired difference)."
+      + "\(difference < 0 ? "below" : "above") \(referenceName) (\(certainty))."
+  }
+
+  /// How many standard errors a difference is away from 0; over one sequence there are none.
+  private func certainty(_ difference: Double, _ error: Double?) -> String {
+    guard let error else { return "no standard error over one sequence" }
+    let count = difference == 0 ? "0.0" : error > 0 ? HumanFormat.number(abs(difference) / error, decimals: 1) : "many"
+    return "\(count) standard errors of the paired difference"
+  }
+
+  /// Why there are no standard errors, where there are none.
+  private var oneSequenceSentences: [String] {
+    ["calibration", "validation"].compactMap { role in
+      guard let line = lines.first(where: { $0.role == role }), line.standardError == nil else { return nil }
+      return "The \(role) data \(line.dataSet) are one sequence, listed once or more: no standard error can be told from it, and "
+        + "differences may be chance. Use data of at least two different sequences."
+    }
   }
 
   /// The result in words.
   private var sentences: [String] {
     var sentences = missingSentences + notes
     if let found = line("found", judgedRole, measureName), let reference = line("reference", judgedRole, measureName),
-      let difference = found.difference, let error = found.differenceStandardError
+      let difference = found.difference
     {
       let share = HumanFormat.percent(abs(difference) / reference.value)
-      let certainty = error > 0 ? HumanFormat.number(abs(difference) / error, decimals: 1) : "many"
+      let certainty = certainty(difference, found.differenceStandardError)
       if run.strategy != "evolution" {
         sentences.append(baselineSentence(found, reference, difference, certainty))
       } else if recipe.isInverted {
@@ -212,14 +228,15 @@ struct RunReport {
       } else if run.recommendation == "found" {
         sentences.append(
           "Found \(found.assignment.short): \(judgedRole) \(measureName) \(share) below \(referenceName) "
-            + "(\(certainty) standard errors of the paired difference). Recommended.")
+            + "(\(certainty)). Recommended.")
       } else {
         sentences.append(
           "Found \(found.assignment.short): \(judgedRole) \(measureName) not below \(referenceName) "
-            + "(\(share) above, \(certainty) standard errors). Recommended: \(referenceName) \(reference.assignment.short)."
+            + "(\(share) above, \(certainty)). Recommended: \(referenceName) \(reference.assignment.short)."
         )
       }
     }
+    sentences += oneSequenceSentences
     if let work {
       sentences.append(
         work.forwardTokenCount == 0

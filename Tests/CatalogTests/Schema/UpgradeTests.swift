@@ -65,6 +65,79 @@ import Testing
     #expect(try upgraded.integer("SELECT count(*) FROM observation") == observations)
   }
 
+  private func rows(_ path: String, _ sql: String) throws -> [[SQLValue]] {
+    let connection = try Connection(path: path, access: .readOnly, busyTimeoutMilliseconds: 0)
+    var rows: [[SQLValue]] = []
+    try connection.forEachRow(sql) { rows.append($0.values) }
+    return rows
+  }
+
+  @Test func viewsOfVersion1GiveTheSameNumbersInVersion2() throws {
+    let folder = try CatalogFolder()
+    try FileManager.default.copyItem(atPath: Fixtures.url("catalogs/v1.evodb").path, toPath: folder.path)
+    let questions = [
+      "SELECT assignment, data_set, measure, value, standard_error FROM evaluation_summary ORDER BY 1, 2, 3",
+      "SELECT data_set, measure, average_bits, assignment, value, standard_error FROM best_assignment ORDER BY 1, 2, 3",
+      "SELECT * FROM run_result ORDER BY data_set, point, measure",
+      "SELECT * FROM paired_difference ORDER BY data_set_id, measure, assignment_id, other_assignment_id",
+    ]
+    let before = try questions.map { try rows(folder.path, $0) }
+    #expect(throws: CatalogError.olderSchema(path: folder.path, found: 1, supported: CatalogSchema.version)) {
+      _ = try folder.read()
+    }
+    _ = try CatalogUpgrade().run(path: folder.path)
+    #expect(before.allSatisfy { !$0.isEmpty })
+    // Nothing repeats there: every number is the same to the bit.
+    #expect(try questions.map { try rows(folder.path, $0) } == before)
+    let new = try CatalogFolder()
+    try new.create().close()
+    let views = "SELECT name, sql FROM sqlite_schema WHERE type = 'view' ORDER BY name"
+    #expect(try rows(folder.path, views) == rows(new.path, views))
+  }
+
+  @Test func findingsOnRepeatedSequencesAreLeftToBeMadeAnew() throws {
+    let (folder, contents) = try CatalogFolder.filled()
+    let store = try folder.write()
+    try store.write { tx in
+      let twice = try tx.store(
+        dataSet: "twice", sequences: ExampleContents.tokens + ExampleContents.tokens, tokenizerDigest: nil,
+        textDigest: nil, options: "{}", droppedTokenCount: 0
+      ).dataSet
+      let finding = { (list: Int64) in
+        MonotonicityFinding(
+          sequenceListID: list, measureID: contents.kl.id, kind: "layer-error", assignmentCount: 2, pairCount: 1,
+          violationCount: 1,
+          pairs: [
+            MonotonicityFinding.Pair(
+              lighterID: contents.low.id, heavierID: contents.high.id, lighterError: 0.25, heavierError: 0.5,
+              difference: 0.125, standardError: 0.0625)
+          ])
+      }
+      try tx.replace(monotonicity: [finding(contents.dataSet.sequenceListID), finding(twice.sequenceListID)])
+    }
+    store.close()
+    // Version 1 had the same tables.
+    try folder.tamper("PRAGMA user_version = 1")
+    #expect(try CatalogUpgrade().run(path: folder.path).from == 1)
+    for table in ["monotonicity_count", "monotonicity_pair"] {
+      #expect(
+        try rows(folder.path, "SELECT sequence_list_id FROM \(table)")
+          == [[.integer(contents.dataSet.sequenceListID)]])
+    }
+    #expect(try folder.read().read { try $0.dataSets().count } == 3)
+  }
+
+  @Test func anotherPersonsOlderFileIsRefusedWithTheCommand() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let other = Fixtures.url("catalogs/v1.evodb").path
+    let store = try folder.write()
+    defer { store.close() }
+    let error = #expect(throws: CatalogError.olderSchema(path: other, found: 1, supported: CatalogSchema.version)) {
+      _ = try ForeignCatalog(path: other)
+    }
+    #expect(error.map { "\($0)" }?.contains("evodb upgrade") == true)
+  }
+
   @Test func aNewerFileIsRefusedAndNothingIsOverwritten() throws {
     let (folder, _) = try CatalogFolder.filled()
     try Data("mine".utf8).write(to: URL(fileURLWithPath: folder.path + ".v\(CatalogSchema.version).bak"))

@@ -63,7 +63,7 @@ final class TestCatalog {
     let ids = randomTokens(sequenceCount * length, vocabulary: vocabulary, seed: seed)
     let file = try folder.write(Self.tokenFile(ids, shape: [sequenceCount, length]), to: "\(name).safetensors")
     let model = try store.read { try $0.model(nil) }
-    return try TextSequences.store(tokenIDs: file, as: name, model: model, job: job).dataSet
+    return try TextSequences.store(tokenIDs: InputFile(file), as: name, model: model, job: job).dataSet
   }
 
   /// A safetensors file with `input_ids`.

@@ -19,7 +19,7 @@ import Testing
     beginning: TextSequences.BeginningOfSequence = .none, documents: TextSequences.Documents = .join
   ) throws -> DataSetRecord {
     try TextSequences(sequenceLength: length, tokenLimit: limit, beginning: beginning, documents: documents)
-      .store(files, as: name, model: example, job: catalog.job).dataSet
+      .store(files.map { InputFile($0) }, as: name, model: example, job: catalog.job).dataSet
   }
 
   private func refusal(_ body: () throws -> Void) -> String {
@@ -96,13 +96,13 @@ import Testing
       ([1, 2], [2, 1], "at least 2 tokens"), ([1, 2], [2], "must be [sequences, tokens]"),
     ] as [([Int32], [Int], String)] {
       let file = try tiny.folder.write(TestCatalog.tokenFile(ids, shape: shape), to: "ids.safetensors")
-      let text = refusal { _ = try TextSequences.store(tokenIDs: file, as: "x", model: model, job: tiny.job) }
+      let text = refusal { _ = try TextSequences.store(tokenIDs: InputFile(file), as: "x", model: model, job: tiny.job) }
       #expect(text.contains(reason), "\(text)")
     }
     // A model without tokenizer takes no text.
     let text = Fixtures.example("prose-10m/validation.txt")
     let plan = TextSequences(sequenceLength: 8, tokenLimit: nil, beginning: .none, documents: .join)
-    let answer = refusal { _ = try plan.store([text], as: "x", model: model, job: tiny.job) }
+    let answer = refusal { _ = try plan.store([InputFile(text)], as: "x", model: model, job: tiny.job) }
     #expect(answer.contains("--token-ids"))
   }
 }

@@ -166,6 +166,58 @@ import Testing
     #expect(evaluator.forwardTokenCount == fed)
   }
 
+  @Test func aRepeatedQuestionWeighsMoreAndCountsOnce() throws {
+    let catalog = try TestCatalog()
+    let model = try catalog.importModel()
+    let measure = MeasureRecord(.continuation(firstToken: 1))
+    func item(_ number: Int32) -> [TaskChoice] {
+      (0..<2).map { index in
+        TaskChoice(
+          tokenIDs: [number, index + 5], measure: measure, isAnswer: index == 0, characterCount: 1, byteCount: 1)
+      }
+    }
+    try catalog.store.write { tx in
+      let once = try tx.store(task: "once", items: (0..<4).map(item))
+      let twice = try tx.store(task: "twice", items: ((0..<4) + (0..<4)).map(item))
+      let uneven = try tx.store(task: "uneven", items: [0, 1, 1, 2, 1, 3].map(item))
+      let layers = try tx.layers(ofModel: model.id)
+      let dense = try tx.store(
+        assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: [])
+      // Right: questions 0 and 1.
+      for (place, question) in once.questions.enumerated() {
+        let isRight = place / 2 < 2
+        try tx.store(
+          observation: Observation(sum: (place % 2 == 0) == isRight ? 1 : 2, predictionCount: 1),
+          assignmentID: dense.id, measureID: question.measureID, sequenceID: question.sequence.id,
+          numericsID: catalog.job.numericsID, jobID: catalog.job.record.id)
+      }
+      let first = try #require(try tx.result(ofAssignment: dense.id, onTask: once.id))
+      #expect(first.accuracy == 0.5)
+      #expect(abs(try #require(first.accuracyStandardError) - (0.25 / 3).squareRoot()) < 1e-15)
+      let second = try #require(try tx.result(ofAssignment: dense.id, onTask: twice.id))
+      #expect(second == first)
+      // Weights 1, 3, 1, 1: four of six right; residuals w (x − 2/3).
+      let third = try #require(try tx.result(ofAssignment: dense.id, onTask: uneven.id))
+      #expect(abs(try #require(third.accuracy) - 4.0 / 6) < 1e-15)
+      let squares = [1.0 / 3, 3 * 1.0 / 3, -2.0 / 3, -2.0 / 3].reduce(0) { $0 + $1 * $1 }
+      let expected = (squares * 4 / 3).squareRoot() / 6
+      for error in [third.accuracyStandardError, third.normalizedAccuracyStandardError, third.byteAccuracyStandardError] {
+        #expect(abs(try #require(error) - expected) < 1e-15)
+      }
+      // The view says the same.
+      var rows: [[Double]] = []
+      try tx.connection.forEachRow(
+        "SELECT item_count, distinct_item_count, acc, acc_standard_error, acc_norm_standard_error FROM task_result ORDER BY task_id"
+      ) { row in rows.append((0..<5).map { row.real($0) }) }
+      #expect(rows.map { $0[0] } == [4, 8, 6] && rows.allSatisfy { $0[1] == 4 })
+      for (row, result) in zip(rows, [first, second, third]) {
+        #expect(abs(row[2] - (try #require(result.accuracy))) < 1e-15)
+        #expect(abs(row[3] - (try #require(result.accuracyStandardError))) < 1e-15)
+        #expect(abs(row[4] - (try #require(result.normalizedAccuracyStandardError))) < 1e-15)
+      }
+    }
+  }
+
   @Test func halfAnsweredAndDivergedQuestionsDoNotPassForRight() throws {
     let catalog = try TestCatalog()
     let model = try catalog.importModel()

@@ -75,6 +75,27 @@ import Testing
     #expect(result.violations.count == 100)
   }
 
+  @Test func aRepeatedSequenceIsOneOfMoreWeight() {
+    let once = PairedDifference([4, 6, 1], [1, 2, 3], predictionCounts: [2, 3, 4])
+    let twice = PairedDifference([4, 6, 1], [1, 2, 3], predictionCounts: [2, 3, 4], occurrenceCounts: [2, 2, 2])
+    #expect(twice == once)
+    let uneven = PairedDifference([4, 6], [1, 2], predictionCounts: [2, 3], occurrenceCounts: [3, 1])
+    #expect(uneven.value == 13.0 / 9)
+    // Rests: 3 (3 − 26/9) = 1/3 and 4 − 39/9 = −1/3.
+    #expect(abs(uneven.standardError - (2.0 / 9 * 2).squareRoot() / 9) < 1e-12)
+
+    let points = points(40, seed: 2)
+    let all = MonotonicityCheck(points, predictionCounts: Self.counts, limit: 50).byError()
+    let weighted = MonotonicityCheck(
+      points, predictionCounts: Self.counts, occurrenceCounts: [2, 2, 2, 2], limit: 50
+    ).byError()
+    #expect(weighted == all && !all.violations.isEmpty)
+    let repeated = MonotonicityCheck(
+      points, predictionCounts: Self.counts, occurrenceCounts: [1, 5, 1, 1], limit: 50
+    ).byError()
+    #expect(repeated.violationCount != all.violationCount, "means weigh what is repeated")
+  }
+
   @Test func aPairedDifferenceIsThatOfARatio() {
     let difference = PairedDifference([4, 6], [1, 2], predictionCounts: [2, 3])
     #expect(difference.value == 7.0 / 5)

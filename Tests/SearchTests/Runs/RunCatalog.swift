@@ -104,7 +104,7 @@ final class RunCatalog {
     for (name, count, seed) in [("calibration", 24, UInt64(1)), ("validation", 8, 2)] {
       let file = URL(fileURLWithPath: folder.path + "-\(name).safetensors")
       try Data(RandomTokens.file(sequenceCount: count, length: 32, seed: seed)).write(to: file)
-      sets.append(try TextSequences.store(tokenIDs: file, as: name, model: model, job: job).dataSet)
+      sets.append(try TextSequences.store(tokenIDs: InputFile(file), as: name, model: model, job: job).dataSet)
     }
     let open = try OpenModel(model, store: store, longestSequence: 32, threadCount: 2, memoryLimit: nil)
     let plan = CompressionPlan(

@@ -135,6 +135,36 @@ extension WholeRunTests {
       }
     }
 
+    @Test func aKilledUpgradeLeavesTheOldFileOrTheNew() throws {
+      let old = try Data(contentsOf: Fixtures.url("catalogs/v1.evodb"))
+      var random = SplitMix64(state: 7)
+      var versions: Set<Int> = []
+      for _ in 0..<15 * Self.scale {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(Array(old), to: "a.evodb").path
+        let runner = try CommandLineRunner(workingDirectory: folder.url)
+        let running = try runner.start(["upgrade", "a.evodb"])
+        Thread.sleep(forTimeInterval: Double(Int.random(in: 1...60, using: &random)) / 1000)
+        try running.killAtOnce()
+        let now = try Data(contentsOf: URL(fileURLWithPath: path))
+        if now == old {
+          versions.insert(1)
+        } else {
+          // Already the new one, whole, with the old one kept.
+          versions.insert(2)
+          let verified = try runner.run(["verify", "a.evodb"])
+          #expect(verified.exitCode == 0, "\(verified.output)\(verified.diagnostics)")
+        }
+        let again = try runner.run(["upgrade", "a.evodb"])
+        #expect(again.exitCode == 0, "\(again.diagnostics)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path + ".v1.bak")) == old)
+        #expect(try runner.run(["verify", "a.evodb"]).exitCode == 0)
+        let left = try FileManager.default.contentsOfDirectory(atPath: folder.url.path).sorted()
+        #expect(left == ["a.evodb", "a.evodb.v1.bak"])
+      }
+      #expect(versions.contains(1), "no kill met the upgrade before its end")
+    }
+
     @Test func aKilledExportIsWholeOrNotThere() throws {
       let catalog = try TinyCatalog(.searched)
       let export = ["export", "first", "--to", "hf", "-o", "folder"]

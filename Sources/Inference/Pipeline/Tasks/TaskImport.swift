@@ -25,9 +25,9 @@ public enum TaskImport {
   /// Reads, tokenises and stores a file; the same questions again are found.
   ///
   /// - Throws: `InferenceError` naming the line.
-  public static func store(_ file: URL, delimiter: Delimiter, model: ModelRecord, job: Job) throws -> TaskRecord {
+  public static func store(_ file: InputFile, delimiter: Delimiter, model: ModelRecord, job: Job) throws -> TaskRecord {
     let items = try MultipleChoiceItem.list(
-      try RandomAccessFile.contents(of: file, limit: 1 << 30), file: file.lastPathComponent)
+      try InputText.bytes(of: file, limit: 1 << 30, cancellation: job.cancellation), file: file.name)
     let folder = try ModelFolder(model, store: job.store)
     let checkpoint = try folder.open()
     let tokenizer = try folder.tokenizer(of: checkpoint, need: ", which tasks need").tokenizer
@@ -50,10 +50,10 @@ public enum TaskImport {
               characterCount: choice.unicodeScalars.count, byteCount: choice.utf8.count)
           })
       } catch InferenceError.impossible(let detail) {
-        throw InferenceError.invalidData(file: file.lastPathComponent, detail: "question \(index + 1): \(detail)")
+        throw InferenceError.invalidData(file: file.name, detail: "question \(index + 1): \(detail)")
       }
     }
-    return try job.write(durable: true) { try $0.store(task: file.lastPathComponent, items: encoded) }
+    return try job.write(durable: true) { try $0.store(task: file.name, items: encoded) }
   }
 
   /// The token that the harness takes for an empty context.

@@ -64,6 +64,7 @@ enum LevelKind: Equatable {
   /// How to build a method's levels.
   static func buildCommand(method: String) -> String {
     sparseMethods.contains(method)
-      ? "evodb build FILE --method \(method) --sparsity 0.5" : "evodb build FILE --method \(method) --bits 2,3,4,5,6"
+      ? "\(ShellCommand("build", "FILE", options: [("--method", method), ("--sparsity", "0.5")]))"
+      : "\(ShellCommand("build", "FILE", options: [("--method", method), ("--bits", "2,3,4,5,6")]))"
   }
 }

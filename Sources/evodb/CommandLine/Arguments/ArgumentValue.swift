@@ -38,9 +38,15 @@ extension Int: ArgumentValue {
   var argumentText: String { String(self) }
 }
 
+/// A seed: not negative, and no larger than the integers of SQL and JSON.
 extension UInt64: ArgumentValue {
-  static var rule: String { "an integer from 0 to 18446744073709551615" }
-  init?(argument: String) { self.init(argument) }
+  static var rule: String { "an integer from 0 to \(Int64.max)" }
+
+  init?(argument: String) {
+    guard let value = UInt64(argument), value <= UInt64(Int64.max) else { return nil }
+    self = value
+  }
+
   var argumentText: String { String(self) }
 }
 

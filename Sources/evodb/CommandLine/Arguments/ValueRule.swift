@@ -36,11 +36,6 @@ extension ValueRule where Value == String {
   static var notEmpty: ValueRule { ValueRule("not empty") { !$0.isEmpty } }
 }
 
-extension ValueRule where Value == UInt64 {
-  /// SQL and JSON know no larger integers.
-  static var seed: ValueRule { .within(0...UInt64(Int64.max)) }
-}
-
 extension ValueRule where Value == IntegerList {
   /// Every element lies in `range`.
   static func each(within range: ClosedRange<Int>) -> ValueRule {

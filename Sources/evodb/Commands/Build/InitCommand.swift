@@ -10,6 +10,6 @@ struct InitCommand: Command {
 
   func run(in context: CommandContext) throws {
     try CatalogStore(path: catalog, mode: .create, command: Self.name).close()
-    if !progress.quiet { context.note("evodb: made \(catalog); next: evodb import \(catalog) MODEL_DIR") }
+    if !progress.quiet { context.note("evodb: made \(catalog); next: \(ShellCommand("import", catalog, "MODEL_DIR"))") }
   }
 }

@@ -83,15 +83,15 @@ struct DoctorReport {
       case .unchecked:
         advice =
           "its files changed since their bytes were looked at, or were copied: they are looked at before they are used; "
-          + "to do it now: evodb import \(store.path) \(place ?? "MODEL_DIR") --name \(model.name)"
+          + "to do it now: \(ShellCommand("import", store.path, place ?? "MODEL_DIR", options: [("--name", model.name)]))"
       case .unusable(let problem):
         advice =
           "reading, merging and queries work, computing does not: \(problem); where it lies elsewhere: "
-          + "evodb import \(store.path) MODEL_DIR"
+          + "\(ShellCommand("import", store.path, "MODEL_DIR"))"
       case nil:
         advice =
           "its folder is not known: reading, merging and queries work; to compute, import it again: "
-          + "evodb import \(store.path) MODEL_DIR"
+          + "\(ShellCommand("import", store.path, "MODEL_DIR"))"
       }
       add("model \(model.name)", place ?? "-", advice: advice)
     }
@@ -103,7 +103,8 @@ struct DoctorReport {
       add(
         "revision", "\(stored.what), revision \(stored.revision): \(HumanFormat.count(stored.rowCount)) rows",
         advice: stored.revision < Int64(current)
-          ? "this evodb computes revision \(current) and will not use them; evodb gc \(store.path) --what revisions drops them"
+          ? "this evodb computes revision \(current) and will not use them; "
+            + "\(ShellCommand("gc", store.path, options: [("--what", "revisions")])) drops them"
           : "a newer evodb made them; this one computes revision \(current)")
     }
   }
@@ -114,13 +115,13 @@ struct DoctorReport {
     let isLoose = survey.freeByteCount > max(16 << 20, survey.pageByteCount / 4)
     add(
       "free pages", HumanFormat.bytes(survey.freeByteCount),
-      advice: isLoose ? "evodb gc \(store.path) gives them back to the disk" : nil)
+      advice: isLoose ? "\(ShellCommand("gc", store.path)) gives them back to the disk" : nil)
     for blob in survey.blobs {
       let isCache = blob.kind.hasSuffix("(cache)")
       add(
         blob.kind, "\(HumanFormat.count(blob.count)) blobs, \(HumanFormat.bytes(blob.byteCount))",
         advice: isCache && blob.byteCount > max(1 << 30, survey.pageByteCount / 2)
-          ? "computed again when needed: evodb gc \(store.path) --what caches drops it" : nil)
+          ? "computed again when needed: \(ShellCommand("gc", store.path, options: [("--what", "caches")])) drops it" : nil)
     }
     for table in survey.tables where table.rowCount > 0 {
       let size = table.byteCount.map { ", " + HumanFormat.bytes($0) } ?? ""

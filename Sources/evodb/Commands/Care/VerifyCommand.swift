@@ -17,7 +17,7 @@ struct VerifyCommand: Command {
   @Option("--max-findings", "N", "Findings to list at most.", rule: .atLeast(1)) var maximumFindings: Int = 1000
   @Option("--recompute", "N", "Evaluations to compute again; needs the model's folder.", rule: .atLeast(0))
   var recomputedCount: Int = 0
-  @Option("--seed", "S", "Which evaluations these are.") var seed: UInt64 = 0
+  @Option("--seed", "N", "Which evaluations these are, \(UInt64.rule).") var seed: UInt64 = 0
   let resources = ResourceOptions()
   let output = OutputOptions()
   let progress = ProgressOptions()
@@ -50,7 +50,7 @@ struct VerifyCommand: Command {
     guard findings.isEmpty else {
       context.note(
         "evodb verify: \(catalog) is damaged (\(looked) looked at); save what is whole with: "
-          + "evodb salvage \(catalog) -o NEW")
+          + "\(ShellCommand("salvage", catalog, options: [("-o", "NEW")]))")
       throw ExitCode.badData
     }
     if output.format == .table {

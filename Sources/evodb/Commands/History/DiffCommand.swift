@@ -74,7 +74,7 @@ extension DiffCommand {
         let last = try record.foundAssignmentID ?? tx.lastGeneration(ofRun: record.id)?.parent.id
         guard let id = last ?? record.startAssignmentID else {
           throw CatalogError.notFound(
-            "run \(text) has closed no generation yet; evodb resume \(catalog) \(text) goes on")
+            "run \(text) has closed no generation yet; \(ShellCommand("resume", catalog, text)) goes on")
         }
         run = text
         digest = try tx.assignment(id: id).digest.hex

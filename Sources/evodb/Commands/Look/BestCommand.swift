@@ -13,7 +13,8 @@ struct BestCommand: Command {
     try CatalogSession(context: context, path: catalog).read { store in
       let run = try store.read { try $0.run(runName) }
       guard run.isFinished else {
-        throw CatalogError.notFound("run \(run.name) is not finished; go on with: evodb resume \(catalog) \(run.name)")
+        throw CatalogError.notFound(
+          "run \(run.name) is not finished; go on with: \(ShellCommand("resume", catalog, run.name))")
       }
       try RunReport(run, store: store).print(as: output.format, in: context)
     }

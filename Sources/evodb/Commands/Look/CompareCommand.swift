@@ -62,9 +62,14 @@ struct CompareCommand: Command {
         if rows.isEmpty { table.append(try missing(entry, store)) }
       }
       try context.print(table, as: output.format)
+      if set.distinctSequenceCount < 2 {
+        context.note(
+          "evodb: \(set.name) is one sequence, listed once or more: it gives no standard errors, and so no verdict")
+      }
       if !isComplete {
         context.note(
-          "evodb: not all are complete on \(set.name); evodb evaluate \(catalog) RUN --data \(set.name) does that")
+          "evodb: not all are complete on \(set.name); "
+            + "\(ShellCommand("evaluate", catalog, "RUN", options: [("--data", set.name)])) does that")
       }
     }
   }
@@ -72,7 +77,7 @@ struct CompareCommand: Command {
   private func entry(_ name: String, _ runs: [RunRecord], _ tx: CatalogTransaction) throws -> Entry {
     if let run = runs.first(where: { $0.name == name }) {
       guard let id = run.foundAssignmentID else {
-        throw CatalogError.notFound("run \(name) has no result yet; go on with: evodb resume \(catalog) \(name)")
+        throw CatalogError.notFound("run \(name) has no result yet; go on with: \(ShellCommand("resume", catalog, name))")
       }
       return Entry(name: name, strategy: run.strategy, assignment: try tx.assignment(id: id))
     }

@@ -45,12 +45,17 @@ struct MonotonicityCommand: Command {
         findings = try survey()
         confirmed = try confirm(findings, on: held, owner, job)
       }
+      if let held, held.distinctSequenceCount < 2, !progress.quiet {
+        context.note("evodb: \(held.name) is one sequence, listed once or more: it cannot confirm anything")
+      }
       try job.write(durable: true) { try $0.replace(monotonicity: findings) }
       return try job.store.read { try self.table(findings, confirmed, $0) }
     }
     try context.print(table, as: output.format)
     if output.format == .table, table.rows.isEmpty {
-      context.note("evodb: no two assignments are complete on the same data set; searches and baselines make some")
+      context.note(
+        "evodb: no two assignments are complete on the same data set of at least two different sequences; searches and "
+          + "baselines make some")
     }
   }
 
@@ -67,7 +72,11 @@ struct MonotonicityCommand: Command {
     -> [Key: PairedDifference]
   {
     let evaluator = try CatalogEvaluator.opened(owner, job: job, sets: [set], resources: resources)
-    let sequences = try job.store.read { try $0.sequences(ofList: set.sequenceListID) }
+    let list = try job.store.read { try $0.sequences(ofList: set.sequenceListID) }
+    var occurrences: [Digest: Int] = [:]
+    for sequence in list { occurrences[sequence.digest, default: 0] += 1 }
+    var seen: Set<Digest> = []
+    let sequences = list.filter { seen.insert($0.digest).inserted }
     var result: [Key: PairedDifference] = [:]
     for finding in findings where sequences.count > 1 {
       guard let pair = finding.pairs.first else { continue }
@@ -85,7 +94,8 @@ struct MonotonicityCommand: Command {
       let sums = answers.map { $0.compactMap { $0[0].sum } }
       guard sums.allSatisfy({ $0.count == sequences.count }) else { continue }
       result[key] = PairedDifference(
-        sums[0], sums[1], predictionCounts: sequences.map { $0.tokenIDs.count - 1 })
+        sums[0], sums[1], predictionCounts: sequences.map { $0.tokenIDs.count - 1 },
+        occurrenceCounts: sequences.map { occurrences[$0.digest] ?? 1 })
     }
     return result
   }

@@ -57,8 +57,8 @@ struct StatusCommand: Command {
       ) { row in
         let cells = row.map { ResultKind.integer.shown(ResultValue($0)) }
         progress.append(
-          "run \(cells[0]): generation \(cells[1]) of \(cells[2]) closed; go on with: evodb resume \(catalog) \(cells[0])"
-        )
+          "run \(cells[0]): generation \(cells[1]) of \(cells[2]) closed; go on with: "
+            + "\(ShellCommand("resume", catalog, cells[0]))")
       }
       progress += try estimates(store)
       return (result, progress)

@@ -1,4 +1,5 @@
 import Catalog
+import Inference
 
 /// `evodb query`.
 struct QueryCommand: Command {
@@ -50,7 +51,9 @@ struct QueryCommand: Command {
     if let document {
       return try session.read { try QueryDocument(form: document, path: catalog, store: $0).write(to: context) }
     }
-    let text = try QueryText(query ?? "")
+    let cancellation = Cancellation()
+    context.interruption.onRequest { cancellation.request() }
+    let text = try QueryText(query ?? "", cancellation: cancellation)
     if printsSQL { return try context.output.write(TerminalText.visible(text.sql, keepingLines: true) + "\n") }
     let values = try text.values(try parameters.map { try QueryParameter($0) })
     let interruption = context.interruption

@@ -48,7 +48,7 @@ struct QueryDocument {
         page += "\n"
       }
       let answer = try self.answer(query)
-      page += "```\n$ evodb query \(fileName) @\(query.name)\n\(answer)```\n\n"
+      page += "```\n$ \(ShellCommand("query", fileName, "@\(query.name)"))\n\(answer)```\n\n"
       page += "<details><summary>SQL</summary>\n\n```sql\n\(query.sql)\n```\n\n</details>\n"
     }
     return page
@@ -72,8 +72,8 @@ struct QueryDocument {
     let (views, tables) = try store.read { (try $0.viewDescriptions(), try $0.tableNames()) }
     let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
     var text = """
-      # For Datasette (datasette.io): datasette \(name).evodb -m datasette.yml
-      # Written by: evodb query \(name).evodb --document datasette
+      # For Datasette (datasette.io): datasette \(ShellCommand.quoted("\(name).evodb")) -m datasette.yml
+      # Written by: \(ShellCommand("query", "\(name).evodb", options: [("--document", "datasette")]))
       title: \(JSONWriter.quoted("evodb: \(name)"))
       description: "Non-uniform compression of language models: everything that was computed, and what it was worth."
       databases:

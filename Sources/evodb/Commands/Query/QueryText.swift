@@ -1,5 +1,6 @@
 import Catalog
 import Foundation
+import Inference
 
 /// A statement from wherever the user has it.
 struct QueryText {
@@ -11,19 +12,14 @@ struct QueryText {
   private static let longest = 1 << 20
 
   /// - Parameter argument: SQL, `@NAME`, `@PATH` with a slash or a point, or `-` for stdin.
-  /// - Throws: `UsageError` for an unknown name and texts that are too long or no UTF-8, `CocoaError` for files.
-  init(_ argument: String) throws {
+  /// - Throws: `UsageError` for an unknown name and text that is not UTF-8, `InferenceError` for what cannot be read or is too long.
+  init(_ argument: String, cancellation: Cancellation? = nil) throws {
     if argument == "-" {
-      self.init(sql: try Self.text(of: FileHandle.standardInput, called: "stdin"), documented: nil)
+      self.init(sql: try Self.text(of: InputFile(argument), cancellation), documented: nil)
     } else if !argument.hasPrefix("@") {
       self.init(sql: argument, documented: nil)
     } else if argument.contains(where: { $0 == "/" || $0 == "." }) {
-      let path = String(argument.dropFirst())
-      let kind = try FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
-      guard kind == .typeRegular || kind == .typeSymbolicLink else { throw UsageError("\(path) is no regular file") }
-      let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-      defer { try? handle.close() }
-      self.init(sql: try Self.text(of: handle, called: path), documented: nil)
+      self.init(sql: try Self.text(of: InputFile(String(argument.dropFirst())), cancellation), documented: nil)
     } else {
       let query = try Self.documented(String(argument.dropFirst()))
       self.init(sql: query.sql, documented: query)
@@ -60,11 +56,10 @@ struct QueryText {
     return values
   }
 
-  private static func text(of handle: FileHandle, called name: String) throws -> String {
-    let data = try handle.read(upToCount: longest + 1) ?? Data()
-    guard data.count <= longest else { throw UsageError("\(name): a statement has at most \(longest) bytes") }
-    guard let text = String(data: data, encoding: .utf8) else {
-      throw UsageError("\(name): the statement is not UTF-8")
+  private static func text(of input: InputFile, _ cancellation: Cancellation?) throws -> String {
+    let bytes = try InputText.bytes(of: input, limit: longest, cancellation: cancellation)
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw UsageError("\(input.path): the statement is not UTF-8")
     }
     return text
   }

@@ -14,8 +14,10 @@ struct AutoCommand: Command {
   static let examples = ["evodb auto Examples/prose-10m --text notes.txt --target-bits 3"]
 
   @Positional("MODEL_DIR", "A Hugging Face folder with config.json, safetensors and tokenizer.json.") var folder: String
-  @Option("--text", "FILE", "Calibration text, UTF-8.") var text: String
+  @Option("--text", "FILE", "Calibration text, UTF-8: a file, a pipe, or - for stdin.") var text: String
   @Option("--validation", "FILE", "Held-out text for the report.") var validation: String?
+  @Option("--text-field", "FIELD", "The texts are JSON Lines: take this field of each record.", rule: .notEmpty)
+  var textField: String?
   let unused = UnusedTensorOptions()
   let target = BitTargetOptions()
   let layers = LayerOptions()
@@ -32,6 +34,9 @@ struct AutoCommand: Command {
   func validate() throws {
     _ = try onlyTarget()
     _ = try layers.selection
+    guard [text, validation].count(where: { $0 == "-" }) <= 1 else {
+      throw UsageError("- is stdin, which can be read once")
+    }
   }
 
   private func onlyTarget() throws -> (target: SearchRecipe.Target, cost: SearchRecipe.Cost) {
@@ -92,28 +97,35 @@ struct AutoCommand: Command {
     }
     try report.print(as: output.format, in: context)
     if output.format == .table, !progress.quiet {
-      context.note("evodb: look around with: evodb query \(path) \"SELECT * FROM run_progress\"")
+      context.note("evodb: look around with: \(ShellCommand("query", path)) \"SELECT * FROM run_progress\"")
     }
   }
 
   private func dataSets(_ model: ModelRecord, _ job: Job) throws -> (
     calibration: DataSetRecord, validation: DataSetRecord
   ) {
-    func store(_ file: String, _ share: TextSequences.Share) throws -> DataSetRecord {
+    func store(_ input: InputFile, _ documents: TextDocuments, _ share: TextSequences.Share) throws -> DataSetRecord {
       let cutting = TextSequences(
         sequenceLength: sequenceLength, tokenLimit: nil, beginning: .none, documents: .join, share: share)
       // The name tells file, length and share, so that other choices in the same catalog have other names.
-      let base = URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
+      let base = URL(fileURLWithPath: input.name).deletingPathExtension().lastPathComponent
       let suffix = share == .all ? "" : "-\(share.rawValue)"
       let name = "\(base)-\(sequenceLength)\(suffix)"
       do {
-        return try cutting.store([URL(fileURLWithPath: file)], as: name, model: model, job: job).dataSet
+        return try cutting.store(documents, as: name, model: model, job: job).dataSet
       } catch CatalogError.nameTaken {
         throw CommandFailure(
           .outputExists, "the catalog has a data set \(name) of another text called \(base); use another --catalog")
       }
     }
-    if let validation { return (try store(text, .all), try store(validation, .all)) }
-    return (try store(text, .kept), try store(text, .heldOut))
+    func read(_ input: InputFile) throws -> TextDocuments {
+      try TextDocuments([input], textField: textField, cancellation: job.cancellation)
+    }
+    let input = InputFile(text)
+    let documents = try read(input)
+    if let held = validation.map({ InputFile($0) }) {
+      return (try store(input, documents, .all), try store(held, read(held), .all))
+    }
+    return (try store(input, documents, .kept), try store(input, documents, .heldOut))
   }
 }

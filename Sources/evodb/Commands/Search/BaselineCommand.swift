@@ -38,7 +38,7 @@ struct BaselineCommand: Command {
     "--mutation-group", "G",
     "dp: groups that keep their share of the budget; random: layers that may exchange levels [default of dp: none].")
   var mutationGroup: MutationGrouping?
-  @Option("--seed", "N", "Of random candidates and of the tokens drawn.", rule: .seed) var seed: UInt64 = 0
+  @Option("--seed", "N", "Of random candidates and of the tokens drawn, \(UInt64.rule).") var seed: UInt64 = 0
   @Option("--limit", "N", "Most assignments to evaluate.", rule: .atLeast(1)) var limit: Int = BaselineRun.standardLimit
   @Option("--name", "NAME", "What to call the run [default: dp-1, dp-2, …].", rule: .notEmpty) var runName: String?
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?

@@ -27,7 +27,7 @@ struct EvaluateCommand: Command {
   @Option("--data", "NAME", "Which data set; may be left out if there is only one.") var data: String?
   @Option("--measure", "LIST", "kl, topk-kl, topk-kl:K, perplexity; several with commas.") var measures: String =
     "kl,perplexity"
-  @Option("--tasks", "FILE", "Multiple-choice questions to answer instead.", rule: .notEmpty) var tasks: String?
+  @Option("--tasks", "FILE", "Multiple-choice questions to answer instead: a file, a pipe, or - for stdin.", rule: .notEmpty) var tasks: String?
   @Option("--delimiter", "TEXT", "Between context and choice [default: a space where neither has one there].")
   var delimiter: String?
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
@@ -68,6 +68,9 @@ struct EvaluateCommand: Command {
         job.progress("evaluating on \(set.name)", done, of: total)
       }
       let summaries = try job.store.read { try $0.evaluationSummaries(ofAssignment: record.id, dataSetID: set.id) }
+      if set.distinctSequenceCount < 2, !progress.quiet {
+        context.note("evodb: \(set.name) is one sequence, listed once or more: it gives no standard errors")
+      }
       return self.result(record, owner, set, wanted, summaries, job.record.work)
     }
     try context.print(result, as: output.format)
@@ -92,6 +95,7 @@ struct EvaluateCommand: Command {
     result.add("assignment", .text(assignment.digest.hex))
     result.add("data_set", .text(set.name))
     result.add("sequence_count", .integer(set.sequenceCount), .count)
+    result.add("distinct_sequence_count", .integer(set.distinctSequenceCount), .count)
     let denominator = Double(model.compressibleWeightCount)
     result.add("average_bits", .real(Double(assignment.codeBits) / denominator), .bits)
     result.add("average_stored_bits", .real(Double(assignment.storedBits) / denominator), .bits)

@@ -35,7 +35,7 @@ struct SearchOptions: ArgumentGroup {
     "--initial-tokens", "N", "Tokens on which the first parent is chosen.",
     rule: .within(2...SearchRecipe.Limits.tokens))
   var initialTokens: Int = SearchRecipe.standard.initialTokens
-  @Option("--seed", "N", "Of all randomness: equal seeds give equal runs.", rule: .seed) var seed: UInt64 = 0
+  @Option("--seed", "N", "Of all randomness, \(UInt64.rule): equal seeds give equal runs.") var seed: UInt64 = 0
 
   /// A recipe with how to search filled in.
   ///

@@ -18,7 +18,7 @@ struct ImportProfileCommand: Command {
   ]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
-  @Positional("PROFILE", "The profile's file.") var profile: String
+  @Positional("PROFILE", "The profile's file, or - for stdin.") var profile: String
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
   @Option(
     "--method", "M", "Where levels are taken from [default: gptq for bits; for steps the best that is built].")
@@ -30,14 +30,15 @@ struct ImportProfileCommand: Command {
   func validate() throws { _ = try scale.scale }
 
   func run(in context: CommandContext) throws {
-    guard FileManager.default.fileExists(atPath: profile) else {
+    guard InputFile(profile).isStandardInput || FileManager.default.fileExists(atPath: profile) else {
       throw InferenceError.missingInput(path: profile, reason: "no such file")
     }
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     let scale = try scale.scale
     let (owner, record, kind) = try session.write(Self.name) { job in
       let owner = try job.store.read { try $0.model(model) }
-      let profile = try AssignmentProfile.read(profile, method: method?.rawValue, scale: scale)
+      let profile = try AssignmentProfile.read(
+        profile, method: method?.rawValue, scale: scale, cancellation: job.cancellation)
       let record = try job.write(durable: true) { tx in
         try AssignmentProfile.store(profile, model: owner, method: method?.rawValue, scale: scale, tx: tx)
       }

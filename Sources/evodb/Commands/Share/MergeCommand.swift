@@ -62,7 +62,7 @@ struct MergeCommand: Command {
       lines.append(
         "\(report.agreeingCount) pairs of evaluations by different arithmetic agree to 1e-4, \(report.disagreeingCount) do not"
           + (report.disagreeingCount == 0
-            ? "" : ": evodb query \(path) \"SELECT * FROM conflict ORDER BY relative_difference DESC\""))
+            ? "" : ": \(ShellCommand("query", path)) \"SELECT * FROM conflict ORDER BY relative_difference DESC\""))
     }
     if report.variantCount > 0 {
       lines.append(
