@@ -11,13 +11,18 @@ DEMO_OPTIONS  ?=
 # Options for `evodb-bench`; --help lists them.
 BENCH_OPTIONS ?=
 
+# What `make fuzz` attacks (`Scripts/fuzz.sh list` names the targets), how often, and for how many seconds at most (0: no limit).
+FUZZ_TARGET   ?= all
+FUZZ_RUNS     ?= 1000000
+FUZZ_SECONDS  ?= 0
+
 # Tests are optimised, because numeric code is 50 times slower in a debug build, and have a build folder of their own,
 # because -enable-testing would make them and the release build evict each other.
 TEST_FLAGS    := -c release -Xswiftc -enable-testing --scratch-path .build-test
 FORMAT_PATHS   = $(wildcard Sources Tests Benchmarks Package.swift)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check lint imports bench format install-dependencies clean
+.PHONY: help build demo test nightly fuzz check lint imports bench format install-dependencies clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +36,12 @@ demo: build ## Find the best 3-bit form of the example model; make demo SEED=1 f
 
 test: install-dependencies ## Build and run all tests.
 	swift test $(TEST_FLAGS)
+
+nightly: install-dependencies ## Run all tests with a fresh seed of their random numbers; EVODB_TEST_SEED=N repeats one.
+	Scripts/nightly.sh $(TEST_FLAGS)
+
+fuzz: install-dependencies ## Look for inputs that do harm; make fuzz FUZZ_TARGET=json FUZZ_RUNS=100000
+	FUZZ_RUNS=$(FUZZ_RUNS) FUZZ_SECONDS=$(FUZZ_SECONDS) Scripts/fuzz.sh $(FUZZ_TARGET)
 
 check: install-dependencies lint imports ## What every change must pass: lint, imports, build, tests.
 	swift build --build-tests $(TEST_FLAGS) --explicit-target-dependency-import-check error
@@ -53,4 +64,4 @@ install-dependencies: ## Install libsqlite3, libopenblas and pkg-config if they 
 	@Scripts/install-dependencies.sh
 
 clean: ## Remove what was built; catalogs stay.
-	rm -rf .build .build-test
+	rm -rf .build .build-test .build-fuzz

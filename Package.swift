@@ -32,6 +32,11 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Catalog", "Inference", "Search"],
       path: "Tests/TestSupport", swiftSettings: strict),
+    .target(
+      name: "FuzzTargets", dependencies: ["Catalog", "Inference", "Search", "CSQLite", "TestSupport"],
+      path: "Tests/Fuzz/Targets", swiftSettings: strict),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "CatalogTests", dependencies: ["Catalog", "TestSupport"], swiftSettings: strict),
     .testTarget(
@@ -45,3 +50,10 @@ let package = Package(
       swiftSettings: strict),
   ]
 )
+
+// Only libFuzzer can link it: see Scripts/fuzz.sh.
+if Context.environment["EVODB_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "evodb-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Driver", swiftSettings: strict))
+}

@@ -9,6 +9,7 @@ extension CatalogStore {
   ///   - parameters: values of `:name`, `@name` or `$name` by name, exactly those that the statement has.
   ///   - timeout: seconds of SQLite's own work; what `onRow` takes is not counted.
   ///   - maximumRows: after so many rows it stops.
+  ///   - limits: how large values and SQLite's memory may become.
   ///   - shouldStop: asked again and again; true ends the query.
   ///   - onColumns: gets the names of the columns, once, before the first row.
   ///   - onRow: gets the values of a row; what it throws ends the query.
@@ -18,14 +19,14 @@ extension CatalogStore {
   @discardableResult
   public func query(
     _ sql: String, parameters: [String: SQLValue] = [:], timeout: Double, maximumRows: Int,
-    shouldStop: @escaping () -> Bool = { false }, onColumns: ([String]) throws -> Void,
+    limits: QueryLimits = .standard, shouldStop: @escaping () -> Bool = { false }, onColumns: ([String]) throws -> Void,
     onRow: ([SQLValue]) throws -> Void
   ) throws -> (rowCount: Int, truncated: Bool) {
     precondition(mode == .read && timeout >= 0 && maximumRows >= 0)
     return try read { transaction in
       // A year is for ever, and within what a Duration holds.
       let guardian = QueryGuard(
-        transaction.connection, timeout: .seconds(min(timeout, 31_536_000)), shouldStop: shouldStop)
+        transaction.connection, timeout: .seconds(min(timeout, 31_536_000)), within: limits, shouldStop: shouldStop)
       defer { guardian.remove() }
       do {
         let statement = try Statement(only: sql, on: transaction.connection)
@@ -45,7 +46,7 @@ extension CatalogStore {
       } catch let error as SQLiteError {
         if guardian.isStopped { throw CatalogError.queryStopped }
         if error.isOutOfMemory {
-          throw CatalogError.queryTooLarge("it needs more than \(QueryGuard.mostMemory >> 20) MiB of memory")
+          throw CatalogError.queryTooLarge("it needs more than \(limits.memoryByteCount >> 20) MiB of memory")
         }
         if guardian.isExpired { throw CatalogError.queryTimedOut(seconds: timeout) }
         if let wish = guardian.refusal {

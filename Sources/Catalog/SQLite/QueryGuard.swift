@@ -1,5 +1,24 @@
 import CSQLite
 
+/// How much a user's statement may take.
+public struct QueryLimits: Equatable, Sendable {
+  /// Bytes that SQLite may take in this process: enough to sort a million rows, and no machine suffers from it.
+  public var memoryByteCount: Int64 = 512 << 20
+  /// Bytes of a text or blob. The longest that is stored is a chunk of 16 MiB, 32 MiB as hexadecimal text.
+  public var longestValueByteCount: Int32 = 64 << 20
+
+  /// Those of `evodb query`.
+  public static let standard = QueryLimits()
+
+  private init() {}
+
+  /// All fields.
+  public init(memoryByteCount: Int64, longestValueByteCount: Int32) {
+    self.memoryByteCount = memoryByteCount
+    self.longestValueByteCount = longestValueByteCount
+  }
+}
+
 /// Holds a connection to reading, to modest statements and to a time limit while a user's statement runs.
 ///
 /// The rules are those of sqlite.org/security.html for statements from elsewhere: an authorizer, lowered limits, and a
@@ -13,8 +32,6 @@ final class QueryGuard {
   /// Whether the statement was stopped because its caller wished so.
   private(set) var isStopped = false
 
-  /// Bytes that SQLite may take in this process: enough to sort a million rows, and no machine suffers from it.
-  static let mostMemory: Int64 = 512 << 20
   /// Bytes of all values of a row: each is copied and printed.
   static let longestRow = 64 << 20
 
@@ -28,8 +45,6 @@ final class QueryGuard {
   private static let instructionsPerLook: Int32 = 1000
 
   private static let limits: [(Int32, Int32)] = [
-    // The longest value we store is a chunk of 16 MiB, 32 MiB as hexadecimal text.
-    (SQLITE_LIMIT_LENGTH, 64 << 20),
     (SQLITE_LIMIT_SQL_LENGTH, 1 << 20),
     (SQLITE_LIMIT_COLUMN, 500),
     (SQLITE_LIMIT_EXPR_DEPTH, 250),
@@ -43,13 +58,15 @@ final class QueryGuard {
     (SQLITE_LIMIT_WORKER_THREADS, 0),
   ]
 
-  init(_ connection: Connection, timeout: Duration, shouldStop: @escaping () -> Bool) {
+  init(_ connection: Connection, timeout: Duration, within sizes: QueryLimits, shouldStop: @escaping () -> Bool) {
     self.connection = connection
     self.shouldStop = shouldStop
     remaining = timeout
     // Of the whole process; nothing else that it does with SQLite while it reads needs as much.
-    sqlite3_hard_heap_limit64(Self.mostMemory)
-    for (limit, value) in Self.limits { formerLimits.append((limit, sqlite3_limit(connection.handle, limit, value))) }
+    sqlite3_hard_heap_limit64(sizes.memoryByteCount)
+    for (limit, value) in Self.limits + [(SQLITE_LIMIT_LENGTH, sizes.longestValueByteCount)] {
+      formerLimits.append((limit, sqlite3_limit(connection.handle, limit, value)))
+    }
     let own = Unmanaged.passUnretained(self).toOpaque()
     sqlite3_set_authorizer(
       connection.handle,

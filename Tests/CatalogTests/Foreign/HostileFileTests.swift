@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Catalog
@@ -284,7 +285,7 @@ import Testing
     let empty = try CatalogFolder.empty()
     let before = try empty.digest()
     let whole = try source.bytes
-    var random = SplitMix(state: 1)
+    var random = SplitMix64(property: 1)
     var refused = 0
     for round in 0..<60 {
       var data = whole

@@ -43,7 +43,7 @@ import Testing
     let (folder, _) = try CatalogFolder.filled()
     let file = try DamagedFile(folder)
     let places = try livePlaces(file)
-    var random = SplitMix64(state: 1)
+    var random = SplitMix64(property: 1)
     let chosen =
       (0..<150).compactMap { _ in places.rows.randomElement(using: &random) }
       + (0..<50).compactMap { _ in places.blobs.randomElement(using: &random) }
@@ -62,7 +62,7 @@ import Testing
     let (folder, _) = try CatalogFolder.filled()
     let file = try DamagedFile(folder)
     let contents = try DamagedFile.contents(of: folder.path)
-    var random = SplitMix64(state: 2)
+    var random = SplitMix64(property: 2)
     var foundCount = 0
     // Every bit of the header, and random places.
     let chosen =
@@ -86,7 +86,7 @@ import Testing
   @Test func aShortenedFileIsRefused() throws {
     let (folder, _) = try CatalogFolder.filled()
     let file = try DamagedFile(folder)
-    var random = SplitMix64(state: 3)
+    var random = SplitMix64(property: 3)
     let lengths =
       [0, 1, 99, 100, 511, 512, 4095, 4096, file.bytes.count - 1, file.bytes.count - 512]
       + (0..<90).map { _ in

@@ -173,7 +173,7 @@ import Testing
   @Test func ofAFileCutAnywhereTheRestIsSaved() throws {
     let (folder, _) = try CatalogFolder.filled()
     let file = try DamagedFile(folder)
-    var random = SplitMix64(state: 4)
+    var random = SplitMix64(property: 4)
     var savedCounts: Set<Int64> = []
     var refusals = 0
     for _ in 0..<30 {
@@ -195,7 +195,7 @@ import Testing
   @Test func ofAFileWithFlippedBitsTheRestIsSaved() throws {
     let (folder, _) = try CatalogFolder.filled()
     let file = try DamagedFile(folder)
-    var random = SplitMix64(state: 5)
+    var random = SplitMix64(property: 5)
     let whole = try salvage(folder).tables.reduce(0) { $0 + $1.savedCount }
     for round in 0..<40 {
       var damaged = file.bytes

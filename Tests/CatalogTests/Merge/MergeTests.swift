@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Catalog
@@ -40,7 +41,7 @@ import Testing
   /// Random parts of one file, merged in random orders and trees.
   @Test(arguments: [2, 3, 4, 7, 11, 16])
   func partsOfARunMakeTheRunInAnyOrder(count: Int) throws {
-    var random = SplitMix(state: UInt64(count))
+    var random = SplitMix64(property: UInt64(count))
     let twins = try CatalogFolder.twins()
     let whole = try twins.0.digest()
     #expect(try twins.1.digest() == whole)
@@ -63,7 +64,7 @@ import Testing
   /// has the whole run, the others a beginning of it, or nothing.
   static func part(_ part: Int, of count: Int, from source: CatalogFolder, seed: UInt64) throws -> CatalogFolder {
     let folder = try source.copy()
-    var random = SplitMix(state: seed)
+    var random = SplitMix64(property: seed)
     let rows = try folder.rows(
       """
       SELECT assignment_id, measure_id, sequence_id, numerics_id FROM observation o

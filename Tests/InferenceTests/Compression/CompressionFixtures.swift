@@ -49,7 +49,7 @@ struct RandomLayer {
   let hessian: Matrix
 
   init(rows: Int, columns: Int, seed: UInt64 = 1, deadInputs: [Int] = []) {
-    var generator = SplitMix64(state: seed)
+    var generator = SplitMix64(property: seed)
     weight = Matrix(rows: rows, columns: columns, values: (0..<rows * columns).map { _ in generator.normal() })
     let samples = 3 * columns + 5
     var inputs = (0..<samples * columns).map { _ in generator.normal() }

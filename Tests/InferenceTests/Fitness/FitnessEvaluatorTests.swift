@@ -26,7 +26,7 @@ import Testing
     sequences = [24, 2, 17, 40, 33].enumerated().map {
       randomTokens($1, vocabulary: 96, seed: UInt64($0) + 1)
     }
-    var generator = SplitMix64(state: 7)
+    var generator = SplitMix64(property: 7)
     var candidates: [LayerChoices] = []
     for index in 0..<20 {
       // Offspring of an earlier candidate, so that there are prefixes to share.

@@ -104,7 +104,7 @@ let raggedSizes = [1, 2, 15, 16, 17, 33, 100, 257]
 
 /// `count` repeatable, nearly normal numbers.
 func randomValues(_ count: Int, seed: UInt64, scale: Float = 1) -> [Float] {
-  var generator = SplitMix64(state: seed)
+  var generator = SplitMix64(property: seed)
   return (0..<count).map { _ in generator.normal() * scale }
 }
 

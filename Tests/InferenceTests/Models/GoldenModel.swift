@@ -71,6 +71,6 @@ struct GoldenModel {
 
 /// `count` repeatable token ids below `vocabulary`.
 func randomTokens(_ count: Int, vocabulary: Int, seed: UInt64) -> [Int32] {
-  var generator = SplitMix64(state: seed)
+  var generator = SplitMix64(property: seed)
   return (0..<count).map { _ in Int32.random(in: 0..<Int32(vocabulary), using: &generator) }
 }

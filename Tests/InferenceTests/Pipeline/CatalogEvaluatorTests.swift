@@ -34,7 +34,7 @@ import Testing
       let layers = try tx.layers(ofModel: model.id)
       let choices = try layers.map { try tx.variants(ofWeight: $0.weightID) }
       let methods = Dictionary(uniqueKeysWithValues: try tx.methods().map { ($0.id, $0.digest) })
-      var generator = SplitMix64(state: 3)
+      var generator = SplitMix64(property: 3)
       var variants: [VariantRecord?] = Array(repeating: nil, count: layers.count)
       var result = [
         try tx.store(assignmentOf: model, layers: layers, variants: variants, methods: methods, dropped: [])

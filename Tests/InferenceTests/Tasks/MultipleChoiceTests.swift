@@ -86,7 +86,7 @@ import Testing
 
   /// Questions of random tokens with choices of one to five tokens; the longest is one token longer than is fed.
   private func choices() -> [[TaskChoice]] {
-    var generator = SplitMix64(state: 5)
+    var generator = SplitMix64(property: 5)
     return (0..<9).map { item in
       let context = randomTokens(1 + item * 3, vocabulary: 96, seed: UInt64(item))
       return (0..<3).map { choice in

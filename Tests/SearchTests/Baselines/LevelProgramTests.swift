@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Search
@@ -5,7 +6,7 @@ import Testing
 @Suite struct LevelProgramTests {
   /// Errors that rise with the level, at random.
   private func errors(of space: SearchSpace, seed: UInt64) -> [[Double]] {
-    var random = RandomSource(seed: seed, generation: 7, stage: 0, purpose: .start)
+    var random = RandomSource(seed: TestSeed.mixed(seed), generation: 7, stage: 0, purpose: .start)
     return space.units.indices.map { unit in
       var error = 0.0
       return (0..<space.levelCount(ofUnit: unit)).map { _ in

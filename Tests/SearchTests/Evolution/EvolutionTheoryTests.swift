@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Search
@@ -20,7 +21,7 @@ private struct LinearEvaluator: StageEvaluator {
     let limit = 50 * ones * (length - ones)
     var total = 0
     for seed in 0..<UInt64(runs) {
-      var random = RandomSource(seed: seed, generation: 0, stage: 0, purpose: .start)
+      var random = RandomSource(seed: TestSeed.mixed(seed), generation: 0, stage: 0, purpose: .start)
       var order = Array(0..<length)
       random.shuffle(&order)
       var evaluator = LinearEvaluator(weights: order.map { Double($0) })
@@ -65,7 +66,7 @@ private struct LinearEvaluator: StageEvaluator {
     let space = try Spaces.quantization(blocks: 286)
     let budget = try space.budget(targetBits: 3)
     let mutation = try LevelSwitchMutation(space: space, budget: budget, grouping: grouping, maximumSwitches: 3)
-    var random = RandomSource(seed: 1, generation: 1, stage: 0, purpose: .mutation)
+    var random = RandomSource(seed: TestSeed.mixed(1), generation: 1, stage: 0, purpose: .mutation)
     var parent = try space.uniformStart(budget: budget)
     let clock = ContinuousClock()
     let time = clock.measure {

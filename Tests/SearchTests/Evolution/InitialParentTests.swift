@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Search
@@ -93,7 +94,7 @@ import Testing
     for seed in 0..<200 as Range<UInt64> {
       let space = try Spaces.irregular(units: 20, seed: seed)
       let range = space.feasibleCosts
-      var random = RandomSource(seed: seed, generation: 0, stage: 0, purpose: .start)
+      var random = RandomSource(seed: TestSeed.mixed(seed), generation: 0, stage: 0, purpose: .start)
       let budget = range.lowerBound + Int64(random.below(Int(range.upperBound - range.lowerBound) + 1))
       for grouping in MutationGrouping.allCases {
         for vector in try starts(.bestOfRandom(4), space, budget, grouping: grouping, seed: seed).vectors {

@@ -1,10 +1,11 @@
+import TestSupport
 import Testing
 
 @testable import Search
 
 @Suite struct LevelSwitchMutationTests {
   private func source(_ seed: UInt64 = 1) -> RandomSource {
-    RandomSource(seed: seed, generation: 1, stage: 0, purpose: .mutation)
+    RandomSource(seed: TestSeed.mixed(seed), generation: 1, stage: 0, purpose: .mutation)
   }
 
   private func units(_ child: LevelVector, differingFrom parent: LevelVector) -> [Int] {

@@ -1,10 +1,11 @@
+import TestSupport
 import Testing
 
 @testable import Search
 
 @Suite struct MinibatchTests {
   private func source(_ seed: UInt64) -> RandomSource {
-    RandomSource(seed: seed, generation: 3, stage: 1, purpose: .minibatch)
+    RandomSource(seed: TestSeed.mixed(seed), generation: 3, stage: 1, purpose: .minibatch)
   }
 
   @Test func sequencesAreWholeAndNeverRepeated() throws {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Search
@@ -7,7 +8,7 @@ import Testing
 
   /// Points with random errors and sums on four sequences.
   private func points(_ count: Int, seed: UInt64) -> [MonotonicityCheck.Point] {
-    var random = RandomSource(seed: seed, generation: 0, stage: 0, purpose: .start)
+    var random = RandomSource(seed: TestSeed.mixed(seed), generation: 0, stage: 0, purpose: .start)
     return (0..<count).map { index in
       MonotonicityCheck.Point(
         id: Int64(index), error: Double(random.below(30)), removed: [], parts: [],

@@ -1,3 +1,5 @@
+import TestSupport
+
 @testable import Search
 
 /// Small search spaces that several suites share.
@@ -38,7 +40,7 @@ enum Spaces {
 
   /// Units of different sizes and numbers of levels with steps of random, mostly different cost.
   static func irregular(units count: Int, seed: UInt64) throws -> SearchSpace {
-    var random = RandomSource(seed: seed, generation: 0, stage: 0, purpose: .start)
+    var random = RandomSource(seed: TestSeed.mixed(seed), generation: 0, stage: 0, purpose: .start)
     let units = (0..<count).map { index in
       let levels = 1 + random.below(6)
       var cost = Int64(random.below(4))

@@ -16,7 +16,7 @@ extension WholeRunTests {
       onlyAdds: Bool = true,
       make: () throws -> TinyCatalog, finished: (TinyCatalog, _ kills: Int) throws -> Void
     ) throws {
-      var random = SplitMix64(state: seed)
+      var random = SplitMix64(property: seed)
       var total = 0
       let count = count * Self.scale
       while total < count {
@@ -104,7 +104,7 @@ extension WholeRunTests {
     @Test func aKilledBackupIsWholeOrNotThere() throws {
       let catalog = try TinyCatalog(.searched)
       let copy = catalog.folder.appendingPathComponent("copy.evodb").path
-      var random = SplitMix64(state: 4)
+      var random = SplitMix64(property: 4)
       for _ in 0..<5 * Self.scale {
         let running = try catalog.start(["backup", "copy.evodb"])
         Thread.sleep(forTimeInterval: Double(Int.random(in: 1...60, using: &random)) / 1000)
@@ -172,7 +172,7 @@ extension WholeRunTests {
       func weights() throws -> Data { try Data(contentsOf: folder.appendingPathComponent("model.safetensors")) }
       try catalog.output(export)
       let whole = try weights()
-      var random = SplitMix64(state: 6)
+      var random = SplitMix64(property: 6)
       for _ in 0..<5 * Self.scale {
         try FileManager.default.removeItem(at: folder)
         let running = try catalog.start([export[0], catalog.path] + export.dropFirst())

@@ -143,7 +143,7 @@ import Testing
   }
 
   @Test func random24BytesAndMoreAreRefused() {
-    var generator = SplitMix64(state: 3)
+    var generator = SplitMix64(property: 3)
     for _ in 0..<2000 {
       var bytes = PackedContainer.magic + [1, 1]
       bytes += (0..<Int.random(in: 18...80, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator)

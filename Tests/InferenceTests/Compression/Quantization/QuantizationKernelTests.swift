@@ -6,7 +6,7 @@ import Testing
 /// Each fast loop against its plain twin on ragged sizes.
 @Suite struct QuantizationKernelTests {
   @Test(arguments: Array(1...35) + [64, 67, 129]) func quantizingAColumnEqualsItsPlainLoop(rows: Int) {
-    var generator = SplitMix64(state: UInt64(rows))
+    var generator = SplitMix64(property: UInt64(rows))
     let weights = (0..<rows).map { index in
       // Every third value is a tie, and a few lie far outside the grid.
       index % 3 == 0 ? 0.25 * Float(Int.random(in: -20...20, using: &generator)) + 0.125 : 3 * generator.normal()
@@ -70,7 +70,7 @@ import Testing
   }
 
   @Test(arguments: 1...8) func packedBitsEqualThePlainBitString(bits: Int) {
-    var generator = SplitMix64(state: UInt64(bits))
+    var generator = SplitMix64(property: UInt64(bits))
     for count in Array(0...41) + [255] {
       let codes = (0..<count).map { _ in UInt8.random(in: 0...UInt8((1 << bits) - 1), using: &generator) }
       var plain = [UInt8](repeating: 0, count: BitPacking.byteCount(count: count, bits: bits))

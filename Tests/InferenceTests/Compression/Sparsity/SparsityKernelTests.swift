@@ -6,7 +6,7 @@ import Testing
 /// The kernels of pruning against plain loops on ragged sizes.
 @Suite struct SparsityKernelTests {
   @Test(arguments: [1, 2, 7, 64, 333, 5000]) func selectionEqualsSorting(count: Int) {
-    var generator = SplitMix64(state: UInt64(count))
+    var generator = SplitMix64(property: UInt64(count))
     for distinct in [UInt64(2), 9, 1 << 32] {
       let keys = (0..<count).map { _ in UInt32(truncatingIfNeeded: generator.next() % distinct) }
       for start in Set([0, count / 3]) {
@@ -32,7 +32,7 @@ import Testing
   }
 
   @Test func roundingToSixteenBitsIsRoundingToNearestEven() {
-    var generator = SplitMix64(state: 4)
+    var generator = SplitMix64(property: 4)
     var values: [Float] = [0, -0.0, 1, 65504, 65519, 65520, 1e9, 3.4e38, -3.4e38, 6e-8, 2.9e-8, 3e-8, 6.1e-5, 1e-45]
     for _ in 0..<20_000 {
       let value = Float(bitPattern: UInt32(truncatingIfNeeded: generator.next()))
@@ -62,7 +62,7 @@ import Testing
   }
 
   @Test(arguments: [1, 5, 8, 9, 16, 67]) func expandingEqualsThePlainLoop(columns: Int) {
-    var generator = SplitMix64(state: 8)
+    var generator = SplitMix64(property: 8)
     for rows in [1, 3] {
       let kept = (0..<rows * columns).map { _ in generator.next() % 3 > 0 }
       let weight = Matrix(

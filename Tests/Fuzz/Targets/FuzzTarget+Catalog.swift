@@ -1,0 +1,185 @@
+import Catalog
+import Foundation
+import TestSupport
+
+extension FuzzTarget {
+  /// Somebody else's catalog that is merged.
+  static let foreignCatalog = FuzzTarget(
+    name: "merge", longestInput: 256, words: forgeryWords,
+    makeSeeds: { Forgery.seeds(tableCount: try BaseCatalog.shared.get().tables.count) },
+    prepare: { folder in
+      let base = try BaseCatalog.shared.get()
+      let foreign = ScratchFile("foreign.evodb", in: folder)
+      let gaining = ScratchFile("gaining.evodb", in: folder)
+      let fresh = ScratchFile("fresh.evodb", in: folder)
+      // Rehearsals into one that has rows of its own, real merges into empty ones.
+      try gaining.write(base.bytes)
+      let store = try CatalogStore(path: gaining.path, mode: .write, command: "merge")
+      let before = try store.read { try $0.sharedDigest(includingProvenance: true) }
+      var count = 0
+      return { bytes in
+        defer { foreign.remove() }
+        try Forgery(bytes).write(foreign, base: base.bytes, tables: base.tables)
+        count += 1
+        if count % 64 == 0 {
+          let after = try store.read { try $0.sharedDigest(includingProvenance: true) }
+          try expect(after == before, "a rehearsal or a refused file changed the catalog")
+        }
+        defer { fresh.remove() }
+        try fresh.write(base.emptyBytes)
+        _ = try CatalogMerge(into: store).run([foreign.path], isRehearsal: true)
+        let target = try CatalogStore(path: fresh.path, mode: .write, command: "merge")
+        defer { target.close() }
+        _ = try CatalogMerge(into: target).run([foreign.path])
+        let again = try CatalogMerge(into: target).run([foreign.path])
+        try expect(again.newCount == 0, "merged again there are \(again.newCount) new rows")
+        try expectWhole(target)
+      }
+    })
+
+  /// A catalog of one's own that is damaged: opened, read, verified and salvaged.
+  static let damagedCatalog = FuzzTarget(
+    name: "catalog", longestInput: 256, words: forgeryWords,
+    makeSeeds: { Forgery.seeds(tableCount: try BaseCatalog.shared.get().tables.count) },
+    prepare: { folder in
+      let base = try BaseCatalog.shared.get()
+      let damaged = ScratchFile("damaged.evodb", in: folder)
+      let saved = ScratchFile("saved.evodb", in: folder)
+      return { bytes in
+        defer { damaged.remove() }
+        try Forgery(bytes).write(damaged, base: base.bytes, tables: base.tables)
+        let before = try Data(contentsOf: damaged.url)
+        do {
+          let store = try CatalogStore(path: damaged.path, mode: .read)
+          defer { store.close() }
+          _ = try? store.verify(onFinding: { _ in })
+          _ = try? store.survey()
+          try? store.read { transaction in
+            for model in try transaction.models() {
+              _ = try transaction.layers(ofModel: model.id)
+              _ = try transaction.sites(ofModel: model.id)
+            }
+            for set in try transaction.dataSets() { _ = try transaction.sequences(ofList: set.sequenceListID) }
+            for run in try transaction.runs() {
+              _ = try transaction.space(id: run.spaceID)
+              _ = try transaction.lastGeneration(ofRun: run.id)
+            }
+          }
+        } catch is CatalogError {
+        }
+        defer { saved.remove() }
+        _ = try CatalogSalvage(path: damaged.path, output: saved.path).run()
+        try expect(try Data(contentsOf: damaged.url) == before, "salvage changed the damaged file")
+        let store = try CatalogStore(path: saved.path, mode: .read)
+        defer { store.close() }
+        try expectWhole(store)
+      }
+    })
+
+  /// A user's statement. It may not write, outlast its deadline or take more memory than it has.
+  static let query = FuzzTarget(
+    name: "query", longestInput: 1024,
+    words: [
+      "SELECT ", " FROM ", " WHERE ", "WITH RECURSIVE ", " UNION ALL ", " JOIN ", " ORDER BY ", " GROUP BY ", " OVER (",
+      "json_each(",
+      "json_tree(", "printf(", "zeroblob(", "randomblob(", "hex(", "group_concat(", "replace(", "instr(", " LIKE ",
+      " GLOB ",
+      "ATTACH 'x' AS y", "VACUUM INTO 'x'", "PRAGMA ", "writefile(", "readfile(", "load_extension(", "fts3_tokenizer(",
+      "INSERT INTO ", "UPDATE ", "DELETE FROM ", "CREATE TEMP TABLE ", "BEGIN", "COMMIT", "EXPLAIN ", "sqlite_schema",
+      "pragma_table_info(",
+      "journal_mode", "writable_schema", "temp_store_directory", "run_summary", "observation", "blob_chunk",
+      "generate_series(",
+      "sqlite_dbpage", "dbstat", "CAST(", "9223372036854775807", "1e308", "x'", "--", "/*", ";", ":run", "RETURNING ",
+      "VALUES (",
+    ],
+    makeSeeds: {
+      DocumentedQuery.all.map { Array($0.sql.utf8) }
+        + [
+          "ATTACH 'x.db' AS x", "VACUUM INTO 'x.db'", "VACUUM", "PRAGMA journal_mode = WAL",
+          "PRAGMA writable_schema = 1",
+          "PRAGMA user_version", "SELECT writefile('x', 'y')", "SELECT load_extension('x')", "DELETE FROM run",
+          "INSERT INTO run DEFAULT VALUES RETURNING *", "UPDATE run SET name = 'x'", "CREATE TABLE x (y)",
+          "CREATE TEMP TABLE x (y)",
+          "BEGIN", "SAVEPOINT x", "ANALYZE", "REINDEX", "DROP VIEW run_summary",
+          "EXPLAIN QUERY PLAN SELECT * FROM run_summary",
+          "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c",
+          "SELECT hex(zeroblob(1000))", "SELECT printf('%1000d', 1)", "SELECT value FROM json_each('[1,2,3]')",
+          "SELECT * FROM pragma_table_info('run')", "SELECT group_concat(hex(bytes)) FROM blob_chunk",
+          "SELECT * FROM sqlite_schema ORDER BY sql DESC",
+          "SELECT a.* FROM observation a, observation b, observation c",
+          "SELECT sum(sum) OVER (ORDER BY sequence_id) FROM observation", "SELECT 1; SELECT 2", "SELECT ?1, :a, @b, $c",
+          "",
+        ].map { Array($0.utf8) }
+    },
+    prepare: { folder in
+      let file = ScratchFile("queried.evodb", in: folder)
+      let base = try BaseCatalog.shared.get().bytes
+      try file.write(base)
+      let store = try CatalogStore(path: file.path, mode: .read)
+      let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+      // Long values are for the watchdog of the command: a single call on two of them cannot be stopped in a process.
+      let limits = QueryLimits(memoryByteCount: 64 << 20, longestValueByteCount: 32 << 10)
+      var count = 0
+      return { bytes in
+        let sql = String(decoding: bytes, as: UTF8.self)
+        count += 1
+        defer { if count % 1024 == 0 { try? file.write(base) } }
+        do {
+          try store.query(
+            sql, parameters: parameters(of: sql), timeout: 0.2, maximumRows: 1000, limits: limits, onColumns: { _ in },
+            onRow: { _ in })
+        } catch let error as CatalogError {
+          switch error {
+          case .refusedQuery, .invalidQuery, .queryTimedOut, .queryTooLarge: break
+          default: throw FuzzFinding("a statement led to: \(error)")
+          }
+        }
+        try expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == files, "a query made a file")
+        try expect(try Data(contentsOf: file.url).elementsEqual(base), "a query changed the file")
+      }
+    })
+
+  private static let forgeryWords = [
+    "\u{1}", "\u{7}\u{1}", "\u{8}\u{1}", "[1,2,3]", "{}", "bits=3", "open", "finished", "\0",
+  ]
+
+  /// A value for every name that looks like a parameter.
+  private static func parameters(of sql: String) -> [String: SQLValue] {
+    var result: [String: SQLValue] = [:]
+    for part in sql.split(omittingEmptySubsequences: false, whereSeparator: { ":@$".contains($0) }).dropFirst() {
+      let name = String(part.prefix { $0.isLetter || $0.isNumber || $0 == "_" })
+      if !name.isEmpty { result[name] = .integer(Int64(name.utf8.count)) }
+    }
+    return result
+  }
+
+  /// - Throws: `FuzzFinding` with the first thing that is wrong.
+  private static func expectWhole(_ store: CatalogStore) throws {
+    var first: IntegrityFinding?
+    _ = try store.verify(onFinding: { first = first ?? $0 })
+    if let first { throw FuzzFinding("the catalog that came out does not pass verify: \(first)") }
+  }
+}
+
+/// The newest catalog among the fixtures, as this build has it.
+struct BaseCatalog: Sendable {
+  let bytes: [UInt8]
+  let emptyBytes: [UInt8]
+  let tables: [RawDatabase.Table]
+
+  static let shared = Result { try BaseCatalog() }
+
+  private init() throws {
+    let folder = try TemporaryFolder()
+    let newest = try FileManager.default.contentsOfDirectory(atPath: Fixtures.url("catalogs").path)
+      .filter { $0.hasSuffix(".evodb") }.max { $0.compare($1, options: .numeric) == .orderedAscending }
+    let file = folder.url.appendingPathComponent("base.evodb")
+    try FileManager.default.copyItem(at: Fixtures.url("catalogs/\(newest ?? "")"), to: file)
+    _ = try CatalogUpgrade().run(path: file.path)
+    bytes = [UInt8](try Data(contentsOf: file))
+    tables = try RawDatabase(file.path).tables()
+    let empty = folder.url.appendingPathComponent("empty.evodb")
+    try CatalogStore(path: empty.path, mode: .create).close()
+    emptyBytes = [UInt8](try Data(contentsOf: empty))
+  }
+}
