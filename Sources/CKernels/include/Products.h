@@ -1,0 +1,69 @@
+#ifndef EVODB_PRODUCTS_H
+#define EVODB_PRODUCTS_H
+#include <stdint.h>
+
+/* Matrix products with a specified arithmetic, defined in docs/arithmetic.md: the same bits from every kernel set, for any
+   number of rows and columns beside an element. */
+
+/* Arithmetics. */
+enum { EVODB_FLOAT32 = 0, EVODB_BFLOAT16 = 1 };
+
+/* Kernel sets, from the slowest to the fastest. */
+enum { EVODB_PORTABLE = 0, EVODB_NEON = 1, EVODB_AVX2 = 2, EVODB_AVX512 = 3, EVODB_AMX = 4, EVODB_KERNEL_SET_COUNT = 5 };
+
+/* What the processor has and the operating system lets us use, one bit each. */
+enum {
+  EVODB_HAS_FMA = 1,            /* fused multiply-add as an instruction */
+  EVODB_HAS_AVX2 = 2,           /* AVX2 and FMA, registers saved by the system */
+  EVODB_HAS_AVX512 = 4,         /* AVX-512 F, BW, DQ, VL, registers saved by the system */
+  EVODB_HAS_AMX = 8,            /* AMX tiles with bfloat16 in the processor, and AVX-512 with its bfloat16 conversion */
+  EVODB_HAS_AMX_PERMISSION = 16, /* the system saves tiles and lets this process use them */
+  EVODB_HAS_NEON = 32
+};
+int evodb_processor_features(void);
+
+/* 1 if this processor and system can run a kernel set. */
+int evodb_kernel_set_is_available(int set);
+
+/* The fastest kernel set that can run. */
+int evodb_fastest_kernel_set(void);
+
+/* The name of the processor as it gives it itself, at most `size` - 1 characters; empty if it gives none. */
+void evodb_processor_name(char *name, int size);
+
+/* Weights are packed once, in one layout for all kernel sets: panels of 16 columns of the result, each panel over the whole
+   depth. float32: [depth][16] floats. bfloat16: blocks of 32 along the depth, filled up with zeros, [16][16] pairs of
+   bfloat16; denormals count as zero. Columns beyond `columns` are zero. Panels lie at multiples of 64 bytes. */
+enum { EVODB_PANEL_COLUMNS = 16, EVODB_BLOCK_DEPTH = 32 };
+int64_t evodb_packed_bytes(int arithmetic, int64_t columns, int64_t depth);
+
+/* Packs columns [first_panel * 16, min(columns, (first_panel + panels) * 16)); element (column n, depth k) is read at
+   w[n * column_stride + k * depth_stride]. */
+void evodb_pack(int set, int arithmetic, void *packed, const float *w, int64_t columns, int64_t depth, int64_t column_stride,
+                int64_t depth_stride, int64_t first_panel, int64_t panels);
+
+/* y[r][c] = sum over k of x[r][k] * w[c][k]. */
+typedef struct {
+  float *y; /* [rows, columns] */
+  int64_t y_stride;
+  const float *x; /* [rows, depth]; element (r, k) at x[r * x_row_stride + k * x_depth_stride] */
+  int64_t x_row_stride, x_depth_stride;
+  const void *packed; /* packed_columns x packed_depth */
+  int64_t packed_columns, packed_depth;
+  int64_t rows;
+  int64_t first_column, columns; /* of the packed ones; the first is a multiple of 16 */
+  int64_t first_depth, depth;    /* of the packed one; the first is a multiple of 32. x begins at first_depth. */
+  int accumulate;                /* 0: sums start from +0; 1: they continue y */
+  int negate;                    /* 1: x counts as -x */
+  int lower;                     /* 1: only columns c <= r + lower_offset are computed and written */
+  int64_t lower_offset;
+} evodb_product;
+
+/* Depth 0 gives zeros, or leaves y if sums continue. Nothing is written unless it is done. */
+enum { EVODB_DONE = 0, EVODB_NO_MEMORY = 1, EVODB_UNAVAILABLE = 2 };
+int evodb_multiply(int set, int arithmetic, const evodb_product *product);
+
+/* float32 to the nearest bfloat16 (ties to even) as its upper 16 bits; denormals become zero of their sign, NaN quiet. */
+void evodb_round_to_bfloat16(uint16_t *result, const float *x, int64_t count);
+
+#endif

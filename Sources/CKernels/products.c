@@ -1,0 +1,226 @@
+#include "product_sets.h"
+
+/* The loops around the register tiles. */
+
+/* Sets that this processor lacks pack in plain C: the layout is the same. */
+static const struct product_kernels *kernels_of(int set) {
+  if (!evodb_kernel_set_is_available(set)) return &evodb_kernels_portable;
+  switch (set) {
+#if defined(__x86_64__)
+    case EVODB_AVX2: return &evodb_kernels_avx2;
+    case EVODB_AVX512:
+    case EVODB_AMX: return &evodb_kernels_avx512;
+#elif defined(__aarch64__)
+    case EVODB_NEON: return &evodb_kernels_neon;
+#endif
+    default: return &evodb_kernels_portable;
+  }
+}
+
+int64_t evodb_packed_bytes(int arithmetic, int64_t columns, int64_t depth) {
+  int64_t panels = (columns + EVODB_PANEL_COLUMNS - 1) / EVODB_PANEL_COLUMNS;
+  return arithmetic == EVODB_BFLOAT16
+             ? panels * up_to_multiple(depth, EVODB_BLOCK_DEPTH) * EVODB_PANEL_COLUMNS * (int64_t)sizeof(uint16_t)
+             : panels * depth * EVODB_PANEL_COLUMNS * (int64_t)sizeof(float);
+}
+
+void evodb_pack(int set, int arithmetic, void *packed, const float *w, int64_t columns, int64_t depth, int64_t column_stride,
+                int64_t depth_stride, int64_t first_panel, int64_t panels) {
+  const struct product_kernels *kernels = kernels_of(set);
+  int64_t panel_bytes = evodb_packed_bytes(arithmetic, EVODB_PANEL_COLUMNS, depth);
+  for (int64_t panel = first_panel; panel < first_panel + panels; panel++) {
+    int64_t column = panel * EVODB_PANEL_COLUMNS;
+    int64_t count = smaller(EVODB_PANEL_COLUMNS, columns - column);
+    if (count <= 0) return;
+    char *target = (char *)packed + panel * panel_bytes;
+    const float *source = w + column * column_stride;
+    if (arithmetic == EVODB_BFLOAT16)
+      kernels->pack_bfloat16((uint32_t *)(void *)target, source, count, depth, column_stride, depth_stride);
+    else
+      kernels->pack_float32((float *)(void *)target, source, count, depth, column_stride, depth_stride);
+  }
+}
+
+/* How many columns of row r are wanted, at least 0. */
+static int64_t wanted_columns(const evodb_product *p, int64_t row) {
+  return p->lower ? larger(0, smaller(p->columns, row + p->lower_offset + 1)) : p->columns;
+}
+
+static int exponent_of(float x) {
+  uint32_t u;
+  memcpy(&u, &x, sizeof(u));
+  return (int)(u >> 23 & 0xff);
+}
+
+/* The smallest biased exponent of the nonzero numbers among `count`; 255 if there are none. */
+static int lowest_exponent(const float *x, int64_t count) {
+  int lowest = 255;
+  for (int64_t i = 0; i < count; i++)
+    if (x[i] != 0.0f && exponent_of(x[i]) < lowest) lowest = exponent_of(x[i]);
+  return lowest;
+}
+
+/* bfloat16 with exponents E and F are multiples of 2^(E - 7) and 2^(F - 7). If E + F - 14 >= -126, no product and no sum of
+   products can be a denormal, and a set that does not flush needs not. */
+static int may_underflow(int biased_e, int biased_f) { return biased_e + biased_f - 254 - 14 < -126; }
+
+/* Where the sums of a call begin: denormals count as zero, as they do in TDPBF16PS. */
+static void flush_sums(const evodb_product *p) {
+  for (int64_t r = 0; r < p->rows; r++)
+    for (int64_t c = 0; c < wanted_columns(p, r); c++) {
+      float *y = p->y + r * p->y_stride + c;
+      if (fabsf(*y) < 0x1p-126f) *y = copysignf(0.0f, *y);
+    }
+}
+
+/* One call's plan: a slab of rows and a slice of the depth at a time, whose activations are laid out for the tiles. */
+struct plan {
+  const evodb_product *product;
+  const struct product_kernels *kernels;
+  int is_bfloat16, checks_exponents;
+  float *activations, *widened;
+  int64_t first_row, rows, first_depth, depth;
+  int fresh;
+  int row_exponents[SLAB_ROWS];
+};
+
+static void lay_out_activations(struct plan *plan) {
+  const evodb_product *p = plan->product;
+  int64_t padded = plan->is_bfloat16 ? up_to_multiple(plan->depth, EVODB_BLOCK_DEPTH) : plan->depth;
+  plan->kernels->copy(plan->activations, ROW_STRIDE,
+                      p->x + plan->first_row * p->x_row_stride + plan->first_depth * p->x_depth_stride, p->x_row_stride,
+                      p->x_depth_stride, plan->rows, plan->depth);
+  for (int64_t r = 0; r < plan->rows && (p->negate || padded > plan->depth); r++) {
+    float *row = plan->activations + r * ROW_STRIDE;
+    if (p->negate)
+      for (int64_t k = 0; k < plan->depth; k++) row[k] = -row[k];
+    for (int64_t k = plan->depth; k < padded; k++) row[k] = 0.0f;
+  }
+  if (!plan->is_bfloat16) return;
+  plan->kernels->round_rows(plan->activations, plan->rows, padded / EVODB_BLOCK_DEPTH);
+  for (int64_t r = 0; r < plan->rows && plan->checks_exponents; r++)
+    plan->row_exponents[r] = lowest_exponent(plan->activations + r * ROW_STRIDE, padded);
+}
+
+static void multiply_tile(const struct plan *plan, int64_t row, int64_t rows, int64_t column, const float *b,
+                          int64_t b_stride, int panel_exponent, const char *next, int64_t ahead) {
+  const evodb_product *p = plan->product;
+  const struct product_kernels *kernels = plan->kernels;
+  int64_t tile_columns = kernels->tile_panels * EVODB_PANEL_COLUMNS;
+  const float *a = plan->activations + row * ROW_STRIDE;
+  int64_t depth = plan->is_bfloat16 ? up_to_multiple(plan->depth, EVODB_BLOCK_DEPTH) : plan->depth;
+  product_tile *tile = plan->is_bfloat16 ? kernels->bfloat16_tile : kernels->float32_tile;
+  if (plan->checks_exponents) {
+    int lowest = 255;
+    for (int64_t r = row; r < row + rows; r++) lowest = (int)smaller(lowest, plan->row_exponents[r]);
+    /* Both have one panel in a tile. */
+    if (may_underflow(lowest, panel_exponent)) tile = evodb_kernels_portable.bfloat16_tile;
+  }
+  int64_t absolute = plan->first_row + row;
+  float *y = p->y + absolute * p->y_stride + column;
+  if (wanted_columns(p, absolute) >= column + tile_columns) {
+    tile((int)rows, depth, a, b, b_stride, y, p->y_stride, plan->fresh, next, ahead);
+    return;
+  }
+  /* The tile's edge lies outside of what may be read and written. */
+  float edge[16 * MOST_TILE_COLUMNS] = {0};
+  for (int64_t r = 0; r < rows && !plan->fresh; r++)
+    for (int64_t c = 0; c < smaller(tile_columns, wanted_columns(p, absolute + r) - column); c++)
+      edge[r * tile_columns + c] = y[r * p->y_stride + c];
+  tile((int)rows, depth, a, b, b_stride, edge, tile_columns, plan->fresh, next, ahead);
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t c = 0; c < smaller(tile_columns, wanted_columns(p, absolute + r) - column); c++)
+      y[r * p->y_stride + c] = edge[r * tile_columns + c];
+}
+
+static void multiply_slice(struct plan *plan) {
+  const evodb_product *p = plan->product;
+  const struct product_kernels *kernels = plan->kernels;
+  int64_t tile_columns = kernels->tile_panels * EVODB_PANEL_COLUMNS;
+  int64_t group_count = (plan->rows + kernels->tile_rows - 1) / kernels->tile_rows;
+  int64_t blocks = (plan->depth + EVODB_BLOCK_DEPTH - 1) / EVODB_BLOCK_DEPTH;
+  int64_t last_row = plan->first_row + plan->rows - 1;
+  lay_out_activations(plan);
+  /* The slice of a panel in the packed weights, and the distance of panels, in bytes. */
+  int64_t unit = plan->is_bfloat16 ? sizeof(uint16_t) : sizeof(float);
+  int64_t packed_depth = plan->is_bfloat16 ? up_to_multiple(p->packed_depth, EVODB_BLOCK_DEPTH) : p->packed_depth;
+  int64_t slice_bytes = (plan->is_bfloat16 ? blocks * EVODB_BLOCK_DEPTH : plan->depth) * EVODB_PANEL_COLUMNS * unit;
+  int64_t panel_bytes = packed_depth * EVODB_PANEL_COLUMNS * unit;
+  const char *packed = (const char *)p->packed + p->first_column / EVODB_PANEL_COLUMNS * panel_bytes +
+                       (p->first_depth + plan->first_depth) * EVODB_PANEL_COLUMNS * unit;
+  /* Every group of rows fetches its part of the next panels. */
+  int64_t portions = group_count * ((plan->depth + FETCH_STEPS - 1) / FETCH_STEPS);
+  int64_t lines = kernels->tile_panels * slice_bytes / CACHE_LINE, ahead = (lines + portions - 1) / portions;
+  for (int64_t column = 0; column < wanted_columns(p, last_row); column += tile_columns) {
+    const char *panel = packed + column / EVODB_PANEL_COLUMNS * panel_bytes;
+    /* A second panel that does not exist is the first once more; what comes out of it is dropped. */
+    int64_t panels = smaller(kernels->tile_panels, (p->columns - column + EVODB_PANEL_COLUMNS - 1) / EVODB_PANEL_COLUMNS);
+    const float *b = (const float *)(const void *)panel;
+    int64_t b_stride = panels > 1 ? panel_bytes / unit : 0;
+    int panel_exponent = 255;
+    if (plan->is_bfloat16) {
+      for (int64_t i = 0; i < panels; i++)
+        kernels->widen_blocks(plan->widened + i * SLICE_DEPTH * EVODB_PANEL_COLUMNS,
+                              (const uint32_t *)(const void *)(panel + i * panel_bytes), blocks);
+      b = plan->widened;
+      b_stride = panels > 1 ? SLICE_DEPTH * EVODB_PANEL_COLUMNS : 0;
+      if (plan->checks_exponents) panel_exponent = lowest_exponent(b, blocks * EVODB_BLOCK_DEPTH * EVODB_PANEL_COLUMNS);
+    }
+    int has_next = column + 2 * tile_columns <= p->columns;
+    int64_t fetched = 0;
+    /* Groups of nearly equal size keep more registers busy than full groups and a small rest. */
+    for (int64_t group = 0; group < group_count; group++) {
+      int64_t row = group * plan->rows / group_count;
+      int64_t end = (group + 1) * plan->rows / group_count;
+      if (wanted_columns(p, plan->first_row + end - 1) <= column) continue;
+      const char *next = panel + kernels->tile_panels * panel_bytes + fetched / slice_bytes * panel_bytes + fetched % slice_bytes;
+      multiply_tile(plan, row, end - row, column, b, b_stride, panel_exponent, next, has_next ? ahead : 0);
+      fetched += ahead * CACHE_LINE * portions / group_count;
+    }
+  }
+}
+
+static int multiply_on_vectors(const struct product_kernels *kernels, int arithmetic, const evodb_product *p) {
+  int64_t slab_count = (p->rows + SLAB_ROWS - 1) / SLAB_ROWS;
+  int64_t slab_rows = (p->rows + slab_count - 1) / slab_count;
+  int64_t activation_bytes = up_to_multiple(slab_rows * ROW_STRIDE * (int64_t)sizeof(float), 64);
+  int64_t widened_bytes =
+      arithmetic == EVODB_BFLOAT16 ? MOST_TILE_COLUMNS * SLICE_DEPTH * (int64_t)sizeof(float) : 0;
+  char *workspace = aligned_alloc(64, (size_t)(activation_bytes + widened_bytes));
+  if (!workspace) return EVODB_NO_MEMORY;
+  struct plan plan = {.product = p,
+                      .kernels = kernels,
+                      .is_bfloat16 = arithmetic == EVODB_BFLOAT16,
+                      .activations = (float *)(void *)workspace,
+                      .widened = (float *)(void *)(workspace + activation_bytes)};
+  plan.checks_exponents = plan.is_bfloat16 && !kernels->flushes && kernels != &evodb_kernels_portable;
+  float_control saved = evodb_float_control_begin(plan.is_bfloat16 && kernels->flushes);
+  if (plan.is_bfloat16 && !kernels->flushes && p->accumulate) flush_sums(p);
+  for (int64_t slab = 0; slab < slab_count; slab++) {
+    plan.first_row = slab * p->rows / slab_count;
+    plan.rows = (slab + 1) * p->rows / slab_count - plan.first_row;
+    for (int64_t depth = 0; depth < p->depth; depth += SLICE_DEPTH) {
+      plan.first_depth = depth;
+      plan.depth = smaller(SLICE_DEPTH, p->depth - depth);
+      plan.fresh = depth == 0 && !p->accumulate;
+      multiply_slice(&plan);
+    }
+  }
+  evodb_float_control_end(saved);
+  free(workspace);
+  return EVODB_DONE;
+}
+
+int evodb_multiply(int set, int arithmetic, const evodb_product *p) {
+  if (!evodb_kernel_set_is_available(set)) return EVODB_UNAVAILABLE;
+  if (p->rows <= 0 || p->columns <= 0) return EVODB_DONE;
+  if (p->depth <= 0) {
+    for (int64_t r = 0; r < p->rows && !p->accumulate; r++)
+      memset(p->y + r * p->y_stride, 0, (size_t)wanted_columns(p, r) * sizeof(float));
+    return EVODB_DONE;
+  }
+#if defined(__x86_64__)
+  if (set == EVODB_AMX && arithmetic == EVODB_BFLOAT16) return evodb_multiply_amx(p);
+#endif
+  return multiply_on_vectors(kernels_of(set), arithmetic, p);
+}
