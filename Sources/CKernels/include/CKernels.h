@@ -2,6 +2,8 @@
 #define EVODB_CKERNELS_H
 #include <stdint.h>
 
+#include "Machine.h"
+
 /* Elementwise kernels of the forward pass and of fitness, over row-major float32.
 
    Every kernel fixes its own order of operations in 16 lanes and never contracts a multiplication and an addition, so that

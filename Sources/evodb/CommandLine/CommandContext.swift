@@ -23,14 +23,15 @@ struct CommandContext: Sendable {
     self.clock = clock
   }
 
-  /// The context of a real process. Call once, first thing: it makes a vanished reader an error of `write` instead of
-  /// a signal, and takes over SIGINT and SIGTERM.
+  /// The context of a real process. Call once, first thing: it makes a vanished reader and a file that may not grow
+  /// further errors of `write` instead of signals, and takes over the signals that ask to stop.
   static func process() -> CommandContext {
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
     let context = CommandContext(
       output: OutputWriter(descriptor: STDOUT_FILENO),
       diagnostics: OutputWriter(descriptor: STDERR_FILENO, bufferSize: 0), environment: .current())
-    context.interruption.watch([SIGINT, SIGTERM])
+    context.interruption.watch(Interruption.signals)
     return context
   }
 

@@ -50,13 +50,14 @@ struct QueryCommand: Command {
     if let document {
       return try session.read { try QueryDocument(form: document, path: catalog, store: $0).write(to: context) }
     }
-    let text = try QueryText(query ?? "")
+    // A statement may come from a pipe that nobody writes to.
+    let text = try context.interruption.leavingAtOnce { try QueryText(query ?? "") }
     if printsSQL { return try context.output.write(TerminalText.visible(text.sql, keepingLines: true) + "\n") }
     let values = try text.values(try parameters.map { try QueryParameter($0) })
     let interruption = context.interruption
     let slow = CatalogError.queryTimedOut(seconds: timeout)
     let watchdog = QueryWatchdog(timeout: timeout) { context.note("evodb query: \(slow)") }
-    let wasCut = try session.read { store in
+    let wasCut = try session.read(asksItself: true) { store in
       try CatalogQuery.print(
         text.sql, parameters: values, store: store, timeout: timeout, maximumRows: maximumRows, as: output.format,
         in: context, watchdog: watchdog, shouldStop: { interruption.isRequested })
