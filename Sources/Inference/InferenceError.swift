@@ -16,6 +16,9 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
   case inputOutput(path: String, detail: String)
   /// Something is where an output would go; nothing is ever overwritten.
   case outputExists(path: String)
+  /// The operating system grants this process less than the work needs (`ulimit`, control groups); `detail` names the
+  /// limit, the least that works, and the remedy.
+  case systemLimit(detail: String)
   /// Stopped on request (^C) at a safe place.
   case interrupted
 
@@ -25,7 +28,7 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
     case .missingInput(let path, let reason): return "\(path): \(reason)"
     case .invalidData(let file, let detail): return "\(file): \(detail)"
     case .unsupported(let file, let detail): return "\(file): not supported: \(detail)"
-    case .impossible(let detail): return detail
+    case .impossible(let detail), .systemLimit(let detail): return detail
     case .inputOutput(let path, let detail), .notPermitted(let path, let detail): return "\(path): \(detail)"
     case .outputExists(let path):
       return "\(path) exists already and is not overwritten; remove it or choose another name"

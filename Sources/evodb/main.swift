@@ -1,3 +1,11 @@
 import Foundation
+import Inference
 
+do {
+  // Before anything starts a thread.
+  try ProcessLimits.prepare()
+} catch {
+  FileHandle.standardError.write(Data("evodb: \(error)\n".utf8))
+  exit(ExitCode(for: error).rawValue)
+}
 exit(Evodb.registry.run(Array(CommandLine.arguments.dropFirst()), in: .process()).rawValue)

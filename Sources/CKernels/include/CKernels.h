@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "Elementary.h"
+#include "Machine.h"
 #include "Products.h"
 
 /* Elementwise kernels of the forward pass and of fitness, over row-major float32.

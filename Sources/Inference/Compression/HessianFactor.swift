@@ -110,12 +110,18 @@ public struct HessianFactor: Sendable {
   }
 
   private static func requireFinite(_ hessian: Matrix) throws {
-    for row in 0..<hessian.rows {
-      for column in 0...row where !hessian[row, column].isFinite {
-        throw InferenceError.invalidData(
-          file: "Hessian", detail: "element [\(row), \(column)] is \(hessian[row, column]); it must be finite")
-      }
+    if let (row, column) = firstNonFiniteElement(of: hessian) {
+      throw InferenceError.invalidData(
+        file: "Hessian", detail: "element [\(row), \(column)] is \(hessian[row, column]); it must be finite")
     }
+  }
+
+  /// The first element of the lower triangle that is NaN or infinite.
+  static func firstNonFiniteElement(of hessian: Matrix) -> (row: Int, column: Int)? {
+    for row in 0..<hessian.rows {
+      for column in 0...row where !hessian[row, column].isFinite { return (row, column) }
+    }
+    return nil
   }
 
   /// U for the given damping, or nil if the damped matrix is not positive definite in Float32.

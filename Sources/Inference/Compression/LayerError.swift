@@ -52,6 +52,7 @@ public struct LayerError: Sendable {
       for row in 0..<x.rows { energy += Double(x[row, input]) * Double(x[row, input]) }
     }
     // Rounding in the product can leave a tiny negative sum where the true one is zero.
-    return max(0, energy)
+    // Written so that NaN, from products beyond Float32, stays NaN.
+    return energy < 0 ? 0 : energy
   }
 }

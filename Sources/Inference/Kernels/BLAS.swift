@@ -1,11 +1,28 @@
 import COpenBLAS
+import Foundation
 
 /// Single-precision BLAS and LAPACK on `Matrix`, always on the calling thread.
 ///
 /// OpenBLAS's own threads stay off: sequences and candidates run in parallel instead, so that no result depends on a
 /// thread count.
 public enum BLAS {
-  private static let singleThreaded: Void = openblas_set_num_threads(1)
+  // Where it has one thread already (OPENBLAS_NUM_THREADS=1), setting the number would only map a buffer.
+  private static let singleThreaded: Void = {
+    if openblas_get_num_threads() != 1 { openblas_set_num_threads(1) }
+  }()
+
+  /// Address space that OpenBLAS maps for each product under way, and keeps.
+  static let bufferByteCount = 128 << 20
+  private static let reservation = BufferReservation()
+  /// How many buffers OpenBLAS has mapped ahead.
+  static var reservedBufferCount: Int { reservation.count }
+
+  /// Has OpenBLAS map the buffers of `count` products at a time now: if it cannot later, it tries for ever. The caller has
+  /// made sure that there is room.
+  static func reserveBuffers(_ count: Int) {
+    _ = singleThreaded
+    reservation.raise(to: count)
+  }
 
   /// A rectangle of a row-major matrix: rows `rows`, columns `columns` of a buffer with `stride` floats a row.
   package struct Panel {
@@ -121,8 +138,32 @@ public enum BLAS {
   /// OpenBLAS's version and the kernel set it chose for this processor, for the numerics of an observation.
   public static var identity: (version: String, core: String) {
     _ = singleThreaded
-    let version = String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(separator: " ")
+    let version = configuration.split(separator: " ").prefix(2).joined(separator: " ")
     return (version, String(cString: openblas_get_corename()))
+  }
+
+  private static var configuration: String { String(cString: openblas_get_config()) }
+
+  /// What is wrong with the kernel set in use; nil: nothing.
+  public static var kernelAdvice: KernelAdvice? {
+    KernelAdvice(
+      used: identity.core, features: .current, canChoose: configuration.contains("DYNAMIC_ARCH"),
+      request: ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"])
+  }
+}
+
+/// `@unchecked Sendable`: `lock` guards the count.
+private final class BufferReservation: @unchecked Sendable {
+  private let lock = NSLock()
+  private var reserved = 0
+
+  var count: Int { lock.withLock { reserved } }
+
+  func raise(to wanted: Int) {
+    lock.withLock {
+      guard wanted > reserved, evodb_openblas_reserve(Int32(clamping: wanted)) != 0 else { return }
+      reserved = wanted
+    }
   }
 }
 

@@ -24,7 +24,8 @@ public final class OpenModel: Sendable {
   ///   - purpose: what it is opened for.
   ///   - cancellation: stops a look at the bytes of the weights.
   ///   - progress: is told of such a look: what, and how many bytes of how many.
-  /// - Throws: `InferenceError`; `.impossible` if the memory limit is too small, with the least that works.
+  /// - Throws: `InferenceError`; `.impossible` if the memory limit is too small, `.systemLimit` if one of the system is,
+  ///   with the least that works.
   public init(
     _ record: ModelRecord, store: CatalogStore, longestSequence: Int, threadCount: Int, memoryLimit: Int64?,
     purpose: ModelPurpose = .evaluation, cancellation: Cancellation = Cancellation(),
@@ -45,6 +46,7 @@ public final class OpenModel: Sendable {
       model: network, checkpointByteCount: checkpoint.tensors.reduce(0) { $0 + $1.byteCount },
       longestSequence: longestSequence, threadCount: threadCount, limit: memoryLimit, purpose: purpose)
     self.memory = memory
+    ProcessLimits.reserve(threadCount: threadCount)
     BufferPool.shared.limit(toByteCount: memory.bufferPoolByteCount)
     self.network = network
     let elementTypes = Dictionary(

@@ -51,6 +51,11 @@ public struct ReferenceCheck: Sendable {
       throw InferenceError.invalidData(
         file: expected.path, detail: "input_ids: \(bad) is outside the vocabulary of \(configuration.vocabularySize)")
     }
+    // All weights in float32, the logits, and a sequence on its way.
+    let weightByteCount = checkpoint.tensors.reduce(0) { $0 + $1.shape.reduce(4, *) }
+    try ProcessLimits.requireRoom(
+      for: weightByteCount + logitsShape.reduce(4, *) + length * configuration.vocabularySize * 8, threadCount: 1)
+    ProcessLimits.reserve(threadCount: 1)
     let logits = try file.matrix(named: "logits")
     let sequences = (0..<count).map { row in ids[row * length..<(row + 1) * length].map { Int32($0) } }
     func difference(_ constants: ConstantPrecision) throws -> Double {

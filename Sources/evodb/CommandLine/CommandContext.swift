@@ -23,15 +23,16 @@ struct CommandContext: Sendable {
     self.clock = clock
   }
 
-  /// The context of a real process. Call once, first thing: it makes a vanished reader and a closed stream errors
-  /// of reading and writing, and takes over SIGINT and SIGTERM.
+  /// The context of a real process. Call once, first thing: it makes a vanished reader, a closed stream and a file that
+  /// may not grow further errors of reading and writing instead of signals, and takes over the signals that ask to stop.
   static func process() -> CommandContext {
     StandardStreams.holdClosed()
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
     let context = CommandContext(
       output: OutputWriter(descriptor: STDOUT_FILENO),
       diagnostics: OutputWriter(descriptor: STDERR_FILENO, bufferSize: 0), environment: .current())
-    context.interruption.watch([SIGINT, SIGTERM])
+    context.interruption.watch(Interruption.signals)
     return context
   }
 

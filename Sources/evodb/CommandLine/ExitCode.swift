@@ -15,6 +15,8 @@ enum ExitCode: Int32, Error, Equatable, Sendable, CaseIterable {
   case missingInput = 66
   /// A defect of evodb.
   case internalError = 70
+  /// The operating system grants the process less than it needs (`ulimit`); the message names the least that works.
+  case systemLimit = 71
   /// An output exists and is not overwritten.
   case outputExists = 73
   /// Reading or writing failed, or the disk is full.
@@ -35,6 +37,7 @@ enum ExitCode: Int32, Error, Equatable, Sendable, CaseIterable {
     case .badData: return "bad data in an input or in the catalog"
     case .missingInput: return "an input is missing"
     case .internalError: return "a defect of evodb"
+    case .systemLimit: return "a limit of the system (ulimit) is too tight; the message names the least that works"
     case .outputExists: return "an output exists already"
     case .inputOutput: return "reading or writing failed, or the disk is full"
     case .tryAgain: return "stopped safely, or locked by another process: run it again"

@@ -12,33 +12,41 @@ struct CatalogSession {
   let path: String
   var isQuiet = false
 
-  /// Reads; also beside a writer.
-  func read<T>(_ body: (CatalogStore) throws -> T) throws -> T {
-    let store = try CatalogStore(path: path, mode: .read)
-    defer { store.close() }
-    return try body(store)
+  /// Reads; also beside a writer. A request to stop ends the process at once: there is nothing to lose.
+  ///
+  /// - Parameter asksItself: whether `body` asks for such requests, because it has something to clean up or to say.
+  func read<T>(asksItself: Bool = false, _ body: (CatalogStore) throws -> T) throws -> T {
+    func work() throws -> T {
+      let store = try CatalogStore(path: path, mode: .read)
+      defer { store.close() }
+      return try body(store)
+    }
+    return asksItself ? try work() : try context.interruption.leavingAtOnce(work)
   }
 
   /// Works as the one writer.
   ///
   /// - Parameters:
   ///   - creating: whether a missing file is made.
+  ///   - resources: of work that computes.
   ///   - advice: how to go on after a stop.
   func write<T>(
     _ command: String, creating: Bool = false, resources: ResourceOptions? = nil, advice: String = resumeAdvice,
     _ body: (Job) throws -> T
   ) throws -> T {
+    let threadCount = resources?.threads ?? ProcessInfo.processInfo.activeProcessorCount
+    if resources != nil { try ProcessLimits.requireComputing(threadCount: threadCount) }
     let isNew = creating && !FileManager.default.fileExists(atPath: path)
     let store = try CatalogStore(path: path, mode: isNew ? .create : .write, command: command)
     defer { store.close() }
     if !isQuiet { store.notices.forEach { context.note("evodb: \($0)") } }
     let cancellation = Cancellation()
     context.interruption.onRequest { cancellation.request() }
-    let phases = PhaseLines(context: context, isQuiet: isQuiet)
+    let phases = PhaseLines(context: context, isQuiet: isQuiet, computes: resources != nil)
     defer { phases.finish() }
     let job = try Job(
       store: store, command: command, version: Evodb.version,
-      threadCount: resources?.threads ?? ProcessInfo.processInfo.activeProcessorCount, cancellation: cancellation,
+      threadCount: threadCount, cancellation: cancellation,
       report: { phases.show($0) })
     do {
       let result = try body(job)

@@ -37,6 +37,7 @@ extension InferenceError: ExitCodeProviding {
     case .inputOutput: return .inputOutput
     case .notPermitted: return .permission
     case .outputExists: return .outputExists
+    case .systemLimit: return .systemLimit
     case .interrupted: return .tryAgain
     }
   }

@@ -6,14 +6,19 @@ final class PhaseLines {
   private static let patience = 0.5
 
   private let context: CommandContext
+  /// What is to be said before the first line.
+  private var notice: String?
   private let isQuiet: Bool
   private var phase: String?
   private var since = 0.0
   private var line: ProgressLine?
 
-  init(context: CommandContext, isQuiet: Bool) {
+  /// - Parameter computes: whether the work consists of matrix products, so that slow kernels are worth a warning. Who chose
+  ///   the kernels is not warned.
+  init(context: CommandContext, isQuiet: Bool, computes: Bool = false) {
     self.context = context
     self.isQuiet = isQuiet
+    if computes, !isQuiet, let advice = BLAS.kernelAdvice, !advice.isUsersChoice { notice = "\(advice)" }
   }
 
   /// Shows how far a phase is; nil ends it.
@@ -29,7 +34,11 @@ final class PhaseLines {
       self.phase = phase
       since = context.clock()
     }
-    if line == nil, context.clock() - since > Self.patience { line = context.progress(phase, quiet: isQuiet) }
+    if line == nil, context.clock() - since > Self.patience {
+      if let notice { context.note("evodb: \(notice)") }
+      notice = nil
+      line = context.progress(phase, quiet: isQuiet)
+    }
     line?.update(done: done, total: total, details: details)
   }
 

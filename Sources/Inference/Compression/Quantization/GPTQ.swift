@@ -30,7 +30,7 @@ public enum GPTQ {
     sweep.run()
     guard QuantizationKernels.allFinite(sweep.errors) else {
       throw InferenceError.invalidData(
-        file: "GPTQ", detail: "the corrected weights left the range of Float32; a larger dampingFraction may help")
+        file: "GPTQ", detail: "the corrected weights left the range of Float32")
     }
     return sweep.grid.quantizedWeight(transposedCodes: sweep.codes, permutation: factor.permutation)
   }

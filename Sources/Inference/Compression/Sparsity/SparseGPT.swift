@@ -37,7 +37,7 @@ public enum SparseGPT {
     }
     guard QuantizationKernels.allFinite(sweep.propagation.errors) else {
       throw InferenceError.invalidData(
-        file: "SparseGPT", detail: "the corrected weights left the range of Float32; a larger dampingFraction may help")
+        file: "SparseGPT", detail: "the corrected weights left the range of Float32")
     }
     return SparseWeight(
       weight: QuantizationKernels.transposed(sweep.propagation.transposed),

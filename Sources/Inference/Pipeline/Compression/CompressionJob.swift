@@ -150,6 +150,7 @@ public final class CompressionJob {
       uniqueKeysWithValues: model.network.sites.compactMap { site in
         hessians[site.index].map { (site.name, $0) }
       })
+    for site in sites { if let hessian = bySiteName[site.name] { try requireFinite(hessian, at: site, data) } }
     return try job.write(durable: true) { tx in
       var result: [String: SiteStatistic] = [:]
       for (site, key) in zip(sites, keys) {
@@ -169,6 +170,24 @@ public final class CompressionJob {
       }
       return result
     }
+  }
+
+  /// Nothing of a block is stored if one of its Hessians is not finite: no method could use it.
+  ///
+  /// - Throws: `InferenceError.invalidData` that names the site, its layers and the model.
+  private func requireFinite(_ hessian: Matrix, at site: SiteRecord, _ data: DataSetRecord) throws {
+    guard let (row, column) = HessianFactor.firstNonFiniteElement(of: hessian) else { return }
+    let layers = model.layers.filter { $0.siteName == site.name }.map(\.name).joined(separator: ", ")
+    let value = hessian[row, column]
+    throw InferenceError.invalidData(
+      file: "\(site.name) of \(model.record.name)",
+      detail: "the Hessian of its inputs on \(data.name) is not finite (element [\(row), \(column)] is \(value)); it belongs to "
+        + "\(layers). "
+        + (value.isNaN
+          ? "The inputs themselves are not finite: the model diverges on these data; evodb check and evodb evaluate dense "
+            + "show where. "
+          : "The inputs are so large that their squares leave the range of Float32. ")
+        + "Use other calibration data, another --upstream, or leave these layers dense with --layers")
   }
 
   /// Moves the streams through all blocks before `block`, from kept ones if there are any.
@@ -270,8 +289,8 @@ public final class CompressionJob {
       let piece = pieces[index]
       let compression = LayerCompression(
         weight: try self.model.weights.weight(piece.layer.index, .dense), layer: piece.layer,
-        valueType: self.model.valueTypes[piece.layer.index], statistic: statistics[piece.layer.siteName],
-        factors: factors, numericsID: self.job.numericsID)
+        modelName: self.model.record.name, valueType: self.model.valueTypes[piece.layer.index],
+        statistic: statistics[piece.layer.siteName], factors: factors, numericsID: self.job.numericsID)
       let made = try piece.missing.map { variant in
         guard let method = self.methods[variant.method] else {
           preconditionFailure("the method of a level is stored first")

@@ -41,6 +41,7 @@ struct SiteStatistic {
 struct LayerCompression {
   private let weight: Matrix
   private let layer: LayerRecord
+  private let modelName: String
   private let valueType: SparseValueType
   private let statistic: SiteStatistic?
   private let error: LayerError?
@@ -49,14 +50,16 @@ struct LayerCompression {
 
   /// - Parameters:
   ///   - weight: the dense weight [out, in].
+  ///   - modelName: for errors.
   ///   - valueType: of kept weights.
   ///   - statistic: of the layer's site; nil if no method needs one.
   init(
-    weight: Matrix, layer: LayerRecord, valueType: SparseValueType, statistic: SiteStatistic?, factors: FactorCache,
-    numericsID: Int64
+    weight: Matrix, layer: LayerRecord, modelName: String, valueType: SparseValueType, statistic: SiteStatistic?,
+    factors: FactorCache, numericsID: Int64
   ) {
     self.weight = weight
     self.layer = layer
+    self.modelName = modelName
     self.valueType = valueType
     self.statistic = statistic
     self.factors = factors
@@ -79,8 +82,25 @@ struct LayerCompression {
 
   /// Makes a variant.
   ///
-  /// - Throws: `InferenceError`, as the methods.
+  /// - Throws: `InferenceError`, as the methods; what is wrong with numbers names the layer, its site and the model.
   func variant(
+    _ wanted: CompressionPlan.LayerLevel, method: MethodRecord
+  ) throws -> (record: VariantRecord, packed: [UInt8]) {
+    do {
+      return try made(wanted, method: method)
+    } catch InferenceError.invalidData(let part, let detail) {
+      let advice =
+        part == "Hessian" || part == "weight"
+        ? "use other calibration data, or leave the layer dense with --layers"
+        : "build with a larger --damping, or leave the layer dense with --layers"
+      throw InferenceError.invalidData(
+        file: "\(layer.name) of \(modelName)",
+        detail: "\(wanted.method.title) at \(wanted.level) failed: \(part)"
+          + "\(part == "Hessian" ? " of \(layer.siteName)" : ""): \(detail); \(advice)")
+    }
+  }
+
+  private func made(
     _ wanted: CompressionPlan.LayerLevel, method: MethodRecord
   ) throws -> (record: VariantRecord, packed: [UInt8]) {
     var product: Product
@@ -96,6 +116,11 @@ struct LayerCompression {
           "Hessian not positive definite at damping \(factor.dampingFraction); used \(factor.dampingFractionUsed)")
       }
     }
+    let nmse = error.map { $0.nmse(compressed: product.weights) }
+    // SQLite keeps no NaN: the column is then empty, and the row says why.
+    if nmse?.isNaN == true {
+      product.trouble.append("the layer error is not a number: the products of weights and Hessian left the range of Float32")
+    }
     let source = wanted.method.needsData ? statistic?.record : nil
     let record = VariantRecord(
       recipeKey: RecipeKey.variant(
@@ -103,7 +128,7 @@ struct LayerCompression {
       contentKey: SHA256.digest(of: product.packed), weightID: layer.weightID, methodID: method.id,
       level: wanted.level.description, bits: product.bits, sparsity: product.sparsity,
       statisticRecipeKey: source?.recipeKey, statisticID: source?.id,
-      nmse: error.map { $0.nmse(compressed: product.weights) }, codeBits: product.codeBits,
+      nmse: nmse, codeBits: product.codeBits,
       storedBits: Int64(product.packed.count) * 8, dampingUsed: product.factor?.dampingFractionUsed,
       deadInputCount: product.deadInputCount,
       trouble: product.trouble.isEmpty ? nil : product.trouble.joined(separator: "; "), numericsID: numericsID)

@@ -41,7 +41,8 @@ struct MemoryPlan: Sendable {
   /// - Parameters:
   ///   - checkpointByteCount: of all tensors.
   ///   - limit: bytes; nil: three quarters of what is free.
-  /// - Throws: `InferenceError.impossible` with the least that works.
+  /// - Throws: `InferenceError.impossible` or, if the system's limits leave no room, `.systemLimit`, with the least that
+  ///   works.
   init(
     model: any LanguageModel, checkpointByteCount: Int, longestSequence: Int, threadCount: Int, limit: Int64?,
     purpose: ModelPurpose
@@ -58,6 +59,9 @@ struct MemoryPlan: Sendable {
     // A twentieth for what an allocator leaves unused between its blocks.
     least += least / 20
     leastByteCount = least
+    // What the process holds already is in its address space, too.
+    try ProcessLimits.requireRoom(for: least - Self.processByteCount, threadCount: threadCount)
+    let limit = min(limit, ProcessLimits.room(threadCount: threadCount).map { $0 + Self.processByteCount } ?? .max)
     guard limit >= least else {
       throw InferenceError.impossible(
         detail:

@@ -87,7 +87,7 @@ struct DataCommand: Command {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     let advice = generates ? "the same command starts again from the first token" : CatalogSession.resumeAdvice
     var ignored: [String] = []
-    let stored = try session.write(Self.name, resources: resources, advice: advice) { job in
+    let stored = try session.write(Self.name, resources: generates ? resources : nil, advice: advice) { job in
       let record = try job.store.read { try $0.model(model) }
       if generates {
         let generation = SelfGeneratedSequences(

@@ -19,7 +19,7 @@ struct BackupCommand: Command {
     let phases = PhaseLines(context: context, isQuiet: progress.quiet)
     defer { phases.finish() }
     let interruption = context.interruption
-    try CatalogSession(context: context, path: catalog).read { store in
+    try CatalogSession(context: context, path: catalog).read(asksItself: true) { store in
       try store.backUp(
         to: target, progress: { phases.show("copying pages", done: Int64($0), total: Int64($1)) },
         isCancelled: { interruption.isRequested })

@@ -6,7 +6,7 @@ struct DoctorCommand: Command {
   static let name = "doctor"
   static let abstract = "Look at the program, the machine and a catalog, and advise."
   static let discussion = """
-    Without a catalog: versions of evodb and its libraries. With one: its lock and log, the file system, what fills it, \
+    Without a catalog: versions of evodb and its libraries, and whether OpenBLAS uses what the processor can do. With one: its lock and log, the file system, what fills it, \
     what an older revision of evodb made, and whether its models are still where they were. It looks; nothing is changed, \
     and damage is what evodb verify is for.
     """
@@ -48,7 +48,9 @@ struct DoctorReport {
         ? "before 3.51.3: has the WAL-reset bug (sqlite.org/wal.html), which evodb avoids: only the writer checkpoints, "
           + "and only while it holds the lock; do not write to a catalog in use with other programs" : nil)
     let numerics = NumericsRecord.current
-    add("OpenBLAS", "\(numerics.blasVersion), core \(numerics.blasCore)")
+    add(
+      "OpenBLAS", "\(numerics.blasVersion), core \(numerics.blasCore)", advice: BLAS.kernelAdvice.map { "\($0)" })
+    add("kernel sets", KernelSet.runnable().joined(separator: " "))
     add("kernels", numerics.kernels)
   }
 

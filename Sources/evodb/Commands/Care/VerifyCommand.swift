@@ -23,17 +23,22 @@ struct VerifyCommand: Command {
   let progress = ProgressOptions()
 
   func run(in context: CommandContext) throws {
-    let phases = PhaseLines(context: context, isQuiet: progress.quiet)
+    let computes = recomputedCount > 0
+    if computes {
+      try ProcessLimits.requireComputing(
+        threadCount: resources.threads ?? ProcessInfo.processInfo.activeProcessorCount)
+    }
+    let phases = PhaseLines(context: context, isQuiet: progress.quiet, computes: computes)
     defer { phases.finish() }
     let interruption = context.interruption
     var findings: [IntegrityFinding] = []
-    let counts = try CatalogSession(context: context, path: catalog).read { store in
+    let counts = try CatalogSession(context: context, path: catalog).read(asksItself: true) { store in
       let counts = try store.verify(
         maximumFindings: maximumFindings, packedWeightProblem: StoredWeights.problem,
         onFinding: { findings.append($0) },
         progress: { phases.show($0, done: $1, total: $2) }, isCancelled: { interruption.isRequested })
       // What is damaged need not be computed with.
-      if recomputedCount > 0, findings.isEmpty { findings = try recomputed(store, phases, in: context) }
+      if computes, findings.isEmpty { findings = try recomputed(store, phases, in: context) }
       return counts
     }
     phases.finish()

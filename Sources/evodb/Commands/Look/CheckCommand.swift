@@ -18,6 +18,14 @@ struct CheckCommand: Command {
   let output = OutputOptions()
 
   func run(in context: CommandContext) throws {
+    let maximumDifference = try context.interruption.leavingAtOnce { try looked(in: context) }
+    guard expected != nil else { return }
+    guard let maximumDifference, maximumDifference <= tolerance else { throw ExitCode.failure }
+  }
+
+  /// Prints what the folder is, and how far its logits are from the expected ones; nil if there are none or they cannot be
+  /// compared.
+  private func looked(in context: CommandContext) throws -> Double? {
     let checkpoint = try Checkpoint(directory: URL(fileURLWithPath: folder))
     let configuration = checkpoint.configuration
     // Reads what stays in memory, so that missing tensors and wrong shapes are found, and what is not used.
@@ -32,7 +40,10 @@ struct CheckCommand: Command {
     result.add("tokenizer", .text(try tokenizerState(checkpoint)))
     let unusedNames = checkpoint.unusedTensorNames
     result.add("unused_tensors", .text(unusedNames.isEmpty ? "none" : Checkpoint.list(unusedNames)))
-    guard let expected else { return try context.print(result, as: output.format) }
+    guard let expected else {
+      try context.print(result, as: output.format)
+      return nil
+    }
     let check = try ReferenceCheck(
       checkpoint, expected: URL(fileURLWithPath: expected), tolerance: tolerance)
     result.add("max_abs_difference", .real(check.maximumDifference), .real(significantDigits: 3))
@@ -41,7 +52,7 @@ struct CheckCommand: Command {
     result.add("tolerance", .real(tolerance), .real(significantDigits: 3))
     result.add("problem", .text(check.shapeProblem))
     try context.print(result, as: output.format)
-    guard let difference = check.maximumDifference, difference <= tolerance else { throw ExitCode.failure }
+    return check.maximumDifference
   }
 
   private func tokenizerState(_ checkpoint: Checkpoint) throws -> String {

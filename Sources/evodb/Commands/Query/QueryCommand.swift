@@ -59,7 +59,7 @@ struct QueryCommand: Command {
     let interruption = context.interruption
     let slow = CatalogError.queryTimedOut(seconds: timeout)
     let watchdog = QueryWatchdog(timeout: timeout) { context.note("evodb query: \(slow)") }
-    let wasCut = try session.read { store in
+    let wasCut = try session.read(asksItself: true) { store in
       try CatalogQuery.print(
         text.sql, parameters: values, store: store, timeout: timeout, maximumRows: maximumRows, as: output.format,
         in: context, watchdog: watchdog, shouldStop: { interruption.isRequested })

@@ -3,9 +3,18 @@ import Testing
 @testable import Inference
 
 @Suite struct GPTQTests {
-  /// Optimal brain quantization written out plainly in Double: no blocks, no Cholesky factor; after each input its row and
-  /// column are eliminated from the inverse Hessian (GPTQ, equations 2 and 3).
-  private func plainCodes(_ layer: RandomLayer, _ parameters: QuantizationParameters, order: [Int]) -> [UInt8] {
+  /// How far codes and grids are from what optimal brain quantization chooses, written out plainly in Double: no blocks, no
+  /// Cholesky factor; after each input its row and column are eliminated from the inverse Hessian (GPTQ, equations 2 and 3).
+  ///
+  /// Every choice is judged given the choices before it. Comparing whole lists of codes would be ill-posed: with
+  /// symmetric grids the largest weight of a group lies exactly between two codes, the last bit decides between them, and
+  /// everything later in the row follows from it.
+  ///
+  /// - Returns: the largest distance between a weight and the interval that its code or zero point stands for, and of a
+  ///   scale, in units of `columns` roundings (2⁻²⁴) of the row's largest weight.
+  private func largestExcess(
+    of quantized: QuantizedWeight, _ layer: RandomLayer, _ parameters: QuantizationParameters, order: [Int]
+  ) -> Double {
     let rows = layer.weight.rows
     let columns = layer.weight.columns
     var hessian = order.map { row in order.map { Double(layer.hessian[row, $0]) } }
@@ -19,29 +28,49 @@ import Testing
     var inverse = PlainInverse.of(hessian)
 
     let groupLength = parameters.quantizationGroupSize == 0 ? columns : parameters.quantizationGroupSize
+    let largest = (1 << parameters.bits) - 1
+    var magnitudes = weight.map { $0.reduce(0) { max($0, abs($1)) } }
+    var worst = 0.0
+    func judge(_ excess: Double, row: Int) { worst = max(worst, excess / (magnitudes[row] * Double(columns) * 0x1p-24)) }
+    /// How far `value` is from the numbers that become `code`; the ends stand for all beyond them.
+    func distance(_ value: Double, code: Int, scale: Double, offset: Int) -> Double {
+      let below = code == 0 ? -Double.infinity : scale * (Double(code - offset) - 0.5)
+      let above = code == largest ? Double.infinity : scale * (Double(code - offset) + 0.5)
+      return max(0, below - value, value - above)
+    }
     var blockStart = weight
-    var codes = [UInt8](repeating: 0, count: rows * columns)
-    var grids = [(scale: Float, zeroPoint: Float)](repeating: (0, 0), count: rows)
     for column in 0..<columns {
       if column % parameters.columnBlockSize == 0 { blockStart = weight }
       for row in 0..<rows {
+        magnitudes[row] = max(magnitudes[row], abs(weight[row][column]))
+        let place = row * quantized.groupCount + column / groupLength
+        let scale = Double(quantized.scales[place])
+        let zeroPoint = Int(quantized.zeroPoints[place])
         if column % groupLength == 0 {
           let source = parameters.groupRange == .current ? weight[row] : blockStart[row]
-          let group = source[column..<min(columns, column + groupLength)].map { Float($0) }
-          grids[row] = parameters.format.grid(minimum: group.min() ?? 0, maximum: group.max() ?? 0)
+          let group = source[column..<min(columns, column + groupLength)]
+          let low = min(0, group.min() ?? 0)
+          let expected = parameters.format.grid(minimum: Float(group.min() ?? 0), maximum: Float(group.max() ?? 0))
+          // A last bit more or less can carry the scale to the next number of binary16.
+          judge(max(0, abs(scale - Double(expected.scale)) - scale * 0x1p-10) * Double(largest), row: row)
+          if parameters.symmetric {
+            #expect(zeroPoint == 1 << (parameters.bits - 1))
+          } else {
+            judge(scale == 0 ? 0 : distance(-low, code: zeroPoint, scale: scale, offset: 0), row: row)
+          }
         }
-        let scale = Double(grids[row].scale)
-        let zeroPoint = Double(grids[row].zeroPoint)
-        let largest = Double((1 << parameters.bits) - 1)
-        let steps = scale == 0 ? 0 : (weight[row][column] / scale).rounded(.toNearestOrEven)
-        let code = min(max(steps + zeroPoint, 0), largest)
-        codes[row * columns + column] = UInt8(code)
-        let error = (weight[row][column] - scale * (code - zeroPoint)) / inverse[column][column]
+        let code = Int(quantized.codes[row * columns + column])
+        if scale == 0 {
+          #expect(code == zeroPoint)
+        } else {
+          judge(distance(weight[row][column], code: code, scale: scale, offset: zeroPoint), row: row)
+        }
+        let error = (weight[row][column] - scale * Double(code - zeroPoint)) / inverse[column][column]
         for later in column..<columns { weight[row][later] -= error * inverse[column][later] }
       }
       PlainInverse.eliminate(column, from: &inverse)
     }
-    return codes
+    return worst
   }
 
   struct Shape: Sendable {
@@ -76,9 +105,11 @@ import Testing
         let factor = try layer.factor(activationOrder: activationOrder)
         let order = factor.permutation?.map { Int($0) } ?? Array(0..<shape.columns)
         let quantized = try GPTQ.quantize(weight: layer.weight, factor: factor, parameters: parameters)
-        let expected = plainCodes(layer, parameters, order: order)
-        let equal = agreement(quantized.codes, expected)
-        #expect(equal >= 0.99, "\(shape), \(bits) bits: \(equal)")
+        let excess = largestExcess(of: quantized, layer, parameters, order: order)
+        // A weight takes a correction, and with it a rounding, from each earlier column; the factor's own rounding errors
+        // are those of as many operations times the condition of the damped Hessian, which damping bounds.
+        #expect(excess <= 64, "\(shape), \(bits) bits: \(excess)")
+        print("EXCESS", excess)
       }
     }
   }
