@@ -52,8 +52,8 @@ final class ExampleCatalog {
   @discardableResult
   func build() throws -> CompressionJob.Outcome {
     let plan = CompressionPlan(
-      data: calibration, upstream: .standard, keeps: .all, calibrates: true, method: QuantizationMethod(.gptq),
-      bits: Self.bits)
+      data: calibration, upstream: .standard, keeps: .all, calibrates: true, method: CompressionMethod(GPTQMethod.self),
+      rules: Self.bits.map { .bits($0) })
     return try CompressionJob(plan, model: model, job: job).run()
   }
 

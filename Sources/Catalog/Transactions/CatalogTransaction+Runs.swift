@@ -212,18 +212,17 @@ extension CatalogTransaction {
     return try head.map { ($0.0, try assignment(id: $0.1)) }
   }
 
-  /// The level that all layers of an assignment have, `bits=3` or `sparsity=0.5`; nil if they differ, or one is dense or
-  /// dropped. Layers of different sizes have equal sparsities up to rounding to whole weights.
-  public func uniformLevel(ofAssignment assignmentID: Int64) throws -> String? {
+  /// What all layers of an assignment have in common; nil if they differ, or one is dense or dropped. Layers of different
+  /// sizes have equal sparsities up to rounding to whole weights.
+  public func uniformSetting(ofAssignment assignmentID: Int64) throws -> UniformSetting? {
     try connection.firstRow(
       """
-      SELECT CASE WHEN count(DISTINCT level) = 1 AND min(level) NOT LIKE 'zeros=%' THEN min(level)
-        ELSE printf('sparsity=%.4g', sum(sparsity * weight_count) / sum(weight_count)) END
+      SELECT CASE WHEN count(DISTINCT level) = 1 THEN min(level) END, sum(sparsity * weight_count) / sum(weight_count)
       FROM assignment_layer WHERE assignment_id = ?
       HAVING count(level) = count(*) AND count(DISTINCT method) = 1 AND (count(DISTINCT level) = 1
         OR count(sparsity) = count(*) AND max(sparsity - 1.0 / weight_count) < min(sparsity + 1.0 / weight_count))
       """, [.integer(assignmentID)]
-    ) { $0.text(0) }
+    ) { UniformSetting(level: $0.optionalText(0), sparsity: $0.optionalReal(1)) }
   }
 
   /// How many random starts and offspring a run's recipe asked for that do not exist.

@@ -78,7 +78,7 @@ public struct SearchRecipe: Equatable, Sendable {
   public init(target: Target, cost: Cost) {
     self.target = target
     self.cost = cost
-    methods = cost == .subblocks ? [] : [cost == .weights ? LevelKind.sparseMethods[0] : "gptq"]
+    methods = cost == .subblocks ? [] : [cost == .weights ? SparseGPTMethod.name : GPTQMethod.name]
     bits = []
     generations = 10
     offspring = cost == .subblocks ? 16 : 32

@@ -30,10 +30,9 @@ struct RunReport {
     self.notes = notes
     recipe = try SearchRecipe(json: run.recipe)
     (lines, referenceName, missing) = try store.read { tx in
-      let level = try run.referenceAssignmentID.flatMap { try tx.uniformLevel(ofAssignment: $0) }
-      let setting = level.map { $0.split(separator: "=").last.map { String($0) } ?? $0 }
+      let setting = try run.referenceAssignmentID.flatMap { try tx.uniformSetting(ofAssignment: $0) }?.rule
       return (
-        try tx.results(ofRun: run.name), setting.map { "uniform \($0)" } ?? "start",
+        try tx.results(ofRun: run.name), setting.map { "uniform \($0.shortText)" } ?? "start",
         try tx.missingOffspring(ofRun: run.id)
       )
     }

@@ -190,7 +190,7 @@ import Testing
     let run = try catalog.run(RunCatalog.recipe { $0.initial = "random:4" })
     try run.run()
     let reference = try #require(run.record.referenceAssignmentID)
-    #expect(try catalog.store.read { try $0.uniformLevel(ofAssignment: reference) } == "bits=3")
+    #expect(try catalog.store.read { try $0.uniformSetting(ofAssignment: reference) }?.rule == .bits(3))
   }
 
   @Test(arguments: [

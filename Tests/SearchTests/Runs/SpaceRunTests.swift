@@ -108,7 +108,7 @@ import Testing
     #expect(try catalog.rows("SELECT cost, target_sparsity FROM run_summary") == [[.text("weights"), .real(0.5)]])
     let reference = try #require(run.record.referenceAssignmentID)
     #expect(reference == run.record.startAssignmentID)
-    #expect(try catalog.store.read { try $0.uniformLevel(ofAssignment: reference) } == "sparsity=0.5")
+    #expect(try catalog.store.read { try $0.uniformSetting(ofAssignment: reference) }?.rule == .sparsity(0.5))
     let shares = try catalog.rows("SELECT round(sparsity, 9) FROM assignment_summary WHERE sparsity IS NOT NULL")
     #expect(shares.allSatisfy { $0 == [.real(0.5)] })
     // Layers of different sizes did exchange: some layer of each size has left the middle.
