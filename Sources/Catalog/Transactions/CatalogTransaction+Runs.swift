@@ -111,7 +111,7 @@ extension CatalogTransaction {
       "origin_generation": .integer(run.originGeneration), "dense_assignment_id": .integer(run.denseAssignmentID),
       "start_assignment_id": .integer(run.startAssignmentID),
       "reference_assignment_id": .integer(run.referenceAssignmentID),
-      "found_assignment_id": .integer(run.foundAssignmentID), "recommendation": .text(run.recommendation),
+      "found_assignment_id": .integer(run.foundAssignmentID), "recommendation": .text(run.recommendation?.rawValue),
       "state": .text(run.isFinished ? "finished" : "open"),
     ]
   }
@@ -137,7 +137,12 @@ extension CatalogTransaction {
       run.id = row.integer(0)
       run.startAssignmentID = row.optionalInteger(11)
       run.foundAssignmentID = row.optionalInteger(13)
-      run.recommendation = row.optionalText(14)
+      run.recommendation = try row.optionalText(14).map { text in
+        guard let value = RunRecord.Recommendation(rawValue: text) else {
+          throw CatalogError.damaged("run \(row.text(1)): its recommendation is ‘\(text)’")
+        }
+        return value
+      }
       run.isFinished = row.text(15) == "finished"
       run.originRunID = row.optionalInteger(17)
       run.originGeneration = row.optionalInteger(18).map { Int($0) }
@@ -168,13 +173,13 @@ extension CatalogTransaction {
   }
 
   /// Closes a generation.
-  public func store(generation: ClosedGeneration, ofRun runID: Int64, jobID: Int64) throws {
+  public func store(generation: StoredGeneration, ofRun runID: Int64, jobID: Int64) throws {
     let key: [String: SQLValue] = ["run_id": .integer(runID), "generation_index": .integer(generation.index)]
     try rows.insert(
       "generation",
       key.merging([
         "content_digest": .digest(generation.digest),
-        "parent_assignment_id": .integer(generation.candidates[generation.winnerIndex].assignment.id),
+        "parent_assignment_id": .integer(generation.winner.id),
         "missing_offspring_count": .integer(generation.missingCount), "job_id": .integer(jobID),
         "closed_at": .text(Timestamp.now()),
       ]) { $1 })
@@ -183,7 +188,7 @@ extension CatalogTransaction {
         "candidate",
         key.merging([
           "candidate_index": .integer(index), "assignment_id": .integer(candidate.assignment.id),
-          "role": .text(candidate.role), "switch_count": .integer(candidate.switchCount),
+          "role": .text(candidate.role.rawValue), "switch_count": .integer(candidate.switchCount),
         ]) { $1 })
     }
     for stage in generation.stages {
@@ -246,10 +251,12 @@ extension CatalogTransaction {
       FROM run_result WHERE run = ? ORDER BY data_set_role, point, measure, top_k
       """, [.text(name)]
     ) { row in
-      guard let assignment = Digest(hex: row.text(14)) else { throw CatalogError.damaged("an assignment's digest") }
+      guard let assignment = Digest(hex: row.text(14)), let point = RunPoint(rawValue: row.text(0)),
+        let role = DataSetRole(rawValue: row.text(2))
+      else { throw CatalogError.damaged("the results of run \(name)") }
       result.append(
         RunResult(
-          point: row.text(0), dataSet: row.text(1), role: row.text(2), measure: row.text(3),
+          point: point, dataSet: row.text(1), role: role, measure: row.text(3),
           topK: row.optionalInteger(4).map { Int($0) }, value: row.real(5), standardError: row.optionalReal(6),
           difference: row.optionalReal(7), differenceStandardError: row.optionalReal(8), averageBits: row.real(9),
           averageStoredBits: row.real(10), storedByteCount: row.integer(11),

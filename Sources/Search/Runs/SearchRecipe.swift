@@ -161,13 +161,6 @@ public struct SearchRecipe: Equatable, Sendable {
     for value in survivors { try require("survivors of a stage", value, 1...Limits.offspring) }
   }
 
-  /// Content key of the recipe and everything it points to.
-  func digest(space: Digest, calibration: Digest, validation: Digest?) throws -> Digest {
-    RunRecord.recipeDigest(
-      engineRevision: SearchRun.revision, recipe: try json, space: space, calibration: calibration,
-      validation: validation)
-  }
-
   /// The engine's parameters.
   ///
   /// - Parameters:

@@ -37,9 +37,9 @@ final class RunCatalog {
   }
 
   /// Begins or finds a run.
-  func run(_ recipe: SearchRecipe, name: String? = nil, validates: Bool = true) throws -> SearchRun {
-    try SearchRun(
-      recipe, name: name, calibration: try dataSet("calibration"),
+  func run(_ recipe: SearchRecipe, name: String? = nil, validates: Bool = true) throws -> Run {
+    try Run(
+      .evolution, recipe, name: name, calibration: try dataSet("calibration"),
       validation: validates ? try dataSet("validation") : nil, evaluator: try evaluator(), job: job)
   }
 

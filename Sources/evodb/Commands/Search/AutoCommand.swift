@@ -86,10 +86,11 @@ struct AutoCommand: Command {
       let recipe = try search.recipe(start, tokenCount: sets.calibration.tokenCount) { text in
         try job.store.write { try AssignmentReference.resolve(text, model: model, tx: $0) }
       }
-      let run = try SearchRun(
-        recipe, name: nil, calibration: sets.calibration, validation: sets.validation,
+      let run = try Run(
+        .evolution, recipe, name: nil, calibration: sets.calibration, validation: sets.validation,
         evaluator: CatalogEvaluator(model: open(.evaluation), job: job), job: job)
-      let report = try RunReport.complete(run, job: job)
+      try run.run()
+      let report = try RunReport(run, job: job)
       stage("\(run.record.name): \(recipe.generations) generations of \(recipe.offspring) offspring", job)
       return report
     }
