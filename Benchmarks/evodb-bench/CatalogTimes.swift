@@ -65,8 +65,9 @@ struct CatalogTimes {
     recipe.seed = 1
     let store = example.job.store
     let evaluator = CatalogEvaluator(model: example.model, job: example.job)
-    let run = try SearchRun(
-      recipe, name: "bench", calibration: example.calibration, validation: nil, evaluator: evaluator, job: example.job)
+    let run = try Run(
+      .evolution, recipe, name: "bench", calibration: example.calibration, validation: nil, evaluator: evaluator,
+      job: example.job)
     let before = store.busySeconds
     let (seconds, _) = try Stopwatch.time { try run.run() }
     let busy = store.busySeconds - before

@@ -52,8 +52,8 @@ final class ExampleCatalog {
   @discardableResult
   func build() throws -> CompressionJob.Outcome {
     let plan = CompressionPlan(
-      data: calibration, upstream: .standard, keeps: .all, calibrates: true, method: QuantizationMethod(.gptq),
-      bits: Self.bits)
+      data: calibration, upstream: .standard, keeps: .all, calibrates: true, method: CompressionMethod(GPTQMethod.self),
+      rules: Self.bits.map { .bits($0) })
     return try CompressionJob(plan, model: model, job: job).run()
   }
 
@@ -74,10 +74,10 @@ final class ExampleCatalog {
     }
     for generation in 0..<20 {
       var random = RandomSource(seed: 0, generation: generation, stage: 0, purpose: .mutation)
-      parent = mutation.offspring(of: parent, count: 1, using: &random).first?.levels ?? parent
+      parent = mutation.offspring(of: parent, count: 1, using: &random).first?.assignment ?? parent
     }
     var random = RandomSource(seed: 0, generation: 20, stage: 0, purpose: .mutation)
-    let vectors = mutation.offspring(of: parent, count: count, using: &random).map(\.levels)
+    let vectors = mutation.offspring(of: parent, count: count, using: &random).map(\.assignment)
     let assignments = try job.store.write { tx in try vectors.map { try space.store($0, tx: tx) } }
     let bits = vectors.map { vector in
       zip(space.record.units, vector.levels).map { unit, level in

@@ -138,24 +138,24 @@ private struct Filler {
     for index in 0..<generations {
       var candidates = [parent]
       for _ in 0..<offspring { candidates.append(try base.assignment(&random, tx)) }
-      var stages: [ClosedGeneration.Stage] = []
+      var stages: [StoredGeneration.Stage] = []
       for (stage, (survivors, size)) in [(candidates.count, 4), (5, 16)].enumerated() {
         let offset = Int(random.next() % 112)
         let minibatch = Array(base.sequences[offset..<offset + size])
         for candidate in candidates[..<survivors] { try evaluate(candidate, minibatch) }
         stages.append(
-          ClosedGeneration.Stage(
+          StoredGeneration.Stage(
             index: stage, minibatch: try tx.store(sequenceList: minibatch),
             results: (0..<survivors).map {
-              ClosedGeneration.Result(
+              StoredGeneration.Result(
                 candidateIndex: $0, observation: Observation(sum: 1, predictionCount: size), fitness: 1 / Double(size),
                 survived: $0 < 5)
             }))
       }
-      let generation = ClosedGeneration(
+      let generation = StoredGeneration(
         index: index,
         candidates: candidates.enumerated().map {
-          ClosedGeneration.Candidate(assignment: $1, role: $0 == 0 ? "parent" : "offspring", switchCount: 1)
+          StoredGeneration.Candidate(assignment: $1, role: $0 == 0 ? .parent : .offspring, switchCount: 1)
         }, stages: stages, winnerIndex: 1, missingCount: 0)
       try tx.store(generation: generation, ofRun: record.id, jobID: base.job.id)
       parent = candidates[1]
@@ -163,7 +163,7 @@ private struct Filler {
     try evaluate(parent, base.sequences)
     record.startAssignmentID = start.id
     record.foundAssignmentID = parent.id
-    record.recommendation = "found"
+    record.recommendation = .found
     record.isFinished = true
     try tx.update(run: record)
   }

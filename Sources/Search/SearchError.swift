@@ -1,7 +1,11 @@
+import Inference
+
 /// Everything that can go wrong in setting up and running a search.
 public enum SearchError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A well-formed request that nothing can satisfy; `detail` names the feasible range (exit code 78).
   case impossible(detail: String)
+  /// Levels that must be built first: `rules` of `method`; empty: any (exit code 78).
+  case notBuilt(detail: String, method: String, rules: [LevelRule])
   /// A parameter that breaks its rule; `detail` names the parameter, the rule and the received value (exit code 64).
   case invalidParameter(detail: String)
   /// A profile file that breaks its format or does not fit the model; `detail` names the place (exit code 65).
@@ -12,7 +16,7 @@ public enum SearchError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What is wrong, the rule and the received value, as one sentence for a person.
   public var description: String {
     switch self {
-    case .impossible(let detail): return detail
+    case .impossible(let detail), .notBuilt(let detail, _, _): return detail
     case .invalidParameter(let detail): return detail
     case .invalidProfile(let detail): return detail
     case .interrupted: return "stopped on request; nothing is lost"

@@ -95,7 +95,7 @@ extension ExampleContents {
     }
     run.startAssignmentID = mixed.id
     run.foundAssignmentID = high.id
-    run.recommendation = "found"
+    run.recommendation = .found
     run.isFinished = true
     try transaction.update(run: run)
     var job = job
@@ -106,35 +106,35 @@ extension ExampleContents {
   }
 
   /// Generation 0 takes `mixed` out of two starts, generation 1 replaces it by `high`.
-  func generations(minibatch: SequenceListRecord) -> [ClosedGeneration] {
-    func result(_ index: Int, _ name: String, _ survived: Bool) -> ClosedGeneration.Result {
+  func generations(minibatch: SequenceListRecord) -> [StoredGeneration] {
+    func result(_ index: Int, _ name: String, _ survived: Bool) -> StoredGeneration.Result {
       let sum = (Self.sums["\(name)/kl"] ?? []).reduce(0, +)
-      return ClosedGeneration.Result(
+      return StoredGeneration.Result(
         candidateIndex: index, observation: Observation(sum: sum, predictionCount: 10), fitness: sum / 10,
         survived: survived)
     }
-    let first = ClosedGeneration(
+    let first = StoredGeneration(
       index: 0,
       candidates: [
-        ClosedGeneration.Candidate(assignment: low, role: "start", switchCount: 0),
-        ClosedGeneration.Candidate(assignment: mixed, role: "start", switchCount: 0),
+        StoredGeneration.Candidate(assignment: low, role: .start, switchCount: 0),
+        StoredGeneration.Candidate(assignment: mixed, role: .start, switchCount: 0),
       ],
       stages: [
-        ClosedGeneration.Stage(
+        StoredGeneration.Stage(
           index: 0, minibatch: minibatch, results: [result(0, "low", false), result(1, "mixed", true)])
       ], winnerIndex: 1, missingCount: 0)
-    let second = ClosedGeneration(
+    let second = StoredGeneration(
       index: 1,
       candidates: [
-        ClosedGeneration.Candidate(assignment: mixed, role: "parent", switchCount: 0),
-        ClosedGeneration.Candidate(assignment: high, role: "offspring", switchCount: 2),
-        ClosedGeneration.Candidate(assignment: low, role: "offspring", switchCount: 1),
+        StoredGeneration.Candidate(assignment: mixed, role: .parent, switchCount: 0),
+        StoredGeneration.Candidate(assignment: high, role: .offspring, switchCount: 2),
+        StoredGeneration.Candidate(assignment: low, role: .offspring, switchCount: 1),
       ],
       stages: [
-        ClosedGeneration.Stage(
+        StoredGeneration.Stage(
           index: 0, minibatch: minibatch,
           results: [result(0, "mixed", true), result(1, "high", true), result(2, "low", false)]),
-        ClosedGeneration.Stage(
+        StoredGeneration.Stage(
           index: 1, minibatch: minibatch, results: [result(0, "mixed", false), result(1, "high", true)]),
       ], winnerIndex: 1, missingCount: 3)
     return [first, second]

@@ -35,7 +35,7 @@ enum LargeStep: String, CaseIterable {
         try compress(job, method: nil, memoryLimit)
         return nil
       case .build:
-        try compress(job, method: QuantizationMethod(.gptq), memoryLimit)
+        try compress(job, method: CompressionMethod(GPTQMethod.self), memoryLimit)
         return nil
       case .evaluate: return try evaluate(job, memoryLimit)
       }
@@ -68,11 +68,12 @@ enum LargeStep: String, CaseIterable {
     _ = try TextSequences.store(tokenIDs: InputFile(file), as: "tokens", model: record, job: job)
   }
 
-  private func compress(_ job: Job, method: QuantizationMethod?, _ memoryLimit: Int64?) throws {
+  private func compress(_ job: Job, method: CompressionMethod?, _ memoryLimit: Int64?) throws {
     let data = try job.store.read { try $0.dataSet(nil) }
     // Calibration of all blocks; levels of the first.
     var plan = CompressionPlan(
-      data: data, upstream: .dense, keeps: .all, calibrates: method == nil, method: method, bits: [2, 3, 4, 5, 6])
+      data: data, upstream: .dense, keeps: .all, calibrates: method == nil, method: method,
+      rules: GPTQMethod.standardRules)
     if method != nil { plan.layers = try LayerSelection(pattern: #"^model\.layers\.0\."#) }
     let open = try OpenModel(
       try job.store.read { try $0.model(nil) }, store: job.store, longestSequence: LargeModel.sequenceLength,

@@ -197,94 +197,24 @@ extension RowKeys {
   }
 
   func checkGenerations(_ report: Report) throws {
-    var assignments: [Int64: Digest] = [:]
-    try connection.forEachRow("SELECT id, digest FROM assignment") { assignments[$0.integer(0)] = try $0.digest(1) }
+    var places: [(run: Int64, index: Int, name: String)] = []
     try connection.forEachRow(
-      """
-      SELECT g.run_id, g.generation_index, g.content_digest, g.parent_assignment_id, g.missing_offspring_count, r.name
-      FROM generation g JOIN run r ON r.id = g.run_id
-      """
-    ) { row in
-      let name = "\(row.integer(1)) of run \(row.text(5))"
+      "SELECT g.run_id, g.generation_index, r.name FROM generation g JOIN run r ON r.id = g.run_id"
+    ) { row in places.append((row.integer(0), Int(row.integer(1)), row.text(2))) }
+    for place in places {
       func defect(_ detail: String) throws {
         try report(
           RowDefect(
-            table: "generation", row: name, detail: detail, key: [.integer(row.integer(0)), .integer(row.integer(1))]))
+            table: "generation", row: "\(place.index) of run \(place.name)", detail: detail,
+            key: [.integer(place.run), .integer(place.index)]))
       }
-      guard
-        let generation = try closedGeneration(
-          run: row.integer(0), index: row.integer(1), missing: row.integer(4), assignments: assignments)
-      else {
-        return try defect("its candidates and stages are not numbered from 0, or speak of rows that are not there")
+      guard let generation = try transaction.generation(place.index, ofRun: place.run) else {
+        try defect("its candidates and stages are not numbered from 0, or speak of rows that are not there")
+        continue
       }
-      // Of several candidates with the winner's weights only one fits the digest.
-      let stored = row.bytes(2)
-      let fits = generation.candidates.indices.contains { index in
-        guard generation.candidates[index].assignment.id == row.integer(3) else { return false }
-        var choice = generation
-        choice.winnerIndex = index
-        return choice.digest.bytes == stored
-      }
-      if !fits {
+      if generation.content.digest != generation.digest {
         try defect("its digest is not that of its content")
       }
     }
-  }
-
-  /// A generation as its digest sees it; nil if its rows are not whole.
-  private func closedGeneration(run: Int64, index: Int64, missing: Int64, assignments: [Int64: Digest]) throws
-    -> ClosedGeneration?
-  {
-    let key: [SQLValue] = [.integer(run), .integer(index)]
-    var candidates: [ClosedGeneration.Candidate] = []
-    var isWhole = true
-    try connection.forEachRow(
-      """
-      SELECT candidate_index, assignment_id, role, switch_count FROM candidate
-      WHERE run_id = ? AND generation_index = ? ORDER BY candidate_index
-      """, key
-    ) { row in
-      guard row.integer(0) == Int64(candidates.count), let digest = assignments[row.integer(1)] else {
-        isWhole = false
-        return
-      }
-      candidates.append(
-        ClosedGeneration.Candidate(
-          assignment: AssignmentRecord(
-            id: row.integer(1), digest: digest, modelID: 0, variantIDs: [], droppedSubblocks: [], codeBits: 0,
-            storedBits: 0),
-          role: row.text(2), switchCount: Int(row.integer(3))))
-    }
-    var stages: [ClosedGeneration.Stage] = []
-    try connection.forEachRow(
-      """
-      SELECT s.stage_index, l.digest FROM stage s JOIN sequence_list l ON l.id = s.minibatch_id
-      WHERE s.run_id = ? AND s.generation_index = ? ORDER BY s.stage_index
-      """, key
-    ) { row in
-      let minibatch = SequenceListRecord(id: 0, digest: try row.digest(1), sequences: [])
-      stages.append(ClosedGeneration.Stage(index: Int(row.integer(0)), minibatch: minibatch, results: []))
-    }
-    try connection.forEachRow(
-      """
-      SELECT stage_index, candidate_index, sum, prediction_count, fitness, survived FROM stage_result
-      WHERE run_id = ? AND generation_index = ?
-      """, key
-    ) { row in
-      guard let place = stages.firstIndex(where: { $0.index == Int(row.integer(0)) }),
-        candidates.indices.contains(Int(row.integer(1)))
-      else {
-        isWhole = false
-        return
-      }
-      stages[place].results.append(
-        ClosedGeneration.Result(
-          candidateIndex: Int(row.integer(1)),
-          observation: Observation(sum: row.optionalReal(2), predictionCount: Int(row.integer(3))),
-          fitness: row.optionalReal(4), survived: row.integer(5) != 0))
-    }
-    guard isWhole else { return nil }
-    return ClosedGeneration(
-      index: Int(index), candidates: candidates, stages: stages, winnerIndex: 0, missingCount: Int(missing))
   }
 }

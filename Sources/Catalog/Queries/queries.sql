@@ -229,7 +229,7 @@ WHERE e.complete ORDER BY e.data_set, e.measure, e.value;
 -- @disk: What takes the room?
 -- Packed variants by method and level. evodb doctor lists all tables.
 SELECT model, method, level, count(*) AS variant_count, sum(stored_bytes) AS stored_bytes, avg(nmse) AS nmse
-FROM layer_error GROUP BY model, method, CASE WHEN level LIKE 'zeros=%' THEN 'zeros' ELSE level END ORDER BY model, method, level;
+FROM layer_error GROUP BY model, method, coalesce(round(sparsity, 3), level) ORDER BY model, method, level;
 
 -- @voids: Which results were declared wrong, by whom and why?
 SELECT substr(assignment, 1, 12) AS assignment, measure, count(*) AS observation_count, voided_at, voided_by, reason

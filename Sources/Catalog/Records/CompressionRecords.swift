@@ -144,3 +144,11 @@ public struct VariantRecord: Equatable, Sendable {
     self.numericsID = numericsID
   }
 }
+
+/// What all layers of an assignment have in common.
+public struct UniformSetting: Equatable, Sendable {
+  /// The level of every layer; nil where layers of different sizes have different numbers of zeros.
+  public var level: String?
+  /// Share of pruned weights; nil: nothing is pruned.
+  public var sparsity: Double?
+}

@@ -144,8 +144,8 @@ public struct RunRecord: Equatable, Sendable {
   public var referenceAssignmentID: Int64?
   /// Local id of the last parent; nil: not finished.
   public var foundAssignmentID: Int64?
-  /// `found` or `reference`; nil: not finished.
-  public var recommendation: String?
+  /// nil: not finished.
+  public var recommendation: Recommendation?
   /// Whether all is done.
   public var isFinished: Bool
 
@@ -169,6 +169,14 @@ public struct RunRecord: Equatable, Sendable {
     self.denseAssignmentID = denseAssignmentID
     self.referenceAssignmentID = referenceAssignmentID
     isFinished = false
+  }
+
+  /// Which assignment a finished run says to take.
+  public enum Recommendation: String, Equatable, Sendable {
+    /// The run's result.
+    case found
+    /// What the result is compared with.
+    case reference
   }
 
   /// The strategy of a search.
@@ -195,111 +203,34 @@ public struct RunRecord: Equatable, Sendable {
   }
 }
 
-/// A closed generation as it is stored.
-public struct ClosedGeneration: Equatable, Sendable {
-  /// An assignment in the generation.
-  public struct Candidate: Equatable, Sendable {
-    /// The weights.
-    public var assignment: AssignmentRecord
-    /// `start`, `offspring`, `parent`.
-    public var role: String
-    /// Level switches away from the parent.
-    public var switchCount: Int
+/// The assignments of a run that are evaluated on whole data sets.
+public enum RunPoint: String, CaseIterable, Equatable, Sendable {
+  /// The uncompressed model.
+  case dense
+  /// The first parent.
+  case start
+  /// What the result is compared with.
+  case reference
+  /// The last parent.
+  case found
+}
 
-    /// All fields.
-    public init(assignment: AssignmentRecord, role: String, switchCount: Int) {
-      self.assignment = assignment
-      self.role = role
-      self.switchCount = switchCount
-    }
-  }
-
-  /// What a candidate reached in a stage.
-  public struct Result: Equatable, Sendable {
-    /// Index into the candidates.
-    public var candidateIndex: Int
-    /// Sum and predictions over the minibatch; the sum is nil if it diverged.
-    public var observation: Observation
-    /// The measure's value.
-    public var fitness: Double?
-    /// Whether the stage kept it.
-    public var survived: Bool
-
-    /// All fields.
-    public init(candidateIndex: Int, observation: Observation, fitness: Double?, survived: Bool) {
-      self.candidateIndex = candidateIndex
-      self.observation = observation
-      self.fitness = fitness
-      self.survived = survived
-    }
-  }
-
-  /// A stage of selection.
-  public struct Stage: Equatable, Sendable {
-    /// 0-based.
-    public var index: Int
-    /// What all its candidates saw.
-    public var minibatch: SequenceListRecord
-    /// By candidate.
-    public var results: [Result]
-
-    /// All fields.
-    public init(index: Int, minibatch: SequenceListRecord, results: [Result]) {
-      self.index = index
-      self.minibatch = minibatch
-      self.results = results
-    }
-  }
-
-  /// 0 chooses the first parent.
-  public var index: Int
-  /// Parent (or starts) and offspring.
-  public var candidates: [Candidate]
-  /// In order.
-  public var stages: [Stage]
-  /// Index of the parent after this generation.
-  public var winnerIndex: Int
-  /// Offspring that did not exist.
-  public var missingCount: Int
-
-  /// All fields.
-  public init(index: Int, candidates: [Candidate], stages: [Stage], winnerIndex: Int, missingCount: Int) {
-    self.index = index
-    self.candidates = candidates
-    self.stages = stages
-    self.winnerIndex = winnerIndex
-    self.missingCount = missingCount
-  }
-
-  /// Content key.
-  public var digest: Digest {
-    var record = CanonicalRecord(kind: "generation")
-    record.set("index", index)
-    record.set("winner", winnerIndex)
-    record.set("missing", missingCount)
-    for (index, candidate) in candidates.enumerated() {
-      record.set("candidate.\(index)", "\(candidate.assignment.digest.hex)/\(candidate.role)/\(candidate.switchCount)")
-    }
-    for stage in stages {
-      record.set("stage.\(stage.index)", stage.minibatch.digest)
-      for result in stage.results {
-        let name = "result.\(stage.index).\(result.candidateIndex)"
-        record.set(name, result.observation.sum ?? .infinity)
-        record.set(name + ".survived", result.survived ? 1 : 0)
-      }
-    }
-    return record.digest
-  }
+/// What a data set is for in a run.
+public enum DataSetRole: String, Equatable, Sendable {
+  /// Fitness is measured on it.
+  case calibration
+  /// Held out for the report.
+  case validation
 }
 
 /// A line of a run's report.
 public struct RunResult: Equatable, Sendable {
-  /// `dense`, `start`, `reference`, `found`.
-  public var point: String
+  /// Which assignment of the run.
+  public var point: RunPoint
   /// Which data set.
   public var dataSet: String
-  /// `calibration` or `validation`.
-  public var role: String
+  /// What the data set is for.
+  public var role: DataSetRole
   /// The measure's name.
   public var measure: String
   /// k of `topk-kl`.

@@ -111,7 +111,7 @@ extension CatalogTransaction {
       "origin_generation": .integer(run.originGeneration), "dense_assignment_id": .integer(run.denseAssignmentID),
       "start_assignment_id": .integer(run.startAssignmentID),
       "reference_assignment_id": .integer(run.referenceAssignmentID),
-      "found_assignment_id": .integer(run.foundAssignmentID), "recommendation": .text(run.recommendation),
+      "found_assignment_id": .integer(run.foundAssignmentID), "recommendation": .text(run.recommendation?.rawValue),
       "state": .text(run.isFinished ? "finished" : "open"),
     ]
   }
@@ -137,7 +137,12 @@ extension CatalogTransaction {
       run.id = row.integer(0)
       run.startAssignmentID = row.optionalInteger(11)
       run.foundAssignmentID = row.optionalInteger(13)
-      run.recommendation = row.optionalText(14)
+      run.recommendation = try row.optionalText(14).map { text in
+        guard let value = RunRecord.Recommendation(rawValue: text) else {
+          throw CatalogError.damaged("run \(row.text(1)): its recommendation is ‘\(text)’")
+        }
+        return value
+      }
       run.isFinished = row.text(15) == "finished"
       run.originRunID = row.optionalInteger(17)
       run.originGeneration = row.optionalInteger(18).map { Int($0) }
@@ -168,13 +173,13 @@ extension CatalogTransaction {
   }
 
   /// Closes a generation.
-  public func store(generation: ClosedGeneration, ofRun runID: Int64, jobID: Int64) throws {
+  public func store(generation: StoredGeneration, ofRun runID: Int64, jobID: Int64) throws {
     let key: [String: SQLValue] = ["run_id": .integer(runID), "generation_index": .integer(generation.index)]
     try rows.insert(
       "generation",
       key.merging([
         "content_digest": .digest(generation.digest),
-        "parent_assignment_id": .integer(generation.candidates[generation.winnerIndex].assignment.id),
+        "parent_assignment_id": .integer(generation.winner.id),
         "missing_offspring_count": .integer(generation.missingCount), "job_id": .integer(jobID),
         "closed_at": .text(Timestamp.now()),
       ]) { $1 })
@@ -183,7 +188,7 @@ extension CatalogTransaction {
         "candidate",
         key.merging([
           "candidate_index": .integer(index), "assignment_id": .integer(candidate.assignment.id),
-          "role": .text(candidate.role), "switch_count": .integer(candidate.switchCount),
+          "role": .text(candidate.role.rawValue), "switch_count": .integer(candidate.switchCount),
         ]) { $1 })
     }
     for stage in generation.stages {
@@ -212,18 +217,17 @@ extension CatalogTransaction {
     return try head.map { ($0.0, try assignment(id: $0.1)) }
   }
 
-  /// The level that all layers of an assignment have, `bits=3` or `sparsity=0.5`; nil if they differ, or one is dense or
-  /// dropped. Layers of different sizes have equal sparsities up to rounding to whole weights.
-  public func uniformLevel(ofAssignment assignmentID: Int64) throws -> String? {
+  /// What all layers of an assignment have in common; nil if they differ, or one is dense or dropped. Layers of different
+  /// sizes have equal sparsities up to rounding to whole weights.
+  public func uniformSetting(ofAssignment assignmentID: Int64) throws -> UniformSetting? {
     try connection.firstRow(
       """
-      SELECT CASE WHEN count(DISTINCT level) = 1 AND min(level) NOT LIKE 'zeros=%' THEN min(level)
-        ELSE printf('sparsity=%.4g', sum(sparsity * weight_count) / sum(weight_count)) END
+      SELECT CASE WHEN count(DISTINCT level) = 1 THEN min(level) END, sum(sparsity * weight_count) / sum(weight_count)
       FROM assignment_layer WHERE assignment_id = ?
       HAVING count(level) = count(*) AND count(DISTINCT method) = 1 AND (count(DISTINCT level) = 1
         OR count(sparsity) = count(*) AND max(sparsity - 1.0 / weight_count) < min(sparsity + 1.0 / weight_count))
       """, [.integer(assignmentID)]
-    ) { $0.text(0) }
+    ) { UniformSetting(level: $0.optionalText(0), sparsity: $0.optionalReal(1)) }
   }
 
   /// How many random starts and offspring a run's recipe asked for that do not exist.
@@ -247,10 +251,12 @@ extension CatalogTransaction {
       FROM run_result WHERE run = ? ORDER BY data_set_role, point, measure, top_k
       """, [.text(name)]
     ) { row in
-      guard let assignment = Digest(hex: row.text(14)) else { throw CatalogError.damaged("an assignment's digest") }
+      guard let assignment = Digest(hex: row.text(14)), let point = RunPoint(rawValue: row.text(0)),
+        let role = DataSetRole(rawValue: row.text(2))
+      else { throw CatalogError.damaged("the results of run \(name)") }
       result.append(
         RunResult(
-          point: row.text(0), dataSet: row.text(1), role: row.text(2), measure: row.text(3),
+          point: point, dataSet: row.text(1), role: role, measure: row.text(3),
           topK: row.optionalInteger(4).map { Int($0) }, value: row.real(5), standardError: row.optionalReal(6),
           difference: row.optionalReal(7), differenceStandardError: row.optionalReal(8), averageBits: row.real(9),
           averageStoredBits: row.real(10), storedByteCount: row.integer(11),

@@ -7,9 +7,7 @@ public enum Revisions {
     let words = what.split(separator: " ", maxSplits: 1).map { String($0) }
     guard words.count == 2 else { return nil }
     switch words[0] {
-    case "method":
-      let isPruning = SparsificationMethod.Algorithm(rawValue: words[1]) != nil
-      return isPruning ? SparsificationMethod.revision : QuantizationMethod.revision
+    case "method": return MethodRegistry.shared.definition(named: words[1])?.revision
     case "statistic": return RecipeKey.hessianRevision
     case "measure": return Measure.revision
     case "architecture": return ModelFamilies.family(modelType: ByteString(words[1]))?.revision

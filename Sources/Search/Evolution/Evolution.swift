@@ -1,14 +1,4 @@
-/// Computes fitness; the only thing that evolution does not know how to do.
-public protocol StageEvaluator {
-  /// The fitness of candidates on a minibatch, in the order of the candidates; lower is better, nil where it diverged.
-  ///
-  /// All candidates of a stage come in one call, so that work they have in common is done once.
-  ///
-  /// - Throws: whatever stops the evolution; the generation under way then leaves no trace.
-  mutating func fitness(
-    of candidates: [LevelVector], on minibatch: Minibatch, generation: Int, stage: Int
-  ) throws -> [Double?]
-}
+import Catalog
 
 /// The parameters of an evolution.
 public struct EvolutionParameters: Equatable, Sendable {
@@ -54,7 +44,7 @@ public struct EvolutionParameters: Equatable, Sendable {
 /// A generation depends on nothing but the parameters, its index, its parent and the fitness values: what is random in
 /// it derives from (seed, generation, stage). So an evolution that goes on from any closed generation makes exactly
 /// the records of one that was never stopped.
-public struct Evolution {
+public struct Evolution: RunStrategy {
   /// What is searched.
   public let space: SearchSpace
   /// What every candidate may cost at most.
@@ -104,35 +94,18 @@ public struct Evolution {
   /// How many assignments the first parent is chosen from.
   public var startCount: Int { starts.vectors.count }
 
-  /// Runs all generations from a state to the end and returns the last state.
-  ///
-  /// - Parameters:
-  ///   - state: the beginning, or the state after the last closed generation.
-  ///   - shouldStop: asked before every stage.
-  ///   - onClosed: receives every generation when it is closed; what it throws stops the evolution.
-  /// - Throws: ``SearchError/interrupted`` if `shouldStop` said so, ``SearchError/invalidParameter(detail:)`` or
-  ///   ``SearchError/impossible(detail:)`` for a state that does not belong here, and what evaluator and `onClosed`
-  ///   throw.
-  @discardableResult
-  public func run(
-    from state: EvolutionState = .beginning, evaluator: inout some StageEvaluator,
-    shouldStop: () -> Bool = { false }, onClosed: (GenerationRecord) throws -> Void
-  ) throws -> EvolutionState {
-    var state = state
-    while state.nextGeneration <= parameters.generations {
-      let record = try generation(after: state, evaluator: &evaluator, shouldStop: shouldStop)
-      try onClosed(record)
-      state = EvolutionState(after: record)
-    }
-    return state
-  }
+  /// The index of the last generation.
+  public var lastGeneration: Int { parameters.generations }
+  /// Nothing is found where the reference is the best.
+  public var recommendsItsReference: Bool { false }
 
   /// Runs the next generation.
   ///
-  /// - Throws: as ``run(from:evaluator:shouldStop:onClosed:)``.
+  /// - Throws: ``SearchError/interrupted`` if `shouldStop` said so, ``SearchError/invalidParameter(detail:)`` or
+  ///   ``SearchError/impossible(detail:)`` for a state that does not belong here, and what `evaluator` throws.
   public func generation(
-    after state: EvolutionState, evaluator: inout some StageEvaluator, shouldStop: () -> Bool = { false }
-  ) throws -> GenerationRecord {
+    after state: RunState, evaluator: inout some StageEvaluator, shouldStop: () -> Bool = { false }
+  ) throws -> ProposedGeneration {
     guard let parent = state.parent else {
       return try firstGeneration(evaluator: &evaluator, shouldStop: shouldStop)
     }
@@ -140,12 +113,12 @@ public struct Evolution {
     let generation = state.nextGeneration
     var random = RandomSource(seed: parameters.seed, generation: generation, stage: 0, purpose: .mutation)
     let offspring = mutation.offspring(of: parent, count: parameters.offspring, using: &random)
-    let candidates = [Candidate(levels: parent, switchCount: 0)] + offspring
+    let candidates = [Candidate(assignment: parent, role: .parent, switchCount: 0)] + offspring
 
     // The parent is candidate 0, and joins in the last stage only.
     let parentIndex = 0
     var alive = Array(candidates.indices.dropFirst())
-    var stages: [StageRecord] = []
+    var stages: [ProposedGeneration.Stage] = []
     for stage in 0..<parameters.stages.count where !alive.isEmpty {
       if stage == parameters.stages.count - 1 { alive.append(parentIndex) }
       let record = try evaluate(
@@ -155,26 +128,28 @@ public struct Evolution {
       alive = record.survivors
     }
     // Nobody is left when there was no offspring or everything diverged.
-    return GenerationRecord(
-      index: generation, parentIndex: parentIndex, candidates: candidates, stages: stages,
-      winnerIndex: alive.first ?? parentIndex, missingCount: parameters.offspring - offspring.count)
+    return ProposedGeneration(
+      index: generation, candidates: candidates, stages: stages, winnerIndex: alive.first ?? parentIndex,
+      missingCount: parameters.offspring - offspring.count)
   }
+
+  private typealias Candidate = ProposedGeneration.Candidate
 
   /// Generation 0: the best start becomes the first parent. A single start needs no evaluation; if all diverge, the
   /// start with the smallest key is taken, for any finite offspring will beat it.
   private func firstGeneration(
     evaluator: inout some StageEvaluator, shouldStop: () -> Bool
-  ) throws -> GenerationRecord {
-    let candidates = starts.vectors.map { Candidate(levels: $0, switchCount: 0) }
-    var stages: [StageRecord] = []
+  ) throws -> ProposedGeneration {
+    let candidates = starts.vectors.map { Candidate(assignment: $0, role: .start, switchCount: 0) }
+    var stages: [ProposedGeneration.Stage] = []
     if candidates.count > 1 {
       let record = try evaluate(
         Array(candidates.indices), of: candidates, generation: 0, stage: 0, tokens: parameters.initialTokens,
         survivors: 1, evaluator: &evaluator, shouldStop: shouldStop)
       stages.append(record)
     }
-    return GenerationRecord(
-      index: 0, parentIndex: nil, candidates: candidates, stages: stages,
+    return ProposedGeneration(
+      index: 0, candidates: candidates, stages: stages,
       winnerIndex: stages.first?.survivors.first ?? ranking.smallestKey(of: starts.vectors),
       missingCount: starts.missingCount)
   }
@@ -182,16 +157,12 @@ public struct Evolution {
   private func evaluate(
     _ indices: [Int], of candidates: [Candidate], generation: Int, stage: Int, tokens: Int, survivors: Int,
     evaluator: inout some StageEvaluator, shouldStop: () -> Bool
-  ) throws -> StageRecord {
+  ) throws -> ProposedGeneration.Stage {
     guard !shouldStop() else { throw SearchError.interrupted }
     var random = RandomSource(seed: parameters.seed, generation: generation, stage: stage, purpose: .minibatch)
     let minibatch = try sampler.draw(tokens: tokens, using: &random)
-    let vectors = indices.map { candidates[$0].levels }
-    let values = try evaluator.fitness(of: vectors, on: minibatch, generation: generation, stage: stage)
-    precondition(values.count == indices.count, "an evaluator answers for every candidate")
-    let fitness = values.map { value in value.flatMap { $0.isFinite ? $0 : nil } }
-    let best = ranking.ranking(of: vectors, fitness: fitness).prefix(survivors)
-    return StageRecord(
-      index: stage, minibatch: minibatch, evaluated: indices, fitness: fitness, survivors: best.map { indices[$0] })
+    let vectors = indices.map { candidates[$0].assignment }
+    let answers = try evaluator.fitness(StageQuestion(vectors, on: minibatch, generation: generation))
+    return ranking.stage(stage, minibatch, evaluated: indices, vectors, answers, survivors: survivors)
   }
 }

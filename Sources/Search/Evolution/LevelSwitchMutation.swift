@@ -1,3 +1,5 @@
+import Catalog
+
 /// Makes offspring: copies of the parent with a few level switches (EvoPress, Algorithm 1).
 ///
 /// The number of switches is s = min(U1, U2) with U1, U2 uniform on 1...maximumSwitches, so small changes are common
@@ -37,8 +39,8 @@ public struct LevelSwitchMutation: Sendable {
   /// other, and all cost at most the budget.
   public func offspring(
     of parent: LevelVector, count: Int, using random: inout RandomSource
-  ) -> [Candidate] {
-    var offspring: [Candidate] = []
+  ) -> [ProposedGeneration.Candidate] {
+    var offspring: [ProposedGeneration.Candidate] = []
     var known: Set<LevelVector> = [parent]
     var failures = 0
     while offspring.count < count, failures < Self.triesBeforeEnumeration {
@@ -46,7 +48,7 @@ public struct LevelSwitchMutation: Sendable {
       var child = parent
       let done = rule.apply(wanted, to: &child, using: &random)
       if done > 0, known.insert(child).inserted {
-        offspring.append(Candidate(levels: child, switchCount: done))
+        offspring.append(ProposedGeneration.Candidate(assignment: child, role: .offspring, switchCount: done))
         failures = 0
       } else {
         failures += 1
@@ -55,6 +57,9 @@ public struct LevelSwitchMutation: Sendable {
     guard offspring.count < count else { return offspring }
     let rest = rule.enumerateReachable(
       from: parent, known: known, wanted: count - offspring.count, maximumSwitches: maximumSwitches)
-    return offspring + rest.map { Candidate(levels: $0.vector, switchCount: $0.switchCount) }
+    return offspring
+      + rest.map {
+        ProposedGeneration.Candidate(assignment: $0.vector, role: .offspring, switchCount: $0.switchCount)
+      }
   }
 }

@@ -1,3 +1,5 @@
+import Catalog
+
 /// The stages of selection: how many candidates survive each, and how many calibration tokens it looks at.
 ///
 /// All offspring enter the first stage; the parent joins in the last one. Which stage is the last is a matter of its
@@ -62,6 +64,25 @@ struct CandidateRanking {
       guard oneKey == otherKey else { return oneKey.lexicographicallyPrecedes(otherKey) }
       return one.position < other.position
     }.map(\.position)
+  }
+
+  /// A stage with its best candidates marked as survivors.
+  ///
+  /// - Parameter indices: of the evaluated candidates, in the order of `vectors` and `answers`.
+  func stage(
+    _ index: Int, _ minibatch: Minibatch, evaluated indices: [Int], _ vectors: [LevelVector], _ answers: [StageFitness],
+    survivors: Int
+  ) -> ProposedGeneration.Stage {
+    precondition(answers.count == indices.count, "an evaluator answers for every candidate")
+    let fitness = answers.map { answer in answer.fitness.flatMap { $0.isFinite ? $0 : nil } }
+    let best = Set(ranking(of: vectors, fitness: fitness).prefix(survivors))
+    return ProposedGeneration.Stage(
+      index: index, minibatch: minibatch,
+      results: indices.indices.map { place in
+        ProposedGeneration.Result(
+          candidateIndex: indices[place], observation: answers[place].observation, fitness: fitness[place],
+          survived: best.contains(place))
+      })
   }
 
   /// The position of the smallest key (`vectors` is not empty).

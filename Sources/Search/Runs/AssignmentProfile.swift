@@ -18,7 +18,7 @@ public enum AssignmentProfile {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw SearchError.invalidProfile(detail: "\(path) is not UTF-8 text, so no profile")
     }
-    let prunes = method.map { LevelKind.sparseMethods.contains($0) } ?? false
+    let prunes = method.map { MethodRegistry.shared.names(offering: .zeros).contains($0) } ?? false
     let profile = try EvoPressProfile(text, isOfSteps: scale != nil || prunes)
     if case .depth = profile, scale != nil {
       throw SearchError.invalidParameter(
@@ -51,7 +51,7 @@ public enum AssignmentProfile {
         assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: profile.dropped)
     case .quantization(let profile):
       let values = try byLayer(profile.entries.map { ($0.layer, $0.bits) }, layers)
-      return try store(model, layers, method: method ?? "gptq", tx) { layer, built in
+      return try store(model, layers, method: method ?? GPTQMethod.name, tx) { layer, built in
         let bits = values[layer.index]
         if let variant = built.first(where: { $0.bits == bits }) { return variant }
         throw notBuilt("\(bits.formatted) bits", layer, built)
@@ -66,14 +66,14 @@ public enum AssignmentProfile {
             + "import-profile prints)")
       }
       let known = Set(try tx.methods().map(\.name))
-      let standard = LevelKind.sparseMethods.first { known.contains($0) } ?? LevelKind.sparseMethods[0]
+      let standard = MethodRegistry.shared.names(offering: .zeros).first { known.contains($0) } ?? SparseGPTMethod.name
       return try store(model, layers, method: method ?? standard, tx) { layer, built in
         let level = values[layer.index]
         guard let zeros = scale.zeros(level: level, weightCount: layer.weightCount) else {
           throw SearchError.impossible(
             detail: "\(layer.name): level \(level) is outside of its \(layer.weightCount) weights")
         }
-        if let variant = built.first(where: { $0.level == "zeros=\(zeros)" }) { return variant }
+        if let variant = built.first(where: { $0.level == Level.zeros(zeros).description }) { return variant }
         // All or nothing is dense or needs no pruning method.
         if zeros == 0 { return nil }
         throw notBuilt("\(zeros) zeros (level \(level))", layer, built)
@@ -152,9 +152,12 @@ public enum AssignmentProfile {
           entries: zip(layers, variants).map { QuantizationProfile.Entry(layer: $0.name, bits: $1?.bits ?? 0) }))
     }
     // A dense layer has no zeros to speak of.
-    let zeros = variants.map { variant in variant.map { Int($0.level.dropFirst("zeros=".count)) } ?? 0 }
-    guard zeros.allSatisfy({ $0 != nil }), variants.allSatisfy({ $0?.level.hasPrefix("zeros=") ?? true }) else {
-      throw unsayable(assignment, "has levels of several kinds, or patterns")
+    let zeros = try variants.map { variant -> Int in
+      guard let variant else { return 0 }
+      guard case .zeros(let count) = try variant.setting else {
+        throw unsayable(assignment, "has levels of several kinds, or patterns")
+      }
+      return count
     }
     guard let scale else {
       throw SearchError.invalidParameter(
@@ -164,10 +167,10 @@ public enum AssignmentProfile {
     return .sparsity(
       SparsityProfile(
         entries: try zip(layers, zeros).map { layer, zeros in
-          guard let level = scale.level(zeros: zeros ?? 0, weightCount: layer.weightCount) else {
+          guard let level = scale.level(zeros: zeros, weightCount: layer.weightCount) else {
             throw SearchError.impossible(
               detail:
-                "\(layer.name) has \(zeros ?? 0) zeros, which is no whole number of \(scale.stepWeightCount) weights "
+                "\(layer.name) has \(zeros) zeros, which is no whole number of \(scale.stepWeightCount) weights "
                 + "from a sparsity of \(scale.target.formatted)")
           }
           return SparsityProfile.Entry(layer: layer.name, level: level)

@@ -69,21 +69,22 @@ public enum AssignmentReference {
   private static func uniform(
     _ setting: String, _ model: ModelRecord, _ method: String?, _ tx: CatalogTransaction
   ) throws -> AssignmentRecord {
-    let parts = setting.split(separator: "=", maxSplits: 1).map { String($0) }
-    let (name, value) = parts.count == 2 ? (parts[0], parts[1]) : ("bits", setting)
     let space: AssignmentSpace
     let vector: LevelVector?
-    switch (name, Double(value)) {
-    case ("bits", let bits?):
+    switch LevelRule(setting) {
+    case .bits(let bits):
       space = try bitSpace(model, method, tx)
-      vector = space.uniform(bits: bits)
-    case ("sparsity", let sparsity?):
+      vector = space.uniform(bits: Double(bits))
+    case .type(let name):
+      space = try bitSpace(model, method, tx)
+      vector = space.uniform { variant, _ in variant.level == Level.type(name).description }
+    case .sparsity(let sparsity, 0):
       space = try sparseSpace(model, method, patterns: [], tx)
       vector = space.uniform(sparsity: sparsity)
-    case ("pattern", _):
-      space = try sparseSpace(model, method, patterns: [value], tx)
-      vector = space.uniform { variant, _ in variant.level == "pattern=\(value)" }
-    default:
+    case .pattern(let pattern):
+      space = try sparseSpace(model, method, patterns: [pattern.description], tx)
+      vector = space.uniform { variant, _ in variant.level == Level.pattern(pattern).description }
+    case .sparsity, nil:
       throw SearchError.invalidParameter(
         detail: "uniform: is followed by a number of bits, sparsity=S or pattern=N:M, not \(setting)")
     }
@@ -106,7 +107,7 @@ public enum AssignmentReference {
     _ model: ModelRecord, _ method: String?, patterns: [String], _ tx: CatalogTransaction
   ) throws -> AssignmentSpace {
     let built = Set(try tx.methods().map(\.name))
-    let standard = LevelKind.sparseMethods.first { built.contains($0) } ?? LevelKind.sparseMethods[0]
+    let standard = MethodRegistry.shared.names(offering: .zeros).first { built.contains($0) } ?? SparseGPTMethod.name
     var recipe = SearchRecipe(target: .sparsity(0.5), cost: .weights)
     recipe.methods = [method ?? standard]
     recipe.patterns = patterns
@@ -119,10 +120,10 @@ extension AssignmentSpace {
   var levelNames: String {
     let levels = record.units.first?.levels ?? []
     return levels.map { level in
-      guard let variant = level.members.first?.variantID.flatMap({ variants[$0] }), LevelKind(variant) == .zeros,
-        let sparsity = variant.sparsity
+      guard let variant = level.members.first?.variantID.flatMap({ variants[$0] }),
+        Level(variant.level)?.kind == .zeros, let sparsity = variant.sparsity
       else { return level.label }
-      return "sparsity=\((sparsity * 10000).rounded() / 10000)"
+      return LevelRule.sparsity((sparsity * 10000).rounded() / 10000).description
     }.joined(separator: ", ")
   }
 }

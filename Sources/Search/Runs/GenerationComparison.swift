@@ -11,32 +11,29 @@ public struct GenerationComparison: Equatable, Sendable {
   /// Largest |computed − stored| / max(|computed|, |stored|) of the sums; 0 for equal ones, infinite where one diverged.
   public let largestDifference: Double
 
-  /// Compares.
-  public init(stored: StoredGeneration, computed: ClosedGeneration) {
+  /// Compares two generations by content keys.
+  public init(stored: Generation<Digest, Digest>, computed: Generation<Digest, Digest>) {
     index = stored.index
     isEqual = stored.digest == computed.digest
-    var results: [StoredGeneration.Result] = []
-    for stage in computed.stages {
-      for result in stage.results {
-        results.append(
-          StoredGeneration.Result(
-            stage: stage.index, candidate: result.candidateIndex, sum: result.observation.sum,
-            survived: result.survived))
-      }
-    }
-    results.sort { ($0.stage, $0.candidate) < ($1.stage, $1.candidate) }
-    var hasSamePlaces = results.count == stored.results.count
+    let (one, other) = (Self.places(stored), Self.places(computed))
+    var hasSamePlaces = one.count == other.count
     var largest: Double = 0
-    for (one, other) in zip(results, stored.results) {
+    for (one, other) in zip(one, other) {
       hasSamePlaces =
-        hasSamePlaces && one.stage == other.stage && one.candidate == other.candidate && one.survived == other.survived
-      largest = max(largest, Self.difference(one.sum, other.sum))
+        hasSamePlaces && one.stage == other.stage && one.result.candidateIndex == other.result.candidateIndex
+        && one.result.survived == other.result.survived
+      largest = max(largest, Self.difference(one.result.observation.sum, other.result.observation.sum))
     }
-    let winner = computed.candidates[computed.winnerIndex].assignment.digest
-    let candidates = computed.candidates.map(\.assignment.digest)
-    hasEqualTrajectory = hasSamePlaces && candidates == stored.candidates && winner == stored.parent.digest
+    let hasSameCandidates = stored.candidates.map(\.assignment) == computed.candidates.map(\.assignment)
+    hasEqualTrajectory = hasSamePlaces && hasSameCandidates && stored.winner == computed.winner
     // Sums of different candidates say nothing about each other.
     largestDifference = hasSamePlaces ? largest : .infinity
+  }
+
+  private static func places(_ generation: Generation<Digest, Digest>) -> [(
+    stage: Int, result: Generation<Digest, Digest>.Result
+  )] {
+    generation.stages.flatMap { stage in stage.results.map { (stage.index, $0) } }
   }
 
   /// |a − b| / max(|a|, |b|); infinite if only one diverged.

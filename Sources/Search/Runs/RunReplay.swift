@@ -1,16 +1,6 @@
 import Catalog
 import Inference
 
-/// A run that can compute its generations again.
-public protocol ReplayableRun {
-  /// The run as it stands.
-  var record: RunRecord { get }
-  /// Computes a stored generation again, from the parent that the one before it ended with.
-  ///
-  /// - Throws: `SearchError.interrupted` after ^C; what evaluations throw.
-  func replay(_ stored: StoredGeneration) throws -> GenerationComparison
-}
-
 /// A run computed again from its recipe, every generation from the parent that the one before it ended with, so that one
 /// that differs does not hide whether the later ones agree.
 public struct RunReplay: Equatable, Sendable {
@@ -32,14 +22,11 @@ public struct RunReplay: Equatable, Sendable {
   ///   - run: with an evaluator that does not use stored results.
   ///   - watch: called with (done, all) generations.
   /// - Throws: `SearchError.interrupted` after ^C; what evaluations throw.
-  public init(_ run: some ReplayableRun, store: CatalogStore, watch: (Int, Int) -> Void = { _, _ in }) throws {
+  public init(_ run: Run, store: CatalogStore, watch: (Int, Int) -> Void = { _, _ in }) throws {
     guard let last = try store.read({ try $0.lastGeneration(ofRun: run.record.id)?.index }) else { return }
     for index in 0...last {
       watch(index, last + 1)
-      guard let stored = try store.read({ try $0.storedGeneration(index, ofRun: run.record.id) }) else {
-        throw CatalogError.damaged("run \(run.record.name): generation \(index) is missing")
-      }
-      generations.append(try run.replay(stored))
+      generations.append(try run.replay(index))
     }
   }
 }

@@ -78,7 +78,7 @@ public struct SearchRecipe: Equatable, Sendable {
   public init(target: Target, cost: Cost) {
     self.target = target
     self.cost = cost
-    methods = cost == .subblocks ? [] : [cost == .weights ? LevelKind.sparseMethods[0] : "gptq"]
+    methods = cost == .subblocks ? [] : [cost == .weights ? SparseGPTMethod.name : GPTQMethod.name]
     bits = []
     generations = 10
     offspring = cost == .subblocks ? 16 : 32
@@ -164,13 +164,6 @@ public struct SearchRecipe: Equatable, Sendable {
     try require("initial tokens", initialTokens, 0...Limits.tokens)
     for value in tokens { try require("tokens of a stage", value, 1...Limits.tokens) }
     for value in survivors { try require("survivors of a stage", value, 1...Limits.offspring) }
-  }
-
-  /// Content key of the recipe and everything it points to.
-  func digest(space: Digest, calibration: Digest, validation: Digest?) throws -> Digest {
-    RunRecord.recipeDigest(
-      engineRevision: SearchRun.revision, recipe: try json, space: space, calibration: calibration,
-      validation: validation)
   }
 
   /// The engine's parameters.

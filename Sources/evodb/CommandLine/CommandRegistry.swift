@@ -76,7 +76,9 @@ struct CommandRegistry {
     // What the command printed before it failed is still wanted; if that fails too, the first error is the one to tell.
     try? context.output.flush()
     if error is ExitCode || error as? OutputError == .brokenPipe { return code }
-    context.note("\(program): \((error as? CocoaError)?.localizedDescription ?? "\(error)")")
+    let message = (error as? CocoaError)?.localizedDescription ?? "\(error)"
+    let remedy = (error as? any RemedyProviding)?.remedy.map { "; \($0)" } ?? ""
+    context.note("\(program): \(message)\(remedy)")
     if error is UsageError {
       context.note(program == "evodb" ? "Run ‘evodb help’ for the verbs." : "Run ‘\(program) --help’ for its usage.")
     }

@@ -46,7 +46,7 @@ extension InferenceError: ExitCodeProviding {
 extension SearchError: ExitCodeProviding {
   var exitCode: ExitCode {
     switch self {
-    case .impossible: return .impossible
+    case .impossible, .notBuilt: return .impossible
     case .invalidParameter: return .usage
     case .invalidProfile: return .badData
     case .interrupted: return .tryAgain

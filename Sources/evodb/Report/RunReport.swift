@@ -17,10 +17,9 @@ struct RunReport {
   /// Sentences of the strategy itself.
   let notes: [String]
 
-  /// Runs a search to its end.
-  static func complete(_ run: SearchRun, job: Job) throws -> RunReport {
-    try run.run()
-    return try RunReport(run.record, store: job.store, work: job.record.work)
+  /// The report of a run that this process finished.
+  init(_ run: Run, job: Job) throws {
+    try self.init(run.record, store: job.store, work: job.record.work, notes: try run.notes())
   }
 
   /// The report of a stored run.
@@ -30,23 +29,24 @@ struct RunReport {
     self.notes = notes
     recipe = try SearchRecipe(json: run.recipe)
     (lines, referenceName, missing) = try store.read { tx in
-      let level = try run.referenceAssignmentID.flatMap { try tx.uniformLevel(ofAssignment: $0) }
-      let setting = level.map { $0.split(separator: "=").last.map { String($0) } ?? $0 }
+      let setting = try run.referenceAssignmentID.flatMap { try tx.uniformSetting(ofAssignment: $0) }?.rule
       return (
-        try tx.results(ofRun: run.name), setting.map { "uniform \($0)" } ?? "start",
+        try tx.results(ofRun: run.name), setting.map { "uniform \($0.shortText)" } ?? "start",
         try tx.missingOffspring(ofRun: run.id)
       )
     }
   }
 
+  private var strategyName: RunStrategyName? { RunStrategyName(rawValue: run.strategy) }
+
   private var measureName: String { recipe.measure.hasPrefix("topk-kl") ? "topk-kl" : recipe.measure }
 
-  private func line(_ point: String, _ role: String, _ measure: String) -> RunResult? {
+  private func line(_ point: RunPoint, _ role: DataSetRole, _ measure: String) -> RunResult? {
     lines.first { $0.point == point && $0.role == role && $0.measure == measure }
   }
 
   /// Where the result is judged: held-out data if there is any.
-  private var judgedRole: String { lines.contains { $0.role == "validation" } ? "validation" : "calibration" }
+  private var judgedRole: DataSetRole { lines.contains { $0.role == .validation } ? .validation : .calibration }
 
   func print(as format: OutputFormat, in context: CommandContext) throws {
     guard format == .table else { return try context.print(result, as: format) }
@@ -59,8 +59,10 @@ struct RunReport {
     var result = ResultObject()
     result.add("run", .text(run.name))
     result.add("state", .text(run.isFinished ? "finished" : "open"))
-    result.add("recommendation", .text(run.recommendation))
-    let points = [("", "found"), ("reference_", "reference"), ("start_", "start"), ("dense_", "dense")]
+    result.add("recommendation", .text(run.recommendation?.rawValue))
+    let points: [(prefix: String, point: RunPoint)] = [
+      ("", .found), ("reference_", .reference), ("start_", .start), ("dense_", .dense),
+    ]
     for (prefix, point) in points {
       let any = lines.first { $0.point == point }
       result.add("\(prefix)assignment", .text(any?.assignment.hex))
@@ -69,14 +71,14 @@ struct RunReport {
       result.add("\(prefix)stored_bytes", any.map { .integer($0.storedByteCount) } ?? .null, .bytes)
       result.add("\(prefix)sparsity", .real(any?.sparsity), .real(significantDigits: 4))
       result.add("\(prefix)dropped_subblock_count", any.map { .integer($0.droppedSubblockCount) } ?? .null, .count)
-      for (suffix, role) in [("", judgedRole), ("_calibration", "calibration")]
+      for (suffix, role) in [("", judgedRole), ("_calibration", DataSetRole.calibration)]
       where role != judgedRole || suffix.isEmpty {
         for measure in Set([measureName, "perplexity"]).sorted() {
           let name = prefix + measure.replacingOccurrences(of: "-", with: "_")
           let line = line(point, role, measure)
           result.add("\(name)\(suffix)", .real(line?.value), .real(significantDigits: 6))
           result.add("\(name)_standard_error\(suffix)", .real(line?.standardError), .real(significantDigits: 3))
-          if point == "found" || point == "start" {
+          if point == .found || point == .start {
             result.add("\(name)_difference\(suffix)", .real(line?.difference), .real(significantDigits: 6))
             result.add(
               "\(name)_difference_standard_error\(suffix)", .real(line?.differenceStandardError),
@@ -112,13 +114,13 @@ struct RunReport {
       ResultColumn("perplexity", .real(significantDigits: 5)), ResultColumn(" ±", .real(significantDigits: 3)),
     ]
     var table = ResultTable(columns)
-    let points = ["dense", "start", "reference", "found"].filter(isShown)
-    for role in ["calibration", "validation"] {
+    let points = RunPoint.allCases.filter(isShown)
+    for role in [DataSetRole.calibration, .validation] {
       for point in points {
         guard let perplexity = line(point, role, "perplexity") else { continue }
         var row: [ResultValue] = [
-          .text(role),
-          .text(point == "reference" ? referenceName : point == "found" && recipe.isInverted ? "worst" : point),
+          .text(role.rawValue),
+          .text(point == .reference ? referenceName : point == .found && recipe.isInverted ? "worst" : point.rawValue),
         ]
         if showsBits { row.append(.real(perplexity.averageBits)) }
         if showsSparsity { row.append(.real(perplexity.sparsity ?? 0)) }
@@ -126,7 +128,7 @@ struct RunReport {
         row.append(.integer(perplexity.storedByteCount))
         if measure != "perplexity" {
           let line = line(point, role, measure)
-          let isCompared = point == "found" || point == "start"
+          let isCompared = point == .found || point == .start
           row += [
             .real(line?.value), .real(line?.standardError), .real(isCompared ? line?.difference : nil),
             .real(isCompared ? line?.differenceStandardError : nil),
@@ -139,11 +141,11 @@ struct RunReport {
   }
 
   /// Whether a point is a line of its own: a baseline has no start, and often nothing to be compared with.
-  private func isShown(_ point: String) -> Bool {
-    let isBaseline = run.strategy != "evolution"
+  private func isShown(_ point: RunPoint) -> Bool {
+    let isBaseline = strategyName != .evolution
     switch point {
-    case "start": return !isBaseline && run.startAssignmentID != run.referenceAssignmentID
-    case "reference": return !isBaseline || run.referenceAssignmentID != run.foundAssignmentID
+    case .start: return !isBaseline && run.startAssignmentID != run.referenceAssignmentID
+    case .reference: return !isBaseline || run.referenceAssignmentID != run.foundAssignmentID
     default: return true
     }
   }
@@ -178,7 +180,7 @@ struct RunReport {
     let share = HumanFormat.percent(abs(difference) / reference.value)
     return found.assignment == reference.assignment
       ? "Found nothing worse than \(referenceName)."
-      : "Found the worst, \(found.assignment.short): \(judgedRole) \(measureName) \(share) \(difference < 0 ? "below" : "above") "
+      : "Found the worst, \(found.assignment.short): \(judgedRole.rawValue) \(measureName) \(share) \(difference < 0 ? "below" : "above") "
         + "\(referenceName) (\(certainty)). It shows what to keep; it is not for use."
   }
 
@@ -188,9 +190,10 @@ struct RunReport {
   {
     let chosen = "\(run.strategy) chose \(found.assignment.short)"
     guard found.assignment != reference.assignment else {
-      return "\(chosen): \(judgedRole) \(measureName) \(HumanFormat.number(found.value, significantDigits: 4))."
+      return
+        "\(chosen): \(judgedRole.rawValue) \(measureName) \(HumanFormat.number(found.value, significantDigits: 4))."
     }
-    return "\(chosen): \(judgedRole) \(measureName) \(HumanFormat.percent(abs(difference) / reference.value)) "
+    return "\(chosen): \(judgedRole.rawValue) \(measureName) \(HumanFormat.percent(abs(difference) / reference.value)) "
       + "\(difference < 0 ? "below" : "above") \(referenceName) (\(certainty))."
   }
 
@@ -203,9 +206,9 @@ struct RunReport {
 
   /// Why there are no standard errors, where there are none.
   private var oneSequenceSentences: [String] {
-    ["calibration", "validation"].compactMap { role in
+    [DataSetRole.calibration, .validation].compactMap { role in
       guard let line = lines.first(where: { $0.role == role }), line.standardError == nil else { return nil }
-      return "The \(role) data \(line.dataSet) are one sequence, listed once or more: no standard error can be told from it, and "
+      return "The \(role.rawValue) data \(line.dataSet) are one sequence, listed once or more: no standard error can be told from it, and "
         + "differences may be chance. Use data of at least two different sequences."
     }
   }
@@ -213,25 +216,25 @@ struct RunReport {
   /// The result in words.
   private var sentences: [String] {
     var sentences = missingSentences + notes
-    if let found = line("found", judgedRole, measureName), let reference = line("reference", judgedRole, measureName),
+    if let found = line(.found, judgedRole, measureName), let reference = line(.reference, judgedRole, measureName),
       let difference = found.difference
     {
       let share = HumanFormat.percent(abs(difference) / reference.value)
       let certainty = certainty(difference, found.differenceStandardError)
-      if run.strategy != "evolution" {
+      if strategyName != .evolution {
         sentences.append(baselineSentence(found, reference, difference, certainty))
       } else if recipe.isInverted {
         sentences.append(worstSentence(found, reference, difference, certainty))
       } else if found.assignment == reference.assignment {
         sentences.append(
           "Found nothing better than \(referenceName). Recommended: \(referenceName) \(reference.assignment.short).")
-      } else if run.recommendation == "found" {
+      } else if run.recommendation == .found {
         sentences.append(
-          "Found \(found.assignment.short): \(judgedRole) \(measureName) \(share) below \(referenceName) "
+          "Found \(found.assignment.short): \(judgedRole.rawValue) \(measureName) \(share) below \(referenceName) "
             + "(\(certainty)). Recommended.")
       } else {
         sentences.append(
-          "Found \(found.assignment.short): \(judgedRole) \(measureName) not below \(referenceName) "
+          "Found \(found.assignment.short): \(judgedRole.rawValue) \(measureName) not below \(referenceName) "
             + "(\(share) above, \(certainty)). Recommended: \(referenceName) \(reference.assignment.short)."
         )
       }

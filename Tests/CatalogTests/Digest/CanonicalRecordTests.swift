@@ -103,21 +103,21 @@ import Testing
   }
 
   @Test func aGenerationHasItsKey() {
-    func candidate(_ digest: Digest, _ role: String, _ switches: Int) -> ClosedGeneration.Candidate {
+    func candidate(_ digest: Digest, _ role: CandidateRole, _ switches: Int) -> StoredGeneration.Candidate {
       let assignment = AssignmentRecord(
         id: 1, digest: digest, modelID: 1, variantIDs: [], droppedSubblocks: [], codeBits: 0, storedBits: 0)
-      return ClosedGeneration.Candidate(assignment: assignment, role: role, switchCount: switches)
+      return StoredGeneration.Candidate(assignment: assignment, role: role, switchCount: switches)
     }
-    let stage = ClosedGeneration.Stage(
+    let stage = StoredGeneration.Stage(
       index: 0, minibatch: SequenceListRecord(id: 4, digest: model, sequences: []),
       results: [
-        ClosedGeneration.Result(
+        StoredGeneration.Result(
           candidateIndex: 0, observation: Observation(sum: nil, predictionCount: 8), fitness: nil, survived: false),
-        ClosedGeneration.Result(
+        StoredGeneration.Result(
           candidateIndex: 1, observation: Observation(sum: 0.5, predictionCount: 8), fitness: 0.0625, survived: true),
       ])
-    let generation = ClosedGeneration(
-      index: 3, candidates: [candidate(a, "parent", 0), candidate(b, "offspring", 2)], stages: [stage], winnerIndex: 1,
+    let generation = StoredGeneration(
+      index: 3, candidates: [candidate(a, .parent, 0), candidate(b, .offspring, 2)], stages: [stage], winnerIndex: 1,
       missingCount: 2)
     #expect(generation.digest.hex == "eb5c874b708df0337f34ef7bfcd359e85b4f62cb4ab03b91c070e3b515530158")
   }

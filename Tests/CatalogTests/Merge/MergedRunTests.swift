@@ -28,8 +28,8 @@ import Testing
       let digest = try transaction.connection.firstRow(
         "SELECT digest FROM sequence_list WHERE id = ?", [.integer(list)]
       ) { try $0.digest(0) }
-      let generation = ClosedGeneration(
-        index: index, candidates: [.init(assignment: high, role: "offspring", switchCount: switches)],
+      let generation = StoredGeneration(
+        index: index, candidates: [.init(assignment: high, role: .offspring, switchCount: switches)],
         stages: [
           .init(
             index: 0, minibatch: SequenceListRecord(id: list, digest: try #require(digest), sequences: []),

@@ -7,7 +7,7 @@ import Testing
     let (folder, contents) = try CatalogFolder.filled()
     try folder.read().read { (transaction) throws in
       #expect(try transaction.runs() == [contents.run])
-      #expect(contents.run.isFinished && contents.run.recommendation == "found")
+      #expect(contents.run.isFinished && contents.run.recommendation == .found)
     }
   }
 

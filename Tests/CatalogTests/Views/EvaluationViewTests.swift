@@ -166,8 +166,8 @@ import Testing
     let results = try folder.read().read { try $0.results(ofRun: "first") }
     #expect(results.count == 4 * 2 * 2)
     let names = ["dense": "dense", "start": "mixed", "reference": "low", "found": "high"]
-    for result in results where result.role == "calibration" {
-      let name = try #require(names[result.point])
+    for result in results where result.role == .calibration {
+      let name = try #require(names[result.point.rawValue])
       let key = result.measure
       let expected = paired(try sums("\(name)/\(key)"), try sums("low/\(key)"), isPerplexity: key == "perplexity")
       #expect(close(result.difference, expected.difference) && close(result.differenceStandardError, expected.error))
@@ -176,7 +176,7 @@ import Testing
       #expect(close(result.standardError, key == "perplexity" ? exp(own.mean) * own.error : own.error))
       #expect(result.dataSet == "text")
     }
-    let found = try #require(results.first { $0.point == "found" && $0.role == "validation" && $0.measure == "kl" })
+    let found = try #require(results.first { $0.point == .found && $0.role == .validation && $0.measure == "kl" })
     #expect(found.assignment == contents.high.digest && found.dataSet == "held-out" && found.averageBits == 4)
     #expect(found.storedByteCount == contents.high.storedBits / 8)
   }

@@ -42,7 +42,7 @@ import Testing
       _ = try tx.sequences(ofList: contents.dataSet.sequenceListID)
       _ = try tx.space(id: contents.run.spaceID)
       _ = try tx.lastGeneration(ofRun: contents.run.id)
-      _ = try tx.uniformLevel(ofAssignment: assignment.id)
+      _ = try tx.uniformSetting(ofAssignment: assignment.id)
       _ = try tx.evaluationSummaries(ofAssignment: assignment.id, dataSetID: contents.dataSet.id)
       _ = try tx.results(ofRun: "first")
       _ = try tx.run(recipeDigest: contents.run.recipeDigest)

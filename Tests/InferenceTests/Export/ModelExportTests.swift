@@ -13,11 +13,12 @@ import Testing
     try catalog.importModel(Fixtures.url(model))
     try catalog.storeTokens(sequenceCount: 2, length: 24, vocabulary: 40)
     let plan = CompressionPlan(
-      data: nil, upstream: .dense, keeps: .none, calibrates: false, method: QuantizationMethod(.rtn), bits: [3])
+      data: nil, upstream: .dense, keeps: .none, calibrates: false,
+      method: CompressionMethod(RoundToNearestMethod.self), rules: [.bits(3)])
     _ = try CompressionJob(plan, model: try catalog.open(), job: catalog.job).run()
     let pruning = CompressionPlan(
       data: nil, upstream: .dense, keeps: .none, calibrates: false,
-      method: .sparsification(SparsificationMethod(.magnitude)), rules: [.sparsity(0.5)])
+      method: CompressionMethod(MagnitudeMethod.self), rules: [.sparsity(0.5)])
     _ = try CompressionJob(pruning, model: try catalog.open(), job: catalog.job).run()
     return catalog
   }

@@ -15,7 +15,8 @@ import Testing
     let model = try catalog.importModel()
     try catalog.storeTokens(sequenceCount: 4, length: 24)
     let plan = CompressionPlan(
-      data: nil, upstream: .dense, keeps: .none, calibrates: false, method: QuantizationMethod(.rtn), bits: [2, 3, 4])
+      data: nil, upstream: .dense, keeps: .none, calibrates: false,
+      method: CompressionMethod(RoundToNearestMethod.self), rules: [.bits(2), .bits(3), .bits(4)])
     _ = try CompressionJob(plan, model: try catalog.open(model), job: catalog.job).run()
     base = try catalog.copy()
   }

@@ -21,11 +21,11 @@ import Testing
 
   private func plan(
     _ catalog: TestCatalog, upstream: Upstream = .standard, keeps: KeptStatistics = .none, calibrates: Bool = false,
-    method: QuantizationMethod? = QuantizationMethod(.gptq), bits: [Int] = [2, 3, 4]
+    method: CompressionMethod? = CompressionMethod(GPTQMethod.self), bits: [Int] = [2, 3, 4]
   ) throws -> CompressionPlan {
     CompressionPlan(
       data: try catalog.store.read { try $0.dataSet(nil) }, upstream: upstream, keeps: keeps, calibrates: calibrates,
-      method: method, bits: bits)
+      method: method, rules: bits.map { .bits($0) })
   }
 
   private func run(_ plan: CompressionPlan, _ catalog: TestCatalog) throws -> CompressionJob.Outcome {
@@ -151,8 +151,9 @@ import Testing
     let catalog = try TestCatalog()
     try catalog.importModel()
     let plan = CompressionPlan(
-      data: nil, upstream: .standard, keeps: .none, calibrates: false, method: QuantizationMethod(.rtn),
-      bits: [2, 8, 2])
+      data: nil, upstream: .standard, keeps: .none, calibrates: false,
+      method: CompressionMethod(RoundToNearestMethod.self),
+      rules: [.bits(2), .bits(8), .bits(2)])
     let outcome = try run(plan, catalog)
     #expect(outcome.builtVariantCount == 42 && outcome.computedStatisticCount == 0)
     #expect(catalog.job.record.work.forwardBlockTokenCount == 0)
@@ -163,15 +164,16 @@ import Testing
   @Test func plansThatContradictThemselvesAreRefused() throws {
     let catalog = try TestCatalog()
     try catalog.importModel()
-    func refusal(_ method: QuantizationMethod, _ bits: [Int]) throws {
+    func refusal(_ method: CompressionMethod, _ bits: [Int]) throws {
       let plan = CompressionPlan(
-        data: nil, upstream: .dense, keeps: .none, calibrates: false, method: method, bits: bits)
+        data: nil, upstream: .dense, keeps: .none, calibrates: false, method: method,
+        rules: bits.map { .bits($0) })
       _ = try CompressionJob(plan, model: try catalog.open(), job: catalog.job)
     }
     #expect(throws: InferenceError.impossible(detail: "GPTQ needs calibration data")) {
-      try refusal(QuantizationMethod(.gptq), [3])
+      try refusal(CompressionMethod(GPTQMethod.self), [3])
     }
-    #expect(throws: InferenceError.self) { try refusal(QuantizationMethod(.rtn), [9]) }
+    #expect(throws: InferenceError.self) { try refusal(CompressionMethod(RoundToNearestMethod.self), [9]) }
   }
 
   @Test func dataOfAnotherModelIsRefusedNotTrapped() throws {
@@ -183,7 +185,7 @@ import Testing
         droppedTokenCount: 0)
     }.dataSet
     let plan = CompressionPlan(
-      data: foreign, upstream: .dense, keeps: .none, calibrates: true, method: nil, bits: [])
+      data: foreign, upstream: .dense, keeps: .none, calibrates: true, method: nil, rules: [])
     #expect(throws: InferenceError.self) { _ = try run(plan, catalog) }
     let model = try catalog.open(longestSequence: 8)
     #expect(throws: InferenceError.self) {
@@ -194,11 +196,12 @@ import Testing
   @Test func upstreamIsReadFromText() throws {
     #expect(try Upstream("dense") == .dense)
     #expect(try Upstream("gptq:3") == .standard)
-    let detailed = try Upstream("rtn:4,group-size=64,symmetric=true,scale-type=float32")
+    let detailed = try Upstream("rtn:4,quantization-group-size=64,symmetric=true,scale-type=float32")
     let parameters = QuantizationParameters(
       bits: 4, symmetric: true, quantizationGroupSize: 64, scaleType: .float32)
-    #expect(detailed == .quantized(QuantizationMethod(.rtn, parameters: parameters), bits: 4))
-    for text in ["", "gptq", "gptq:", "gptq:9", "gptq:3,", "gptq:3,group-size", "gptq:3,bits=4", "awq:3", "dense:3"] {
+    #expect(
+      detailed == .compressed(CompressionMethod(RoundToNearestMethod.self, parameters: parameters), .bits(4)))
+    for text in ["", "gptq", "gptq:", "gptq:9", "gptq:3,", "gptq:3,symmetric", "gptq:3,bits=4", "awq:3", "dense:3"] {
       #expect(throws: InferenceError.self, "\(text)") { try Upstream(text) }
     }
   }

@@ -19,12 +19,12 @@ import Testing
   }
 
   private func plan(
-    _ catalog: TestCatalog, _ algorithm: SparsificationMethod.Algorithm, upstream: Upstream = .dense,
+    _ catalog: TestCatalog, _ method: any MethodDefinition.Type, upstream: Upstream = .dense,
     keeps: KeptStatistics = .all, rules: [LevelRule] = [.sparsity(0.25), .sparsity(0.5), .pattern(Self.twoOfFour)]
   ) throws -> CompressionPlan {
     CompressionPlan(
       data: try catalog.store.read { try $0.dataSet(nil) }, upstream: upstream, keeps: keeps, calibrates: false,
-      method: .sparsification(SparsificationMethod(algorithm)), rules: rules)
+      method: CompressionMethod(method), rules: rules)
   }
 
   private static let twoOfFour = SparsityPattern("2:4") ?? { preconditionFailure("2:4 is a pattern") }()
@@ -33,14 +33,15 @@ import Testing
     try CompressionJob(plan, model: try catalog.open(), job: catalog.job).run()
   }
 
-  @Test(arguments: SparsificationMethod.Algorithm.allCases)
-  func rowsSayWhatThePackedBytesHold(algorithm: SparsificationMethod.Algorithm) throws {
+  @Test(arguments: MethodRegistry.shared.names(offering: .zeros))
+  func rowsSayWhatThePackedBytesHold(name: String) throws {
+    let method = try CompressionMethod(named: name).definition
     let catalog = try prepared()
-    let outcome = try run(try plan(catalog, algorithm), catalog)
+    let outcome = try run(try plan(catalog, method), catalog)
     #expect(outcome.builtVariantCount == 63)
-    #expect(outcome.computedStatisticCount == (algorithm == .magnitude ? 0 : 12))
+    #expect(outcome.computedStatisticCount == (method.need == .nothing ? 0 : 12))
     #expect(
-      catalog.job.record.work.forwardBlockTokenCount == (algorithm == .magnitude ? 0 : 3 * Self.tokenCount))
+      catalog.job.record.work.forwardBlockTokenCount == (method.need == .nothing ? 0 : 3 * Self.tokenCount))
     try catalog.store.read { tx in
       for layer in try tx.layers(ofModel: try tx.model(nil).id) {
         let variants = try tx.variants(ofWeight: layer.weightID)
@@ -56,18 +57,18 @@ import Testing
           #expect(variant.codeBits == Int64(sparse.values.count) * 16)
           #expect(variant.contentKey == SHA256.digest(of: packed))
           #expect(variant.bits == nil && variant.trouble == nil)
-          #expect((variant.nmse == nil) == (algorithm == .magnitude))
-          #expect((variant.statisticRecipeKey == nil) == (algorithm == .magnitude))
-          #expect((variant.dampingUsed == nil) == (algorithm != .sparsegpt))
+          #expect((variant.nmse == nil) == (method.need == .nothing))
+          #expect((variant.statisticRecipeKey == nil) == (method.need == .nothing))
+          #expect((variant.dampingUsed == nil) == (method.need < .matrix))
         }
-        if algorithm != .magnitude {
+        if method.need > .nothing {
           let errors = variants.compactMap(\.nmse)
           #expect(errors[0] < errors[1] && errors[1] < errors[2] && errors[0] > 0)
         }
       }
     }
     let later = try TestCatalog(try catalog.copy())
-    let second = try run(try plan(later, algorithm), later)
+    let second = try run(try plan(later, method), later)
     #expect(second.builtVariantCount == 0 && second.foundVariantCount == 63)
     #expect(later.job.record.work.forwardBlockTokenCount == 0)
   }
@@ -77,11 +78,11 @@ import Testing
     let calibrated = try run(
       CompressionPlan(
         data: try catalog.store.read { try $0.dataSet(nil) }, upstream: .dense, keeps: .all, calibrates: true,
-        method: nil, bits: []), catalog)
+        method: nil, rules: []), catalog)
     #expect(calibrated.computedStatisticCount == 12 && calibrated.builtVariantCount == 0)
     let passes = catalog.job.record.work.forwardBlockTokenCount
-    for algorithm in SparsificationMethod.Algorithm.allCases {
-      let outcome = try run(try plan(catalog, algorithm), catalog)
+    for method: any MethodDefinition.Type in [SparseGPTMethod.self, WandaMethod.self, MagnitudeMethod.self] {
+      let outcome = try run(try plan(catalog, method), catalog)
       #expect(outcome.computedStatisticCount == 0 && outcome.builtVariantCount == 63)
     }
     #expect(catalog.job.record.work.forwardBlockTokenCount == passes)
@@ -89,26 +90,26 @@ import Testing
 
   @Test func wandaNeedsOnlyTheDiagonal() throws {
     let full = try prepared()
-    _ = try run(try plan(full, .wanda), full)
+    _ = try run(try plan(full, WandaMethod.self), full)
     let catalog = try prepared()
-    _ = try run(try plan(catalog, .wanda, keeps: .diagonal, rules: [.sparsity(0.1)]), catalog)
+    _ = try run(try plan(catalog, WandaMethod.self, keeps: .diagonal, rules: [.sparsity(0.1)]), catalog)
     let passes = catalog.job.record.work.forwardBlockTokenCount
-    let outcome = try run(try plan(catalog, .wanda, keeps: .diagonal), catalog)
+    let outcome = try run(try plan(catalog, WandaMethod.self, keeps: .diagonal), catalog)
     #expect(outcome.computedStatisticCount == 0 && outcome.builtVariantCount == 63)
     #expect(catalog.job.record.work.forwardBlockTokenCount == passes)
     let fromDiagonals = Set(try catalog.variants())
     #expect(try full.variants().allSatisfy { fromDiagonals.contains($0) })
     // SparseGPT needs more and calibrates again.
-    #expect(try run(try plan(catalog, .sparsegpt), catalog).computedStatisticCount == 12)
+    #expect(try run(try plan(catalog, SparseGPTMethod.self), catalog).computedStatisticCount == 12)
   }
 
   @Test func stepsAreTheSameNumberOfWeightsInEveryLayer() throws {
     let catalog = try prepared()
     let layers = try catalog.store.read { try $0.layers(ofModel: try $0.model(nil).id) }
     let steps = SparsitySteps(sparsity: 0.5, levelCount: 3, stepWeightCount: 400)
-    let rules = try steps.rules(layers: layers, hiddenSize: 64)
+    let rules = try steps.rules(weightCounts: layers.map(\.weightCount), hiddenSize: 64)
     #expect(rules.count == 7)
-    let planned = try plan(catalog, .sparsegpt, rules: rules)
+    let planned = try plan(catalog, SparseGPTMethod.self, rules: rules)
     let estimate = try catalog.store.read { tx in
       try CompressionEstimate(planned, layers: layers, sites: tx.sites(ofModel: try tx.model(nil).id))
     }
@@ -126,51 +127,54 @@ import Testing
     let catalog = try prepared()
     let layers = try catalog.store.read { try $0.layers(ofModel: try $0.model(nil).id) }
     // ½ · min(0.5, 0.5) / 8 · 64² = 128.
-    let rules = try SparsitySteps(sparsity: 0.5).rules(layers: layers, hiddenSize: 64)
+    let rules = try SparsitySteps(sparsity: 0.5).rules(weightCounts: layers.map(\.weightCount), hiddenSize: 64)
     #expect(rules.count == 17)
     #expect(rules.first == .sparsity(0.5, shift: -1024) && rules.last == .sparsity(0.5, shift: 1024))
-    #expect(LevelRule.sparsity(0.5, shift: 128).level(weightCount: 2048) == .sparsity(.zeros(1152)))
+    #expect(LevelRule.sparsity(0.5, shift: 128).level(weightCount: 2048) == .zeros(1152))
     #expect(LevelRule.sparsity(0.5, shift: 1152).level(weightCount: 2048) == nil)
     for bad in [
       SparsitySteps(sparsity: 0), SparsitySteps(sparsity: 1.5), SparsitySteps(sparsity: 0.5, levelCount: 0),
       SparsitySteps(sparsity: 0.5, stepWeightCount: 2049), SparsitySteps(sparsity: 0.5, stepWeightCount: 0),
     ] {
-      #expect(throws: InferenceError.self) { try bad.rules(layers: layers, hiddenSize: 64) }
+      #expect(throws: InferenceError.self) { try bad.rules(weightCounts: layers.map(\.weightCount), hiddenSize: 64) }
     }
     let endless = SparsitySteps(sparsity: 0.5, levelCount: .max, stepWeightCount: 2048)
-    #expect(try endless.rules(layers: layers, hiddenSize: 64).count < 20, "no more than some layer has")
+    #expect(
+      try endless.rules(weightCounts: layers.map(\.weightCount), hiddenSize: 64).count < 20,
+      "no more than some layer has")
   }
 
   @Test(arguments: [1, 22, 50]) func goingOnAfterAStopGivesTheSame(stop: Int) throws {
     let undisturbed = try prepared()
-    _ = try run(try plan(undisturbed, .sparsegpt), undisturbed)
+    _ = try run(try plan(undisturbed, SparseGPTMethod.self), undisturbed)
     let stopped = try prepared { progress, cancellation in
       if progress.phase == "calibrating and building", progress.done >= stop { cancellation.request() }
     }
-    #expect(throws: InferenceError.interrupted) { _ = try run(try plan(stopped, .sparsegpt), stopped) }
+    #expect(throws: InferenceError.interrupted) { _ = try run(try plan(stopped, SparseGPTMethod.self), stopped) }
     let later = try TestCatalog(try stopped.copy(), threadCount: 1)
-    _ = try run(try plan(later, .sparsegpt), later)
+    _ = try run(try plan(later, SparseGPTMethod.self), later)
     #expect(try later.variants() == undisturbed.variants())
   }
 
   @Test func laterBlocksCanBeCalibratedBehindPrunedOnes() throws {
     let catalog = try prepared()
     let outcome = try run(
-      try plan(catalog, .sparsegpt, upstream: try Upstream("sparsegpt:0.5"), rules: [.sparsity(0.25)]), catalog)
+      try plan(catalog, SparseGPTMethod.self, upstream: try Upstream("sparsegpt:0.5"), rules: [.sparsity(0.25)]),
+      catalog)
     #expect(outcome.builtVariantCount == 42, "at 0.25, and at 0.5 for what follows")
     #expect(catalog.job.record.work.forwardBlockTokenCount == 5 * Self.tokenCount)
     let levels = try catalog.texts("SELECT DISTINCT coalesce(upstream_level, '') FROM statistic ORDER BY 1")
     #expect(levels == ["", "sparsity=0.5"])
-    let dense = try run(try plan(catalog, .sparsegpt, rules: [.sparsity(0.25)]), catalog)
+    let dense = try run(try plan(catalog, SparseGPTMethod.self, rules: [.sparsity(0.25)]), catalog)
     #expect(dense.foundVariantCount == 7 && dense.builtVariantCount == 14, "the first block has nothing before it")
   }
 
   @Test func upstreamIsReadFromText() throws {
     #expect(
       try Upstream("sparsegpt:0.50,damping=0.1")
-        == .compressed(.sparsification(SparsificationMethod(.sparsegpt, dampingFraction: 0.1)), .sparsity(0.5)))
+        == .compressed(Self.sparseGPT(.dampingFraction, .real(0.1)), .sparsity(0.5)))
     #expect(
-      try Upstream("wanda:2:4") == .compressed(.sparsification(SparsificationMethod(.wanda)), .pattern(Self.twoOfFour)))
+      try Upstream("wanda:2:4") == .compressed(CompressionMethod(WandaMethod.self), .pattern(Self.twoOfFour)))
     for text in [
       "sparsegpt", "sparsegpt:", "sparsegpt:1.5", "sparsegpt:nan", "sparsegpt:4:2", "sparsegpt:0.5,bits=3",
       "wanda:0.5,damping=0.1", "sparsegpt:0.5,damping=-1", "gptq:0.5",
@@ -179,22 +183,29 @@ import Testing
     }
   }
 
-  @Test func methodKeysLeaveOutWhatIsNotRead() {
-    func digest(_ method: SparsificationMethod) -> Digest { method.record.digest }
-    #expect(digest(SparsificationMethod(.sparsegpt)) != digest(SparsificationMethod(.sparsegpt, dampingFraction: 0.1)))
-    #expect(digest(SparsificationMethod(.sparsegpt)) != digest(SparsificationMethod(.sparsegpt, columnBlockSize: 64)))
-    #expect(digest(SparsificationMethod(.wanda)) == digest(SparsificationMethod(.wanda, dampingFraction: 0.1)))
+  private static func sparseGPT(_ option: MethodOption, _ value: MethodOption.Value) -> CompressionMethod {
+    var method = CompressionMethod(SparseGPTMethod.self)
+    method.values[option] = value
+    return method
+  }
+
+  @Test func methodKeysLeaveOutDefaults() {
+    let standard = CompressionMethod(SparseGPTMethod.self).record
+    #expect(standard.digest != Self.sparseGPT(.dampingFraction, .real(0.1)).record.digest)
+    #expect(standard.digest != Self.sparseGPT(.columnBlockSize, .integer(64)).record.digest)
+    #expect(standard.digest == Self.sparseGPT(.columnBlockSize, .integer(128)).record.digest)
+    #expect(standard.parameters == "{\"columnBlockSize\":128,\"dampingFraction\":0.01}")
     var key = CanonicalRecord(kind: "method")
     key.set("name", "sparsegpt")
     key.set("revision", 1)
-    #expect(digest(SparsificationMethod(.sparsegpt)) == key.digest)
+    #expect(standard.digest == key.digest)
   }
 
   @Test func methodsAndLevelsThatDoNotFitAreRefused() throws {
     let catalog = try prepared()
-    let bits = try plan(catalog, .sparsegpt, rules: [.bits(3)])
+    let bits = try plan(catalog, SparseGPTMethod.self, rules: [.bits(3)])
     #expect(throws: InferenceError.self) { try run(bits, catalog) }
-    var noData = try plan(catalog, .wanda)
+    var noData = try plan(catalog, WandaMethod.self)
     noData.data = nil
     #expect(throws: InferenceError.impossible(detail: "Wanda needs calibration data")) { try run(noData, catalog) }
   }

@@ -1,21 +1,20 @@
 import Testing
 
+@testable import Catalog
 @testable import Search
 
 /// Fitness as a plain function of the assignment, and a memory of what was asked.
 private struct SyntheticEvaluator: StageEvaluator {
   var value: (LevelVector) -> Double?
-  var calls: [(candidates: [LevelVector], minibatch: Minibatch, generation: Int, stage: Int)] = []
+  var calls: [StageQuestion] = []
 
   init(_ value: @escaping (LevelVector) -> Double?) {
     self.value = value
   }
 
-  mutating func fitness(
-    of candidates: [LevelVector], on minibatch: Minibatch, generation: Int, stage: Int
-  ) -> [Double?] {
-    calls.append((candidates, minibatch, generation, stage))
-    return candidates.map(value)
+  mutating func fitness(_ question: StageQuestion) -> [StageFitness] {
+    calls.append(question)
+    return question.candidates.map { StageFitness(value($0)) }
   }
 }
 
@@ -44,10 +43,10 @@ private func sensitivity(_ vector: LevelVector) -> Double {
   }
 
   private func records(
-    _ evolution: Evolution, from state: EvolutionState = .beginning, fitness: @escaping (LevelVector) -> Double?
-  ) throws -> [GenerationRecord] {
+    _ evolution: Evolution, from state: RunState = .beginning, fitness: @escaping (LevelVector) -> Double?
+  ) throws -> [ProposedGeneration] {
     var evaluator = SyntheticEvaluator(fitness)
-    var records: [GenerationRecord] = []
+    var records: [ProposedGeneration] = []
     try evolution.run(from: state, evaluator: &evaluator) { records.append($0) }
     return records
   }
@@ -59,7 +58,7 @@ private func sensitivity(_ vector: LevelVector) -> Double {
     let whole = try records(evolution, fitness: sensitivity)
     #expect(whole.map(\.index) == Array(0...20))
     for closed in whole.indices {
-      let rest = try records(evolution, from: EvolutionState(after: whole[closed]), fitness: sensitivity)
+      let rest = try records(evolution, from: RunState(after: whole[closed]), fitness: sensitivity)
       #expect(rest == Array(whole[(closed + 1)...]))
     }
   }
@@ -75,8 +74,8 @@ private func sensitivity(_ vector: LevelVector) -> Double {
         Issue.record("generation \(record.index) has no parent")
         continue
       }
-      #expect(sensitivity(record.newParent) <= sensitivity(parent))
-      #expect(record.parentChanged == (record.newParent != parent))
+      #expect(sensitivity(record.winner) <= sensitivity(parent))
+      #expect((record.winnerIndex != record.parentIndex) == (record.winner != parent))
     }
     // The landscape is convex in every unit, so taking the cheapest step again and again gives a group's optimum.
     var best = LevelVector([Int](repeating: 0, count: 28))
@@ -91,7 +90,7 @@ private func sensitivity(_ vector: LevelVector) -> Double {
       }
     }
     #expect(space.cost(of: best) == evolution.budget)
-    let last = whole.last.map { sensitivity($0.newParent) } ?? .infinity
+    let last = whole.last.map { sensitivity($0.winner) } ?? .infinity
     #expect(last >= sensitivity(best))
     #expect(last < 1.02 * sensitivity(best))
   }
@@ -121,7 +120,7 @@ private func sensitivity(_ vector: LevelVector) -> Double {
     var evaluator = SyntheticEvaluator(sensitivity)
     try evolution.run(evaluator: &evaluator) { _ in }
     #expect(
-      evaluator.calls.map { [$0.generation, $0.stage] } == [[0, 0]] + (1...3).flatMap { g in (0..<3).map { [g, $0] } })
+      evaluator.calls.map(\.generation) == [0] + (1...3).flatMap { [$0, $0, $0] })
     #expect(evaluator.calls.map(\.candidates.count) == [8] + [16, 4, 3, 16, 4, 3, 16, 4, 3])
     #expect(evaluator.calls.map(\.minibatch.tokenCount) == [20] + [20, 40, 80, 20, 40, 80, 20, 40, 80])
     for (one, other) in zip(evaluator.calls, evaluator.calls.dropFirst()) {
@@ -135,11 +134,11 @@ private func sensitivity(_ vector: LevelVector) -> Double {
     let uniform = LevelVector([Int](repeating: 3, count: 14))
     for diverged in [nil, Double.nan, .infinity] {
       let whole = try records(evolution) { $0 == uniform ? 1e9 : diverged }
-      #expect(whole.allSatisfy { $0.newParent == uniform })
+      #expect(whole.allSatisfy { $0.winner == uniform })
       #expect(whole.dropFirst().allSatisfy { $0.stages.count == 1 && $0.stages[0].survivors.isEmpty })
     }
     let mended = try records(evolution) { $0 == uniform ? nil : sensitivity($0) }
-    #expect(mended[1].newParent != uniform)
+    #expect(mended[1].winner != uniform)
   }
 
   @Test func aStartIsTakenEvenIfAllDiverge() throws {
@@ -147,13 +146,13 @@ private func sensitivity(_ vector: LevelVector) -> Double {
     let evolution = try evolution(space, budget: 3, generations: 0)
     let first = try records(evolution) { _ in nil }[0]
     #expect(first.candidates.count == 8)
-    #expect(key(first.newParent) == first.candidates.map { key($0.levels) }.min { $0.lexicographicallyPrecedes($1) })
+    #expect(key(first.winner) == first.candidates.map { key($0.assignment) }.min { $0.lexicographicallyPrecedes($1) })
   }
 
   @Test func equalFitnessIsDecidedByTheKeyAlone() throws {
     let space = try Spaces.bits(8)
     let evolution = try evolution(space, budget: 4, generations: 60, offspring: 40, survivors: [1], tokens: [20])
-    let last = try records(evolution) { _ in 1 }.last?.newParent
+    let last = try records(evolution) { _ in 1 }.last?.winner
     #expect(last == [0, 0, 0, 0, 1, 1, 1, 1])
   }
 
@@ -175,7 +174,8 @@ private func sensitivity(_ vector: LevelVector) -> Double {
       let evolution = try evolution(space, budget: budget, generations: 3)
       let whole = try records(evolution, fitness: sensitivity)
       #expect(whole.count == 4)
-      #expect(whole.dropFirst().allSatisfy { $0.stages.isEmpty && $0.missingCount == 16 && !$0.parentChanged })
+      #expect(
+        whole.dropFirst().allSatisfy { $0.stages.isEmpty && $0.missingCount == 16 && $0.winnerIndex == $0.parentIndex })
     }
   }
 
@@ -184,7 +184,7 @@ private func sensitivity(_ vector: LevelVector) -> Double {
     let evolution = try evolution(space, budget: space.budget(targetBits: 2.5))
     let whole = try records(evolution, fitness: sensitivity)
     var evaluator = SyntheticEvaluator(sensitivity)
-    var closed: [GenerationRecord] = []
+    var closed: [ProposedGeneration] = []
     var questions = 0
     #expect(throws: SearchError.interrupted) {
       try evolution.run(
@@ -196,7 +196,7 @@ private func sensitivity(_ vector: LevelVector) -> Double {
     }
     #expect(evaluator.calls.count == 9)
     #expect(closed == Array(whole[0...2]))
-    #expect(try records(evolution, from: EvolutionState(after: closed[2]), fitness: sensitivity) == Array(whole[3...]))
+    #expect(try records(evolution, from: RunState(after: closed[2]), fitness: sensitivity) == Array(whole[3...]))
   }
 
   @Test func impossibleParametersAreFoundBeforeTheRun() throws {
@@ -208,8 +208,16 @@ private func sensitivity(_ vector: LevelVector) -> Double {
     #expect(throws: SearchError.self) { try evolution(space, budget: 2, initial: .uniform) }
     let other = try evolution(space, budget: 2)
     #expect(throws: SearchError.self) {
-      try records(other, from: EvolutionState(closedGeneration: 3, parent: [0, 0, 0, 1])) { _ in 0 }
+      try records(other, from: RunState(closedGeneration: 3, parent: [0, 0, 0, 1])) { _ in 0 }
     }
+  }
+
+  private func bestFirst(_ stage: ProposedGeneration.Stage, of generation: ProposedGeneration) -> [Int] {
+    stage.results.filter(\.survived).sorted { one, other in
+      let keys = [one, other].map { key(generation.candidates[$0.candidateIndex].assignment) }
+      guard one.fitness == other.fitness else { return one.fitness ?? .infinity < other.fitness ?? .infinity }
+      return keys[0].lexicographicallyPrecedes(keys[1])
+    }.map(\.candidateIndex)
   }
 
   /// Any change in what is drawn, in which order, or in selection changes this number, and with it every run ever made:
@@ -222,9 +230,10 @@ private func sensitivity(_ vector: LevelVector) -> Double {
         let evolution = try evolution(space, budget: space.budget(targetBits: target), grouping: grouping)
         for record in try records(evolution, fitness: sensitivity) {
           var numbers = [record.index, record.winnerIndex, record.missingCount]
-          numbers += record.candidates.flatMap { $0.levels.levels + [$0.switchCount] }
+          numbers += record.candidates.flatMap { $0.assignment.levels + [$0.switchCount] }
           numbers += record.stages.flatMap { stage in
-            stage.minibatch.items.flatMap { [$0.sequenceIndex, $0.tokenCount] } + stage.evaluated + stage.survivors
+            stage.minibatch.items.flatMap { [$0.sequenceIndex, $0.tokenCount] } + stage.evaluated
+              + bestFirst(stage, of: record)
           }
           // FNV-1a, a number at a time.
           for number in numbers {

@@ -1,16 +1,17 @@
 import TestSupport
 import Testing
 
+@testable import Catalog
 @testable import Search
 
 /// Linear fitness over bit strings with k ones of n, its weights drawn at random.
 private struct LinearEvaluator: StageEvaluator {
   let weights: [Double]
 
-  mutating func fitness(
-    of candidates: [LevelVector], on minibatch: Minibatch, generation: Int, stage: Int
-  ) -> [Double?] {
-    candidates.map { vector in zip(vector.levels, weights).reduce(0) { $0 + Double($1.0) * $1.1 } }
+  mutating func fitness(_ question: StageQuestion) -> [StageFitness] {
+    question.candidates.map { vector in
+      StageFitness(zip(vector.levels, weights).reduce(0) { $0 + Double($1.0) * $1.1 })
+    }
   }
 }
 
@@ -32,12 +33,12 @@ private struct LinearEvaluator: StageEvaluator {
           generations: limit, offspring: offspring, stages: SelectionStages(survivors: [1], tokens: [2]),
           maximumSwitches: 1, initialParent: .bestOfRandom(1), initialTokens: 2, seed: seed),
         sequenceLengths: [2], tieKey: { $0.levels.map { UInt8($0) } })
-      var state = EvolutionState.beginning
+      var state = RunState.beginning
       var distance = Int.max
       repeat {
         let record = try evolution.generation(after: state, evaluator: &evaluator)
-        state = EvolutionState(after: record)
-        let now = zip(record.newParent.levels, optimum.levels).count { $0 != $1 }
+        state = RunState(after: record)
+        let now = zip(record.winner.levels, optimum.levels).count { $0 != $1 }
         #expect(now <= distance, "the distance to the optimum never grows")
         distance = now
       } while distance > 0 && state.nextGeneration <= limit
@@ -72,7 +73,7 @@ private struct LinearEvaluator: StageEvaluator {
     let time = clock.measure {
       for _ in 0..<20 {
         let offspring = mutation.offspring(of: parent, count: 128, using: &random)
-        parent = offspring[127].levels
+        parent = offspring[127].assignment
       }
     }
     // 2 to 9 ms a generation when optimised; the limit leaves room for debug builds on a busy machine.

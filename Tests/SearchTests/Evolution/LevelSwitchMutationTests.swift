@@ -24,16 +24,16 @@ import Testing
       for _ in 0..<10 {
         let offspring = mutation.offspring(of: parent, count: 16, using: &random)
         for child in offspring {
-          try space.validate(child.levels, budget: budget)
-          #expect(space.cost(of: child.levels) == cost)
+          try space.validate(child.assignment, budget: budget)
+          #expect(space.cost(of: child.assignment) == cost)
           for group in mutation.groups {
             #expect(
-              group.units.reduce(0) { $0 + space.cost(ofUnit: $1, level: child.levels[$1]) }
+              group.units.reduce(0) { $0 + space.cost(ofUnit: $1, level: child.assignment[$1]) }
                 == group.units.reduce(0) { $0 + space.cost(ofUnit: $1, level: parent[$1]) })
           }
         }
-        #expect(Set(offspring.map(\.levels) + [parent]).count == offspring.count + 1)
-        parent = offspring.last?.levels ?? parent
+        #expect(Set(offspring.map(\.assignment) + [parent]).count == offspring.count + 1)
+        parent = offspring.last?.assignment ?? parent
       }
     }
   }
@@ -49,11 +49,11 @@ import Testing
         let offspring = mutation.offspring(of: parent, count: 16, using: &random)
         #expect(offspring.count == 16)
         for child in offspring {
-          try space.validate(child.levels, budget: budget)
-          #expect(!space.hasFittingStep(child.levels, budget: budget))
+          try space.validate(child.assignment, budget: budget)
+          #expect(!space.hasFittingStep(child.assignment, budget: budget))
         }
-        #expect(Set(offspring.map(\.levels) + [parent]).count == offspring.count + 1)
-        parent = offspring.last?.levels ?? parent
+        #expect(Set(offspring.map(\.assignment) + [parent]).count == offspring.count + 1)
+        parent = offspring.last?.assignment ?? parent
       }
     }
   }
@@ -162,8 +162,8 @@ import Testing
         var random = source()
         let offspring = mutation.offspring(of: parent, count: 128, using: &random)
         #expect(offspring.count == reachable)
-        #expect(Set(offspring.map(\.levels)).count == reachable)
-        #expect(offspring.allSatisfy { space.cost(of: $0.levels) == 2 && $0.levels != parent })
+        #expect(Set(offspring.map(\.assignment)).count == reachable)
+        #expect(offspring.allSatisfy { space.cost(of: $0.assignment) == 2 && $0.assignment != parent })
         #expect(offspring.allSatisfy { (1...maximum).contains($0.switchCount) })
       }
     }
@@ -199,7 +199,7 @@ import Testing
     ]
     let mutation = try LevelSwitchMutation(
       space: SearchSpace(units: units), budget: 3, grouping: .size, maximumSwitches: 1)
-    let levels = mutation.offspring(of: [1, 1, 1], count: 8, using: &random).map(\.levels)
+    let levels = mutation.offspring(of: [1, 1, 1], count: 8, using: &random).map(\.assignment)
     #expect(Set(levels) == [[1, 0, 2], [1, 2, 0]])
   }
 

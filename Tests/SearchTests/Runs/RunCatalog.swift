@@ -37,9 +37,9 @@ final class RunCatalog {
   }
 
   /// Begins or finds a run.
-  func run(_ recipe: SearchRecipe, name: String? = nil, validates: Bool = true) throws -> SearchRun {
-    try SearchRun(
-      recipe, name: name, calibration: try dataSet("calibration"),
+  func run(_ recipe: SearchRecipe, name: String? = nil, validates: Bool = true) throws -> Run {
+    try Run(
+      .evolution, recipe, name: name, calibration: try dataSet("calibration"),
       validation: validates ? try dataSet("validation") : nil, evaluator: try evaluator(), job: job)
   }
 
@@ -108,8 +108,8 @@ final class RunCatalog {
     }
     let open = try OpenModel(model, store: store, longestSequence: 32, threadCount: 2, memoryLimit: nil)
     let plan = CompressionPlan(
-      data: sets[0], upstream: .standard, keeps: .all, calibrates: false, method: QuantizationMethod(.gptq),
-      bits: [2, 3, 4, 5])
+      data: sets[0], upstream: .standard, keeps: .all, calibrates: false, method: CompressionMethod(GPTQMethod.self),
+      rules: [.bits(2), .bits(3), .bits(4), .bits(5)])
     _ = try CompressionJob(plan, model: open, job: job).run()
     store.close()
     return try Data(contentsOf: URL(fileURLWithPath: folder.path))

@@ -31,13 +31,17 @@ import Testing
       { $0.seed = 1 },
     ]
     var digests = try changes.map {
-      try RunCatalog.recipe(3, $0).digest(space: space, calibration: set, validation: nil)
+      try RunStrategyName.evolution.digest(
+        of: RunCatalog.recipe(3, $0), space: space, calibration: set, validation: nil)
     }
     let plain = RunCatalog.recipe()
-    digests.append(try plain.digest(space: space, calibration: set, validation: nil))
-    digests.append(try plain.digest(space: set, calibration: set, validation: nil))
-    digests.append(try plain.digest(space: space, calibration: space, validation: nil))
-    digests.append(try plain.digest(space: space, calibration: set, validation: set))
+    let strategy = RunStrategyName.evolution
+    digests.append(try strategy.digest(of: plain, space: space, calibration: set, validation: nil))
+    digests.append(try strategy.digest(of: plain, space: set, calibration: set, validation: nil))
+    digests.append(try strategy.digest(of: plain, space: space, calibration: space, validation: nil))
+    digests.append(try strategy.digest(of: plain, space: space, calibration: set, validation: set))
+    digests.append(
+      try RunStrategyName.baseline(.dp).digest(of: plain, space: space, calibration: set, validation: nil))
     #expect(Set(digests).count == digests.count)
   }
 

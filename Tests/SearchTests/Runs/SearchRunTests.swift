@@ -23,7 +23,7 @@ import Testing
       #expect(try stopped.count("SELECT count(*) FROM run WHERE state = 'open'") == 1)
       let resumed = try RunCatalog(stopped)
       let record = try resumed.store.read { try $0.run(nil) }
-      try SearchRun(record, evaluator: try resumed.evaluator(), job: resumed.job).run()
+      try Run(record, evaluator: try resumed.evaluator(), job: resumed.job).run()
       #expect(try resumed.digest() == undisturbed.digest(), "after generation \(last)")
     }
   }
@@ -136,7 +136,7 @@ import Testing
 
     // The report covers both sets in the run's measure and in perplexity, complete.
     let measures: Set<String> = [try Measure(recipe.measure).name, "perplexity"]
-    for point in ["dense", "start", "reference", "found"] {
+    for point in RunPoint.allCases {
       let lines = try run.results().filter { $0.point == point }
       #expect(Set(lines.map { "\($0.role) \($0.measure)" }).count == 2 * measures.count)
       #expect(lines.allSatisfy { $0.value.isFinite })
@@ -148,8 +148,8 @@ import Testing
     let run = try catalog.run(RunCatalog.recipe { $0.generations = 0 })
     try run.run()
     #expect(run.record.foundAssignmentID == run.record.startAssignmentID)
-    #expect(run.record.recommendation == "reference")
-    let found = try #require(run.results().first { $0.point == "found" && $0.role == "validation" })
+    #expect(run.record.recommendation == .reference)
+    let found = try #require(run.results().first { $0.point == .found && $0.role == .validation })
     #expect(found.difference == 0)
   }
 
@@ -159,8 +159,8 @@ import Testing
       let run = try catalog.run(RunCatalog.recipe { $0.seed = seed })
       try run.run()
       let found = try #require(
-        run.results().first { $0.point == "found" && $0.role == "validation" && $0.measure == "kl" })
-      #expect(run.record.recommendation == ((try #require(found.difference)) < 0 ? "found" : "reference"))
+        run.results().first { $0.point == .found && $0.role == .validation && $0.measure == "kl" })
+      #expect(run.record.recommendation == ((try #require(found.difference)) < 0 ? .found : .reference))
     }
   }
 
@@ -168,7 +168,7 @@ import Testing
     let catalog = try RunCatalog()
     let run = try catalog.run(RunCatalog.recipe(), validates: false)
     try run.run()
-    #expect(try run.results().allSatisfy { $0.role == "calibration" })
+    #expect(try run.results().allSatisfy { $0.role == .calibration })
     #expect(run.record.recommendation != nil)
   }
 
@@ -190,7 +190,7 @@ import Testing
     let run = try catalog.run(RunCatalog.recipe { $0.initial = "random:4" })
     try run.run()
     let reference = try #require(run.record.referenceAssignmentID)
-    #expect(try catalog.store.read { try $0.uniformLevel(ofAssignment: reference) } == "bits=3")
+    #expect(try catalog.store.read { try $0.uniformSetting(ofAssignment: reference) }?.rule == .bits(3))
   }
 
   @Test(arguments: [

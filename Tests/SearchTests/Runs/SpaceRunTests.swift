@@ -8,7 +8,7 @@ import Testing
 @Suite struct SpaceRunTests {
   /// Finishes a run and checks the rules that hold in every space.
   @discardableResult
-  private func finish(_ recipe: SearchRecipe, in catalog: RunCatalog) throws -> SearchRun {
+  private func finish(_ recipe: SearchRecipe, in catalog: RunCatalog) throws -> Run {
     let run = try catalog.run(recipe)
     try run.run()
     #expect(run.record.isFinished)
@@ -73,13 +73,13 @@ import Testing
     let catalog = try RunCatalog()
     let best = try finish(RunCatalog.recipe(.dropCount(1), .subblocks), in: catalog)
     let worst = try finish(RunCatalog.recipe(.dropCount(1), .subblocks) { $0.isInverted = true }, in: catalog)
-    func value(_ run: SearchRun) throws -> Double {
-      try #require(try run.results().first { $0.point == "found" && $0.role == "calibration" && $0.measure == "kl" })
+    func value(_ run: Run) throws -> Double {
+      try #require(try run.results().first { $0.point == .found && $0.role == .calibration && $0.measure == "kl" })
         .value
     }
     #expect(try value(worst) > value(best))
     // The reference is the better one: nobody should take the worst.
-    #expect(worst.record.recommendation == "reference")
+    #expect(worst.record.recommendation == .reference)
   }
 
   @Test(arguments: [
@@ -108,7 +108,7 @@ import Testing
     #expect(try catalog.rows("SELECT cost, target_sparsity FROM run_summary") == [[.text("weights"), .real(0.5)]])
     let reference = try #require(run.record.referenceAssignmentID)
     #expect(reference == run.record.startAssignmentID)
-    #expect(try catalog.store.read { try $0.uniformLevel(ofAssignment: reference) } == "sparsity=0.5")
+    #expect(try catalog.store.read { try $0.uniformSetting(ofAssignment: reference) }?.rule == .sparsity(0.5))
     let shares = try catalog.rows("SELECT round(sparsity, 9) FROM assignment_summary WHERE sparsity IS NOT NULL")
     #expect(shares.allSatisfy { $0 == [.real(0.5)] })
     // Layers of different sizes did exchange: some layer of each size has left the middle.

@@ -73,7 +73,7 @@ import Testing
         var parent = start
         var random = RandomSource(seed: TestSeed.mixed(UInt64(seed)), generation: 1, stage: 0, purpose: .mutation)
         for _ in 0..<8 {
-          let offspring = mutation.offspring(of: parent, count: 8, using: &random).map(\.levels)
+          let offspring = mutation.offspring(of: parent, count: 8, using: &random).map(\.assignment)
           for vector in offspring + [parent] {
             try space.validate(vector, budget: budget)
             #expect(!space.hasFittingStep(vector, budget: budget), "\(vector)")
@@ -112,16 +112,16 @@ import Testing
     // Fitness that only the levels of layers in even blocks lower: the odd blocks are worth dropping.
     struct Evaluator: StageEvaluator {
       let space: SearchSpace
-      func fitness(
-        of candidates: [LevelVector], on minibatch: Minibatch, generation: Int, stage: Int
-      ) -> [Double?] {
-        candidates.map { vector in
-          space.units.indices.reduce(0.0) { sum, unit in
-            guard !space.isGate(unit), let block = Int(space.units[unit].name.prefix(1)), block % 2 == 0 else {
-              return sum
-            }
-            return sum + Double(space.isRemoved(unit, in: vector) ? 9 : vector[unit])
+      func fitness(_ question: StageQuestion) -> [StageFitness] {
+        question.candidates.map { StageFitness(value(of: $0)) }
+      }
+
+      func value(of vector: LevelVector) -> Double {
+        space.units.indices.reduce(0.0) { sum, unit in
+          guard !space.isGate(unit), let block = Int(space.units[unit].name.prefix(1)), block % 2 == 0 else {
+            return sum
           }
+          return sum + Double(space.isRemoved(unit, in: vector) ? 9 : vector[unit])
         }
       }
     }
@@ -136,19 +136,18 @@ import Testing
     var evaluator = Evaluator(space: space)
     let end = try evolution.run(evaluator: &evaluator) { _ in }
     let found = try #require(end.parent)
-    let fitness = evaluator.fitness(of: [found], on: Minibatch(items: []), generation: 0, stage: 0)[0]
     // Of 18 at the last levels and 0 where all odd blocks are dropped.
-    #expect(try #require(fitness) <= 5)
+    #expect(evaluator.value(of: found) <= 5)
     #expect(space.gates.contains { found[$0.unit] == 1 })
   }
 
   @Test func theWorstIsFoundWhereTheBestWouldBe() throws {
     struct Evaluator: StageEvaluator {
-      func fitness(
-        of candidates: [LevelVector], on minibatch: Minibatch, generation: Int, stage: Int
-      ) -> [Double?] {
+      func fitness(_ question: StageQuestion) -> [StageFitness] {
         // One diverges: it must not win, although nothing is worse.
-        candidates.map { $0[0] == 0 ? nil : $0.levels.enumerated().reduce(0.0) { $0 + Double($1.0 * $1.1) } }
+        question.candidates.map { vector in
+          StageFitness(vector[0] == 0 ? nil : vector.levels.enumerated().reduce(0.0) { $0 + Double($1.0 * $1.1) })
+        }
       }
     }
     let space = try Spaces.bits(10)

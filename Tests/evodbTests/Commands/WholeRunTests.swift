@@ -12,7 +12,7 @@ import Testing
   /// The same in hundreds of generations, for tests that end it themselves.
   static let endlessSearch = longSearch.map { $0 == "20" ? "5000" : $0 }
   /// Calibration and five levels on 400 × 60 tokens.
-  static let longBuild = ["build", "--data", "big", "--bits", "2-6", "--group-size", "16"]
+  static let longBuild = ["build", "--data", "big", "--bits", "2-6", "--quantization-group-size", "16"]
 
   /// A catalog with the data set that `longBuild` needs.
   static func catalogToBuild() throws -> TinyCatalog {

@@ -42,16 +42,6 @@ public struct CompressionPlan: Sendable {
     self.rules = rules
   }
 
-  /// A plan that quantizes to some bit-widths, or only calibrates.
-  public init(
-    data: DataSetRecord?, upstream: Upstream, keeps: KeptStatistics, calibrates: Bool, method: QuantizationMethod?,
-    bits: [Int]
-  ) {
-    self.init(
-      data: data, upstream: upstream, keeps: keeps, calibrates: calibrates, method: method.map { .quantization($0) },
-      rules: bits.map { .bits($0) })
-  }
-
   /// Variants to be: a method at one level of every layer.
   struct Stage: Hashable {
     var method: CompressionMethod
@@ -61,7 +51,7 @@ public struct CompressionPlan: Sendable {
   /// A variant of a layer to be.
   struct LayerLevel: Hashable {
     var method: CompressionMethod
-    var level: CompressionLevel
+    var level: Level
   }
 
   /// All that a block needs: what is asked for, and what later blocks are calibrated behind.
@@ -114,7 +104,7 @@ public struct CompressionPlan: Sendable {
   }
 
   /// What has to be known of the layers' inputs.
-  var need: CompressionMethod.StatisticNeed {
+  var need: StatisticNeed {
     max(calibrates ? .matrix : .nothing, stages.map(\.method.need).max() ?? .nothing)
   }
 

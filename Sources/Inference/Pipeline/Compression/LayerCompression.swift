@@ -67,19 +67,6 @@ struct LayerCompression {
     error = statistic?.matrix.map { LayerError(weight: weight, hessian: $0) }
   }
 
-  /// What a method made.
-  private struct Product {
-    var packed: [UInt8]
-    /// The weights that the packed bytes stand for.
-    var weights: Matrix
-    var bits: Double?
-    var sparsity: Double?
-    var codeBits: Int64
-    var factor: HessianFactor?
-    var deadInputCount = 0
-    var trouble: [String] = []
-  }
-
   /// Makes a variant.
   ///
   /// - Throws: `InferenceError`, as the methods; what is wrong with numbers names the layer, its site and the model.
@@ -103,17 +90,15 @@ struct LayerCompression {
   private func made(
     _ wanted: CompressionPlan.LayerLevel, method: MethodRecord
   ) throws -> (record: VariantRecord, packed: [UInt8]) {
-    var product: Product
-    switch (wanted.method, wanted.level) {
-    case (.quantization(let method), .bits(let bits)): product = try quantize(method.parameters(bits: bits), method)
-    case (.sparsification(let method), .sparsity(let target)): product = try prune(target, method)
-    default: throw InferenceError.impossible(detail: "\(wanted.method.title) has no level \(wanted.level)")
-    }
+    let definition = wanted.method.definition
+    guard definition.levelKinds.contains(wanted.level.kind) else { throw wanted.method.noLevel(wanted.level) }
+    var product = try definition.compress(input(for: definition.need), to: wanted.level, wanted.method.values)
     if let factor = product.factor {
       product.deadInputCount = factor.deadInputCount
       if factor.dampingFractionUsed > factor.dampingFraction {
-        product.trouble.append(
-          "Hessian not positive definite at damping \(factor.dampingFraction); used \(factor.dampingFractionUsed)")
+        product.trouble.insert(
+          "Hessian not positive definite at damping \(factor.dampingFraction); used \(factor.dampingFractionUsed)",
+          at: 0)
       }
     }
     let nmse = error.map { $0.nmse(compressed: product.weights) }
@@ -135,54 +120,18 @@ struct LayerCompression {
     return (record, product.packed)
   }
 
-  private func quantize(_ parameters: QuantizationParameters, _ method: QuantizationMethod) throws -> Product {
-    let quantized: QuantizedWeight
-    var factor: HessianFactor?
-    switch method.algorithm {
-    case .rtn: quantized = try RoundToNearest.quantize(weight: weight, parameters: parameters)
-    case .gptq:
-      let made = try hessianFactor(parameters.dampingFraction, activationOrder: parameters.activationOrder)
-      quantized = try GPTQ.quantize(weight: weight, factor: made, parameters: parameters)
-      factor = made
+  /// What a method gets to see of the layer.
+  private func input(for need: StatisticNeed) -> LayerInput {
+    let hessian = need == .matrix ? statistic?.matrix : nil
+    return LayerInput(
+      weight: weight, valueType: valueType, denseBits: layer.denseBits, hessian: hessian,
+      hessianDiagonal: need >= .diagonal ? statistic?.hessianDiagonal : nil
+    ) { [factors, weight, layer] dampingFraction, activationOrder in
+      guard let hessian else { preconditionFailure("error correction needs a Hessian") }
+      return try factors.factor(
+        site: layer.siteName, hessian: hessian, weight: weight, dampingFraction: dampingFraction,
+        activationOrder: activationOrder)
     }
-    return Product(
-      packed: WeightPacking.encode(quantized), weights: quantized.dequantized(), bits: Double(parameters.bits),
-      codeBits: Int64(parameters.bits) * Int64(layer.weightCount), factor: factor)
-  }
-
-  private func prune(_ target: SparsityTarget, _ method: SparsificationMethod) throws -> Product {
-    let sparse: SparseWeight
-    var factor: HessianFactor?
-    var deadInputCount = 0
-    switch method.algorithm {
-    case .magnitude: sparse = try MagnitudePruning.prune(weight: weight, target: target, valueType: valueType)
-    case .wanda:
-      guard let diagonal = statistic?.hessianDiagonal else { preconditionFailure("Wanda needs a Hessian's diagonal") }
-      sparse = try Wanda.prune(weight: weight, hessianDiagonal: diagonal, target: target, valueType: valueType)
-      deadInputCount = diagonal.count { $0 == 0 }
-    case .sparsegpt:
-      let made = try hessianFactor(method.dampingFraction, activationOrder: false)
-      sparse = try SparseGPT.prune(
-        weight: weight, factor: made, target: target, columnBlockSize: method.columnBlockSize, valueType: valueType)
-      factor = made
-    }
-    var product = Product(
-      packed: SparseWeightPacking.encode(sparse), weights: sparse.dense(),
-      sparsity: Double(sparse.zeroCount) / Double(max(layer.weightCount, 1)),
-      codeBits: Int64(sparse.values.count) * Int64(layer.denseBits), factor: factor, deadInputCount: deadInputCount)
-    if let factor, case .zeros(let count) = target, count < factor.deadInputCount * layer.outputCount {
-      product.trouble.append(
-        "\(factor.deadInputCount) dead inputs have \(factor.deadInputCount * layer.outputCount) weights; only the "
-          + "\(count) zeros asked for are pruned")
-    }
-    return product
-  }
-
-  private func hessianFactor(_ dampingFraction: Double, activationOrder: Bool) throws -> HessianFactor {
-    guard let hessian = statistic?.matrix else { preconditionFailure("error correction needs a Hessian") }
-    return try factors.factor(
-      site: layer.siteName, hessian: hessian, weight: weight, dampingFraction: dampingFraction,
-      activationOrder: activationOrder)
   }
 }
 

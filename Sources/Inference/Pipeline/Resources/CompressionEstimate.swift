@@ -136,19 +136,8 @@ extension CompressionPlan.LayerLevel {
   ///
   /// - Throws: `InferenceError.impossible` for parameters out of range.
   func packedByteCount(of layer: LayerRecord) throws -> Int {
-    let (rows, columns) = (layer.outputCount, layer.inputCount)
-    switch (method, level) {
-    case (.quantization(let method), .bits(let bits)):
-      var parameters = method.parameters(bits: bits)
-      if method.algorithm == .rtn { parameters.activationOrder = false }
-      return try WeightPacking.packedByteCount(rows: rows, columns: columns, parameters: parameters)
-    case (_, .sparsity(let target)):
-      return try SparseWeightPacking.packedByteCount(
-        rows: rows, columns: columns, zeroCount: target.zeroCount(rows: rows, columns: columns),
-        // 64-bit weights are computed with, and stored, as 32-bit ones.
-        valueByteCount: min(layer.denseBits, 32) / 8)
-    case (.sparsification, .bits):
-      throw InferenceError.impossible(detail: "\(method.title) has no level \(level)")
-    }
+    guard method.definition.levelKinds.contains(level.kind) else { throw method.noLevel(level) }
+    return try method.definition.packedByteCount(
+      rows: layer.outputCount, columns: layer.inputCount, denseBits: layer.denseBits, at: level, method.values)
   }
 }

@@ -124,7 +124,7 @@ struct WorkProbe {
   }
 
   /// Operations of compressing a layer at one level and measuring its error: both multiply a weight with a square.
-  func levelProducts(rows: Int, columns: Int, need: CompressionMethod.StatisticNeed) -> Double {
+  func levelProducts(rows: Int, columns: Int, need: StatisticNeed) -> Double {
     need == .matrix ? 3 * Double(rows) * Double(columns) * Double(columns) : 0
   }
 

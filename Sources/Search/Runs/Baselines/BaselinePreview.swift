@@ -2,6 +2,9 @@ import Catalog
 
 /// What a baseline would do, before anything is computed or stored.
 public struct BaselinePreview {
+  /// How many assignments are evaluated without being told to.
+  public static let standardLimit = 100_000
+
   /// The recipe with what suits its space filled in.
   public let recipe: SearchRecipe
   /// How many assignments it evaluates on the tokens that candidates are compared on; 0: it chooses without; nil: more
@@ -9,6 +12,7 @@ public struct BaselinePreview {
   public let candidateCount: Int?
   let space: AssignmentSpace
   let plan: BudgetPlan
+  private let baseline: Baseline
 
   /// Looks at a recipe.
   ///
@@ -26,6 +30,7 @@ public struct BaselinePreview {
         detail: "dp adds up layer errors, and a removed subblock has none; for drops use greedy, brute-force or a score"
       )
     }
+    self.baseline = baseline
     var recipe = recipe
     space = try AssignmentSpace(model: model, recipe: recipe, tx: tx)
     plan = try space.plan(recipe)
@@ -63,6 +68,22 @@ public struct BaselinePreview {
       let all = choices.quotas.reduce(0) { $0 + $1.units.count }
       candidateCount = (0..<choices.quotas.reduce(0) { $0 + $1.count }).reduce(0) { $0 + all - $1 }
     case .bruteForce: candidateCount = try space.removals(budget: plan.budget).count
+    }
+  }
+
+  /// Checks what can be computed: tokens that the calibration set has, and no more assignments than wanted.
+  ///
+  /// - Throws: `SearchError.impossible`.
+  func validate(calibration: DataSetRecord, limit: Int, tx: CatalogTransaction) throws {
+    let lengths = try tx.sequences(ofList: calibration.sequenceListID).map(\.tokenIDs.count)
+    try MinibatchSampler(sequenceLengths: lengths).validate(tokens: recipe.selectionTokens)
+    guard let count = candidateCount, count <= limit else {
+      throw SearchError.impossible(
+        detail: "\(baseline.rawValue) would evaluate \(candidateCount.map { "\($0)" } ?? "more than 2^63") "
+          + "assignments, more than the limit of \(limit): "
+          + (baseline == .random
+            ? "ask for fewer --candidates" : "ask for fewer removed blocks, tie them (--tie block)")
+          + ", or raise --limit")
     }
   }
 }

@@ -1,4 +1,5 @@
 import Catalog
+import Inference
 
 /// A target as a budget of the space, and what stands at it.
 public struct BudgetPlan: Equatable, Sendable {
@@ -74,8 +75,8 @@ extension AssignmentSpace {
   /// Every layer at a sparsity, rounded to whole weights; nil if one has not got it.
   public func uniform(sparsity: Double) -> LevelVector? {
     uniform { variant, layer in
-      guard variant.sparsity != nil else { return false }
-      let zeros = Double(Int64(layer.weightCount) - LayerLevels.keptWeights(variant, of: layer))
+      guard variant.sparsity != nil, let level = Level(variant.level) else { return false }
+      let zeros = Double(Int64(layer.weightCount) - LayerLevels.keptWeights(variant, level, of: layer))
       return abs(zeros - sparsity * Double(layer.weightCount)) < 1
     }
   }
@@ -141,7 +142,8 @@ extension AssignmentSpace {
     let candidates = first.compactMap { wanted in
       uniform { variant, _ in
         variant.methodID == wanted.methodID
-          && (LevelKind(variant) == .zeros ? variant.sparsity == wanted.sparsity : variant.level == wanted.level)
+          && (Level(variant.level)?.kind == .zeros
+            ? variant.sparsity == wanted.sparsity : variant.level == wanted.level)
       }
     }
     let range = budget - budget / 20...budget

@@ -88,13 +88,15 @@ public struct AssignmentSpace {
   ) throws -> LevelVector {
     let contents = try AssignmentContents(assignment, tx: tx)
     let vector = try place(contents) { unit in
-      let cost = record.units[unit].levels[0].members.reduce(Int64(0)) { sum, member in
+      let cost = try record.units[unit].levels[0].members.reduce(Int64(0)) { sum, member in
         let layer = layers[member.layerIndex]
         let dense = Int64(layer.weightCount) * Int64(layer.denseBits)
         let variant = contents.variants[member.layerIndex]
         switch SearchRecipe.Cost(rawValue: record.cost) {
         case .stored: return sum + (variant?.storedBits ?? dense)
-        case .weights: return sum + (variant.map { LayerLevels.keptWeights($0, of: layer) } ?? Int64(layer.weightCount))
+        case .weights:
+          return sum
+            + (try variant.map { LayerLevels.keptWeights($0, try $0.setting, of: layer) } ?? Int64(layer.weightCount))
         case .codes, .subblocks, nil: return sum + (variant?.codeBits ?? dense)
         }
       }

@@ -39,12 +39,15 @@ struct LayerLevels {
     let sources = try recipe.methods.map { method in
       try VariantSource.mostBuilt(method: method, methods, places.map { layers[$0] }, places.map { built[$0] })
     }
-    var levels = layers.indices.map { place -> [LayerLevel] in
+    var levels = try layers.indices.map { place -> [LayerLevel] in
       let (layer, list) = (layers[place], built[place])
       guard selected.contains(place) else { return [] }
-      return zip(sources, recipe.methods).flatMap { source, method in
-        list.filter { source.made($0, ofBlock: layer.blockIndex) && Self.isWanted($0, recipe) }
-          .map { Self.level($0, of: layer, method: method, recipe) }
+      return try zip(sources, recipe.methods).flatMap { source, method in
+        try list.filter { source.made($0, ofBlock: layer.blockIndex) }.compactMap { variant in
+          let setting = try variant.setting
+          guard Self.isWanted(setting, recipe) else { return nil }
+          return Self.level(setting, variant, of: layer, method: method, recipe)
+        }
       }
     }
     if recipe.methods.count == 1 { levels = try Self.common(levels, recipe) }
@@ -52,43 +55,40 @@ struct LayerLevels {
       levels[place].append(Self.dense(layer, recipe))
     }
     for (layer, list) in zip(layers, levels) where list.isEmpty {
-      throw SearchError.impossible(
-        detail:
-          "\(layer.name) has no level of \(recipe.methods.joined(separator: " or ")) that was asked for; build some "
-          + "with: \(LevelKind.buildCommand(method: recipe.methods[0]))")
+      throw SearchError.notBuilt(
+        detail: "\(layer.name) has no level of \(recipe.methods.joined(separator: " or ")) that was asked for",
+        method: recipe.methods[0], rules: [])
     }
     self.levels = levels
   }
 
-  private static func isWanted(_ variant: VariantRecord, _ recipe: SearchRecipe) -> Bool {
-    switch LevelKind(variant) {
-    case nil: return false
-    case .bits:
-      return recipe.cost != .weights && (recipe.bits.isEmpty || recipe.bits.contains { Double($0) == variant.bits })
-    case .zeros: return recipe.patterns.isEmpty
-    case .pattern:
-      let isJoint = recipe.cost != .weights
-      return isJoint && recipe.patterns.isEmpty || recipe.patterns.contains { variant.level == "pattern=\($0)" }
+  private static func isWanted(_ level: Level, _ recipe: SearchRecipe) -> Bool {
+    switch level {
+    case .bits(let bits): recipe.cost != .weights && (recipe.bits.isEmpty || recipe.bits.contains(bits))
+    case .type: recipe.cost != .weights && recipe.bits.isEmpty
+    case .zeros: recipe.patterns.isEmpty
+    case .pattern(let pattern):
+      recipe.cost != .weights && recipe.patterns.isEmpty || recipe.patterns.contains(pattern.description)
     }
   }
 
   private static func level(
-    _ variant: VariantRecord, of layer: LayerRecord, method: String, _ recipe: SearchRecipe
+    _ level: Level, _ variant: VariantRecord, of layer: LayerRecord, method: String, _ recipe: SearchRecipe
   ) -> LayerLevel {
     let cost: Int64
     switch recipe.cost {
     case .stored: cost = variant.storedBits
-    case .weights: cost = keptWeights(variant, of: layer)
+    case .weights: cost = keptWeights(variant, level, of: layer)
     case .codes, .subblocks: cost = variant.codeBits
     }
     // Layers of different sizes have other numbers of zeros at equal sparsity.
-    let setting =
-      LevelKind(variant) == .zeros ? "sparsity=\(Int(((variant.sparsity ?? 0) * 1000).rounded()))" : variant.level
+    var setting = level.description
+    if level.kind == .zeros { setting = "sparsity \(Int(((variant.sparsity ?? 0) * 1000).rounded()))" }
+    var freedom = Int.max
+    if case .pattern(let pattern) = level { freedom = pattern.groupSize }
     return LayerLevel(
-      variant: variant, cost: cost, label: recipe.methods.count > 1 ? "\(method) \(variant.level)" : variant.level,
-      tieKey: "\(method) \(setting)", error: variant.nmse ?? .infinity,
-      freedom: LevelKind(variant) == .pattern
-        ? SparsityPattern(String(variant.level.dropFirst("pattern=".count)))?.groupSize ?? 0 : .max)
+      variant: variant, cost: cost, label: recipe.methods.count > 1 ? "\(method) \(level)" : level.description,
+      tieKey: "\(method) \(setting)", error: variant.nmse ?? .infinity, freedom: freedom)
   }
 
   private static func dense(_ layer: LayerRecord, _ recipe: SearchRecipe) -> LayerLevel {
@@ -99,11 +99,11 @@ struct LayerLevels {
   }
 
   /// Weights of a sparse variant that are not zero.
-  static func keptWeights(_ variant: VariantRecord, of layer: LayerRecord) -> Int64 {
+  ///
+  /// - Parameter level: of the variant.
+  static func keptWeights(_ variant: VariantRecord, _ level: Level, of layer: LayerRecord) -> Int64 {
     let weights = Int64(layer.weightCount)
-    if LevelKind(variant) == .zeros, let zeros = Int64(variant.level.dropFirst("zeros=".count)) {
-      return weights - zeros
-    }
+    if case .zeros(let zeros) = level { return weights - Int64(zeros) }
     return weights - Int64(((variant.sparsity ?? 0) * Double(weights)).rounded())
   }
 
@@ -111,25 +111,24 @@ struct LayerLevels {
   private static func common(_ levels: [[LayerLevel]], _ recipe: SearchRecipe) throws -> [[LayerLevel]] {
     // With dense levels, layers that nothing was built for stay dense, as those do that are not selected.
     let own = recipe.allowsDense || !recipe.layers.isEmpty ? levels.filter { !$0.isEmpty } : levels
-    let labels = own.map { Set($0.filter { $0.variant.flatMap { LevelKind($0) } == .bits }.map(\.label)) }
-    guard let first = labels.first, levels.contains(where: { $0.contains { $0.variant?.bits != nil } }) else {
+    let labels = own.map { Set($0.filter { $0.variant?.bits != nil }.map(\.label)) }
+    guard let first = labels.first, labels.contains(where: { !$0.isEmpty }) else {
       guard recipe.bits.isEmpty else { throw missing(recipe.bits[0], recipe) }
       return levels
     }
     let common = labels.reduce(first) { $0.intersection($1) }
-    for bits in recipe.bits where !common.contains("bits=\(bits)") { throw missing(bits, recipe) }
+    for bits in recipe.bits where !common.contains(Level.bits(bits).description) { throw missing(bits, recipe) }
     guard !common.isEmpty else {
-      throw SearchError.impossible(
+      throw SearchError.notBuilt(
         detail:
-          "no level of \(recipe.methods[0]) is built for every layer; --layers REGEX leaves the others dense, or build "
-          + "some with: \(LevelKind.buildCommand(method: recipe.methods[0]))")
+          "no level of \(recipe.methods[0]) is built for every layer; a selection of layers leaves the others dense",
+        method: recipe.methods[0], rules: [])
     }
     return levels.map { $0.filter { common.contains($0.label) } }
   }
 
   private static func missing(_ bits: Int, _ recipe: SearchRecipe) -> SearchError {
-    .impossible(
-      detail: "\(bits) bits are not built for every layer; build them with: evodb build FILE --method "
-        + "\(recipe.methods[0]) --bits \(bits)")
+    .notBuilt(
+      detail: "\(bits) bits are not built for every layer", method: recipe.methods[0], rules: [.bits(bits)])
   }
 }

@@ -30,41 +30,8 @@ struct VariantSource: Hashable {
       }
     }
     guard let best = counts.max(by: { $0.value < $1.value }) else {
-      throw SearchError.impossible(
-        detail: "no \(name) variants are built; build some with: \(LevelKind.buildCommand(method: name))")
+      throw SearchError.notBuilt(detail: "no \(name) variants are built", method: name, rules: [])
     }
     return best.key
-  }
-}
-
-/// What a variant's level says.
-enum LevelKind: Equatable {
-  /// `bits=3`.
-  case bits
-  /// `zeros=1000`: so many weights are zero, anywhere.
-  case zeros
-  /// `pattern=2:4`: so many of so many neighbours are zero.
-  case pattern
-
-  init?(_ variant: VariantRecord) {
-    if variant.level.hasPrefix("bits=") {
-      self = .bits
-    } else if variant.level.hasPrefix("zeros=") {
-      self = .zeros
-    } else if variant.level.hasPrefix("pattern=") {
-      self = .pattern
-    } else {
-      return nil
-    }
-  }
-
-  /// The methods that make weights zero, in the order in which they are looked for.
-  static let sparseMethods = ["sparsegpt", "wanda", "magnitude"]
-
-  /// How to build a method's levels.
-  static func buildCommand(method: String) -> String {
-    sparseMethods.contains(method)
-      ? "\(ShellCommand("build", "FILE", options: [("--method", method), ("--sparsity", "0.5")]))"
-      : "\(ShellCommand("build", "FILE", options: [("--method", method), ("--bits", "2,3,4,5,6")]))"
   }
 }

@@ -92,7 +92,7 @@ struct ArgumentSet {
     Mirror(reflecting: subject).children.flatMap { child -> [any DeclaredArgument] in
       switch child.value {
       case let argument as any DeclaredArgument: return [argument]
-      case let group as any ArgumentGroup: return declared(in: group)
+      case let group as any ArgumentGroup: return declared(in: group) + group.furtherArguments
       default: return []
       }
     }

@@ -53,4 +53,11 @@ protocol DeclaredArgument {
 /// A set of options that several commands share; a command takes it over as a property: `let output = OutputOptions()`.
 protocol ArgumentGroup {
   init()
+
+  /// Arguments that are not properties of the group, because only the running program knows them.
+  var furtherArguments: [any DeclaredArgument] { get }
+}
+
+extension ArgumentGroup {
+  var furtherArguments: [any DeclaredArgument] { [] }
 }

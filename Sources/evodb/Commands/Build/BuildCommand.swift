@@ -6,8 +6,7 @@ struct BuildCommand: Command {
   static let name = "build"
   static let abstract = "Build compressed variants of all layers; what is there is not built again."
   static let discussion = """
-    gptq and rtn quantize to --bits; sparsegpt, wanda and magnitude prune to --sparsity or --pattern. Calibration data are \
-    needed by all but rtn and magnitude. --sparsity S with --levels K builds round(S x weights) + l x N zeros for l from \
+    \(methodList) Calibration data are needed where a method looks at a layer's inputs. --sparsity S with --levels K builds round(S x weights) + l x N zeros for l from \
     -K to K, with the same N (--step-weights) in every layer; levels below no zeros or beyond all of them are left out.
     """
   static let examples = [
@@ -17,9 +16,9 @@ struct BuildCommand: Command {
   ]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
-  @Option("--method", "M", "How to compress.") var method: BuildMethod = .gptq
-  let quantization = QuantizationOptions()
-  let sparsity = SparsityOptions()
+  @Option("--method", "M", "How to compress.") var method: MethodName = MethodName(GPTQMethod.self)
+  let levels = LevelOptions()
+  let options = MethodOptions()
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
   @Option("--data", "NAME", "Calibration data; may be left out if there is only one data set or one was calibrated on.")
   var data: String?
@@ -35,12 +34,31 @@ struct BuildCommand: Command {
       command: Self.name, catalog: catalog, model: model, data: data, calibration: calibration, layers: layers,
       resources: resources,
       isQuiet: progress.quiet)
-    let compression = try method.method(quantization, sparsity)
+    let compression = try options.method(try method.definition)
     try request.run(
       calibrates: false, method: compression,
-      rules: { layers, hiddenSize in
-        if case .quantization = compression { return quantization.bits.values.map { .bits($0) } }
-        return try sparsity.rules(layers: layers, hiddenSize: hiddenSize)
-      }, isDryRun: dryRun.isDryRun, format: output.format, in: context)
+      rules: { try levels.rules(for: compression.definition, layers: $0, hiddenSize: $1) },
+      isDryRun: dryRun.isDryRun, format: output.format, in: context)
+  }
+
+  func validate() throws {
+    let definition = try method.definition
+    _ = try options.method(definition)
+    try levels.validate(for: definition)
+  }
+
+  /// A sentence for every method.
+  private static var methodList: String {
+    MethodRegistry.shared.all.map { method in
+      let kinds = byLevel(method.levelKinds)
+      return "\(method.name) (\(method.title)) \(method.abstract), to \(kinds)"
+    }.joined(separator: "; ") + "."
+  }
+
+  private static func byLevel(_ kinds: Set<Level.Kind>) -> String {
+    let names: [(Level.Kind, String)] = [
+      (.bits, "--bits"), (.zeros, "--sparsity"), (.pattern, "--pattern"), (.type, "named types"),
+    ]
+    return names.filter { kinds.contains($0.0) }.map(\.1).joined(separator: " or ")
   }
 }

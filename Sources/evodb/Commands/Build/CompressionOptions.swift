@@ -1,35 +1,12 @@
 import Catalog
 import Inference
 
-/// Options of every verb that quantizes.
-struct QuantizationOptions: ArgumentGroup {
-  @Option("--bits", "LIST", "Bit-widths to build, 1 to 8.", rule: .each(within: 1...8))
-  var bits: IntegerList = IntegerList([2, 3, 4, 5, 6])
+/// The levels that `build` makes, by kind; a method takes those of its kinds.
+struct LevelOptions: ArgumentGroup {
+  @Option("--bits", "LIST", "Bit-widths to build, 1 to 8.\(standardBits)", rule: .each(within: 1...8))
+  var bits: IntegerList?
 
-  @Option("--group-size", "N", "Inputs that share a scale and a zero point; 0: the whole row.", rule: .atLeast(0))
-  var quantizationGroupSize: Int = 128
-
-  @Flag("--symmetric", "A grid centred on zero instead of minimum to maximum.") var isSymmetric: Bool
-  @Flag("--activation-order", "Take the inputs by falling Hessian diagonal (gptq).") var usesActivationOrder: Bool
-
-  @Option("--damping", "X", "Share of the mean Hessian diagonal added to it (gptq, sparsegpt).", rule: .atLeast(0))
-  var dampingFraction: Double = 0.01
-
-  @Option("--scale-type", "TYPE", "Type of the stored scales: float16 or float32.")
-  var scaleType: QuantizationParameters.ScaleType = .float16
-
-  /// The method's parameters.
-  var parameters: QuantizationParameters {
-    QuantizationParameters(
-      bits: 3, symmetric: isSymmetric, quantizationGroupSize: quantizationGroupSize,
-      activationOrder: usesActivationOrder, dampingFraction: dampingFraction, scaleType: scaleType)
-  }
-}
-
-/// Options of every verb that prunes.
-struct SparsityOptions: ArgumentGroup {
-  @Option(
-    "--sparsity", "LIST", "Shares of zeros to build, 0 to 1 (sparsegpt, wanda, magnitude).", rule: .each(within: 0...1))
+  @Option("--sparsity", "LIST", "Shares of zeros to build, 0 to 1.", rule: .each(within: 0...1))
   var sparsities: NumberList?
 
   @Option(
@@ -47,65 +24,156 @@ struct SparsityOptions: ArgumentGroup {
   @Option("--pattern", "LIST", "Semi-structured levels N:M, N of M neighbouring weights kept: 2:4, 4:8.")
   var patterns: PatternList?
 
-  /// The levels asked for.
+  /// What methods build if no bit-widths are asked for.
+  private static var standardBits: String {
+    let defaults = MethodRegistry.shared.all.compactMap { method -> String? in
+      let rules = method.standardRules.filter { $0.kind == .bits }
+      return rules.isEmpty ? nil : "\(method.name) \(rules.map(\.shortText).joined(separator: ","))"
+    }
+    return " [default: \(defaults.joined(separator: "; "))]"
+  }
+
+  /// The options by the kind of level that they ask for.
+  private var byKind: [(kind: Level.Kind, arguments: [any DeclaredArgument])] {
+    [(.bits, [$bits]), (.zeros, [$sparsities, $stepWeightCount, $levelCount]), (.pattern, [$patterns])]
+  }
+
+  /// The levels asked for, or those that the method builds if none are.
   ///
-  /// - Throws: `UsageError` if options contradict each other; `InferenceError.impossible` with the feasible range.
-  func rules(layers: [LayerRecord], hiddenSize: Int) throws -> [LevelRule] {
+  /// - Throws: `UsageError` if options contradict each other or the method, or levels are missing;
+  ///   `InferenceError.impossible` with the feasible range.
+  func rules(for method: any MethodDefinition.Type, layers: [LayerRecord], hiddenSize: Int) throws -> [LevelRule] {
+    try validate(for: method)
+    var rules: [LevelRule] = (bits?.values ?? []).map { .bits($0) }
     let shares = sparsities?.values ?? []
-    var rules: [LevelRule]
     if stepWeightCount != nil || levelCount != nil {
       guard shares.count == 1 else {
         throw UsageError("--step-weights and --levels need exactly one --sparsity, not \(shares.count)")
       }
-      rules = try SparsitySteps(
+      rules += try SparsitySteps(
         sparsity: shares[0], levelCount: levelCount ?? SparsitySteps.standardLevelCount,
         stepWeightCount: stepWeightCount
-      ).rules(layers: layers, hiddenSize: hiddenSize)
+      ).rules(weightCounts: layers.map(\.weightCount), hiddenSize: hiddenSize)
     } else {
-      rules = shares.map { .sparsity($0) }
+      rules += shares.map { .sparsity($0) }
     }
     rules += (patterns?.values ?? []).map { .pattern($0) }
+    if rules.isEmpty { rules = method.standardRules }
     guard !rules.isEmpty else {
-      throw UsageError("a pruning method needs levels: --sparsity 0.5, --sparsity 0.5 --levels 8, or --pattern 2:4")
+      throw UsageError("\(method.name) needs levels: --sparsity 0.5, --sparsity 0.5 --levels 8, or --pattern 2:4")
     }
     return rules
   }
+
+  /// Checks that the method has levels of the kinds asked for.
+  ///
+  /// - Throws: `UsageError`.
+  func validate(for method: any MethodDefinition.Type) throws {
+    let own = byKind.filter { method.levelKinds.contains($0.kind) }.flatMap(\.arguments)
+    let foreign = byKind.filter { !method.levelKinds.contains($0.kind) }.flatMap(\.arguments)
+    if let given = foreign.first(where: \.wasGiven) {
+      let names = own.map(\.specification.name).joined(separator: ", ")
+      throw UsageError("\(given.specification.name) has no use for \(method.name), which takes \(names)")
+    }
+  }
 }
 
-/// The methods of `build`, by the names that the catalog uses.
-enum BuildMethod: String, ArgumentChoice {
-  case gptq, rtn, sparsegpt, wanda, magnitude
-
-  /// The method with what the options say of it.
-  ///
-  /// - Throws: `UsageError` if an option is given that it does not read.
-  func method(_ quantization: QuantizationOptions, _ sparsity: SparsityOptions) throws -> CompressionMethod {
-    if let algorithm = QuantizationMethod.Algorithm(rawValue: rawValue) {
-      let foreign: [any DeclaredArgument] = [
-        sparsity.$sparsities, sparsity.$stepWeightCount, sparsity.$levelCount, sparsity.$patterns,
-      ]
-      try refuse(foreign, "for sparsegpt, wanda and magnitude; \(rawValue) takes --bits")
-      return .quantization(QuantizationMethod(algorithm, parameters: quantization.parameters))
-    }
-    guard let algorithm = SparsificationMethod.Algorithm(rawValue: rawValue) else {
-      preconditionFailure("\(rawValue) is one of the two kinds")
-    }
-    let foreign: [any DeclaredArgument] = [
-      quantization.$bits, quantization.$quantizationGroupSize, quantization.$isSymmetric,
-      quantization.$usesActivationOrder, quantization.$scaleType,
-    ]
-    try refuse(foreign, "for gptq and rtn; \(rawValue) takes --sparsity or --pattern")
-    guard algorithm == .sparsegpt else {
-      try refuse([quantization.$dampingFraction], "for gptq and sparsegpt")
-      return .sparsification(SparsificationMethod(algorithm))
-    }
-    return .sparsification(SparsificationMethod(algorithm, dampingFraction: quantization.dampingFraction))
+/// The options of all methods, as the registry has them.
+struct MethodOptions: ArgumentGroup {
+  /// One argument for an option, whichever methods have it.
+  struct Entry {
+    let option: MethodOption
+    let argument: MethodArgument
   }
 
-  private func refuse(_ arguments: [any DeclaredArgument], _ reason: String) throws {
-    if let given = arguments.first(where: \.wasGiven) {
-      throw UsageError("\(given.specification.name) is \(reason)")
+  let entries: [Entry]
+
+  var furtherArguments: [any DeclaredArgument] { entries.map(\.argument) }
+
+  init() {
+    let definitions = MethodRegistry.shared.all
+    var entries: [Entry] = []
+    for option in definitions.flatMap({ $0.options }) where !entries.contains(where: { $0.option == option }) {
+      guard let name = option.name else { continue }
+      let owners = definitions.filter { $0.options.contains(option) }.map { $0.name }
+      entries.append(Entry(option: option, argument: MethodArgument(option, name: name, owners: owners)))
     }
+    self.entries = entries
+  }
+
+  /// A method with the options that are given.
+  ///
+  /// - Throws: `UsageError` if an option is given that the method does not have.
+  func method(_ definition: any MethodDefinition.Type) throws -> CompressionMethod {
+    var method = CompressionMethod(definition)
+    for entry in entries {
+      guard let value = entry.argument.value else { continue }
+      guard definition.options.contains(entry.option) else {
+        throw UsageError(
+          "\(entry.argument.specification.name) has no use for \(definition.name); it is an option of "
+            + entry.argument.owners.joined(separator: " and "))
+      }
+      method.values[entry.option] = value
+    }
+    return method
+  }
+}
+
+/// A method's option on the command line.
+struct MethodArgument: DeclaredArgument {
+  let owners: [String]
+  private let slot: ArgumentSlot<MethodOption.Value?>
+
+  init(_ option: MethodOption, name: String, owners: [String]) {
+    self.owners = owners
+    let isFlag = option.standard == .flag(false)
+    let placeholder: String
+    let shown: String?
+    switch option.standard {
+    case .flag: (placeholder, shown) = ("", nil)
+    case .integer(let value): (placeholder, shown) = ("N", value.argumentText)
+    case .real(let value): (placeholder, shown) = ("X", value.argumentText)
+    case .word(let value): (placeholder, shown) = ("TYPE", value)
+    }
+    let specification = ArgumentSpecification(
+      kind: isFlag ? .flag : .option, name: "--" + name, placeholder: placeholder,
+      help: "\(option.help.dropLast()) (\(owners.joined(separator: ", "))).", defaultText: shown, choices: option.words,
+      isRequired: false, isRepeatable: isFlag)
+    slot = ArgumentSlot(specification, initially: .some(nil)) { text, _ in
+      guard let value = isFlag ? .flag(true) : option.value(text) else {
+        throw UsageError("--\(name) must be \(option.rule); received ‘\(TerminalText.visible(text))’")
+      }
+      return value
+    }
+  }
+
+  var value: MethodOption.Value? { slot.value }
+  var specification: ArgumentSpecification { slot.specification }
+  var wasGiven: Bool { slot.wasGiven }
+  func take(_ text: String) throws { try slot.take(text) }
+}
+
+/// The name of a method that the registry knows.
+struct MethodName: ArgumentValue, Hashable {
+  let name: String
+
+  static var choices: [String] { MethodRegistry.shared.names }
+  static var rule: String { "one of " + choices.joined(separator: ", ") }
+
+  init?(argument: String) {
+    guard MethodRegistry.shared.definition(named: argument) != nil else { return nil }
+    name = argument
+  }
+
+  init(_ definition: any MethodDefinition.Type) { name = definition.name }
+
+  var argumentText: String { name }
+
+  /// The method with its options at their defaults.
+  ///
+  /// - Throws: never for a name that was read from the command line.
+  var definition: any MethodDefinition.Type {
+    get throws { try CompressionMethod(named: name).definition }
   }
 }
 
@@ -113,8 +181,8 @@ enum BuildMethod: String, ArgumentChoice {
 struct CalibrationOptions: ArgumentGroup {
   @Option(
     "--upstream", "HOW",
-    "How earlier blocks are treated: dense, METHOD:BITS[,group-size=N,…] or METHOD:SPARSITY. "
-      + "[default: gptq:3; dense for sparsegpt and wanda]")
+    "How earlier blocks are treated: dense, or METHOD:LEVEL[,OPTION=VALUE,…] such as gptq:3 or sparsegpt:0.5. "
+      + "[default: gptq:3; dense for methods that prune]")
   var upstream: String?
 
   @Option("--keep-statistics", "WHAT", "What to keep of the Hessians: all, diagonal or none.")
@@ -124,10 +192,7 @@ struct CalibrationOptions: ArgumentGroup {
   ///
   /// - Throws: `UsageError`.
   func treatment(for method: CompressionMethod?) throws -> Upstream {
-    guard let upstream else {
-      if case .sparsification = method { return .dense }
-      return .standard
-    }
+    guard let upstream else { return .standard(for: method) }
     do {
       return try Upstream(upstream)
     } catch let error as InferenceError {
@@ -158,8 +223,6 @@ struct LayerOptions: ArgumentGroup {
   }
 }
 
-extension QuantizationParameters.ScaleType: ArgumentChoice {}
 extension KeptStatistics: ArgumentChoice {}
-extension QuantizationMethod.Algorithm: ArgumentChoice {}
 extension TextSequences.BeginningOfSequence: ArgumentChoice {}
 extension TextSequences.Documents: ArgumentChoice {}

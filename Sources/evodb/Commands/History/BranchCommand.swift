@@ -32,7 +32,7 @@ struct BranchCommand: Command {
     let report = try session.write(Self.name, resources: resources) { job in
       let (origin, recipe) = try job.store.read { tx in
         let origin = try point(tx)
-        guard origin.run.strategy == "evolution" else {
+        guard RunStrategyName(rawValue: origin.run.strategy) == .evolution else {
           throw SearchError.impossible(
             detail:
               "run \(origin.run.name) is no evolution but \(origin.run.strategy): it has no generations to branch from")
@@ -48,10 +48,13 @@ struct BranchCommand: Command {
       }
       let evaluator = try CatalogEvaluator.opened(
         model, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources)
-      let run = try SearchRun(
-        recipe, name: runName, calibration: calibration, validation: validation, evaluator: evaluator, job: job,
+      let run = try Run(
+        .evolution, recipe, name: runName, calibration: calibration, validation: validation, evaluator: evaluator,
+        job: job,
         origin: origin)
-      return onlyMakes ? try RunReport(run.record, store: job.store) : try RunReport.complete(run, job: job)
+      guard !onlyMakes else { return try RunReport(run.record, store: job.store) }
+      try run.run()
+      return try RunReport(run, job: job)
     }
     try report.print(as: output.format, in: context)
   }

@@ -36,10 +36,7 @@ struct ReplayCommand: Command {
       let evaluator = try CatalogEvaluator.opened(
         model, job: job, sets: sets, resources: resources, usesStoredResults: false)
       let watch: (Int, Int) -> Void = { job.progress("replaying \(record.name), generations", $0, of: $1) }
-      let replay =
-        try record.strategy == RunRecord.evolution
-        ? RunReplay(SearchRun(record, evaluator: evaluator, job: job), store: job.store, watch: watch)
-        : RunReplay(BaselineRun(record, evaluator: evaluator, job: job), store: job.store, watch: watch)
+      let replay = try RunReplay(Run(record, evaluator: evaluator, job: job), store: job.store, watch: watch)
       var result = ResultObject()
       result.add("run", .text(record.name))
       result.add("generation_count", .integer(replay.generations.count), .count)

@@ -25,7 +25,9 @@ struct AutoCommand: Command {
   @Option("--catalog", "FILE", "The catalog; made if it is not there [default: the model's name with .evodb].")
   var catalog: String?
   @Option("--sequence-length", "N", "Tokens of a sequence.", rule: .atLeast(2)) var sequenceLength: Int = 256
-  let quantization = QuantizationOptions()
+  @Option("--bits", "LIST", "Bit-widths to build and choose from, 1 to 8.", rule: .each(within: 1...8))
+  var bits: IntegerList = [2, 3, 4, 5, 6]
+  let options = MethodOptions()
   let calibration = CalibrationOptions()
   let resources = ResourceOptions()
   let output = OutputOptions()
@@ -34,6 +36,7 @@ struct AutoCommand: Command {
   func validate() throws {
     _ = try onlyTarget()
     _ = try layers.selection
+    _ = try options.method(GPTQMethod.self)
     guard [text, validation].count(where: { $0 == "-" }) <= 1 else {
       throw UsageError("- is stdin, which can be read once")
     }
@@ -72,7 +75,7 @@ struct AutoCommand: Command {
       }
       var plan = CompressionPlan(
         data: sets.calibration, upstream: upstream, keeps: calibration.keeps, calibrates: true,
-        method: QuantizationMethod(.gptq, parameters: quantization.parameters), bits: quantization.bits.values)
+        method: try options.method(GPTQMethod.self), rules: bits.values.map { .bits($0) })
       plan.layers = try layers.selection
       // Opened for each purpose anew: the caches of one are of no use to the other.
       let built = try CompressionJob(
@@ -83,15 +86,16 @@ struct AutoCommand: Command {
           + "\(HumanFormat.count(Int64(built.foundVariantCount))) found in the catalog", job)
       let (target, cost) = try onlyTarget()
       var start = SearchRecipe(target: target, cost: cost)
-      start.bits = quantization.bits.values
+      start.bits = bits.values
       start.layers = layers.pattern ?? ""
       let recipe = try search.recipe(start, tokenCount: sets.calibration.tokenCount) { text in
         try job.store.write { try AssignmentReference.resolve(text, model: model, tx: $0) }
       }
-      let run = try SearchRun(
-        recipe, name: nil, calibration: sets.calibration, validation: sets.validation,
+      let run = try Run(
+        .evolution, recipe, name: nil, calibration: sets.calibration, validation: sets.validation,
         evaluator: CatalogEvaluator(model: open(.evaluation), job: job), job: job)
-      let report = try RunReport.complete(run, job: job)
+      try run.run()
+      let report = try RunReport(run, job: job)
       stage("\(run.record.name): \(recipe.generations) generations of \(recipe.offspring) offspring", job)
       return report
     }

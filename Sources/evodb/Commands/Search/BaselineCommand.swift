@@ -39,7 +39,8 @@ struct BaselineCommand: Command {
     "dp: groups that keep their share of the budget; random: layers that may exchange levels [default of dp: none].")
   var mutationGroup: MutationGrouping?
   @Option("--seed", "N", "Of random candidates and of the tokens drawn, \(UInt64.rule).") var seed: UInt64 = 0
-  @Option("--limit", "N", "Most assignments to evaluate.", rule: .atLeast(1)) var limit: Int = BaselineRun.standardLimit
+  @Option("--limit", "N", "Most assignments to evaluate.", rule: .atLeast(1)) var limit: Int = BaselinePreview
+    .standardLimit
   @Option("--name", "NAME", "What to call the run [default: dp-1, dp-2, …].", rule: .notEmpty) var runName: String?
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
   @Option("--data", "NAME", "Calibration data [default: what the variants were calibrated on].") var data: String?
@@ -88,11 +89,11 @@ struct BaselineCommand: Command {
       }
       let evaluator = try CatalogEvaluator.opened(
         owner, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources)
-      let run = try BaselineRun(
-        baseline, try self.recipe(owner, calibration), name: runName, calibration: calibration,
-        validation: validation, limit: limit, evaluator: evaluator, job: job)
+      let run = try Run(
+        .baseline(baseline), try self.recipe(owner, calibration), name: runName, calibration: calibration,
+        validation: validation, candidateLimit: limit, evaluator: evaluator, job: job)
       try run.run()
-      return try RunReport(run.record, store: job.store, work: job.record.work, notes: run.notes())
+      return try RunReport(run, job: job)
     }
     try report.print(as: output.format, in: context)
   }

@@ -11,7 +11,7 @@ extension EvaluateCommand {
       let owner = try job.store.read { try $0.model(model) }
       let record = try job.store.write { tx in
         try AssignmentReference.resolve(
-          assignment, model: owner, method: method?.rawValue, scale: try scale.scale, tx: tx)
+          assignment, model: owner, method: method?.name, scale: try scale.scale, tx: tx)
       }
       guard record.modelID == owner.id else {
         throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")

@@ -34,7 +34,7 @@ struct EvaluateCommand: Command {
   @Option(
     "--method", "M",
     "Where uniform and profiles take their variants from [default: gptq; for sparsities the best that is built].")
-  var method: BuildMethod?
+  var method: MethodName?
   let scale = SparsityScaleOptions()
   let resources = ResourceOptions()
   let output = OutputOptions()
@@ -57,7 +57,7 @@ struct EvaluateCommand: Command {
       let (owner, set) = try job.store.read { tx in (try tx.model(model), try tx.dataSet(data)) }
       let record = try job.store.write { tx in
         try AssignmentReference.resolve(
-          assignment, model: owner, method: method?.rawValue, scale: try scale.scale, tx: tx)
+          assignment, model: owner, method: method?.name, scale: try scale.scale, tx: tx)
       }
       guard record.modelID == owner.id else {
         throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")

@@ -27,12 +27,9 @@ struct ResumeCommand: Command {
       }
       let evaluator = try CatalogEvaluator.opened(
         model, job: job, sets: sets, resources: resources, sharesPrefixes: !sharesNothing)
-      guard record.strategy == "evolution" else {
-        let baseline = try BaselineRun(record, evaluator: evaluator, job: job)
-        try baseline.run()
-        return try RunReport(baseline.record, store: job.store, work: job.record.work)
-      }
-      return try RunReport.complete(try SearchRun(record, evaluator: evaluator, job: job), job: job)
+      let run = try Run(record, evaluator: evaluator, job: job)
+      try run.run()
+      return try RunReport(run, job: job)
     }
     try report.print(as: output.format, in: context)
   }

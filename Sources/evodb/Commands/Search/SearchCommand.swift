@@ -51,11 +51,12 @@ struct SearchCommand: Command {
         owner, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources,
         sharesPrefixes: !sharesNothing)
       let recipe = try job.store.write { try self.recipe(owner, calibration, $0) }
-      let run = try SearchRun(
-        recipe, name: runName, calibration: calibration, validation: validation, evaluator: evaluator,
+      let run = try Run(
+        .evolution, recipe, name: runName, calibration: calibration, validation: validation, evaluator: evaluator,
         job: job)
       try run.expectWork(model: evaluator.model, calibration: calibration, validation: validation, job: job)
-      return try RunReport.complete(run, job: job)
+      try run.run()
+      return try RunReport(run, job: job)
     }
     try report.print(as: output.format, in: context)
   }
@@ -80,7 +81,7 @@ struct SearchCommand: Command {
       model, store: store, longestSequence: length, threadCount: threads, memoryLimit: resources.memory?.bytes,
       cancellation: cancellation)
     let starts = try store.read {
-      try SearchRun.startCount(recipe, model: model, calibration: sets.calibration, tx: $0)
+      try EvolutionPreview(recipe, model: model, calibration: sets.calibration, tx: $0).startCount
     }
     let work = try SearchEstimate.work(
       recipe, startCount: starts, model: open, calibration: sets.calibration, validation: sets.validation,
@@ -121,7 +122,7 @@ extension SearchRecipe {
   }
 }
 
-extension SearchRun {
+extension Run {
   /// Notes in the job what is left of the run.
   func expectWork(model: OpenModel, calibration: DataSetRecord, validation: DataSetRecord?, job: Job) throws {
     guard !record.isFinished else { return }

@@ -50,8 +50,8 @@ struct SearchSpaceOptions: ArgumentGroup {
 
   @Option(
     "--method", "LIST",
-    "Whose variants to choose from: gptq, rtn, sparsegpt, wanda, magnitude; several for a joint space [default: gptq, for "
-      + "sparsities sparsegpt].")
+    "Whose variants to choose from: \(MethodName.choices.joined(separator: ", ")); several for a joint space [default: "
+      + "gptq, for sparsities sparsegpt].")
   var methods: MethodList?
   @Option("--bits", "LIST", "Bit-widths to choose from [default: all that are built].", rule: .each(within: 1...8))
   var bits: IntegerList?
@@ -110,13 +110,14 @@ struct SearchSpaceOptions: ArgumentGroup {
     } else {
       if allowFile != nil, !allowsDrop { throw UsageError("--allow needs --allow-drop or a target of drops") }
       if tied.contains(.pairs) { throw UsageError("--tie pairs is for --target-drop and --drop-count") }
-      let sparse = Set<BuildMethod>([.sparsegpt, .wanda, .magnitude])
-      if cost == .weights, let other = methods?.values.first(where: { !sparse.contains($0) }) {
+      let sparse = MethodRegistry.shared.names(offering: .zeros)
+      if cost == .weights, let other = methods?.values.first(where: { !sparse.contains($0.name) }) {
         throw UsageError(
-          "--method \(other.rawValue) makes no weights zero; a sparsity needs sparsegpt, wanda or magnitude")
+          "--method \(other.name) makes no weights zero; a sparsity needs one of \(sparse.joined(separator: ", "))")
       }
-      if cost != .weights, patterns != nil, methods?.values.contains(where: sparse.contains) != true {
-        throw UsageError("--pattern needs --method sparsegpt, wanda or magnitude among others")
+      let patterned = MethodRegistry.shared.names(offering: .pattern)
+      if cost != .weights, patterns != nil, methods?.values.contains(where: { patterned.contains($0.name) }) != true {
+        throw UsageError("--pattern needs one of --method \(patterned.joined(separator: ", ")) among others")
       }
       if cost == .weights, bits != nil { throw UsageError("--bits has no use for a sparsity") }
     }
@@ -128,7 +129,7 @@ struct SearchSpaceOptions: ArgumentGroup {
   func recipe(_ model: ModelRecord) throws -> SearchRecipe {
     let (target, cost) = try target
     var recipe = SearchRecipe(target: target, cost: cost)
-    if let methods { recipe.methods = methods.values.map(\.rawValue) }
+    if let methods { recipe.methods = methods.values.map(\.name) }
     recipe.bits = bits?.values ?? []
     recipe.patterns = patterns?.values.map(\.description) ?? []
     recipe.layers = layers.pattern ?? ""
@@ -162,14 +163,14 @@ struct SearchSpaceOptions: ArgumentGroup {
 
 /// Methods, each once, with commas.
 struct MethodList: ArgumentValue {
-  let values: [BuildMethod]
-  static let rule = "different ones of \(BuildMethod.choices.joined(separator: ", ")), with commas"
+  let values: [MethodName]
+  static let rule = "different ones of \(MethodName.choices.joined(separator: ", ")), with commas"
 
   init?(argument: String) {
-    guard let values = distinct(argument, BuildMethod.init(rawValue:)) else { return nil }
+    guard let values = distinct(argument, MethodName.init(argument:)) else { return nil }
     self.values = values
   }
-  var argumentText: String { values.map(\.rawValue).joined(separator: ",") }
+  var argumentText: String { values.map(\.name).joined(separator: ",") }
 }
 
 /// Ties, each once, with commas.

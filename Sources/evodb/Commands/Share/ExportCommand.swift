@@ -43,7 +43,7 @@ struct ExportCommand: Command {
   @Option(
     "--method", "M",
     "Where uniform and profiles take their variants from [default: gptq; for sparsities the best that is built].")
-  var method: BuildMethod?
+  var method: MethodName?
   @Option(
     "--dtype", "TYPE",
     "Type of compressed weights (hf): as stored in the checkpoint, to which they are rounded, or float32, which is exact."
@@ -68,7 +68,7 @@ struct ExportCommand: Command {
     let (record, text, summary) = try session.write(Self.name) { job in
       let owner = try job.store.read { try $0.model(model) }
       let record = try job.store.write { tx in
-        try AssignmentReference.resolve(assignment, model: owner, method: method?.rawValue, scale: scale, tx: tx)
+        try AssignmentReference.resolve(assignment, model: owner, method: method?.name, scale: scale, tx: tx)
       }
       guard record.modelID == owner.id else {
         throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")

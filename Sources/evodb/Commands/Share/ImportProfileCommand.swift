@@ -22,7 +22,7 @@ struct ImportProfileCommand: Command {
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
   @Option(
     "--method", "M", "Where levels are taken from [default: gptq for bits; for steps the best that is built].")
-  var method: BuildMethod?
+  var method: MethodName?
   let scale = SparsityScaleOptions()
   let output = OutputOptions()
   let progress = ProgressOptions()
@@ -38,9 +38,9 @@ struct ImportProfileCommand: Command {
     let (owner, record, kind) = try session.write(Self.name) { job in
       let owner = try job.store.read { try $0.model(model) }
       let profile = try AssignmentProfile.read(
-        profile, method: method?.rawValue, scale: scale, cancellation: job.cancellation)
+        profile, method: method?.name, scale: scale, cancellation: job.cancellation)
       let record = try job.write(durable: true) { tx in
-        try AssignmentProfile.store(profile, model: owner, method: method?.rawValue, scale: scale, tx: tx)
+        try AssignmentProfile.store(profile, model: owner, method: method?.name, scale: scale, tx: tx)
       }
       return (owner, record, profile.kind)
     }

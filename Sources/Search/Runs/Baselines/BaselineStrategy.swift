@@ -1,15 +1,90 @@
 import Catalog
 import Inference
 
-extension BaselineRun {
+/// A baseline as a strategy: generation 0 alone, whose candidates all keep the budget; of several the best on the recipe's
+/// tokens is found.
+///
+/// What it evaluates on the way (a removal's intermediate steps, the model without one block) stays in the catalog as
+/// evaluations, so a stopped run goes on where it was. Of the recipe it reads target, space, measure, seed, mutation group
+/// (dp), `offspring` (how many random candidates) and the single number of `tokens` (what candidates are compared on).
+struct BaselineStrategy: RunStrategy {
+  let baseline: Baseline
+  private let recipe: SearchRecipe
+  private let space: AssignmentSpace
+  private let budget: Int64
+  private let calibrationSet: DataSetRecord
+  private let sampler: MinibatchSampler
+  private let scoring: BlockScoring
+  private let blockCount: Int
+
+  init(_ baseline: Baseline, _ ledger: RunLedger) throws {
+    self.baseline = baseline
+    recipe = ledger.recipe
+    space = ledger.space
+    budget = ledger.record.budget
+    calibrationSet = ledger.calibrationSet
+    sampler = try MinibatchSampler(sequenceLengths: ledger.calibration.map(\.tokenIDs.count))
+    scoring = BlockScoring(model: ledger.evaluator.model, job: ledger.job)
+    blockCount = ledger.evaluator.model.record.blockCount
+  }
+
+  let lastGeneration = 0
+  let recommendsItsReference = true
+
+  func generation(after state: RunState, evaluator: inout some StageEvaluator, shouldStop: () -> Bool) throws
+    -> ProposedGeneration
+  {
+    guard !shouldStop() else { throw SearchError.interrupted }
+    let minibatch = try selection()
+    func fitness(_ vectors: [LevelVector], _ purpose: String, _ measure: Measure?) throws -> [StageFitness] {
+      try evaluator.fitness(
+        StageQuestion(
+          vectors, on: minibatch, generation: 0, measure: measure?.description, purpose: purpose))
+    }
+    let candidates = try withoutActuallyEscaping(fitness) { try self.candidates($0) }
+    for vector in candidates { try space.space.validate(vector, budget: budget) }
+    let ranking = CandidateRanking(isInverted: recipe.isInverted) { [space] in space.digest(of: $0).bytes }
+    var stages: [ProposedGeneration.Stage] = []
+    var winner = 0
+    if candidates.count > 1 {
+      let stage = ranking.stage(
+        0, minibatch, evaluated: Array(candidates.indices), candidates,
+        try fitness(candidates, "comparing candidates", nil), survivors: 1)
+      winner = stage.survivors.first ?? 0
+      // If all diverged, the first stands for them, and nobody survived.
+      stages = [stage]
+    }
+    return ProposedGeneration(
+      index: 0,
+      candidates: candidates.map { ProposedGeneration.Candidate(assignment: $0, role: .start, switchCount: 0) },
+      stages: stages, winnerIndex: winner, missingCount: baseline == .random ? recipe.offspring - candidates.count : 0)
+  }
+
+  /// What candidates are compared on: the whole calibration set, or a minibatch drawn by the seed.
+  private func selection() throws -> Minibatch {
+    guard recipe.selectionTokens < sampler.tokenCount else {
+      return Minibatch(
+        items: sampler.sequenceLengths.enumerated().map {
+          Minibatch.Item(sequenceIndex: $0.offset, tokenCount: $0.element)
+        })
+    }
+    var random = RandomSource(seed: recipe.seed, generation: 0, stage: 0, purpose: .minibatch)
+    return try sampler.draw(tokens: recipe.selectionTokens, using: &random)
+  }
+
+  // MARK: Candidates
+
+  /// Evaluates assignments on what candidates are compared on: (assignments, what for, measure; nil: the run's).
+  private typealias Fitness = ([LevelVector], String, Measure?) throws -> [StageFitness]
+
   /// What the baseline proposes: one assignment, or several of which the best is taken. All keep the budget.
-  func candidates() throws -> [LevelVector] {
+  private func candidates(_ fitness: Fitness) throws -> [LevelVector] {
     switch baseline {
     case .uniform:
       // Where the budget counts stored bytes, the dearest uniform assignment within it.
       let plan = try space.plan(recipe)
       guard let uniform = plan.uniform ?? plan.reference else {
-        throw CatalogError.damaged("run \(record.name): its space has no uniform assignment")
+        throw CatalogError.damaged("the space of a uniform baseline has no uniform assignment")
       }
       return [uniform]
     case .random:
@@ -26,8 +101,8 @@ extension BaselineRun {
     case .l2: return [try removing(scores: try scoring.scores(.l2, on: calibrationSet))]
     case .normalizedL2: return [try removing(scores: try scoring.scores(.normalizedL2, on: calibrationSet))]
     case .windowCosine: return [try removingWindow()]
-    case .perplexityScore: return [try removing(scores: try scoresWithout(.perplexity))]
-    case .klScore: return [try removing(scores: try scoresWithout(.kl))]
+    case .perplexityScore: return [try removing(scores: try scoresWithout(.perplexity, fitness))]
+    case .klScore: return [try removing(scores: try scoresWithout(.kl, fitness))]
     case .greedy:
       var last: [LevelVector] = []
       let choices = try space.removals(budget: budget)
@@ -36,15 +111,13 @@ extension BaselineRun {
       _ = try GreedyRemoval(choices, unitCount: space.record.units.count, isInverted: recipe.isInverted).run(
         fitness: { tried in
           step += 1
-          return try self.fitness(of: tried, phase: "removal \(step) of \(steps)")
+          return try fitness(tried, "removal \(step) of \(steps)", nil).map(\.fitness)
         }, onStep: { last = $0.tried })
       // The last step's assignments are those within the budget.
       return last.isEmpty ? [space.vector(removing: [])] : last
     case .bruteForce: return try space.removals(budget: budget).vectors
     }
   }
-
-  private var scoring: BlockScoring { BlockScoring(model: evaluator.model, job: job) }
 
   // MARK: Layer errors
 
@@ -60,7 +133,7 @@ extension BaselineRun {
   /// What of the result a reader should know beside its figures.
   ///
   /// - Throws: `SearchError`.
-  public func notes() throws -> [String] {
+  func notes() throws -> [String] {
     guard baseline == .dp else { return [] }
     let solution = try leastError()
     guard solution.largestLoss > 0 else { return [] }
@@ -112,12 +185,16 @@ extension BaselineRun {
   }
 
   /// A measure of the model without each block by itself, on what candidates are compared on. `[blocks]`
-  private func scoresWithout(_ measure: Measure) throws -> [Double] {
+  private func scoresWithout(_ measure: Measure, _ fitness: Fitness) throws -> [Double] {
     let blocks = try space.removableBlocks(budget: budget).blocks
-    let values = try value(
-      of: blocks.map { space.vector(removing: [$0]) }, measure: measure, phase: "without each block")
-    var scores = [Double](repeating: .infinity, count: evaluator.model.record.blockCount)
-    for (block, value) in zip(blocks, values) { scores[block] = value ?? .infinity }
+    let values = try fitness(blocks.map { space.vector(removing: [$0]) }, "without each block", measure)
+    var scores = [Double](repeating: .infinity, count: blockCount)
+    for (block, value) in zip(blocks, values) { scores[block] = value.fitness ?? .infinity }
     return scores
   }
+}
+
+extension SearchRecipe {
+  /// What a baseline compares its candidates on.
+  var selectionTokens: Int { tokens.first ?? 0 }
 }

@@ -1,0 +1,124 @@
+import Catalog
+
+/// A generation as strategies make it.
+public typealias ProposedGeneration = Generation<LevelVector, Minibatch>
+
+/// Where a run stands between two generations: all it needs to go on.
+public struct RunState: Equatable, Sendable {
+  /// The generation that comes next.
+  public let nextGeneration: Int
+  /// The parent of the next generation; nil before generation 0.
+  public let parent: LevelVector?
+
+  /// The state before generation 0.
+  public static let beginning = RunState(nextGeneration: 0, parent: nil)
+
+  /// The state after a closed generation.
+  public init(after generation: ProposedGeneration) {
+    self.init(nextGeneration: generation.index + 1, parent: generation.winner)
+  }
+
+  /// The state after generation `closedGeneration`, which ended with the given parent.
+  public init(closedGeneration: Int, parent: LevelVector) {
+    self.init(nextGeneration: closedGeneration + 1, parent: parent)
+  }
+
+  private init(nextGeneration: Int, parent: LevelVector?) {
+    self.nextGeneration = nextGeneration
+    self.parent = parent
+  }
+}
+
+/// How a run chooses assignments: EvoPress's evolution, a baseline, …
+///
+/// What a strategy proposes depends on nothing but itself, the state, and the fitness values that it is given.
+public protocol RunStrategy {
+  /// The index of the last generation.
+  var lastGeneration: Int { get }
+  /// Whether a result that is its own reference counts as found: a baseline's, where there is nothing else to compare.
+  var recommendsItsReference: Bool { get }
+
+  /// Runs the next generation.
+  ///
+  /// - Parameters:
+  ///   - state: the beginning, or the state after the last closed generation.
+  ///   - shouldStop: asked before every stage.
+  /// - Throws: ``SearchError/interrupted`` if `shouldStop` said so, and what `evaluator` throws.
+  func generation(after state: RunState, evaluator: inout some StageEvaluator, shouldStop: () -> Bool) throws
+    -> ProposedGeneration
+}
+
+extension RunStrategy {
+  /// Runs all generations from a state to the end and returns the last state.
+  ///
+  /// - Parameter onClosed: receives every generation when it is closed; what it throws stops the run.
+  /// - Throws: as ``generation(after:evaluator:shouldStop:)``, and what `onClosed` throws.
+  @discardableResult
+  public func run(
+    from state: RunState = .beginning, evaluator: inout some StageEvaluator, shouldStop: () -> Bool = { false },
+    onClosed: (ProposedGeneration) throws -> Void
+  ) throws -> RunState {
+    var state = state
+    while state.nextGeneration <= lastGeneration {
+      let generation = try generation(after: state, evaluator: &evaluator, shouldStop: shouldStop)
+      try onClosed(generation)
+      state = RunState(after: generation)
+    }
+    return state
+  }
+}
+
+/// Computes fitness; the only thing that strategies do not know how to do.
+public protocol StageEvaluator {
+  /// The fitness of candidates on a minibatch, in the order of the candidates.
+  ///
+  /// All candidates of a stage come in one call, so that work they have in common is done once.
+  ///
+  /// - Throws: whatever stops the run; the generation under way then leaves no trace.
+  mutating func fitness(_ question: StageQuestion) throws -> [StageFitness]
+}
+
+/// What a strategy asks of an evaluator.
+public struct StageQuestion {
+  /// The assignments.
+  public var candidates: [LevelVector]
+  /// What they are evaluated on.
+  public var minibatch: Minibatch
+  /// The generation under way.
+  public var generation: Int
+  /// The measure's text form; nil: the run's own.
+  public var measure: String?
+  /// What it is for, in a few words; nil: selection in the generation.
+  public var purpose: String?
+
+  /// A question about candidates of a generation.
+  public init(
+    _ candidates: [LevelVector], on minibatch: Minibatch, generation: Int, measure: String? = nil,
+    purpose: String? = nil
+  ) {
+    self.candidates = candidates
+    self.minibatch = minibatch
+    self.generation = generation
+    self.measure = measure
+    self.purpose = purpose
+  }
+}
+
+/// What a candidate reached on a minibatch.
+public struct StageFitness: Equatable, Sendable {
+  /// Sum and predictions; the sum is nil if it diverged.
+  public var observation: Observation
+  /// The measure's value, lower is better; nil where it diverged.
+  public var fitness: Double?
+
+  /// A fitness with the sum that it is made of.
+  public init(observation: Observation, fitness: Double?) {
+    self.observation = observation
+    self.fitness = fitness
+  }
+
+  /// A fitness that stands for itself, as of a synthetic landscape.
+  public init(_ fitness: Double?) {
+    self.init(observation: Observation(sum: fitness, predictionCount: 1), fitness: fitness)
+  }
+}

@@ -1,0 +1,266 @@
+import Catalog
+import Foundation
+import Inference
+
+/// What the catalog keeps of a run, whatever its strategy: it finds or begins the run, answers its strategy's questions,
+/// closes its generations, evaluates its points on whole data sets, and says which assignment to take.
+public final class RunLedger: StageEvaluator {
+  /// How many candidates are evaluated and stored at a time.
+  private static let chunkSize = 256
+
+  /// The run as it stands.
+  public private(set) var record: RunRecord
+  let recipe: SearchRecipe
+  let space: AssignmentSpace
+  let calibrationSet: DataSetRecord
+  let calibration: [SequenceRecord]
+  private let validation: [SequenceRecord]
+  private let measure: Measure
+  let evaluator: CatalogEvaluator
+  let job: Job
+
+  /// Takes up a stored run.
+  ///
+  /// - Throws: `CatalogError.damaged`.
+  init(_ record: RunRecord, evaluator: CatalogEvaluator, job: Job) throws {
+    self.record = record
+    self.job = job
+    self.evaluator = evaluator
+    let recipe = try SearchRecipe(json: record.recipe)
+    self.recipe = recipe
+    measure = try Measure(recipe.measure)
+    let model = evaluator.model.record
+    (space, calibrationSet, calibration, validation) = try job.store.read { tx in
+      let sets = try tx.dataSets()
+      guard let calibration = sets.first(where: { $0.id == record.calibrationSetID }) else {
+        throw CatalogError.damaged("run \(record.name): its calibration set is missing")
+      }
+      let validation = sets.first { $0.id == record.validationSetID }
+      return (
+        try AssignmentSpace(model: model, record: try tx.space(id: record.spaceID), tx: tx), calibration,
+        try tx.sequences(ofList: calibration.sequenceListID),
+        try validation.map { try tx.sequences(ofList: $0.sequenceListID) } ?? []
+      )
+    }
+    job.works(onRun: record.id)
+  }
+
+  /// Stores a new run, or finds the one with the same recipe.
+  ///
+  /// - Parameters:
+  ///   - name: nil: the first free one of `prefix-1`, `prefix-2`, …
+  ///   - plan: the budget and what the result is compared with.
+  ///   - origin: where a branch begins; nil: no branch.
+  /// - Returns: the run, and whether it was there before.
+  /// - Throws: `CatalogError.nameTaken` if the recipe has another name, or the name another recipe.
+  static func begin(
+    _ strategy: RunStrategyName, _ recipe: SearchRecipe, in space: AssignmentSpace, plan: BudgetPlan, name: String?,
+    calibration: DataSetRecord, validation: DataSetRecord?, origin: RunOrigin?, evaluator: CatalogEvaluator, job: Job
+  ) throws -> (record: RunRecord, isKnown: Bool) {
+    let measure = try evaluator.record(of: try Measure(recipe.measure))
+    let model = evaluator.model.record
+    let digest = try strategy.digest(
+      of: recipe, space: space.record.digest, calibration: calibration.digest, validation: validation?.digest)
+    if let known = try job.store.read({ try $0.run(recipeDigest: digest) }) {
+      guard name == nil || name == known.name else {
+        throw CatalogError.nameTaken("run \(known.name) has exactly this recipe; resume it, or choose another seed")
+      }
+      return (known, true)
+    }
+    let record = try job.write(durable: true) { tx in
+      let stored = try tx.store(space: space.record)
+      let layers = evaluator.model.layers
+      let dense = try tx.store(
+        assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: [])
+      var record = RunRecord(
+        name: try name ?? freeName(strategy.namePrefix, tx), strategy: strategy.rawValue,
+        engineRevision: strategy.revision, recipeDigest: digest, recipe: try recipe.json, modelID: model.id,
+        spaceID: stored.id,
+        measureID: measure.id, calibrationSetID: calibration.id, validationSetID: validation?.id, budget: plan.budget,
+        denseAssignmentID: dense.id, referenceAssignmentID: try plan.reference.map { try space.store($0, tx: tx).id })
+      record.originRunID = origin?.run.id
+      record.originGeneration = origin?.generation
+      return try tx.begin(run: record)
+    }
+    return (record, false)
+  }
+
+  private static func freeName(_ prefix: String, _ tx: CatalogTransaction) throws -> String {
+    let taken = Set(try tx.runs().map(\.name))
+    var number = 1
+    while taken.contains("\(prefix)-\(number)") { number += 1 }
+    return "\(prefix)-\(number)"
+  }
+
+  // MARK: Fitness
+
+  /// The run's measure, and the likelihood, which costs nothing once the logits are there.
+  private var measures: [Measure] { measure == .perplexity ? [measure] : [measure, .perplexity] }
+
+  /// Evaluates candidates of the space through the catalog.
+  ///
+  /// - Throws: `InferenceError`, `CatalogError`; what was committed before stays.
+  public func fitness(_ question: StageQuestion) throws -> [StageFitness] {
+    let own = try question.measure.map { try Measure($0) } ?? measure
+    let wanted = [own] + measures.filter { $0 != own }
+    let sequences = try job.store.write { try store(question.minibatch, $0) }.sequences
+    let tokens = question.candidates.count * question.minibatch.tokenCount
+    var result: [StageFitness] = []
+    for first in stride(from: 0, to: question.candidates.count, by: Self.chunkSize) {
+      let chunk = question.candidates[first..<min(first + Self.chunkSize, question.candidates.count)]
+      let assignments = try job.store.write { tx in try chunk.map { try assignment($0, tx) } }
+      let observations = try evaluator.observations(of: assignments, on: sequences, measures: wanted) { done, total in
+        let share = Double(first) + Double(chunk.count) * Double(done) / Double(max(total, 1))
+        self.report(question, share / Double(question.candidates.count), tokens: tokens)
+      }
+      result += observations.map { Self.fitness($0.map { $0[0] }, own) }
+    }
+    seenTokens += tokens
+    return result
+  }
+
+  private static func fitness(_ answers: [Observation], _ measure: Measure) -> StageFitness {
+    let predictions = answers.reduce(0) { $0 + $1.predictionCount }
+    guard answers.allSatisfy({ $0.sum != nil }) else {
+      return StageFitness(observation: Observation(sum: nil, predictionCount: predictions), fitness: nil)
+    }
+    let sum = answers.reduce(0) { $0 + ($1.sum ?? 0) }
+    return StageFitness(
+      observation: Observation(sum: sum, predictionCount: predictions),
+      fitness: measure.value(sum: sum, predictionCount: predictions))
+  }
+
+  /// The assignments of the generation under way: making a key takes longer than looking one up.
+  private var assignments: [LevelVector: AssignmentRecord] = [:]
+
+  private func assignment(_ vector: LevelVector, _ tx: CatalogTransaction) throws -> AssignmentRecord {
+    if let known = assignments[vector] { return known }
+    let stored = try space.store(vector, tx: tx)
+    assignments[vector] = stored
+    return stored
+  }
+
+  private func store(_ minibatch: Minibatch, _ tx: CatalogTransaction) throws -> SequenceListRecord {
+    try tx.store(
+      sequenceList: try minibatch.items.map { item in
+        let whole = calibration[item.sequenceIndex]
+        return item.tokenCount == whole.tokenIDs.count
+          ? whole : try tx.store(sequence: Array(whole.tokenIDs.prefix(item.tokenCount)))
+      })
+  }
+
+  // MARK: Generations
+
+  /// Where the run stands: behind its last closed generation.
+  var state: RunState {
+    get throws {
+      try job.store.read { tx in
+        guard let last = try tx.lastGeneration(ofRun: record.id) else { return .beginning }
+        return RunState(closedGeneration: last.index, parent: try space.vector(of: last.parent, tx: tx))
+      }
+    }
+  }
+
+  /// The state before a stored generation.
+  func state(before index: Int) throws -> RunState {
+    guard index > 0 else { return .beginning }
+    return try job.store.read { tx in
+      let parent = try tx.parent(ofGeneration: index - 1, ofRun: record)
+      return RunState(closedGeneration: index - 1, parent: try space.vector(of: parent, tx: tx))
+    }
+  }
+
+  /// A generation as the catalog holds it.
+  func stored(_ generation: ProposedGeneration, _ tx: CatalogTransaction) throws -> StoredGeneration {
+    try generation.mapped(
+      assignment: { try assignment($0, tx) }, minibatch: { try store($0, tx) })
+  }
+
+  /// Stores a generation durably, and with the last one the result.
+  func close(_ generation: ProposedGeneration, isLast: Bool) throws {
+    try job.write(durable: true) { tx in
+      let closed = try stored(generation, tx)
+      try tx.store(generation: closed, ofRun: record.id, jobID: job.record.id)
+      if generation.index == 0 {
+        record.startAssignmentID = closed.winner.id
+        record.referenceAssignmentID = record.referenceAssignmentID ?? record.startAssignmentID
+      }
+      if isLast { record.foundAssignmentID = closed.winner.id }
+      if generation.index == 0 || isLast { try tx.update(run: record) }
+    }
+    if let results = generation.stages.last?.results,
+      let winner = results.first(where: { $0.candidateIndex == generation.winnerIndex })
+    {
+      bestFitness = winner.fitness
+    }
+    forgetAssignments()
+    seenTokens = generation.index * recipe.tokensPerGeneration
+    report(generation.index, seenTokens)
+  }
+
+  /// Notes the result of a run whose last generation is closed: version 0.1.0 did that in a step of its own.
+  func find(_ state: RunState) throws {
+    guard record.foundAssignmentID == nil, let parent = state.parent else { return }
+    try job.write(durable: true) { tx in
+      record.foundAssignmentID = try space.store(parent, tx: tx).id
+      try tx.update(run: record)
+    }
+  }
+
+  func forgetAssignments() { assignments.removeAll(keepingCapacity: true) }
+
+  // MARK: The end
+
+  /// Evaluates start, reference, result and the dense model on whole data sets, and says which to take.
+  ///
+  /// - Parameter recommendsItsReference: see `RunStrategy`.
+  func complete(recommendsItsReference: Bool) throws {
+    let ids = [
+      record.denseAssignmentID, record.startAssignmentID, record.referenceAssignmentID, record.foundAssignmentID,
+    ]
+    var distinct: [Int64] = []
+    for id in ids.compactMap({ $0 }) where !distinct.contains(id) { distinct.append(id) }
+    let points = try job.store.read { tx in try distinct.map { try tx.assignment(id: $0) } }
+    let sets: [(role: DataSetRole, sequences: [SequenceRecord])] = [
+      (.calibration, calibration), (.validation, validation),
+    ]
+    for (role, sequences) in sets where !sequences.isEmpty {
+      _ = try evaluator.observations(of: points, on: sequences, measures: measures) { done, total in
+        self.job.progress("completing the \(role.rawValue) set", done, of: total)
+      }
+    }
+    guard !record.isFinished else { return }
+    try job.write(durable: true) { tx in
+      let lines = try tx.results(ofRun: record.name).filter { $0.point == .found && $0.measure == measure.name }
+      let judge = lines.first { $0.role == .validation } ?? lines.first
+      let isOwnReference = record.referenceAssignmentID == record.foundAssignmentID
+      // The better of the two, also where the worst was searched.
+      let isBetter = (judge?.difference ?? 1) < 0 || recommendsItsReference && isOwnReference
+      record.recommendation = isBetter ? .found : .reference
+      record.isFinished = true
+      try tx.update(run: record)
+    }
+  }
+
+  // MARK: Progress
+
+  private var bestFitness: Double?
+  /// Tokens of all candidates so far, computed or found.
+  private var seenTokens = 0
+
+  private func report(_ question: StageQuestion, _ share: Double, tokens: Int) {
+    guard let purpose = question.purpose else {
+      return report(question.generation, seenTokens + Int(Double(tokens) * share))
+    }
+    let count = question.candidates.count
+    job.progress("\(record.name): \(purpose)", Int(Double(count) * share), of: count)
+  }
+
+  private func report(_ generation: Int, _ tokens: Int) {
+    guard recipe.generations > 0 else { return }
+    let best = bestFitness.map { [(name: "best", value: String(format: "%.5f", $0))] } ?? []
+    job.progress(
+      "searching \(record.name), tokens", tokens, of: recipe.generations * recipe.tokensPerGeneration,
+      [("generation", "\(generation)/\(recipe.generations)"), ("hits", "\(job.record.work.cacheHitCount)")] + best)
+  }
+}
