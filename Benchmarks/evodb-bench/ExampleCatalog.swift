@@ -30,8 +30,10 @@ final class ExampleCatalog {
       let record = try ModelImport.run(folder: modelFolder, name: nil, job: job)
       calibration = try TextSequences(
         sequenceLength: Self.sequenceLength, tokenLimit: nil, beginning: .none, documents: .join
-      ).store([InputFile(modelFolder.appendingPathComponent("calibration.txt"))], as: "calibration", model: record, job: job)
-        .dataSet
+      ).store(
+        [InputFile(modelFolder.appendingPathComponent("calibration.txt"))], as: "calibration", model: record, job: job
+      )
+      .dataSet
       model = try OpenModel(
         record, store: store, longestSequence: Self.sequenceLength, threadCount: threadCount, memoryLimit: nil)
       let listID = calibration.sequenceListID

@@ -30,11 +30,14 @@ static int may_use_tiles(void) {
 static int features_now(void) {
   uint32_t a, b, c, d;
   int result = 0;
+  __builtin_cpu_init();
   if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
   int has_fma = c >> 12 & 1, has_saving = c >> 27 & 1;
   if (!has_saving) return 0;
   uint64_t state = saved_state();
-  if ((state & 6) != 6) return 0; /* the upper halves of AVX registers */
+  if (__builtin_cpu_is("amd")) result |= EVODB_IS_AMD;
+  if ((state & 6) != 6) return result; /* the upper halves of AVX registers */
+  if (c >> 28 & 1) result |= EVODB_HAS_AVX;
   if (has_fma) result |= EVODB_HAS_FMA;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return result;
   if (has_fma && b >> 5 & 1) result |= EVODB_HAS_AVX2;
@@ -42,6 +45,7 @@ static int features_now(void) {
   if ((result & EVODB_HAS_AVX2) && has_avx512 && (state & 0xe6) == 0xe6) result |= EVODB_HAS_AVX512;
   int has_tiles = (d >> 22 & 1) && (d >> 24 & 1);
   uint32_t has_conversion = __get_cpuid_count(7, 1, &a, &b, &c, &d) ? a >> 5 & 1 : 0;
+  if ((result & EVODB_HAS_AVX512) && has_conversion) result |= EVODB_HAS_AVX512_BF16;
   if ((result & EVODB_HAS_AVX512) && has_tiles && has_conversion) result |= EVODB_HAS_AMX;
   if ((result & EVODB_HAS_AMX) && (state & 0x60000) == 0x60000 && may_use_tiles()) result |= EVODB_HAS_AMX_PERMISSION;
   return result;

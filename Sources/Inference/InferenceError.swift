@@ -46,7 +46,7 @@ extension InferenceError {
     case .unsupported(_, let detail): return .unsupported(file: path, detail: detail)
     case .notPermitted(_, let detail): return .notPermitted(path: path, detail: detail)
     case .inputOutput(_, let detail): return .inputOutput(path: path, detail: detail)
-    case .impossible, .outputExists, .interrupted: return self
+    case .impossible, .outputExists, .systemLimit, .interrupted: return self
     }
   }
 

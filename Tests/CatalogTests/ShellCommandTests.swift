@@ -7,8 +7,10 @@ import Testing
 /// Commands in messages can be copied into a shell as they stand.
 @Suite struct ShellCommandTests {
   private static let words = [
-    "plain-1.evodb", "/a/b_c.evodb", "my file.evodb", "it's", "say \"hi\"", "$HOME", "`id`", "a\\b", "*?[x]", "~", "#x", "a;b",
-    "a&b", "<x>", "über", "!!", "", "{a,b}", "a=b", "100%", "-rf", "--x", "new\nline\ttab", "\u{1B}[2J", "we?ird#name%.evodb",
+    "plain-1.evodb", "/a/b_c.evodb", "my file.evodb", "it's", "say \"hi\"", "$HOME", "`id`", "a\\b", "*?[x]", "~", "#x",
+    "a;b",
+    "a&b", "<x>", "über", "!!", "", "{a,b}", "a=b", "100%", "-rf", "--x", "new\nline\ttab", "\u{1B}[2J",
+    "we?ird#name%.evodb",
   ]
 
   /// What a shell makes of the words.
@@ -18,7 +20,9 @@ import Testing
     let runner = try CommandLineRunner(workingDirectory: folder.url)
     try #require(try runner.shell("bash '\(script.path)'").exitCode == 0)
     let bytes = try Data(contentsOf: folder.url.appendingPathComponent("words"))
-    return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map { String(decoding: $0, as: UTF8.self) }
+    return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
+      String(decoding: $0, as: UTF8.self)
+    }
   }
 
   @Test func aShellReadsEveryWordBack() throws {

@@ -2,6 +2,8 @@
 #define EVODB_PRODUCTS_H
 #include <stdint.h>
 
+#include "Machine.h"
+
 /* Matrix products with a specified arithmetic, defined in docs/arithmetic.md: the same bits from every kernel set, for any
    number of rows and columns beside an element. */
 
@@ -11,25 +13,11 @@ enum { EVODB_FLOAT32 = 0, EVODB_BFLOAT16 = 1 };
 /* Kernel sets, from the slowest to the fastest. */
 enum { EVODB_PORTABLE = 0, EVODB_NEON = 1, EVODB_AVX2 = 2, EVODB_AVX512 = 3, EVODB_AMX = 4, EVODB_KERNEL_SET_COUNT = 5 };
 
-/* What the processor has and the operating system lets us use, one bit each. */
-enum {
-  EVODB_HAS_FMA = 1,            /* fused multiply-add as an instruction */
-  EVODB_HAS_AVX2 = 2,           /* AVX2 and FMA, registers saved by the system */
-  EVODB_HAS_AVX512 = 4,         /* AVX-512 F, BW, DQ, VL, registers saved by the system */
-  EVODB_HAS_AMX = 8,            /* AMX tiles with bfloat16 in the processor, and AVX-512 with its bfloat16 conversion */
-  EVODB_HAS_AMX_PERMISSION = 16, /* the system saves tiles and lets this process use them */
-  EVODB_HAS_NEON = 32
-};
-int evodb_processor_features(void);
-
 /* 1 if this processor and system can run a kernel set. */
 int evodb_kernel_set_is_available(int set);
 
 /* The fastest kernel set that can run. */
 int evodb_fastest_kernel_set(void);
-
-/* The name of the processor as it gives it itself, at most `size` - 1 characters; empty if it gives none. */
-void evodb_processor_name(char *name, int size);
 
 /* Weights are packed once, in one layout for all kernel sets: panels of 16 columns of the result, each panel over the whole
    depth. float32: [depth][16] floats. bfloat16: blocks of 32 along the depth, filled up with zeros, [16][16] pairs of

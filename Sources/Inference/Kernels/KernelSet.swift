@@ -2,19 +2,19 @@ import CKernels
 
 /// What the processor and its operating system offer to matrix products.
 public struct ProcessorFeatures: OptionSet, Sendable {
-  public let rawValue: UInt32
+  public let rawValue: Int32
 
-  public init(rawValue: UInt32) { self.rawValue = rawValue }
+  public init(rawValue: Int32) { self.rawValue = rawValue }
 
-  static let avx = ProcessorFeatures(rawValue: UInt32(EVODB_PROCESSOR_AVX))
+  static let avx = ProcessorFeatures(rawValue: Int32(EVODB_HAS_AVX))
   /// With fused multiplication and addition.
-  static let avx2 = ProcessorFeatures(rawValue: UInt32(EVODB_PROCESSOR_AVX2))
+  static let avx2 = ProcessorFeatures(rawValue: Int32(EVODB_HAS_AVX2))
   /// F, BW, DQ and VL.
-  static let avx512 = ProcessorFeatures(rawValue: UInt32(EVODB_PROCESSOR_AVX512))
+  static let avx512 = ProcessorFeatures(rawValue: Int32(EVODB_HAS_AVX512))
   /// AVX-512 with bfloat16 products.
-  static let avx512BFloat16 = ProcessorFeatures(rawValue: UInt32(EVODB_PROCESSOR_AVX512_BF16))
+  static let avx512BFloat16 = ProcessorFeatures(rawValue: Int32(EVODB_HAS_AVX512_BF16))
   /// Made by AMD.
-  static let amd = ProcessorFeatures(rawValue: UInt32(EVODB_PROCESSOR_AMD))
+  static let amd = ProcessorFeatures(rawValue: Int32(EVODB_IS_AMD))
 
   /// Those of this machine; none on processors that are not x86-64.
   public static let current = ProcessorFeatures(rawValue: evodb_processor_features())
@@ -97,7 +97,8 @@ public struct KernelAdvice: Equatable, Sendable, CustomStringConvertible {
   public var description: String {
     let state =
       isUsersChoice
-      ? "OPENBLAS_CORETYPE has chosen \(used) kernels" : "OpenBLAS does not know this processor and took \(used) kernels"
+      ? "OPENBLAS_CORETYPE has chosen \(used) kernels"
+      : "OpenBLAS does not know this processor and took \(used) kernels"
     let remedy =
       canChoose
       ? "OPENBLAS_CORETYPE=\(better) evodb …"

@@ -58,7 +58,8 @@ public struct TextSequences: Sendable {
   /// - Parameter textField: where the texts of JSON Lines files are; nil: the files are plain text.
   /// - Throws: `InferenceError` for missing or empty files, text that is not UTF-8, a model without tokenizer, and text
   ///   that gives no whole sequence.
-  public func store(_ files: [InputFile], textField: String? = nil, as name: String, model: ModelRecord, job: Job) throws
+  public func store(_ files: [InputFile], textField: String? = nil, as name: String, model: ModelRecord, job: Job)
+    throws
     -> (dataSet: DataSetRecord, isNew: Bool)
   {
     try store(

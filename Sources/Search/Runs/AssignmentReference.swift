@@ -43,7 +43,8 @@ public enum AssignmentReference {
     if let assignment = try tx.assignment(digestPrefix: text) { return assignment }
     if let run = try tx.runs().first(where: { $0.name == text }) {
       guard let id = run.foundAssignmentID else {
-        throw CatalogError.notFound("run \(text) has no result yet; go on with: \(ShellCommand("resume", "FILE", text))")
+        throw CatalogError.notFound(
+          "run \(text) has no result yet; go on with: \(ShellCommand("resume", "FILE", text))")
       }
       return try tx.assignment(id: id)
     }

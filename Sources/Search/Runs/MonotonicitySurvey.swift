@@ -27,7 +27,8 @@ public enum MonotonicitySurvey {
             id: known.id, error: content.error, removed: content.removed, parts: content.parts, sums: known.sums)
         }
         let check = MonotonicityCheck(
-          points, predictionCounts: complete.predictionCounts, occurrenceCounts: complete.occurrenceCounts, limit: limit)
+          points, predictionCounts: complete.predictionCounts, occurrenceCounts: complete.occurrenceCounts, limit: limit
+        )
         for (kind, result) in [("layer-error", check.byError()), ("subset", check.bySubset())]
         where result.pairCount > 0 {
           findings.append(

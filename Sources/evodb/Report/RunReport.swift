@@ -208,7 +208,8 @@ struct RunReport {
   private var oneSequenceSentences: [String] {
     [DataSetRole.calibration, .validation].compactMap { role in
       guard let line = lines.first(where: { $0.role == role }), line.standardError == nil else { return nil }
-      return "The \(role.rawValue) data \(line.dataSet) are one sequence, listed once or more: no standard error can be told from it, and "
+      return
+        "The \(role.rawValue) data \(line.dataSet) are one sequence, listed once or more: no standard error can be told from it, and "
         + "differences may be chance. Use data of at least two different sequences."
     }
   }

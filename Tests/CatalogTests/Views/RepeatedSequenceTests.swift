@@ -132,7 +132,7 @@ import Testing
     }
     try folder.tamper("UPDATE run SET calibration_set_id = (SELECT id FROM data_set WHERE name = 'uneven')")
     let uneven = try folder.read().read { try $0.results(ofRun: "first") }
-    let found = try #require(uneven.first { $0.point == "found" && $0.role == "calibration" && $0.measure == "kl" })
+    let found = try #require(uneven.first { $0.point == .found && $0.role == .calibration && $0.measure == "kl" })
     let expected = try difference("uneven", "high", "low", "kl")
     #expect(close([found.difference, found.differenceStandardError], expected.compactMap { $0 }))
   }
@@ -146,8 +146,9 @@ import Testing
 
   @Test func anAnswerThatLacksLeavesTheSetIncomplete() throws {
     let sequence = try #require(
-      try reals("SELECT sequence_id FROM data_set_sequence WHERE occurrence_count = 3 AND data_set_id = "
-        + "(SELECT id FROM data_set WHERE name = 'uneven')")[0])
+      try reals(
+        "SELECT sequence_id FROM data_set_sequence WHERE occurrence_count = 3 AND data_set_id = "
+          + "(SELECT id FROM data_set WHERE name = 'uneven')")[0])
     try folder.tamper(
       "DELETE FROM observation WHERE assignment_id = \(assignments["low"] ?? 0) AND sequence_id = \(Int(sequence))")
     let found = try reals(

@@ -238,17 +238,17 @@ import Testing
     let model = try catalog.importModel(folder.url, name: "prose")
     let text = try folder.write(String(repeating: "It was a dark and stormy night. ", count: 20), to: "text.txt")
     let cutting = TextSequences(sequenceLength: 8, tokenLimit: nil, beginning: .none, documents: .join)
-    _ = try cutting.store([text], as: "one", model: model, job: catalog.job)
+    _ = try cutting.store([InputFile(text)], as: "one", model: model, job: catalog.job)
     let tokenizer = folder.url.appendingPathComponent("tokenizer.json")
     try Data(try Data(contentsOf: tokenizer) + Data("\n".utf8)).write(to: tokenizer)
     #expect {
-      _ = try cutting.store([text], as: "two", model: model, job: catalog.job)
+      _ = try cutting.store([InputFile(text)], as: "two", model: model, job: catalog.job)
     } throws: { error in
       "\(error)".contains("tokenizer.json: changed since it was imported with prose")
         && "\(error)".contains("evodb import")
     }
     let again = try catalog.importModel(folder.url, name: "prose")
     #expect(again.digest == model.digest)
-    _ = try cutting.store([text], as: "two", model: model, job: catalog.job)
+    _ = try cutting.store([InputFile(text)], as: "two", model: model, job: catalog.job)
   }
 }

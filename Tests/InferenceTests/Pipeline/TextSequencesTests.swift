@@ -96,7 +96,9 @@ import Testing
       ([1, 2], [2, 1], "at least 2 tokens"), ([1, 2], [2], "must be [sequences, tokens]"),
     ] as [([Int32], [Int], String)] {
       let file = try tiny.folder.write(TestCatalog.tokenFile(ids, shape: shape), to: "ids.safetensors")
-      let text = refusal { _ = try TextSequences.store(tokenIDs: InputFile(file), as: "x", model: model, job: tiny.job) }
+      let text = refusal {
+        _ = try TextSequences.store(tokenIDs: InputFile(file), as: "x", model: model, job: tiny.job)
+      }
       #expect(text.contains(reason), "\(text)")
     }
     // A model without tokenizer takes no text.

@@ -201,7 +201,9 @@ import Testing
       #expect(abs(try #require(third.accuracy) - 4.0 / 6) < 1e-15)
       let squares = [1.0 / 3, 3 * 1.0 / 3, -2.0 / 3, -2.0 / 3].reduce(0) { $0 + $1 * $1 }
       let expected = (squares * 4 / 3).squareRoot() / 6
-      for error in [third.accuracyStandardError, third.normalizedAccuracyStandardError, third.byteAccuracyStandardError] {
+      for error in [
+        third.accuracyStandardError, third.normalizedAccuracyStandardError, third.byteAccuracyStandardError,
+      ] {
         #expect(abs(try #require(error) - expected) < 1e-15)
       }
       // The view says the same.

@@ -88,7 +88,8 @@ import Testing
     let running = try catalog.runner.run(
       ["branch", catalog.path, "x y", "--name", "z"])
     #expect(running.exitCode == 66)
-    let open = try catalog.run("search", Array((Self.search + ["--data", "calibration", "--name", "my run"]).dropFirst()))
+    let open = try catalog.run(
+      "search", Array((Self.search + ["--data", "calibration", "--name", "my run"]).dropFirst()))
     #expect(open.exitCode == 0)
     let branched = try catalog.run("branch", ["my run@1", "--name", "-dash", "--no-search", "--set", "generations=3"])
     #expect(branched.exitCode == 0 || branched.exitCode == 64, "\(branched.diagnostics)")

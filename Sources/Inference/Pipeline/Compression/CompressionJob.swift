@@ -181,7 +181,8 @@ public final class CompressionJob {
     let value = hessian[row, column]
     throw InferenceError.invalidData(
       file: "\(site.name) of \(model.record.name)",
-      detail: "the Hessian of its inputs on \(data.name) is not finite (element [\(row), \(column)] is \(value)); it belongs to "
+      detail:
+        "the Hessian of its inputs on \(data.name) is not finite (element [\(row), \(column)] is \(value)); it belongs to "
         + "\(layers). "
         + (value.isNaN
           ? "The inputs themselves are not finite: the model diverges on these data; evodb check and evodb evaluate dense "

@@ -104,7 +104,8 @@ struct LayerCompression {
     let nmse = error.map { $0.nmse(compressed: product.weights) }
     // SQLite keeps no NaN: the column is then empty, and the row says why.
     if nmse?.isNaN == true {
-      product.trouble.append("the layer error is not a number: the products of weights and Hessian left the range of Float32")
+      product.trouble.append(
+        "the layer error is not a number: the products of weights and Hessian left the range of Float32")
     }
     let source = wanted.method.needsData ? statistic?.record : nil
     let record = VariantRecord(

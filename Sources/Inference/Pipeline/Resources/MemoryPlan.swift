@@ -47,7 +47,7 @@ struct MemoryPlan: Sendable {
     model: any LanguageModel, checkpointByteCount: Int, longestSequence: Int, threadCount: Int, limit: Int64?,
     purpose: ModelPurpose
   ) throws {
-    let limit = limit.map { Int(clamping: $0) } ?? AvailableMemory.byteCount / 4 * 3
+    let wanted = limit.map { Int(clamping: $0) } ?? AvailableMemory.byteCount / 4 * 3
     let sizes = Sizes(model: model, length: longestSequence, threadCount: threadCount)
     let base = Self.processByteCount + threadCount * Self.threadByteCount + model.residentByteCount
     var least = base
@@ -61,7 +61,7 @@ struct MemoryPlan: Sendable {
     leastByteCount = least
     // What the process holds already is in its address space, too.
     try ProcessLimits.requireRoom(for: least - Self.processByteCount, threadCount: threadCount)
-    let limit = min(limit, ProcessLimits.room(threadCount: threadCount).map { $0 + Self.processByteCount } ?? .max)
+    let limit = min(wanted, ProcessLimits.room(threadCount: threadCount).map { $0 + Self.processByteCount } ?? .max)
     guard limit >= least else {
       throw InferenceError.impossible(
         detail:

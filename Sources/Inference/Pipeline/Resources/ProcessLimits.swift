@@ -86,7 +86,8 @@ public enum ProcessLimits {
     for space in spaces() where space.limit - space.used < byteCount {
       let least = space.used + byteCount
       throw InferenceError.systemLimit(
-        detail: "the \(space.what) of a process is limited to \(space.limit >> 20)M (\(space.name)); \(work) needs at least "
+        detail:
+          "the \(space.what) of a process is limited to \(space.limit >> 20)M (\(space.name)); \(work) needs at least "
           + "\((least >> 20) + 1)M: raise the limit (\(space.command) \((least >> 10) + 1024))\(remedy)")
     }
   }

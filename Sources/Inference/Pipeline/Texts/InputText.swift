@@ -7,7 +7,8 @@ public enum InputText {
   ///
   /// - Throws: `InferenceError.invalidData` for other encodings, compressed files and the pointer of git-lfs, each by name
   ///   and with the command that converts it.
-  public static func bytes(of input: InputFile, limit: Int? = nil, cancellation: Cancellation? = nil) throws -> [UInt8] {
+  public static func bytes(of input: InputFile, limit: Int? = nil, cancellation: Cancellation? = nil) throws -> [UInt8]
+  {
     let bytes = try input.bytes(limit: limit, cancellation: cancellation)
     return Array(try content(bytes, of: input))
   }

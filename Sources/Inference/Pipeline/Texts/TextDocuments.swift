@@ -17,7 +17,8 @@ public struct TextDocuments: Sendable {
   /// What a data set's options say of the field, behind others.
   var fieldOption: String {
     // JSON of a single string cannot fail.
-    field.map { ",\"text_field\":" + ((try? String(decoding: JSONEncoder().encode($0), as: UTF8.self)) ?? "null") } ?? ""
+    field.map { ",\"text_field\":" + ((try? String(decoding: JSONEncoder().encode($0), as: UTF8.self)) ?? "null") }
+      ?? ""
   }
 
   /// Reads plain texts, or with `textField` the records of JSON Lines files.
@@ -52,7 +53,8 @@ public struct TextDocuments: Sendable {
     let fields = JSONLines.fields(content).map { "; the fields of its first record are \($0)" } ?? ""
     return .invalidData(
       file: input.path,
-      detail: "is JSON by its name: say with --text-field FIELD where its texts are\(fields). To take the file as it stands, "
+      detail:
+        "is JSON by its name: say with --text-field FIELD where its texts are\(fields). To take the file as it stands, "
         + "give <(cat \(ShellCommand.quoted(input.argument)))")
   }
 }

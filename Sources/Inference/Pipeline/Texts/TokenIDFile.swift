@@ -54,9 +54,12 @@ struct TokenIDFile {
         }
         if let hole = line[first...last].firstIndex(of: 0) {
           throw invalid(
-            "attention_mask has a hole in sequence \(row) at token \(hole - row * width): padding may stand at the ends only")
+            "attention_mask has a hole in sequence \(row) at token \(hole - row * width): padding may stand at the ends only"
+          )
         }
-        guard last > first else { throw invalid("attention_mask leaves 1 token of sequence \(row); a sequence has at least 2") }
+        guard last > first else {
+          throw invalid("attention_mask leaves 1 token of sequence \(row); a sequence has at least 2")
+        }
         return first - row * width..<last + 1 - row * width
       }
     }
@@ -81,7 +84,8 @@ struct TokenIDFile {
       for (row, range) in kept.enumerated() {
         for token in range where positions[row * width + token] != Int64(token - range.lowerBound) {
           throw invalid(
-            "position_ids do not count from 0 in sequence \(row); evodb takes every row as one text, so give each its own row")
+            "position_ids do not count from 0 in sequence \(row); evodb takes every row as one text, so give each its own row"
+          )
         }
       }
     }

@@ -45,7 +45,10 @@ struct DataCommand: Command {
     "The files are JSON, a record a line or an array of records: take this field of each. Records are documents; joined, "
       + "an empty line stands between them.", rule: .notEmpty)
   var textField: String?
-  @Option("--token-ids", "FILE", "Take ready ids instead of text: a safetensors file with input_ids [n, t], and attention_mask where it has padding.")
+  @Option(
+    "--token-ids", "FILE",
+    "Take ready ids instead of text: a safetensors file with input_ids [n, t], and attention_mask where it has padding."
+  )
   var tokenIDs: String?
   @Flag("--generate", "Sample the sequences from the model instead of reading text.") var generates: Bool
   @Option("--seed", "N", "Of --generate, \(UInt64.rule) [default: 0].") var seed: UInt64?
@@ -75,7 +78,9 @@ struct DataCommand: Command {
     guard (files + [tokenIDs].compactMap { $0 }).count(where: { $0 == "-" }) <= 1 else {
       throw UsageError("- is stdin, which can be read once")
     }
-    let ofTexts = [("--bos", $beginning.wasGiven), ("--documents", $documents.wasGiven), ("--text-field", textField != nil)]
+    let ofTexts = [
+      ("--bos", $beginning.wasGiven), ("--documents", $documents.wasGiven), ("--text-field", textField != nil),
+    ]
     let ofCutting = [("--sequence-length", $sequenceLength.wasGiven), ("--tokens", tokenLimit != nil)]
     if let stray = (tokenIDs != nil ? ofTexts + ofCutting : generates ? ofTexts : []).first(where: { $0.1 }) {
       throw UsageError(

@@ -55,7 +55,8 @@ struct VoidCommand: Command {
     let selections = try selections(tx)
     let summary = try tx.voidSummary(selections)
     guard summary.observationCount > 0 else {
-      throw CatalogError.notFound("no observation fits; \(ShellCommand("query", catalog, "@evaluations")) lists what there is")
+      throw CatalogError.notFound(
+        "no observation fits; \(ShellCommand("query", catalog, "@evaluations")) lists what there is")
     }
     return (selections, summary)
   }

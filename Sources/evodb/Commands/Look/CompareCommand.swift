@@ -77,7 +77,8 @@ struct CompareCommand: Command {
   private func entry(_ name: String, _ runs: [RunRecord], _ tx: CatalogTransaction) throws -> Entry {
     if let run = runs.first(where: { $0.name == name }) {
       guard let id = run.foundAssignmentID else {
-        throw CatalogError.notFound("run \(name) has no result yet; go on with: \(ShellCommand("resume", catalog, name))")
+        throw CatalogError.notFound(
+          "run \(name) has no result yet; go on with: \(ShellCommand("resume", catalog, name))")
       }
       return Entry(name: name, strategy: run.strategy, assignment: try tx.assignment(id: id))
     }

@@ -27,7 +27,9 @@ struct EvaluateCommand: Command {
   @Option("--data", "NAME", "Which data set; may be left out if there is only one.") var data: String?
   @Option("--measure", "LIST", "kl, topk-kl, topk-kl:K, perplexity; several with commas.") var measures: String =
     "kl,perplexity"
-  @Option("--tasks", "FILE", "Multiple-choice questions to answer instead: a file, a pipe, or - for stdin.", rule: .notEmpty) var tasks: String?
+  @Option(
+    "--tasks", "FILE", "Multiple-choice questions to answer instead: a file, a pipe, or - for stdin.", rule: .notEmpty)
+  var tasks: String?
   @Option("--delimiter", "TEXT", "Between context and choice [default: a space where neither has one there].")
   var delimiter: String?
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?

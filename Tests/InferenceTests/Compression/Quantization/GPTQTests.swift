@@ -31,7 +31,9 @@ import Testing
     let largest = (1 << parameters.bits) - 1
     var magnitudes = weight.map { $0.reduce(0) { max($0, abs($1)) } }
     var worst = 0.0
-    func judge(_ excess: Double, row: Int) { worst = max(worst, excess / (magnitudes[row] * Double(columns) * 0x1p-24)) }
+    func judge(_ excess: Double, row: Int) {
+      worst = max(worst, excess / (magnitudes[row] * Double(columns) * 0x1p-24))
+    }
     /// How far `value` is from the numbers that become `code`; the ends stand for all beyond them.
     func distance(_ value: Double, code: Int, scale: Double, offset: Int) -> Double {
       let below = code == 0 ? -Double.infinity : scale * (Double(code - offset) - 0.5)

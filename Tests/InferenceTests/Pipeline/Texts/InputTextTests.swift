@@ -66,15 +66,16 @@ import Testing
     #expect(try refusal(Array("sch".utf8) + [0xF6]).contains("is not UTF-8 text (byte 3)"))
   }
 
-  @Test(arguments: [
-    ([0x1F, 0x8B, 8, 0], "text.txt.gz", "zcat"), ([0x28, 0xB5, 0x2F, 0xFD, 0], "text.zst", "zstdcat"),
-    ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], "text.xz", "xzcat"),
-    (Array("BZh9".utf8) + [0x31, 0x41, 0x59, 0x26, 0x53, 0x59], "text.bz2", "bzcat"),
-    ([0x50, 0x4B, 3, 4], "text.zip", "unzip -p"), ([0x04, 0x22, 0x4D, 0x18], "text.lz4", "lz4cat"),
-    (Array("PAR1....".utf8), "text.parquet", "to_json"), (Array("ARROW1\0\0".utf8), "text.arrow", "to_json"),
-    (Array("%PDF-1.7".utf8), "text.pdf", "pdftotext"),
-    (Array("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n".utf8), "text.txt", "git lfs pull"),
-  ] as [([UInt8], String, String)])
+  @Test(
+    arguments: [
+      ([0x1F, 0x8B, 8, 0], "text.txt.gz", "zcat"), ([0x28, 0xB5, 0x2F, 0xFD, 0], "text.zst", "zstdcat"),
+      ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], "text.xz", "xzcat"),
+      (Array("BZh9".utf8) + [0x31, 0x41, 0x59, 0x26, 0x53, 0x59], "text.bz2", "bzcat"),
+      ([0x50, 0x4B, 3, 4], "text.zip", "unzip -p"), ([0x04, 0x22, 0x4D, 0x18], "text.lz4", "lz4cat"),
+      (Array("PAR1....".utf8), "text.parquet", "to_json"), (Array("ARROW1\0\0".utf8), "text.arrow", "to_json"),
+      (Array("%PDF-1.7".utf8), "text.pdf", "pdftotext"),
+      (Array("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n".utf8), "text.txt", "git lfs pull"),
+    ] as [([UInt8], String, String)])
   func filesOfOtherKindsAreRefusedWithWhatConvertsThem(bytes: [UInt8], name: String, remedy: String) throws {
     let refusal = try refusal(bytes, name: name)
     #expect(refusal.contains(remedy), "\(refusal)")
@@ -104,7 +105,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (#"{"body": "x"}"#, "line 1", "its fields are body"), ("{\"text\": \"a\"}\n{\"text\": 7}", "line 2", "must be a string"),
+    (#"{"body": "x"}"#, "line 1", "its fields are body"),
+    ("{\"text\": \"a\"}\n{\"text\": 7}", "line 2", "must be a string"),
     (#"{"text": null}"#, "line 1", "is null"), ("{\"text\": \"a\"}\n[1]", "line 2", "no JSON object"),
     ("{\"text\": \"a\"}\n{\"text\": \"b\"", "line 2", "not valid JSON"), ("\n \n", "a.jsonl", "has no records"),
     ("[{\"text\": \"a\"}, {}]", "record 2", "its fields are none"), ("[]", "a.jsonl", "has no records"),
@@ -132,7 +134,8 @@ import Testing
     #expect(try TextDocuments([pipe("p", bytes)], textField: nil).texts == [String(repeating: "a", count: 300_000)])
     let records = try pipe("q", Array("{\"t\": \"a\"}\n".utf8))
     #expect(try TextDocuments([records], textField: "t").texts == ["a"])
-    #expect(InputFile("/dev/fd/63").name == "pipe" && InputFile("-").name == "stdin" && InputFile("a/b.txt").name == "b.txt")
+    #expect(
+      InputFile("/dev/fd/63").name == "pipe" && InputFile("-").name == "stdin" && InputFile("a/b.txt").name == "b.txt")
   }
 
   @Test func aWaitForAPipeEndsOnRequest() throws {
@@ -162,7 +165,9 @@ import Testing
     ) { _ = try file.bytes(limit: 4) }
     let large = try pipe("large", [UInt8](repeating: 1, count: 100_000))
     #expect(throws: InferenceError.self) { _ = try large.bytes(limit: 1000) }
-    #expect(throws: InferenceError.missingInput(path: folder.url.path, reason: "this is a folder; give a file, a pipe or - for stdin"))
-    { _ = try InputFile(folder.url.path).bytes() }
+    #expect(
+      throws: InferenceError.missingInput(
+        path: folder.url.path, reason: "this is a folder; give a file, a pipe or - for stdin")
+    ) { _ = try InputFile(folder.url.path).bytes() }
   }
 }

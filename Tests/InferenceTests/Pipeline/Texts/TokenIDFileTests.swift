@@ -62,9 +62,11 @@ import Testing
 
   @Test(arguments: ["I64", "I32", "U8", "BOOL"])
   func paddingOnEitherSideIsLeftOut(type: String) throws {
-    let file = try read(ids: [-100, -100, 7, 8, 9, 10, 11, 999_999], ("attention_mask", type, [0, 0, 1, 1, 1, 1, 1, 0]))
+    let file = try read(
+      ids: [-100, -100, 7, 8, 9, 10, 11, 999_999], ("attention_mask", type, [0, 0, 1, 1, 1, 1, 1, 0]))
     #expect(file.sequences == [[7, 8], [9, 10, 11]] && file.paddingCount == 3)
-    #expect(try read(("attention_mask", type, [1, 1, 1, 1, 1, 1, 1, 1])).sequences == [[5, 6, 7, 8], [9, 10, 11, 12]])
+    #expect(
+      try read(("attention_mask", type, [1, 1, 1, 1, 1, 1, 1, 1])).sequences == [[5, 6, 7, 8], [9, 10, 11, 12]])
     #expect(try read(("attention_mask", type, [0, 1, 1, 0, 1, 1, 1, 1])).sequences == [[6, 7], [9, 10, 11, 12]])
   }
 
@@ -83,7 +85,8 @@ import Testing
       ("position_ids", "I64", [0, 1, 2, 7, 0, 1, 2, 3]))
     #expect(same.sequences == [[5, 6, 7], [9, 10, 11, 12]] && same.ignored.isEmpty)
     #expect(try refusal(("labels", "I64", [-100, -100, 7, 8, 9, 10, 11, 12])).contains("sequence 0 at token 0"))
-    #expect(try refusal(("position_ids", "I64", [0, 1, 2, 3, 4, 5, 6, 7])).contains("do not count from 0 in sequence 1"))
+    #expect(
+      try refusal(("position_ids", "I64", [0, 1, 2, 3, 4, 5, 6, 7])).contains("do not count from 0 in sequence 1"))
     // Of left padding positions count from the first token.
     let left = try read(
       ("attention_mask", "I64", [0, 0, 1, 1, 1, 1, 1, 1]), ("position_ids", "I64", [1, 1, 0, 1, 0, 1, 2, 3]))

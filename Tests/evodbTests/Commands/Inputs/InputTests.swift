@@ -116,7 +116,8 @@ import Testing
   @Test func aClosedStreamIsSaid() throws {
     let catalog = try catalog()
     for command in [
-      "query tiny.evodb -", "data tiny.evodb x -", "data tiny.evodb x --token-ids -", "evaluate tiny.evodb dense --tasks -",
+      "query tiny.evodb -", "data tiny.evodb x -", "data tiny.evodb x --token-ids -",
+      "evaluate tiny.evodb dense --tasks -",
       "import-profile tiny.evodb -",
     ] {
       let result = try catalog.runner.shell("\"$EVODB_BINARY\" \(command) <&-")
@@ -125,7 +126,8 @@ import Testing
     }
     for command in ["query tiny.evodb 'SELECT 1'", "status tiny.evodb", "help", "data tiny.evodb ok text.txt"] {
       let result = try catalog.runner.shell("\"$EVODB_BINARY\" \(command) >&-")
-      #expect(result.exitCode == 74 && result.diagnostics.contains("stdout is closed"), "\(command): \(result.diagnostics)")
+      #expect(
+        result.exitCode == 74 && result.diagnostics.contains("stdout is closed"), "\(command): \(result.diagnostics)")
     }
     // Without stderr the exit code is all there is; nothing of ours may be written to in its place.
     #expect(try catalog.runner.shell("\"$EVODB_BINARY\" query tiny.evodb 'SELECT 1' 2>&-").output.contains("1"))
