@@ -396,8 +396,8 @@ public final class CatalogStore: @unchecked Sendable {
     // means a damaged index, or another writer.
     if let rule = error.brokenRule {
       return CatalogError.damaged(
-        "\(file.name): \(rule): another program wrote to it, or an index is damaged; what was to be written was taken back"
-      )
+        "\(file.name): \(rule): another program wrote to it, or an index is damaged; what was to be written was taken "
+          + "back")
     }
     return error
   }

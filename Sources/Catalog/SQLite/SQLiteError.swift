@@ -55,6 +55,7 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// Whether a row breaks a rule of its table, such as a reference to a missing row.
   public var isConstraint: Bool { primaryCode == SQLITE_CONSTRAINT }
+
   /// The rule of a table that a row breaks, in words that need no SQL; nil for any other failure.
   var brokenRule: String? {
     guard isConstraint else { return nil }
@@ -72,11 +73,13 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
     default: return "a row holds a value that its table does not take" + (subject.isEmpty ? "" : " (\(subject))")
     }
   }
+
   /// Whether SQLite did not understand the statement, or could not compute it.
   public var isRefusedStatement: Bool { primaryCode == SQLITE_ERROR }
 
   /// What is wrong with which file and what to do; else code, message and the start of the statement.
   public var description: String {
+    if let brokenRule { return "\(path.map { "\($0): " } ?? "")\(brokenRule); evodb verify FILE says what is wrong" }
     guard let path, !path.isEmpty, let trouble else {
       return sql.map { "SQLite error \(code): \(message) in: \($0.prefix(200))" } ?? "SQLite error \(code): \(message)"
     }

@@ -23,7 +23,7 @@ extension SQLiteError: ExitCodeProviding {
     if isBusy { return .tryAgain }
     if isStorageFailure { return .inputOutput }
     if isPermission { return .permission }
-    if isDamage { return .badData }
+    if isDamage || isConstraint { return .badData }
     return .failure
   }
 }

@@ -10,7 +10,6 @@ import Testing
 @Suite struct SalvagePropertyTests {
   private static let source = Result { try DamageSource() }
   private static let scale = ProcessInfo.processInfo.environment["EVODB_DAMAGE_SCALE"].flatMap { Int($0) } ?? 1
-  private static let seed = ProcessInfo.processInfo.environment["EVODB_TEST_SEED"].flatMap { UInt64($0) } ?? 0
 
   private func salvage(_ folder: CatalogFolder) throws -> (tables: [CatalogSalvage.Table], saved: CatalogFolder) {
     let saved = try CatalogFolder()
@@ -23,7 +22,7 @@ import Testing
   func whatIsSavedOfAnythingIsWholeAndStays(kind: RandomDamage) throws {
     let source = try Self.source.get()
     let stream = UInt64(RandomDamage.allCases.firstIndex(of: kind) ?? 0)
-    var random = SplitMix64(state: Self.seed &* 1_000_003 &+ stream)
+    var random = SplitMix64(property: 9000 + stream)
     let whole = try CatalogFolder()
     try Data(source.writers[1].file).write(to: URL(fileURLWithPath: whole.path))
     let all = rowCount(try salvage(whole).tables)
@@ -34,7 +33,7 @@ import Testing
       try kind.write(source, to: folder, using: &random)
       do {
         let (tables, saved) = try salvage(folder)
-        let place = "\(kind), case \(number), seed \(Self.seed)"
+        let place = "\(kind), case \(number), seed \(TestSeed.value)"
         #expect(try DamagedFile(saved).findings() == [], "\(place)")
         let digest = try saved.digest()
         let (again, twice) = try salvage(saved)
@@ -66,7 +65,7 @@ import Testing
   @Test func ofOneDamagedRowOnlyWhatStandsOnItIsLost() throws {
     let (folder, _) = try CatalogFolder.filled()
     let before = try RowGraph(folder)
-    var random = SplitMix64(state: Self.seed &+ 77)
+    var random = SplitMix64(property: 9077)
     for table in try SchemaShape.own().tables where table.hasRowCheck && !RowGraph.leftOut.contains(table.name) {
       let rows = before.rows[table.name] ?? []
       let victim = try #require(rows.randomElement(using: &random), "\(table.name) is empty")
