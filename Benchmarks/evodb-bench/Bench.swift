@@ -31,6 +31,7 @@ struct Bench {
       try measureExample(wanted, peak: peak, &report)
     }
     if wanted.contains(.kernels) { report.add(try KernelTimes.section()) }
+    if wanted.contains(.products) { report.add(ProductSpeed.section()) }
     if wanted.contains(.tokenizers) { report.add(try TokenizerTimes.section(example: options.example)) }
     if wanted.contains(.million) { report.add(try MillionEvaluations.section()) }
     try report.finish()

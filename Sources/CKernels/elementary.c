@@ -290,7 +290,7 @@ double evodb_cos(double x) {
 
 double evodb_tanh(double x) {
   double size = fabs(x), result;
-  if (x != x) return x;
+  if (x != x || size < 0x1p-27) return x;
   if (size < 0.25) {
     /* Taylor; the series converges below pi / 2. */
     double z = x * x, q = -0x1.b0f72d3ee24e9p-18;

@@ -1,5 +1,9 @@
 #include "product_sets.h"
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 /* The loops around the register tiles. */
 
 /* Sets that this processor lacks pack in plain C: the layout is the same. */
@@ -23,6 +27,20 @@ int64_t evodb_packed_bytes(int arithmetic, int64_t columns, int64_t depth) {
              ? panels * up_to_multiple(depth, EVODB_BLOCK_DEPTH) * EVODB_PANEL_COLUMNS * (int64_t)sizeof(uint16_t)
              : panels * depth * EVODB_PANEL_COLUMNS * (int64_t)sizeof(float);
 }
+
+void *evodb_packed_allocate(int64_t bytes) {
+  const int64_t large_page = 2 << 20;
+  if (bytes < large_page) return aligned_alloc(64, (size_t)up_to_multiple(larger(bytes, 64), 64));
+  bytes = up_to_multiple(bytes, large_page);
+  void *packed = aligned_alloc((size_t)large_page, (size_t)bytes);
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  /* A wish; without it everything works. */
+  if (packed) (void)madvise(packed, (size_t)bytes, MADV_HUGEPAGE);
+#endif
+  return packed;
+}
+
+void evodb_packed_free(void *packed) { free(packed); }
 
 void evodb_pack(int set, int arithmetic, void *packed, const float *w, int64_t columns, int64_t depth, int64_t column_stride,
                 int64_t depth_stride, int64_t first_panel, int64_t panels) {

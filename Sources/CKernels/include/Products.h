@@ -25,6 +25,11 @@ int evodb_fastest_kernel_set(void);
 enum { EVODB_PANEL_COLUMNS = 16, EVODB_BLOCK_DEPTH = 32 };
 int64_t evodb_packed_bytes(int arithmetic, int64_t columns, int64_t depth);
 
+/* Memory for packed weights, in large pages where the system has them, so that reading does not wait for translations of
+   addresses; 0 if there is none. */
+void *evodb_packed_allocate(int64_t bytes);
+void evodb_packed_free(void *packed);
+
 /* Packs columns [first_panel * 16, min(columns, (first_panel + panels) * 16)); element (column n, depth k) is read at
    w[n * column_stride + k * depth_stride]. */
 void evodb_pack(int set, int arithmetic, void *packed, const float *w, int64_t columns, int64_t depth, int64_t column_stride,

@@ -52,8 +52,13 @@ public enum BLAS {
   /// `x · wᵀ`: activations `x` [n, in] through a linear weight `w` [out, in] give [n, out].
   package static func linear(_ x: Matrix, _ w: Matrix) -> Matrix {
     let result = Matrix(uninitializedRows: x.rows, columns: w.rows)
-    multiply(x.panel, transposed: false, w.panel, transposed: true, into: result.panel)
+    linear(x, w, into: result)
     return result
+  }
+
+  /// The same into a matrix [n, out] that is there.
+  package static func linear(_ x: Matrix, _ w: Matrix, into result: Matrix) {
+    multiply(x.panel, transposed: false, w.panel, transposed: true, into: result.panel)
   }
 
   /// `matrix ← matrix − x · yᵀ` for vectors `x` [rows] and `y` [columns].

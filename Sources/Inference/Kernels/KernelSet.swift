@@ -1,108 +1,103 @@
 import CKernels
+import Foundation
 
-/// What the processor and its operating system offer to matrix products.
-public struct ProcessorFeatures: OptionSet, Sendable {
-  public let rawValue: Int32
+/// The instructions that products are made of. All sets give the same bits; they differ in speed.
+public enum KernelSet: String, CaseIterable, Sendable {
+  /// Plain C, on every processor.
+  case portable
+  /// 128-bit vectors of 64-bit Arm.
+  case neon
+  /// 256-bit vectors and fused multiply-adds of x86-64.
+  case avx2
+  /// 512-bit vectors of x86-64.
+  case avx512
+  /// Tiles for bfloat16, beside 512-bit vectors for float32.
+  case amx
 
-  public init(rawValue: Int32) { self.rawValue = rawValue }
+  /// The environment variable that forces a set.
+  public static let variable = "EVODB_KERNELS"
 
-  static let avx = ProcessorFeatures(rawValue: Int32(EVODB_HAS_AVX))
-  /// With fused multiplication and addition.
-  static let avx2 = ProcessorFeatures(rawValue: Int32(EVODB_HAS_AVX2))
-  /// F, BW, DQ and VL.
-  static let avx512 = ProcessorFeatures(rawValue: Int32(EVODB_HAS_AVX512))
-  /// AVX-512 with bfloat16 products.
-  static let avx512BFloat16 = ProcessorFeatures(rawValue: Int32(EVODB_HAS_AVX512_BF16))
-  /// Made by AMD.
-  static let amd = ProcessorFeatures(rawValue: Int32(EVODB_IS_AMD))
+  /// Whether this processor and its operating system can run the set.
+  public var isAvailable: Bool { evodb_kernel_set_is_available(code) == 1 }
 
-  /// Those of this machine; none on processors that are not x86-64.
-  public static let current = ProcessorFeatures(rawValue: evodb_processor_features())
+  /// The sets that can run here, the slowest first.
+  public static let available = allCases.filter(\.isAvailable)
+
+  /// The fastest set that can run here.
+  public static let fastest = available.last ?? .portable
+
+  /// The set that this process uses: what `EVODB_KERNELS` asks for, or the fastest. A value that cannot be had counts as none
+  /// here; commands refuse it at their start with `requested(by:)`.
+  public static let current = (try? requested(by: ProcessInfo.processInfo.environment[variable])) ?? fastest
+
+  /// The set that a value of `EVODB_KERNELS` asks for; without a value, the fastest.
+  ///
+  /// - Throws: `InferenceError.impossible` if there is no such set, or not on this machine.
+  public static func requested(by value: String?) throws -> KernelSet {
+    guard let value, !value.isEmpty else { return fastest }
+    let names = available.map(\.rawValue).joined(separator: ", ")
+    guard let set = KernelSet(rawValue: value) else {
+      throw InferenceError.impossible(
+        detail: """
+          \(variable)=\(value): there is no such kernel set. This machine has \(names); set one of them, or leave the \
+          variable out for the fastest
+          """)
+    }
+    guard set.isAvailable else {
+      throw InferenceError.impossible(
+        detail: """
+          \(variable)=\(value): \(set.lack). This machine has \(names); set one of them, or leave the variable out for the \
+          fastest. Results are the same bits under each
+          """)
+    }
+    return set
+  }
+
+  /// Why the set cannot run here.
+  private var lack: String {
+    let features = Processor.features
+    if self == .amx, features.contains(.amx), !features.contains(.amxPermission) {
+      return "the processor has AMX, but the operating system does not let this process use its tiles"
+    }
+    return "this processor, or its operating system, does not have \(rawValue)"
+  }
+
+  var code: Int32 {
+    switch self {
+    case .portable: return Int32(EVODB_PORTABLE)
+    case .neon: return Int32(EVODB_NEON)
+    case .avx2: return Int32(EVODB_AVX2)
+    case .avx512: return Int32(EVODB_AVX512)
+    case .amx: return Int32(EVODB_AMX)
+    }
+  }
 }
 
-/// One of OpenBLAS's sets of kernels for x86-64, by the name it reports and `OPENBLAS_CORETYPE` takes.
-public struct KernelSet: Equatable, Sendable {
-  public let name: String
-  /// What a processor must have to run it.
-  let needs: ProcessorFeatures
-  /// Sets of one rank are equally fast, those of the next about twice as fast: float32 products in vectors of 4 numbers, of
-  /// 8, of 8 with fused multiplication and addition, of 16.
-  let rank: Int
+/// What the processor has, for people and for the choice of kernels.
+public enum Processor {
+  /// What products can make use of.
+  public struct Features: OptionSet, Sendable {
+    public let rawValue: Int32
+    public init(rawValue: Int32) { self.rawValue = rawValue }
 
-  /// All sets, of a rank the one to be advised last. Sets that are not listed, such as those of other processors, are
-  /// never judged.
-  static let all = [
-    KernelSet(name: "Core2", needs: [], rank: 0), KernelSet(name: "Penryn", needs: [], rank: 0),
-    KernelSet(name: "Dunnington", needs: [], rank: 0), KernelSet(name: "Atom", needs: [], rank: 0),
-    KernelSet(name: "Nano", needs: [], rank: 0), KernelSet(name: "Opteron", needs: [], rank: 0),
-    KernelSet(name: "Opteron_SSE3", needs: [], rank: 0), KernelSet(name: "Barcelona", needs: [], rank: 0),
-    KernelSet(name: "Bobcat", needs: [], rank: 0), KernelSet(name: "Nehalem", needs: [], rank: 0),
-    KernelSet(name: "Prescott", needs: [], rank: 0),
-    // Bulldozer and Piledriver have fused instructions that only AMD made.
-    KernelSet(name: "Bulldozer", needs: [.avx, .amd], rank: 1),
-    KernelSet(name: "Piledriver", needs: [.avx, .amd], rank: 1),
-    KernelSet(name: "Steamroller", needs: [.avx, .amd], rank: 1),
-    KernelSet(name: "Sandybridge", needs: .avx, rank: 1),
-    KernelSet(name: "Excavator", needs: [.avx2, .amd], rank: 2), KernelSet(name: "Zen", needs: .avx2, rank: 2),
-    KernelSet(name: "Haswell", needs: .avx2, rank: 2),
-    KernelSet(name: "SkylakeX", needs: .avx512, rank: 3),
-    KernelSet(name: "SapphireRapids", needs: .avx512BFloat16, rank: 3),
-    KernelSet(name: "Cooperlake", needs: .avx512BFloat16, rank: 3),
-  ]
-
-  /// One of each kind, as tests compare them.
-  static let compared = ["Prescott", "Sandybridge", "Haswell", "SkylakeX", "Cooperlake"]
-
-  /// Names of those of `compared` that a processor can run, weakest first.
-  public static func runnable(on features: ProcessorFeatures = .current) -> [String] {
-    all.filter { compared.contains($0.name) && features.isSuperset(of: $0.needs) }.map(\.name)
+    /// Fused multiply-add as an instruction. Without it, sums are emulated: the same bits at a small part of the speed.
+    public static let fusedMultiplyAdd = Features(rawValue: Int32(EVODB_HAS_FMA))
+    public static let avx2 = Features(rawValue: Int32(EVODB_HAS_AVX2))
+    public static let avx512 = Features(rawValue: Int32(EVODB_HAS_AVX512))
+    /// AMX tiles with bfloat16 in the processor.
+    public static let amx = Features(rawValue: Int32(EVODB_HAS_AMX))
+    /// The operating system lets this process use the tiles.
+    public static let amxPermission = Features(rawValue: Int32(EVODB_HAS_AMX_PERMISSION))
+    public static let neon = Features(rawValue: Int32(EVODB_HAS_NEON))
   }
 
-  /// The best set for a processor. On AMD's it is one for AVX2: their AVX-512 has gained nothing where it was measured with
-  /// OpenBLAS's kernels, which are tuned for Intel's.
-  static func best(for features: ProcessorFeatures) -> KernelSet? {
-    let name =
-      features.contains(.amd) && features.contains(.avx2)
-      ? "Zen" : all.last { features.isSuperset(of: $0.needs) }?.name
-    return all.first { $0.name == name }
-  }
-}
+  /// What this processor has, asked once.
+  public static let features = Features(rawValue: Int32(evodb_processor_features()))
 
-/// The processor can do more than the kernels that OpenBLAS took, as versions that do not know the processor do.
-public struct KernelAdvice: Equatable, Sendable, CustomStringConvertible {
-  /// The set in use.
-  public let used: String
-  /// The one to take.
-  public let better: String
-  /// Whether this OpenBLAS has several sets to choose from.
-  public let canChoose: Bool
-  /// Whether the user named a set in `OPENBLAS_CORETYPE`.
-  public let isUsersChoice: Bool
-
-  /// - Parameters:
-  ///   - used: as OpenBLAS names it.
-  ///   - request: the value of `OPENBLAS_CORETYPE`.
-  /// - Returns: nil if the set is one of the fastest for these features, or one that is not known here.
-  public init?(used: String, features: ProcessorFeatures, canChoose: Bool, request: String?) {
-    guard !features.isEmpty, let best = KernelSet.best(for: features),
-      let rank = KernelSet.all.first(where: { $0.name.lowercased() == used.lowercased() })?.rank, rank < best.rank
-    else { return nil }
-    self.used = used
-    better = best.name
-    self.canChoose = canChoose
-    isUsersChoice = request?.isEmpty == false
-  }
-
-  /// What is wrong, and what to do.
-  public var description: String {
-    let state =
-      isUsersChoice
-      ? "OPENBLAS_CORETYPE has chosen \(used) kernels"
-      : "OpenBLAS does not know this processor and took \(used) kernels"
-    let remedy =
-      canChoose
-      ? "OPENBLAS_CORETYPE=\(better) evodb …"
-      : "this OpenBLAS was built for one processor only; install one with DYNAMIC_ARCH, or a newer one"
-    return "\(state), which are several times slower than those for its instructions: \(remedy)"
-  }
+  /// The name that the processor gives itself; empty if it gives none.
+  public static let name: String = {
+    var text = [CChar](repeating: 0, count: 64)
+    evodb_processor_name(&text, Int32(text.count))
+    return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }()
 }
