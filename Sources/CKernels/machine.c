@@ -3,21 +3,21 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-uint32_t evodb_processor_features(void) {
-  uint32_t features = 0;
+uint32_t evodb_vector_extensions(void) {
+  uint32_t found = 0;
 #if defined(__x86_64__)
   /* Asks cpuid, and xgetbv whether the operating system saves the wide registers. */
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx")) features |= EVODB_PROCESSOR_AVX;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) features |= EVODB_PROCESSOR_AVX2;
+  if (__builtin_cpu_supports("avx")) found |= EVODB_VECTORS_AVX;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found |= EVODB_VECTORS_AVX2;
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl")) {
-    features |= EVODB_PROCESSOR_AVX512;
-    if (__builtin_cpu_supports("avx512bf16")) features |= EVODB_PROCESSOR_AVX512_BF16;
+    found |= EVODB_VECTORS_AVX512;
+    if (__builtin_cpu_supports("avx512bf16")) found |= EVODB_VECTORS_AVX512_BF16;
   }
-  if (__builtin_cpu_is("amd")) features |= EVODB_PROCESSOR_AMD;
+  if (__builtin_cpu_is("amd")) found |= EVODB_VECTORS_AMD;
 #endif
-  return features;
+  return found;
 }
 
 static void *wait_for_others(void *gate) {

@@ -32,7 +32,8 @@ import Testing
     try catalog.storeTokens(sequenceCount: 3)
     return catalog
   }
-  private func failure(_ catalog: TestCatalog, _ method: CompressionMethod, _ rule: LevelRule) throws -> InferenceError? {
+  private func failure(_ catalog: TestCatalog, _ method: CompressionMethod, _ rule: LevelRule) throws -> InferenceError?
+  {
     let data = try catalog.store.read { try $0.dataSet(nil) }
     let plan = CompressionPlan(
       data: data, upstream: .dense, keeps: .all, calibrates: false, method: method, rules: [rule])

@@ -100,7 +100,8 @@ extension WholeRunTests {
       #expect(chmod(catalog.folder.path, 0o777) == 0 && chmod(catalog.path, 0o666) == 0)
       for count in [1, 2, 3] {
         let result = try catalog.runner.shell(
-          "exec \(user) bash -c 'ulimit -u \(count); exec \"$EVODB_BINARY\" evaluate tiny.evodb dense --data validation'")
+          "exec \(user) bash -c 'ulimit -u \(count); exec \"$EVODB_BINARY\" evaluate tiny.evodb dense --data validation'"
+        )
         #expect(result.exitCode == 71 && !result.wasKilled, "\(count): \(result)")
         #expect(result.diagnostics.contains("ulimit -u"), "\(result.diagnostics)")
       }

@@ -50,7 +50,7 @@ struct DoctorReport {
     let numerics = NumericsRecord.current
     add(
       "OpenBLAS", "\(numerics.blasVersion), core \(numerics.blasCore)", advice: BLAS.kernelAdvice.map { "\($0)" })
-    add("kernel sets", KernelSet.runnable().joined(separator: " "))
+    add("kernel sets", BLASKernelSet.runnable().joined(separator: " "))
     add("kernels", numerics.kernels)
   }
 
@@ -123,7 +123,8 @@ struct DoctorReport {
       add(
         blob.kind, "\(HumanFormat.count(blob.count)) blobs, \(HumanFormat.bytes(blob.byteCount))",
         advice: isCache && blob.byteCount > max(1 << 30, survey.pageByteCount / 2)
-          ? "computed again when needed: \(ShellCommand("gc", store.path, options: [("--what", "caches")])) drops it" : nil)
+          ? "computed again when needed: \(ShellCommand("gc", store.path, options: [("--what", "caches")])) drops it"
+          : nil)
     }
     for table in survey.tables where table.rowCount > 0 {
       let size = table.byteCount.map { ", " + HumanFormat.bytes($0) } ?? ""

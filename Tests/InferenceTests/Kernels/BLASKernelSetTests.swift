@@ -2,13 +2,13 @@ import Testing
 
 @testable import Inference
 
-@Suite struct KernelSetTests {
-  private static let haswell: ProcessorFeatures = [.avx, .avx2]
-  private static let skylake: ProcessorFeatures = [.avx, .avx2, .avx512]
-  private static let emeraldRapids: ProcessorFeatures = [.avx, .avx2, .avx512, .avx512BFloat16]
+@Suite struct BLASKernelSetTests {
+  private static let haswell: VectorExtensions = [.avx, .avx2]
+  private static let skylake: VectorExtensions = [.avx, .avx2, .avx512]
+  private static let emeraldRapids: VectorExtensions = [.avx, .avx2, .avx512, .avx512BFloat16]
 
-  private func better(_ used: String, _ features: ProcessorFeatures) -> String? {
-    KernelAdvice(used: used, features: features, canChoose: true, request: nil)?.better
+  private func better(_ used: String, _ features: VectorExtensions) -> String? {
+    BLASKernelAdvice(used: used, features: features, canChoose: true, request: nil)?.better
   }
 
   @Test func whatTheProcessorCanDoIsAdvised() {
@@ -28,7 +28,7 @@ import Testing
       ("Cooperlake", Self.emeraldRapids), ("SkylakeX", Self.emeraldRapids), ("SkylakeX", Self.skylake),
       ("Haswell", Self.haswell), ("Zen", Self.haswell), ("Prescott", []), ("Haswell", [.avx, .avx2, .amd]),
       ("Zen", [.avx, .avx2, .avx512, .amd]), ("SkylakeX", [.avx, .avx2, .avx512, .amd]),
-    ] as [(String, ProcessorFeatures)] {
+    ] as [(String, VectorExtensions)] {
       #expect(better(used, features) == nil, "\(used)")
     }
   }
@@ -39,21 +39,21 @@ import Testing
 
   @Test func theTextNamesTheRemedyAndWhoChose() throws {
     let found = try #require(
-      KernelAdvice(used: "Prescott", features: Self.emeraldRapids, canChoose: true, request: nil))
+      BLASKernelAdvice(used: "Prescott", features: Self.emeraldRapids, canChoose: true, request: nil))
     #expect(!found.isUsersChoice && "\(found)".contains("OPENBLAS_CORETYPE=Cooperlake evodb …"))
     let chosen = try #require(
-      KernelAdvice(used: "Haswell", features: Self.emeraldRapids, canChoose: true, request: "haswell"))
+      BLASKernelAdvice(used: "Haswell", features: Self.emeraldRapids, canChoose: true, request: "haswell"))
     #expect(chosen.isUsersChoice && "\(chosen)".contains("has chosen Haswell"))
-    let fixed = try #require(KernelAdvice(used: "Haswell", features: Self.skylake, canChoose: false, request: ""))
+    let fixed = try #require(BLASKernelAdvice(used: "Haswell", features: Self.skylake, canChoose: false, request: ""))
     #expect(!fixed.isUsersChoice && "\(fixed)".contains("DYNAMIC_ARCH") && !"\(fixed)".contains("CORETYPE="))
   }
 
   @Test func theTableIsOrderedAndNamesEachSetOnce() {
-    let names = KernelSet.all.map { $0.name.lowercased() }
+    let names = BLASKernelSet.all.map { $0.name.lowercased() }
     #expect(Set(names).count == names.count)
-    #expect(KernelSet.all.map(\.rank) == KernelSet.all.map(\.rank).sorted())
-    #expect(KernelSet.runnable(on: Self.emeraldRapids) == KernelSet.compared)
-    #expect(KernelSet.runnable(on: Self.haswell) == ["Prescott", "Sandybridge", "Haswell"])
-    #expect(KernelSet.runnable(on: []) == ["Prescott"])
+    #expect(BLASKernelSet.all.map(\.rank) == BLASKernelSet.all.map(\.rank).sorted())
+    #expect(BLASKernelSet.runnable(on: Self.emeraldRapids) == BLASKernelSet.compared)
+    #expect(BLASKernelSet.runnable(on: Self.haswell) == ["Prescott", "Sandybridge", "Haswell"])
+    #expect(BLASKernelSet.runnable(on: []) == ["Prescott"])
   }
 }

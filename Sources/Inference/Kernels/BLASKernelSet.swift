@@ -1,30 +1,30 @@
 import CKernels
 
-/// What the processor and its operating system offer to matrix products.
-public struct ProcessorFeatures: OptionSet, Sendable {
+/// The vector instructions that OpenBLAS has kernels for and that processor and operating system offer.
+public struct VectorExtensions: OptionSet, Sendable {
   public let rawValue: UInt32
 
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-  static let avx = ProcessorFeatures(rawValue: UInt32(EVODB_PROCESSOR_AVX))
+  static let avx = VectorExtensions(rawValue: UInt32(EVODB_VECTORS_AVX))
   /// With fused multiplication and addition.
-  static let avx2 = ProcessorFeatures(rawValue: UInt32(EVODB_PROCESSOR_AVX2))
+  static let avx2 = VectorExtensions(rawValue: UInt32(EVODB_VECTORS_AVX2))
   /// F, BW, DQ and VL.
-  static let avx512 = ProcessorFeatures(rawValue: UInt32(EVODB_PROCESSOR_AVX512))
+  static let avx512 = VectorExtensions(rawValue: UInt32(EVODB_VECTORS_AVX512))
   /// AVX-512 with bfloat16 products.
-  static let avx512BFloat16 = ProcessorFeatures(rawValue: UInt32(EVODB_PROCESSOR_AVX512_BF16))
+  static let avx512BFloat16 = VectorExtensions(rawValue: UInt32(EVODB_VECTORS_AVX512_BF16))
   /// Made by AMD.
-  static let amd = ProcessorFeatures(rawValue: UInt32(EVODB_PROCESSOR_AMD))
+  static let amd = VectorExtensions(rawValue: UInt32(EVODB_VECTORS_AMD))
 
   /// Those of this machine; none on processors that are not x86-64.
-  public static let current = ProcessorFeatures(rawValue: evodb_processor_features())
+  public static let current = VectorExtensions(rawValue: evodb_vector_extensions())
 }
 
 /// One of OpenBLAS's sets of kernels for x86-64, by the name it reports and `OPENBLAS_CORETYPE` takes.
-public struct KernelSet: Equatable, Sendable {
+public struct BLASKernelSet: Equatable, Sendable {
   public let name: String
   /// What a processor must have to run it.
-  let needs: ProcessorFeatures
+  let needs: VectorExtensions
   /// Sets of one rank are equally fast, those of the next about twice as fast: float32 products in vectors of 4 numbers, of
   /// 8, of 8 with fused multiplication and addition, of 16.
   let rank: Int
@@ -32,35 +32,35 @@ public struct KernelSet: Equatable, Sendable {
   /// All sets, of a rank the one to be advised last. Sets that are not listed, such as those of other processors, are
   /// never judged.
   static let all = [
-    KernelSet(name: "Core2", needs: [], rank: 0), KernelSet(name: "Penryn", needs: [], rank: 0),
-    KernelSet(name: "Dunnington", needs: [], rank: 0), KernelSet(name: "Atom", needs: [], rank: 0),
-    KernelSet(name: "Nano", needs: [], rank: 0), KernelSet(name: "Opteron", needs: [], rank: 0),
-    KernelSet(name: "Opteron_SSE3", needs: [], rank: 0), KernelSet(name: "Barcelona", needs: [], rank: 0),
-    KernelSet(name: "Bobcat", needs: [], rank: 0), KernelSet(name: "Nehalem", needs: [], rank: 0),
-    KernelSet(name: "Prescott", needs: [], rank: 0),
+    BLASKernelSet(name: "Core2", needs: [], rank: 0), BLASKernelSet(name: "Penryn", needs: [], rank: 0),
+    BLASKernelSet(name: "Dunnington", needs: [], rank: 0), BLASKernelSet(name: "Atom", needs: [], rank: 0),
+    BLASKernelSet(name: "Nano", needs: [], rank: 0), BLASKernelSet(name: "Opteron", needs: [], rank: 0),
+    BLASKernelSet(name: "Opteron_SSE3", needs: [], rank: 0), BLASKernelSet(name: "Barcelona", needs: [], rank: 0),
+    BLASKernelSet(name: "Bobcat", needs: [], rank: 0), BLASKernelSet(name: "Nehalem", needs: [], rank: 0),
+    BLASKernelSet(name: "Prescott", needs: [], rank: 0),
     // Bulldozer and Piledriver have fused instructions that only AMD made.
-    KernelSet(name: "Bulldozer", needs: [.avx, .amd], rank: 1),
-    KernelSet(name: "Piledriver", needs: [.avx, .amd], rank: 1),
-    KernelSet(name: "Steamroller", needs: [.avx, .amd], rank: 1),
-    KernelSet(name: "Sandybridge", needs: .avx, rank: 1),
-    KernelSet(name: "Excavator", needs: [.avx2, .amd], rank: 2), KernelSet(name: "Zen", needs: .avx2, rank: 2),
-    KernelSet(name: "Haswell", needs: .avx2, rank: 2),
-    KernelSet(name: "SkylakeX", needs: .avx512, rank: 3),
-    KernelSet(name: "SapphireRapids", needs: .avx512BFloat16, rank: 3),
-    KernelSet(name: "Cooperlake", needs: .avx512BFloat16, rank: 3),
+    BLASKernelSet(name: "Bulldozer", needs: [.avx, .amd], rank: 1),
+    BLASKernelSet(name: "Piledriver", needs: [.avx, .amd], rank: 1),
+    BLASKernelSet(name: "Steamroller", needs: [.avx, .amd], rank: 1),
+    BLASKernelSet(name: "Sandybridge", needs: .avx, rank: 1),
+    BLASKernelSet(name: "Excavator", needs: [.avx2, .amd], rank: 2), BLASKernelSet(name: "Zen", needs: .avx2, rank: 2),
+    BLASKernelSet(name: "Haswell", needs: .avx2, rank: 2),
+    BLASKernelSet(name: "SkylakeX", needs: .avx512, rank: 3),
+    BLASKernelSet(name: "SapphireRapids", needs: .avx512BFloat16, rank: 3),
+    BLASKernelSet(name: "Cooperlake", needs: .avx512BFloat16, rank: 3),
   ]
 
   /// One of each kind, as tests compare them.
   static let compared = ["Prescott", "Sandybridge", "Haswell", "SkylakeX", "Cooperlake"]
 
   /// Names of those of `compared` that a processor can run, weakest first.
-  public static func runnable(on features: ProcessorFeatures = .current) -> [String] {
+  public static func runnable(on features: VectorExtensions = .current) -> [String] {
     all.filter { compared.contains($0.name) && features.isSuperset(of: $0.needs) }.map(\.name)
   }
 
   /// The best set for a processor. On AMD's it is one for AVX2: their AVX-512 has gained nothing where it was measured with
   /// OpenBLAS's kernels, which are tuned for Intel's.
-  static func best(for features: ProcessorFeatures) -> KernelSet? {
+  static func best(for features: VectorExtensions) -> BLASKernelSet? {
     let name =
       features.contains(.amd) && features.contains(.avx2)
       ? "Zen" : all.last { features.isSuperset(of: $0.needs) }?.name
@@ -69,7 +69,7 @@ public struct KernelSet: Equatable, Sendable {
 }
 
 /// The processor can do more than the kernels that OpenBLAS took, as versions that do not know the processor do.
-public struct KernelAdvice: Equatable, Sendable, CustomStringConvertible {
+public struct BLASKernelAdvice: Equatable, Sendable, CustomStringConvertible {
   /// The set in use.
   public let used: String
   /// The one to take.
@@ -83,9 +83,9 @@ public struct KernelAdvice: Equatable, Sendable, CustomStringConvertible {
   ///   - used: as OpenBLAS names it.
   ///   - request: the value of `OPENBLAS_CORETYPE`.
   /// - Returns: nil if the set is one of the fastest for these features, or one that is not known here.
-  public init?(used: String, features: ProcessorFeatures, canChoose: Bool, request: String?) {
-    guard !features.isEmpty, let best = KernelSet.best(for: features),
-      let rank = KernelSet.all.first(where: { $0.name.lowercased() == used.lowercased() })?.rank, rank < best.rank
+  public init?(used: String, features: VectorExtensions, canChoose: Bool, request: String?) {
+    guard !features.isEmpty, let best = BLASKernelSet.best(for: features),
+      let rank = BLASKernelSet.all.first(where: { $0.name.lowercased() == used.lowercased() })?.rank, rank < best.rank
     else { return nil }
     self.used = used
     better = best.name
@@ -97,7 +97,8 @@ public struct KernelAdvice: Equatable, Sendable, CustomStringConvertible {
   public var description: String {
     let state =
       isUsersChoice
-      ? "OPENBLAS_CORETYPE has chosen \(used) kernels" : "OpenBLAS does not know this processor and took \(used) kernels"
+      ? "OPENBLAS_CORETYPE has chosen \(used) kernels"
+      : "OpenBLAS does not know this processor and took \(used) kernels"
     let remedy =
       canChoose
       ? "OPENBLAS_CORETYPE=\(better) evodb …"
