@@ -150,8 +150,8 @@ public enum BLAS {
   private static var configuration: String { String(cString: openblas_get_config()) }
 
   /// What is wrong with the kernel set in use; nil: nothing.
-  public static var kernelAdvice: KernelAdvice? {
-    KernelAdvice(
+  public static var kernelAdvice: BLASKernelAdvice? {
+    BLASKernelAdvice(
       used: identity.core, features: .current, canChoose: configuration.contains("DYNAMIC_ARCH"),
       request: ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"])
   }

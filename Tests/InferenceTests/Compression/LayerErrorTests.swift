@@ -31,6 +31,13 @@ import Testing
     #expect(error.nmse(compressed: Matrix(rows: 7, columns: 19)) == 1)
   }
 
+  @Test func productsBeyondFloat32AreNotANumberAndNeverNoError() {
+    let weight = Matrix(rows: 1, columns: 2, values: [1, -1])
+    let hessian = Matrix(rows: 2, columns: 2, values: [3e38, 3e38, 3e38, 3e38])
+    let compressed = Matrix(rows: 1, columns: 2, values: [-2, 3])
+    #expect(!LayerError.nmse(weight: weight, compressed: compressed, hessian: hessian).isFinite)
+  }
+
   @Test func aWeightWithoutOutputIsZeroOrInfinitelyWrong() {
     let layer = RandomLayer(rows: 3, columns: 5)
     let error = LayerError(weight: Matrix(rows: 3, columns: 5), hessian: layer.hessian)

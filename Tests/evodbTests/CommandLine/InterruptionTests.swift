@@ -16,7 +16,7 @@ import Testing
   @Test func theFirstRequestAsksAndTheSecondLeaves() {
     let asked = Counter()
     let left = Counter()
-    let interruption = Interruption(exitNow: { left.add() })
+    let interruption = Interruption(exitNow: { _ in left.add() })
     interruption.onRequest { asked.add() }
     #expect(!interruption.isRequested)
     interruption.request()
@@ -26,9 +26,50 @@ import Testing
     #expect((asked.value, left.value) == (1, 1))
   }
 
+  /// Exit codes in the order they came.
+  private final class Exits: @unchecked Sendable {
+    // @unchecked: `lock` guards `codes`.
+    private let lock = NSLock()
+    private var codes: [Int32] = []
+    var all: [Int32] { lock.withLock { codes } }
+    func add(_ code: Int32) { lock.withLock { codes.append(code) } }
+  }
+
+  @Test func whatSystemsSendMoreThanOnceNeverInsists() {
+    for repeated in [SIGHUP, SIGXCPU] {
+      let exits = Exits()
+      let asked = Counter()
+      let interruption = Interruption(exitNow: { exits.add($0) })
+      interruption.onRequest { asked.add() }
+      for _ in 0..<3 { interruption.request(by: repeated) }
+      #expect(interruption.isRequested && asked.value == 1 && exits.all == [])
+      interruption.request(by: SIGTERM)
+      #expect(exits.all == [128 + SIGTERM])
+    }
+  }
+
+  @Test(arguments: [SIGINT, SIGTERM, SIGUSR1, SIGUSR2]) func aSecondSignalLeavesWithItsNumber(signal: Int32) {
+    let exits = Exits()
+    let interruption = Interruption(exitNow: { exits.add($0) })
+    interruption.request(by: SIGHUP)
+    interruption.request(by: signal)
+    #expect(exits.all == [128 + signal])
+  }
+
+  @Test func aReaderLeavesAtOnceWithTheCodeOfASafeStop() throws {
+    let exits = Exits()
+    let interruption = Interruption(exitNow: { exits.add($0) })
+    let result = try interruption.leavingAtOnce {
+      interruption.request(by: SIGHUP)
+      return 5
+    }
+    #expect(result == 5 && exits.all == [75])
+    #expect(throws: CancellationError.self) { try interruption.leavingAtOnce {} }
+  }
+
   @Test func signalsArriveWhateverThreadsAreBusy() async throws {
     let left = Counter()
-    let interruption = Interruption(exitNow: { left.add() })
+    let interruption = Interruption(exitNow: { _ in left.add() })
     // Not one of the signals that the test runner itself may get.
     interruption.watch([SIGUSR2])
     let work = Counter()
@@ -46,7 +87,7 @@ import Testing
   }
 
   @Test func aLateHandlerIsStillCalled() async throws {
-    let interruption = Interruption(exitNow: {})
+    let interruption = Interruption(exitNow: { _ in })
     interruption.request()
     await withCheckedContinuation { continuation in interruption.onRequest { continuation.resume() } }
     #expect(interruption.isRequested)

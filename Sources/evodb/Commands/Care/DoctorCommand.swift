@@ -50,7 +50,7 @@ struct DoctorReport {
     let numerics = NumericsRecord.current
     add(
       "OpenBLAS", "\(numerics.blasVersion), core \(numerics.blasCore)", advice: BLAS.kernelAdvice.map { "\($0)" })
-    add("kernel sets", KernelSet.runnable().joined(separator: " "))
+    add("kernel sets", BLASKernelSet.runnable().joined(separator: " "))
     add("kernels", numerics.kernels)
   }
 

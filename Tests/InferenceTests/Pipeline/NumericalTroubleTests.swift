@@ -1,0 +1,111 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Catalog
+@testable import Inference
+
+/// Numbers that no method can use are refused with the layer, the site and the model, and nothing of them is stored.
+@Suite struct NumericalTroubleTests {
+  /// A catalog with data and the tiny model, of which one tensor is full of `value`.
+  private func catalog(with value: Float, in name: String) throws -> TestCatalog {
+    let catalog = try TestCatalog()
+    let folder = catalog.folder.url.appendingPathComponent("model")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+    let source = Fixtures.url("golden/models/llama-gqa")
+    try FileManager.default.copyItem(
+      at: source.appendingPathComponent("config.json"), to: folder.appendingPathComponent("config.json"))
+    let file = try SafetensorsFile(source.appendingPathComponent("model.safetensors"))
+    var builder = SafetensorsBuilder()
+    for tensor in file.tensors {
+      if tensor.name == name {
+        let count = tensor.shape.reduce(1, *)
+        builder.add(name, shape: tensor.shape, floats: [Float](repeating: value, count: count))
+      } else {
+        var bytes: [UInt8] = []
+        try file.forEachChunk(ofTensor: tensor.name) { bytes += $0 }
+        builder.add(tensor.name, dtype: tensor.elementType.rawValue, shape: tensor.shape, bytes: bytes)
+      }
+    }
+    try Data(builder.bytes()).write(to: folder.appendingPathComponent("model.safetensors"))
+    try catalog.importModel(folder, name: "spoilt")
+    try catalog.storeTokens(sequenceCount: 3)
+    return catalog
+  }
+  private func failure(_ catalog: TestCatalog, _ method: CompressionMethod, _ rule: LevelRule) throws -> InferenceError?
+  {
+    let data = try catalog.store.read { try $0.dataSet(nil) }
+    let plan = CompressionPlan(
+      data: data, upstream: .dense, keeps: .all, calibrates: false, method: method, rules: [rule])
+    let model = try catalog.open()
+    return #expect(throws: InferenceError.self) {
+      try CompressionJob(plan, model: model, job: catalog.job).run()
+    }
+  }
+
+  static let methods: [(CompressionMethod, LevelRule)] = [
+    (.quantization(QuantizationMethod(.gptq)), .bits(3)),
+    (.sparsification(SparsificationMethod(.sparsegpt)), .sparsity(0.5)),
+    (.sparsification(SparsificationMethod(.wanda)), .sparsity(0.5)),
+  ]
+
+  @Test(arguments: methods.indices) func aHessianThatOverflowsNamesSiteLayersAndModel(index: Int) throws {
+    // Finite inputs whose squares are not.
+    let catalog = try catalog(with: 1e25, in: "model.layers.1.input_layernorm.weight")
+    let error = try failure(catalog, Self.methods[index].0, Self.methods[index].1)
+    guard case .invalidData(let place, let detail) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(place == "model.layers.1.self_attn.in of spoilt")
+    #expect(detail.contains("is inf") && detail.contains("model.layers.1.self_attn.q_proj"), "\(detail)")
+    #expect(detail.contains("--layers"))
+    // What came before it is there, and nothing of it.
+    #expect(try catalog.texts("SELECT DISTINCT block_index FROM statistic JOIN site ON site.id = site_id") == ["0"])
+  }
+
+  @Test func inputsThatAreNoNumbersAreToldApart() throws {
+    let catalog = try catalog(with: 3e38, in: "model.layers.0.post_attention_layernorm.weight")
+    let error = try failure(catalog, Self.methods[0].0, Self.methods[0].1)
+    guard case .invalidData(let place, let detail) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(place.hasPrefix("model.layers.0.mlp.") && place.hasSuffix(" of spoilt"))
+    #expect(detail.contains("model.layers.0.mlp."), "\(detail)")
+  }
+
+  @Test(arguments: methods.indices) func aMethodThatFailsNamesLayerSiteAndModel(index: Int) throws {
+    let catalog = try TestCatalog()
+    let model = try catalog.importModel()
+    let layer = try #require(try catalog.store.read { try $0.layers(ofModel: model.id) }.first)
+    let (method, rule) = Self.methods[index]
+    let hessian = Matrix(rows: layer.inputCount, columns: layer.inputCount)
+    for input in 0..<layer.inputCount { hessian[input, input] = 1 }
+    hessian[2, 2] = .infinity
+    let statistic = SiteStatistic(
+      record: StatisticRecord(
+        recipeKey: SHA256.digest(of: []), contentKey: SHA256.digest(of: []), kind: "hessian", revision: 1, siteID: 0,
+        sequenceListID: 0, upstreamMethodID: nil, upstreamLevel: nil, numericsID: 0), matrix: hessian)
+    let compression = LayerCompression(
+      weight: RandomLayer(rows: layer.outputCount, columns: layer.inputCount).weight, layer: layer,
+      modelName: model.name, valueType: .float32, statistic: statistic, factors: FactorCache(), numericsID: 0)
+    let level = CompressionPlan.LayerLevel(
+      method: method, level: try #require(rule.level(weightCount: layer.weightCount)))
+    let error = #expect(throws: InferenceError.self) { try compression.variant(level, method: method.record) }
+    guard case .invalidData(let place, let detail) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(place == "\(layer.name) of \(model.name)")
+    #expect(detail.contains("Hessian of \(layer.siteName)") && detail.contains("--layers"), "\(detail)")
+  }
+
+  @Test func weightsThatAreNoNumbersNameTheirTensor() throws {
+    let error = #expect(throws: InferenceError.self) {
+      let catalog = try catalog(with: .nan, in: "model.layers.2.mlp.down_proj.weight")
+      _ = try failure(catalog, Self.methods[0].0, Self.methods[0].1).map { throw $0 }
+    }
+    #expect("\(error.map { "\($0)" } ?? "")".contains("model.layers.2.mlp.down_proj.weight"))
+  }
+}
