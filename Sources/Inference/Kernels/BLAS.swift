@@ -152,7 +152,7 @@ public enum BLAS {
   /// What is wrong with the kernel set in use; nil: nothing.
   public static var kernelAdvice: BLASKernelAdvice? {
     BLASKernelAdvice(
-      used: identity.core, features: .current, canChoose: configuration.contains("DYNAMIC_ARCH"),
+      used: identity.core, features: Processor.features, canChoose: configuration.contains("DYNAMIC_ARCH"),
       request: ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"])
   }
 }
