@@ -22,7 +22,7 @@ TEST_FLAGS    := -c release -Xswiftc -enable-testing --scratch-path .build-test
 FORMAT_PATHS   = $(wildcard Sources Tests Benchmarks Package.swift)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test nightly fuzz check lint imports bench format install-dependencies clean
+.PHONY: help build demo test test-kernel-sets nightly fuzz check lint imports bench format install-dependencies clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ demo: build ## Find the best 3-bit form of the example model; make demo SEED=1 f
 
 test: install-dependencies ## Build and run all tests.
 	swift test $(TEST_FLAGS)
+
+test-kernel-sets: install-dependencies ## Run all tests under every kernel set of OpenBLAS that the processor can run.
+	Scripts/test-kernel-sets.sh
 
 nightly: install-dependencies ## Run all tests with a fresh seed of their random numbers; EVODB_TEST_SEED=N repeats one.
 	Scripts/nightly.sh $(TEST_FLAGS)

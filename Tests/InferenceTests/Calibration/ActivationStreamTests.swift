@@ -46,6 +46,7 @@ import Testing
       let inputs = try #require(inputs[site])
       let expected = HessianAccumulatorTests.plain(inputs)
       let largest = expected.map(abs).max() ?? 0
+      // Sums over all tokens with a rounding of 2⁻²⁴ a term, in whatever order the kernels take.
       #expect(largestDifference(hessian.values, expected) < 1e-5 * largest)
       let accumulator = HessianAccumulator(width: hessian.rows)
       for panel in 0..<accumulator.panelCount { accumulator.add(inputs, toPanel: panel) }

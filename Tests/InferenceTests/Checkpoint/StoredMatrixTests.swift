@@ -27,6 +27,7 @@ import Testing
       #expect(product.rows == 5 && product.columns == 101)
       #expect(product.values == plain.multiply(x.panel(rows: 2..<7, columns: 0..<33), stripRowCount: strip).values)
       let whole = BLAS.linear(x, plain.gatherRows((0..<101).map { Int32($0) })).values.suffix(505).map { Double($0) }
+      // Another strip is another order of 33 terms of size 1 to 10.
       #expect(largestDifference(product.values, whole) < 1e-4)
     }
   }

@@ -42,6 +42,7 @@ import Testing
     for input in 0..<31 { prepared[input][input] += damping }
     let ordered = order.map { row in order.map { prepared[row][$0] } }
 
+    // A float32 inverse is right to 2⁻²⁴ times the size, 31, times the condition, some hundreds.
     #expect(inversionError(factor, ordered) < 1e-3)
     #expect(abs(factor.dampingUsed / damping - 1) < 1e-6)
     #expect(factor.deadInputs == [5] && factor.deadInputCount == 1 && factor.zeroColumns == [9])

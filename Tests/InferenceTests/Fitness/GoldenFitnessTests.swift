@@ -46,6 +46,7 @@ import Testing
       }
       return measure.value(sum: sum, predictionCount: predictions)
     }
+    // Sums over all positions of logits that differ by some 1e-5; teacher and student partly share the error.
     func agrees(_ value: Double, _ expected: Double) -> Bool { abs(value - expected) <= 1e-4 * expected }
     #expect(agrees(try value(0, .perplexity), expected.perplexityDense))
     #expect(agrees(try value(1, .perplexity), expected.perplexity))

@@ -12,6 +12,7 @@ import Testing
         Matrix(rows: rows, columns: width, values: x), Matrix(rows: outputs, columns: width, values: w))
       #expect(result.rows == rows && result.columns == outputs)
       let expected = PlainKernels.productWithTranspose(x, w, width: width)
+      // Factors of size 1: a rounding of 2⁻²⁴ of a sum of size √width to width for each term, in any order.
       #expect(largestDifference(result.values, expected) < 1e-6 * Double(width) + 1e-6)
     }
   }

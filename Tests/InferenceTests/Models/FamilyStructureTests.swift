@@ -88,6 +88,7 @@ import Testing
     let whole = try golden.hidden(tokens)
     let part = try golden.hidden(Array(tokens.prefix(length)))
     let expected = whole.values.prefix(length * whole.columns).map { Double($0) }
+    // Products over another number of rows may take their terms in another order; a wrong position differs by 1e-3 or more.
     #expect(largestDifference(part.values, expected) < 1e-4)
     guard name == "phi3-longrope" else { return }
     let short = try golden.hidden(Array(tokens.prefix(16)))

@@ -20,6 +20,7 @@ import Testing
       }
     }
     if let expected = golden.meanNegativeLogLikelihood {
+      // A mean over many positions, whose rounding errors of logits (1e-5) cancel.
       #expect(abs(likelihood / Double(predictions) - expected) < 1e-5 * expected)
     }
   }
@@ -69,6 +70,7 @@ import Testing
     let input = try #require(seen[7])
     let added = PlainKernels.productWithTranspose(input, down.values, width: down.columns)
     let half = zip(added, doubles(attention)).map { $0 + $1 }
+    // One product of some dozens of terms of size 1, with a rounding of 2⁻²⁴ each.
     #expect(largestDifference(output.values, half) < 1e-5)
   }
 

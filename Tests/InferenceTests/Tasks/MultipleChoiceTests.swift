@@ -157,6 +157,7 @@ import Testing
           assignmentID: dense.id, measureID: question.measureID, sequenceID: question.sequence.id,
           preferring: catalog.job.numericsID)
       }
+      // Logits differ by some 1e-5 from those of another order of operations, their sums by as much a token.
       #expect(abs(try #require(observation?.sum) + expected) < 1e-4 * max(1, abs(expected)))
       #expect(observation?.predictionCount == question.sequence.tokenIDs.count - question.firstToken)
     }

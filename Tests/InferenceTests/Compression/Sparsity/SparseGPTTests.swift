@@ -2,8 +2,12 @@ import Testing
 
 @testable import Inference
 
-/// SparseGPT against EvoPress's `FastOBC` in float32. Rounding may flip a weight of the mask here and there: at least 99 % of
-/// the mask are equal and the layer error is within 1 %.
+/// SparseGPT against EvoPress's `FastOBC` in float32.
+///
+/// Both choose a mask by scores that carry the rounding errors of their own order of operations (some 1e-5), and a weight
+/// that comes to lie on the other side of the threshold moves the rest of its row a little: a flip in a thousand is to be
+/// expected, and 99 % of the mask and of the values hold on every machine. The layer error feels a flip of two nearly equal
+/// scores much less: 1 %.
 @Suite struct SparseGPTGoldenTests {
   @Test(arguments: [
     ("sparsegpt.fullblock.0.25", 0.25, 64), ("sparsegpt.fullblock.0.5", 0.5, 64), ("sparsegpt.fullblock.0.7", 0.7, 64),
@@ -42,11 +46,19 @@ import Testing
 }
 
 @Suite struct SparseGPTTests {
-  /// Optimal brain surgery written out plainly in Double: no blocks of columns but the mask's, no Cholesky factor; after each
-  /// input its row and column are eliminated from the inverse Hessian.
-  private func plain(
-    _ layer: RandomLayer, zeros: [Int], columnBlockSize: Int, pattern: SparsityPattern?
-  ) -> [Double] {
+  /// How far a result is from optimal brain surgery written out plainly in Double: no blocks of columns but the mask's, no
+  /// Cholesky factor; after each input its row and column are eliminated from the inverse Hessian.
+  ///
+  /// The mask is taken from the result and its scores are judged: two scores may be so close that the last bit decides
+  /// between them, and everything later in the row follows from that.
+  ///
+  /// - Returns: by how much the score of a pruned weight exceeds that of one kept in its stead, relative to it; and the largest
+  ///   difference of a value, relative to the largest weight.
+  private func excess(
+    of sparse: SparseWeight, _ layer: RandomLayer, zeros: [Int], columnBlockSize: Int, pattern: SparsityPattern?
+  ) -> (score: Double, value: Double) {
+    let dense = sparse.dense()
+    var worstScore = 0.0
     let rows = layer.weight.rows
     let columns = layer.weight.columns
     var hessian = (0..<columns).map { row in (0..<columns).map { Double(layer.hessian[row, $0]) } }
@@ -69,7 +81,13 @@ import Testing
       let scored = places.enumerated().map { index, place in
         (weight[place[1]][place[0]] * weight[place[1]][place[0]] / divisors[place[0] - columns.lowerBound], index)
       }
-      for (_, index) in scored.sorted(by: { $0 < $1 }).prefix(count) { pruned.insert(places[index]) }
+      let chosen = scored.filter { dense[places[$0.1][1], places[$0.1][0]] == 0 }
+      #expect(chosen.count == count)
+      let kept = scored.filter { dense[places[$0.1][1], places[$0.1][0]] != 0 }
+      if let largest = chosen.map(\.0).max(), let smallest = kept.map(\.0).min() {
+        worstScore = max(worstScore, largest / smallest - 1)
+      }
+      for (_, index) in chosen { pruned.insert(places[index]) }
     }
     for column in 0..<columns {
       if let pattern {
@@ -90,7 +108,9 @@ import Testing
       }
       PlainInverse.eliminate(column, from: &inverse)
     }
-    return weight.flatMap { $0 }
+    let largest = layer.weight.values.reduce(0) { max($0, abs(Double($1))) }
+    let expected = weight.flatMap { $0 }
+    return (worstScore, zip(dense.values, expected).reduce(0) { max($0, abs(Double($1.0) - $1.1)) } / largest)
   }
 
   @Test(arguments: [(5, 37, 128), (7, 50, 16), (9, 67, 20), (3, 61, 7), (4, 1, 128), (1, 30, 1)])
@@ -105,9 +125,10 @@ import Testing
       let blocks = stride(from: 0, to: columns, by: columnBlockSize).map {
         (min(columns, $0 + columnBlockSize) - $0) * rows
       }
-      let expected = plain(
-        layer, zeros: LargestRemainder.split(count, by: blocks), columnBlockSize: columnBlockSize, pattern: nil)
-      check(sparse, expected, "\(rows) × \(columns), \(share)")
+      check(
+        excess(
+          of: sparse, layer, zeros: LargestRemainder.split(count, by: blocks), columnBlockSize: columnBlockSize,
+          pattern: nil), columns, "\(rows) × \(columns), \(share)")
       #expect(sparse.zeroCount == count)
     }
     for text in ["2:4", "4:8", "1:3", "5:20", "17:33"] {
@@ -115,15 +136,19 @@ import Testing
       let sparse = try SparseGPT.prune(
         weight: layer.weight, factor: factor, target: .pattern(pattern), columnBlockSize: columnBlockSize,
         valueType: .float32)
-      check(sparse, plain(layer, zeros: [], columnBlockSize: 1, pattern: pattern), text)
+      check(excess(of: sparse, layer, zeros: [], columnBlockSize: 1, pattern: pattern), columns, text)
       #expect(sparse.zeroCount == rows * pattern.zeroCount(columns: columns))
     }
   }
 
-  private func check(_ sparse: SparseWeight, _ expected: [Double], _ what: String) {
-    let values = sparse.dense().values
-    let close = zip(values, expected).count { abs(Double($0) - $1) < 1e-3 }
-    #expect(Double(close) >= 0.99 * Double(values.count), "\(what): \(close) of \(values.count)")
+  /// A value takes a rounding (2⁻²⁴) from each column, and 64 times that from the factor, whose rounding errors grow with the
+  /// condition of the damped Hessian. A small weight may be the difference of large ones, and its score has twice its
+  /// relative error: the threshold is a tenth of the largest weight or more.
+  private func check(_ excess: (score: Double, value: Double), _ columns: Int, _ what: String) {
+    print("EXCESS sparse", excess.score / (Double(columns) * 0x1p-24), excess.value / (Double(columns) * 0x1p-24))
+    let rounding = 64 * Double(columns) * 0x1p-24
+    #expect(excess.value <= rounding, "\(what): \(excess.value)")
+    #expect(excess.score <= 20 * rounding, "\(what): \(excess.score)")
   }
 
   @Test(arguments: SparseValueType.allCases) func zerosAreExactAndErrorsRise(valueType: SparseValueType) throws {
