@@ -44,9 +44,9 @@ import Testing
   }
 
   static let methods: [(CompressionMethod, LevelRule)] = [
-    (.quantization(QuantizationMethod(.gptq)), .bits(3)),
-    (.sparsification(SparsificationMethod(.sparsegpt)), .sparsity(0.5)),
-    (.sparsification(SparsificationMethod(.wanda)), .sparsity(0.5)),
+    (CompressionMethod(GPTQMethod.self), .bits(3)),
+    (CompressionMethod(SparseGPTMethod.self), .sparsity(0.5)),
+    (CompressionMethod(WandaMethod.self), .sparsity(0.5)),
   ]
 
   @Test(arguments: methods.indices) func aHessianThatOverflowsNamesSiteLayersAndModel(index: Int) throws {

@@ -2,18 +2,16 @@ import Foundation
 import TestSupport
 import Testing
 
+#if os(Linux)
+  private let isLinux = true
+#else
+  private let isLinux = false
+#endif
+
 extension WholeRunTests {
   /// Limits that shells and job schedulers set: each ends in the work done or in a sentence with the least that works, never
   /// in a death or in waiting for ever.
-  @Suite(.enabled(if: ProcessLimitTests.isLinux)) struct ProcessLimitTests {
-    static var isLinux: Bool {
-      #if os(Linux)
-        return true
-      #else
-        return false
-      #endif
-    }
-
+  @Suite(.enabled(if: isLinux)) struct ProcessLimitTests {
     private func under(_ limit: String, _ command: String, _ catalog: TinyCatalog, timeout: Double = 60) throws
       -> CommandLineRunner.Result
     {
