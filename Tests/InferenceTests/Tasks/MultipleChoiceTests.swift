@@ -179,7 +179,7 @@ import Testing
     }
     try catalog.store.write { tx in
       let once = try tx.store(task: "once", items: (0..<4).map(item))
-      let twice = try tx.store(task: "twice", items: ((0..<4) + (0..<4)).map(item))
+      let twice = try tx.store(task: "twice", items: [0, 1, 2, 3, 0, 1, 2, 3].map(item))
       let uneven = try tx.store(task: "uneven", items: [0, 1, 1, 2, 1, 3].map(item))
       let layers = try tx.layers(ofModel: model.id)
       let dense = try tx.store(
