@@ -68,7 +68,7 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
     case .severalNames(let path, let count, let given):
       return "\(path): has \(count) names (hard links), and its log would be found under one of them only; it can be "
         + "read, but written only when it has one: remove the others (find FOLDER -samefile \(given)), or work on a copy: "
-        + "evodb backup \(given) COPY"
+        + "\(ShellCommand("backup", given, "COPY"))"
     case .wrongLog(let path, let detail), .displaced(let path, let detail): return "\(path): \(detail)"
     case .notACatalog(let path, let reason): return "\(path): not an evodb catalog: \(reason)"
     case .newerSchema(let path, let found, let supported):

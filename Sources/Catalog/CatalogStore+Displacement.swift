@@ -35,7 +35,9 @@ extension CatalogStore {
     case (.success(let copy), .replaced):
       remedy = "all rows are in \(copy): go on with that; the file that is there now was not changed"
     case (.success(let copy), .removed):
-      remedy = "all rows are in \(copy): to go on, mv \(copy) \(file.given) and run the same command again"
+      remedy =
+        "all rows are in \(copy): to go on, "
+        + "mv \(ShellCommand.quoted(copy)) \(ShellCommand.quoted(file.given)) and run the same command again"
     case (.success(let copy), _):
       remedy = "all rows are in \(copy): go on with that; move \(file.shown("")) away"
     case (.failure(let error), _):

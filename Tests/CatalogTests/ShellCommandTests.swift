@@ -49,11 +49,14 @@ import Testing
     // The verb is followed by an interpolation, at once or behind words in capitals.
     let advice = try Regex(#"evodb [a-z]+(-[a-z]+)?( [A-Z_@]+)* \\\("#)
     let prose = [#"evodb runs \(names)"#, #"evodb runs \(ModelFamilies.names)"#, "this evodb reads", "evodb needs"]
+    let system = try Regex(#"\b(mv|cp|ln|rm|cat|ls|chmod)( -[a-z]+)?( [A-Za-z-]+)? \\\((?!ShellCommand)"#)
     var count = 0
     for case let file as URL in files where file.pathExtension == "swift" {
       count += 1
       for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
-        guard line.firstMatch(of: advice) != nil, !prose.contains(where: { line.contains($0) }) else { continue }
+        guard line.firstMatch(of: advice) != nil || line.firstMatch(of: system) != nil,
+          !prose.contains(where: { line.contains($0) })
+        else { continue }
         Issue.record("\(file.lastPathComponent): \(line)")
       }
     }

@@ -32,7 +32,8 @@ extension Connection {
       return .wrongLog(
         path: file.name,
         detail: "the log beside it, \(log), belongs to another file that had this name, and would damage this one; "
-          + "nothing was changed. Put it back beside its file, or move it away: mv \(log) \(log).other")
+          + "nothing was changed. Put it back beside its file, or move it away: "
+          + "mv \(ShellCommand.quoted(log)) \(ShellCommand.quoted(log + ".other"))")
     }
     guard FileSystem.byteCount(of: file.logPath) == nil else { return nil }
     let owner = lock.map(\.predecessor) ?? WriterLock.lastOwner(ofCatalog: file.path)
@@ -45,7 +46,8 @@ extension Connection {
       path: file.name,
       detail: "its log is missing: it was renamed or copied while it was being written, or after a kill, without "
         + "\(log), which may hold the newest rows; nothing was changed. Put the log beside it under this name "
-        + "(mv OLDNAME-wal \(log)), or save what the file alone holds: evodb salvage \(file.given) -o NEW")
+        + "(mv OLDNAME-wal \(ShellCommand.quoted(log))), or save what the file alone holds: "
+        + "\(ShellCommand("salvage", file.given, options: [("-o", "NEW")]))")
   }
 
   /// Whether a file is a write-ahead log with at least one frame (sqlite.org/fileformat2.html, 4.1). SQLite locks no log, so

@@ -40,7 +40,8 @@ final class FileClaim {
         case ENOENT, ENOTDIR: return .absent
         case EACCES, EPERM, EROFS:
           throw CatalogError.notPermitted(
-            path: path, detail: detail + "; get the right to, or work on a copy: evodb backup \(path) COPY")
+            path: path,
+            detail: detail + "; get the right to, or work on a copy: \(ShellCommand("backup", path, "COPY"))")
         default: throw CatalogError.inputOutput(path: path, detail: detail)
         }
       }

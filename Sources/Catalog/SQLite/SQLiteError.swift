@@ -97,24 +97,24 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
     case (SQLITE_READONLY, 1), (SQLITE_READONLY, 2), (SQLITE_READONLY, 3), (SQLITE_READONLY, 5):
       return (
         "a writer is at work or was killed, and its log can be read only by somebody who may write here",
-        "they run evodb doctor \(path), or make a copy for you: evodb backup \(path) COPY"
+        "they run \(ShellCommand("doctor", path)), or make a copy for you: \(ShellCommand("backup", path, "COPY"))"
       )
     case (SQLITE_READONLY, _), (SQLITE_PERM, _):
       return (
         "cannot be written: the file, its folder or the whole disk is read-only",
-        "get the right to write there, or work on a copy: evodb backup \(path) COPY"
+        "get the right to write there, or work on a copy: \(ShellCommand("backup", path, "COPY"))"
       )
     case (SQLITE_CANTOPEN, _):
       return (
         "the file, or one of -journal, -wal and -shm beside it, cannot be opened or made",
-        "look for a folder or link under one of these names (ls -ld \(path)*), at the rights of file and folder, and at "
+        "look for a folder or link under one of these names (ls -ld \(ShellCommand.quoted(path))*), at the rights of file and folder, and at "
           + "the limit of open files (ulimit -n)"
       )
     case (SQLITE_FULL, _): return ("the disk is full", "what was committed is whole: make room and run again")
     case (SQLITE_IOERR, _):
       return (
         "reading or writing failed",
-        "look at the disk and the system's log; what was committed is whole if the disk is: evodb verify \(path)"
+        "look at the disk and the system's log; what was committed is whole if the disk is: \(ShellCommand("verify", path))"
       )
     default: return nil
     }
