@@ -38,7 +38,7 @@ import Testing
     let file = try SafetensorsFile(Fixtures.url("golden/arithmetic/bf16_products.safetensors"))
     func operand(_ suffix: String) throws -> Matrix {
       let tensor = try #require(file.tensor(named: "\(name).\(suffix)"))
-      let bytes = try file.bytes(ofTensor: "\(name).\(suffix)", at: 0, count: tensor.byteCount)
+      let bytes = try file.bytes(of: tensor, at: 0, count: tensor.byteCount)
       let values = stride(from: 0, to: bytes.count, by: 2).map {
         Float(bitPattern: (UInt32(bytes[$0]) | UInt32(bytes[$0 + 1]) << 8) << 16)
       }
