@@ -12,6 +12,8 @@ enum {
   AMX_SLAB_ROWS = 512,
   /* Columns of the result that follow each other before the next rows: 512 bytes of a row. */
   CHUNK_COLUMNS = 128,
+  /* What is smaller stays in the second cache by itself; fetching it ahead would only cost instructions. */
+  CACHED_BYTES = 1 << 20,
   TILE = 16,
   TILE_BYTES = 1024
 };
@@ -120,7 +122,7 @@ TARGET static void multiply_pair(const evodb_product *p, int64_t row, int64_t ro
     }
   }
   /* The lines that will be written are asked for before the multiplications, not after. */
-  for (int64_t r = 0; r < rows && !is_edge; r++) {
+  for (int64_t r = 0; r < rows && !is_edge && p->rows * p->columns * (int64_t)sizeof(float) > CACHED_BYTES; r++) {
     __builtin_prefetch(y + r * p->y_stride, 1, 3);
     if (two_columns) __builtin_prefetch(y + r * p->y_stride + TILE, 1, 3);
   }
@@ -178,12 +180,13 @@ TARGET int evodb_multiply_amx(const evodb_product *p) {
       int fresh = slice == 0 && !p->accumulate;
       int64_t pair_count = (end_row - first_row + 2 * TILE - 1) / (2 * TILE);
       int64_t panel_bytes = packed_blocks * TILE_BYTES, slice_bytes = blocks * TILE_BYTES;
+      int fetches_ahead = p->columns / TILE * slice_bytes > CACHED_BYTES;
       const char *packed = (const char *)p->packed + p->first_column / TILE * panel_bytes +
                            (p->first_depth / EVODB_BLOCK_DEPTH + first_block) * TILE_BYTES;
       for (int64_t chunk = 0; chunk < wanted_columns(p, end_row - 1); chunk += CHUNK_COLUMNS) {
         int64_t chunk_end = smaller(p->columns, chunk + CHUNK_COLUMNS);
         /* Every pair of row tiles and panels fetches its part of the next chunk. */
-        int64_t lines = (smaller(p->columns - chunk_end, CHUNK_COLUMNS) + TILE - 1) / TILE * slice_bytes / CACHE_LINE;
+        int64_t lines = !fetches_ahead ? 0 : (smaller(p->columns - chunk_end, CHUNK_COLUMNS) + TILE - 1) / TILE * slice_bytes / CACHE_LINE;
         int64_t portions = pair_count * ((chunk_end - chunk + 2 * TILE - 1) / (2 * TILE)) * blocks;
         int64_t ahead = (lines + portions - 1) / portions, fetched = 0;
         const char *next = packed + chunk_end / TILE * panel_bytes;

@@ -73,11 +73,11 @@ enum ElementaryFunction: String, CaseIterable, Sendable {
     for range in function.ranges {
       for _ in 0..<20_000 {
         let x = Double.random(in: range, using: &generator)
-        // Both have errors below 1, so they lie at most two results apart, and most often on the same one.
         furthest = max(furthest, distance(function(x), function.system(x)))
       }
     }
-    #expect(furthest <= 1)
+    // glibc's tanh is right to 2.2 units only.
+    #expect(furthest <= (function == .tanh ? 2 : 1))
   }
 
   @Test(arguments: ElementaryFunction.allCases)

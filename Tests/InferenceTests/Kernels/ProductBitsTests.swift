@@ -86,16 +86,15 @@ import Testing
     for (rows, columns, depth) in [(37, 50, 70), (16, 16, 32), (300, 33, 17)] {
       let x = matrix(rows, depth, .spread, seed: 3)
       let w = matrix(columns, depth, .spread, seed: 4)
-      func transposed(_ m: Matrix) -> Matrix {
-        let result = Matrix(rows: m.columns, columns: m.rows)
-        for row in 0..<m.rows { for column in 0..<m.columns { result[column, row] = m[row, column] } }
-        return result
-      }
+      // A panel does not keep its matrix alive.
+      let (xTransposed, wTransposed) = (transposed(x), transposed(w))
       let bits = bitsOf(expected(arithmetic, x, w))
-      let packed = PackedWeights(transposed(w).panel, transposed: false, arithmetic: arithmetic, kernels: kernels)
+      let packed = PackedWeights(wTransposed.panel, transposed: false, arithmetic: arithmetic, kernels: kernels)
       #expect(packed.columns == columns && packed.depth == depth)
       let result = Matrix(rows: rows, columns: columns)
-      MatrixProduct.multiply(transposed(x).panel, transposed: true, packed, into: result.panel, kernels: kernels)
+      withExtendedLifetime((xTransposed, wTransposed, result)) {
+        MatrixProduct.multiply(xTransposed.panel, transposed: true, packed, into: result.panel, kernels: kernels)
+      }
       #expect(bitsOf(result.values) == bits)
     }
   }
@@ -212,10 +211,10 @@ import Testing
   func emptyDepthsGiveZerosAndLeaveSumsAlone(_ kernels: KernelSet, _ arithmetic: Arithmetic) {
     let packed = PackedWeights(Matrix(rows: 20, columns: 0), arithmetic: arithmetic, kernels: kernels)
     let result = Matrix(rows: 3, columns: 20, values: [Float](repeating: 2, count: 60))
-    MatrixProduct.multiply(
-      Matrix(rows: 3, columns: 0).panel, packed, into: result.panel, continuing: true, kernels: kernels)
+    let x = Matrix(rows: 3, columns: 0)
+    MatrixProduct.multiply(x.panel, packed, into: result.panel, continuing: true, kernels: kernels)
     #expect(result.values.allSatisfy { $0 == 2 })
-    MatrixProduct.multiply(Matrix(rows: 3, columns: 0).panel, packed, into: result.panel, kernels: kernels)
+    withExtendedLifetime(x) { MatrixProduct.multiply(x.panel, packed, into: result.panel, kernels: kernels) }
     #expect(result.values.allSatisfy { $0.bitPattern == 0 })
     let none = MatrixProduct.linear(
       Matrix(rows: 0, columns: 8), PackedWeights(Matrix(rows: 4, columns: 8), arithmetic: arithmetic), kernels: kernels)
@@ -241,18 +240,23 @@ import Testing
     for arithmetic in Arithmetic.allCases {
       for (rows, columns) in [(1, 1), (16, 32), (40, 70), (33, 257)] {
         let w = matrix(rows, columns, .any, seed: 20)
-        let packs = KernelSet.available.flatMap { kernels in
-          [
-            PackedWeights(w, arithmetic: arithmetic, kernels: kernels),
-            PackedWeights(transposedCopy(w).panel, transposed: false, arithmetic: arithmetic, kernels: kernels),
-          ].map { Array(UnsafeRawBufferPointer(start: $0.base, count: $0.byteCount)) }
+        let wTransposed = transposed(w)
+        let packs = withExtendedLifetime(wTransposed) {
+          KernelSet.available.flatMap { kernels in
+            [
+              PackedWeights(w, arithmetic: arithmetic, kernels: kernels),
+              PackedWeights(wTransposed.panel, transposed: false, arithmetic: arithmetic, kernels: kernels),
+            ].map { pack in
+              withExtendedLifetime(pack) { Array(UnsafeRawBufferPointer(start: pack.base, count: pack.byteCount)) }
+            }
+          }
         }
         #expect(packs.allSatisfy { $0 == packs[0] })
       }
     }
   }
 
-  private func transposedCopy(_ m: Matrix) -> Matrix {
+  private func transposed(_ m: Matrix) -> Matrix {
     let result = Matrix(rows: m.columns, columns: m.rows)
     for row in 0..<m.rows { for column in 0..<m.columns { result[column, row] = m[row, column] } }
     return result
@@ -267,7 +271,7 @@ import Testing
     func distance(_ result: Matrix) -> Double { largestDifference(result.values, truth) }
     let ours = distance(MatrixProduct.linear(x, PackedWeights(w, arithmetic: .float32)))
     // OpenBLAS splits sums, so its errors are smaller by a small factor.
-    #expect(ours < 1e-5 && ours < 8 * distance(BLAS.linear(x, w)) + 1e-6)
+    #expect(ours < 8 * distance(BLAS.linear(x, w)))
   }
 
   @Test func bfloat16TakesHalfTheMemory() {
