@@ -8,13 +8,18 @@ public enum ModelImport {
   /// - Parameters:
   ///   - name: what to call the model; nil: `name(of:)`.
   ///   - allowsUnused: whether tensors that the computation does not read are taken along.
+  ///   - onUnused: is given the names of those that are.
   /// - Throws: `InferenceError` for folders that are not whole or not supported, or hold tensors of another model;
   ///   `CatalogError`.
-  public static func run(folder: URL, name: String?, allowsUnused: Bool = false, job: Job) throws -> ModelRecord {
+  public static func run(
+    folder: URL, name: String?, allowsUnused: Bool = false, job: Job, onUnused: ([String]) -> Void = { _ in }
+  ) throws -> ModelRecord {
     let folder = folder.standardizedFileURL
     let checkpoint = try Checkpoint(directory: folder)
     let (layers, sites) = try describe(checkpoint)
+    let unused = checkpoint.unusedTensorNames
     if !allowsUnused { try checkpoint.requireAllUsed() }
+    if !unused.isEmpty { onUnused(unused) }
     let before = WeightFingerprint(try checkpoint.fileStates(settling: true))
     let digests = try TensorDigests.compute(
       checkpoint.tensors, of: checkpoint, threadCount: job.threadCount, cancellation: job.cancellation

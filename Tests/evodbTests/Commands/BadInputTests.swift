@@ -140,10 +140,18 @@ import Testing
     try catalog.output("import", folder.url.path)
     try catalog.output("data", "calibration", "--token-ids", "calibration.safetensors")
     let file = folder.url.appendingPathComponent("model.safetensors")
-    try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: file.path)
+    var bytes = try Data(contentsOf: file)
+    bytes[bytes.count - 2] ^= 1
+    try bytes.write(to: file)
     let result = try catalog.run("build")
     #expect(result.exitCode == 65)
     #expect(result.diagnostics.contains("evodb import"))
+    #expect(try catalog.number("SELECT count(*) AS n FROM variant") == 0)
+    // Another time with the same bytes is no other model.
+    bytes[bytes.count - 2] ^= 1
+    try bytes.write(to: file)
+    try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: file.path)
+    #expect(try catalog.run("build").exitCode == 0)
   }
 
   // MARK: Texts

@@ -60,7 +60,9 @@ struct AutoCommand: Command {
       started = clock()
     }
     let report = try session.write(Self.name, creating: true, resources: resources) { job in
-      let model = try ModelImport.run(folder: folder, name: nil, allowsUnused: unused.areAllowed, job: job)
+      let model = try ModelImport.run(
+        folder: folder, name: nil, allowsUnused: unused.areAllowed, job: job,
+        onUnused: { unused.note($0, in: context, isQuiet: progress.quiet) })
       stage(
         "\(model.name): \(model.architecture), \(model.blockCount) blocks, "
           + "\(HumanFormat.count(Int64(model.compressibleWeightCount))) compressible weights", job)
