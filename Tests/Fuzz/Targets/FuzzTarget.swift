@@ -103,6 +103,16 @@ struct ScratchFile {
     try expect(fclose(stream) == 0 && count == bytes.count, "cannot write \(path)")
   }
 
+  /// Size and times of the last changes: what no write leaves as it was.
+  func state() throws -> [Int] {
+    var info = stat()
+    try expect(stat(path, &info) == 0, "\(path) is gone")
+    return [
+      Int(info.st_ino), Int(info.st_size), info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_ctim.tv_sec,
+      info.st_ctim.tv_nsec,
+    ]
+  }
+
   /// Removes the file and whatever SQLite or a lock put beside it.
   func remove() {
     for suffix in ["", "-wal", "-shm", "-journal", "-lock"] {
