@@ -103,14 +103,12 @@ struct ScratchFile {
     try expect(fclose(stream) == 0 && count == bytes.count, "cannot write \(path)")
   }
 
-  /// Size and times of the last changes: what no write leaves as it was.
-  func state() throws -> [Int] {
-    var info = stat()
-    try expect(stat(path, &info) == 0, "\(path) is gone")
-    return [
-      Int(info.st_ino), Int(info.st_size), info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_ctim.tv_sec,
-      info.st_ctim.tv_nsec,
-    ]
+  /// Which file it is, its size and when it was last written to: what no write leaves as it was.
+  func state() throws -> [Double] {
+    let attributes = try FileManager.default.attributesOfItem(atPath: path)
+    func number(_ key: FileAttributeKey) -> Double { (attributes[key] as? NSNumber)?.doubleValue ?? -1 }
+    let time = (attributes[.modificationDate] as? Date)?.timeIntervalSinceReferenceDate ?? -1
+    return [number(.systemFileNumber), number(.size), time]
   }
 
   /// Removes the file and whatever SQLite or a lock put beside it.
