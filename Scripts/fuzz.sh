@@ -43,8 +43,8 @@ export SWIFT_BACKTRACE=enable=no
 
 status=0
 for target in "${targets[@]}"; do
-  home=.build-fuzz/$target
-  findings=.build-fuzz/findings/$target
+  home=$PWD/.build-fuzz/$target
+  findings=$PWD/.build-fuzz/findings/$target
   "$fuzzer" prepare "$target" "$home"
   mkdir -p "$findings" "$scratch/$target"
   echo "fuzz: $target, $runs executions" >&2

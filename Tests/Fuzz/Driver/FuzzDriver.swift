@@ -5,7 +5,7 @@ import FuzzTargets
 ///
 ///     evodb-fuzz list
 ///     evodb-fuzz prepare TARGET FOLDER       writes seeds to FOLDER/corpus and words to FOLDER/words.dict
-///     evodb-fuzz run TARGET FOLDER [OPTION…] runs it, working in FOLDER; options of libFuzzer
+///     evodb-fuzz run TARGET FOLDER [OPTION…] runs it inside FOLDER; options of libFuzzer
 @main struct FuzzDriver {
   static func main() throws {
     let arguments = Array(CommandLine.arguments.dropFirst())
@@ -18,6 +18,8 @@ import FuzzTargets
     }
     let folder = URL(fileURLWithPath: arguments[2])
     if arguments[0] == "prepare" { return try prepare(target, folder) }
+    // Whatever a target should write under a relative name goes there, and is found there.
+    guard FileManager.default.changeCurrentDirectoryPath(folder.path) else { fail("there is no folder \(folder.path)") }
     body = try target.body(in: folder)
     run([CommandLine.arguments[0], "-max_len=\(target.longestInput)"] + arguments.dropFirst(3))
   }

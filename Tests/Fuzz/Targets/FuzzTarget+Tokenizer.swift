@@ -23,10 +23,10 @@ extension FuzzTarget {
       "\u{301}", "\u{1F600}",
     ],
     makeSeeds: {
-      let folders = ["golden/tokenizers", "tokenizers"].map { Fixtures.url($0) }
+      let folders = ["golden/tokenizers", "tokenizers", "tokenizers/published"].map { Fixtures.url($0) }
       let files = try folders.flatMap { folder in
         try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
-      }.filter { !$0.lastPathComponent.contains("expected") }.sorted { $0.path < $1.path }
+      }.filter { $0.pathExtension == "json" && !$0.lastPathComponent.contains("expected") }.sorted { $0.path < $1.path }
       return try files.flatMap { file in
         let json = try StrictJSON.parse([UInt8](Data(contentsOf: file)), file: file.path)
         return texts.prefix(2).map { JSONText.bytes(shortened(json)) + [0] + Array($0.utf8) }

@@ -103,6 +103,14 @@ struct ScratchFile {
     try expect(fclose(stream) == 0 && count == bytes.count, "cannot write \(path)")
   }
 
+  /// Which file it is, its size and when it was last written to: what no write leaves as it was.
+  func state() throws -> [Double] {
+    let attributes = try FileManager.default.attributesOfItem(atPath: path)
+    func number(_ key: FileAttributeKey) -> Double { (attributes[key] as? NSNumber)?.doubleValue ?? -1 }
+    let time = (attributes[.modificationDate] as? Date)?.timeIntervalSinceReferenceDate ?? -1
+    return [number(.systemFileNumber), number(.size), time]
+  }
+
   /// Removes the file and whatever SQLite or a lock put beside it.
   func remove() {
     for suffix in ["", "-wal", "-shm", "-journal", "-lock"] {

@@ -137,7 +137,7 @@ extension WholeRunTests {
 
     @Test func aKilledUpgradeLeavesTheOldFileOrTheNew() throws {
       let old = try Data(contentsOf: Fixtures.url("catalogs/v1.evodb"))
-      var random = SplitMix64(state: 7)
+      var random = SplitMix64(property: 7)
       var versions: Set<Int> = []
       for _ in 0..<15 * Self.scale {
         let folder = try TemporaryFolder()

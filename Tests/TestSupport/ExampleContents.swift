@@ -1,79 +1,39 @@
-import Foundation
-import TestSupport
-
-@testable import Catalog
-
-/// A folder with one catalog in it.
-struct CatalogFolder {
-  let folder: TemporaryFolder
-
-  init() throws { folder = try TemporaryFolder() }
-
-  /// The catalog's path.
-  var path: String { folder.url.appendingPathComponent("c.evodb").path }
-  /// The names of all files of the folder.
-  var files: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: folder.url.path).sorted() } }
-  /// The bytes of the catalog's file.
-  var bytes: Data { get throws { try Data(contentsOf: URL(fileURLWithPath: path)) } }
-
-  /// A new catalog, open for writing.
-  func create() throws -> CatalogStore { try CatalogStore(path: path, mode: .create, command: "init") }
-  /// The catalog, open for writing.
-  func write(command: String = "test") throws -> CatalogStore {
-    try CatalogStore(path: path, mode: .write, command: command)
-  }
-  /// The catalog, open for reading.
-  func read() throws -> CatalogStore { try CatalogStore(path: path, mode: .read) }
-
-  /// Changes the file as no `CatalogStore` would.
-  func tamper(_ script: String) throws {
-    let connection = try Connection(path: path, access: .readWrite, busyTimeoutMilliseconds: 1000)
-    try connection.execute(script)
-  }
-
-  /// A catalog with everything of `ExampleContents`, closed.
-  static func filled(reversed: Bool = false) throws -> (folder: CatalogFolder, contents: ExampleContents) {
-    let folder = try CatalogFolder()
-    let store = try folder.create()
-    defer { store.close() }
-    return (folder, try store.write { try ExampleContents(in: $0, reversed: reversed) })
-  }
-}
+import Catalog
 
 /// A small catalog with rows in every table: a model of four layers, their variants, assignments, observations of two
 /// numerics, and a run of two generations.
-struct ExampleContents {
-  var model: ModelRecord
-  var layers: [LayerRecord]
-  var sequences: [SequenceRecord]
-  var dataSet: DataSetRecord
-  var heldOut: DataSetRecord
-  var methods: [Int64: Digest]
+package struct ExampleContents {
+  package var model: ModelRecord
+  package var layers: [LayerRecord]
+  package var sequences: [SequenceRecord]
+  package var dataSet: DataSetRecord
+  package var heldOut: DataSetRecord
+  package var methods: [Int64: Digest]
   /// By layer, then at 3 and at 4 bits.
-  var variants: [[VariantRecord]]
-  var kl: MeasureRecord
-  var perplexity: MeasureRecord
+  package var variants: [[VariantRecord]]
+  package var kl: MeasureRecord
+  package var perplexity: MeasureRecord
   /// `here` is the smaller of the two by digest.
-  var here: Int64
-  var elsewhere: Int64
-  var job: JobRecord
-  var dense: AssignmentRecord
-  var low: AssignmentRecord
-  var high: AssignmentRecord
-  var mixed: AssignmentRecord
-  var run: RunRecord
+  package var here: Int64
+  package var elsewhere: Int64
+  package var job: JobRecord
+  package var dense: AssignmentRecord
+  package var low: AssignmentRecord
+  package var high: AssignmentRecord
+  package var mixed: AssignmentRecord
+  package var run: RunRecord
 
   /// The sums of an assignment under a measure on the sequences 0 to 2 (5, 2 and 3 predictions).
-  static let sums: [String: [Double]] = [
+  package static let sums: [String: [Double]] = [
     "dense/kl": [0, 0, 0], "low/kl": [1.75, 0.5, 0.875], "high/kl": [0.25, 0.125, 0.0625],
     "mixed/kl": [0.5, 0.375, 0.1],
     "dense/perplexity": [9.5, 4.25, 6], "low/perplexity": [11.5, 4.5, 7.25], "high/perplexity": [9.75, 4.125, 6.25],
     "mixed/perplexity": [10, 4.75, 6.125],
   ]
-  static let tokens: [[Int32]] = [[1, 2, 3, 4, 5, 6], [7, 8, 9], [10, 11, 12, 13]]
+  package static let tokens: [[Int32]] = [[1, 2, 3, 4, 5, 6], [7, 8, 9], [10, 11, 12, 13]]
 
   /// Stores everything; `reversed` does so in another order, so that local ids differ.
-  init(in transaction: CatalogTransaction, reversed: Bool = false) throws {
+  package init(in transaction: CatalogTransaction, reversed: Bool = false) throws {
     func ordered<T>(_ values: [T]) -> [T] { reversed ? values.reversed() : values }
 
     let numerics = ["a", "b"].map { NumericsRecord(blasVersion: "0.3", blasCore: $0, kernels: "1") }

@@ -1,8 +1,8 @@
-@testable import Catalog
+import Catalog
 
 extension ExampleContents {
   /// A model of two blocks; each has an attention layer of 4 × 4 and an MLP layer of 8 × 4 weights at 16 bits.
-  static func storeModel(
+  package static func storeModel(
     in transaction: CatalogTransaction, name: String = "tiny", seed: String = "model"
   ) throws -> ModelRecord {
     var sites: [SiteRecord] = []
@@ -37,7 +37,7 @@ extension ExampleContents {
       tensors: tensors, sites: sites, layers: layers)
   }
 
-  static func storeMethod(in transaction: CatalogTransaction) throws -> MethodRecord {
+  package static func storeMethod(in transaction: CatalogTransaction) throws -> MethodRecord {
     var key = CanonicalRecord(kind: "method")
     key.set("name", "gptq")
     key.set("revision", 1)
@@ -45,7 +45,7 @@ extension ExampleContents {
   }
 
   /// - Parameter realisation: another one gives other bytes for the same recipe.
-  static func storeVariant(
+  package static func storeVariant(
     of layer: LayerRecord, bits: Int, method: MethodRecord, statistic: (id: Int64, recipeKey: Digest), numerics: Int64,
     realisation: Int = 0, in transaction: CatalogTransaction
   ) throws -> VariantRecord {
@@ -65,7 +65,7 @@ extension ExampleContents {
   }
 
   /// A finished run: it starts at `mixed`, ends at `high`, and is compared with `low`.
-  func storeRun(in transaction: CatalogTransaction) throws -> RunRecord {
+  package func storeRun(in transaction: CatalogTransaction) throws -> RunRecord {
     let units = layers.map { layer in
       SpaceRecord.Unit(
         name: layer.name, sizeGroup: "\(layer.weightCount)", nameGroup: layer.role, weightCount: layer.weightCount,
@@ -106,7 +106,7 @@ extension ExampleContents {
   }
 
   /// Generation 0 takes `mixed` out of two starts, generation 1 replaces it by `high`.
-  func generations(minibatch: SequenceListRecord) -> [StoredGeneration] {
+  package func generations(minibatch: SequenceListRecord) -> [StoredGeneration] {
     func result(_ index: Int, _ name: String, _ survived: Bool) -> StoredGeneration.Result {
       let sum = (Self.sums["\(name)/kl"] ?? []).reduce(0, +)
       return StoredGeneration.Result(
@@ -141,7 +141,7 @@ extension ExampleContents {
   }
 
   /// Two questions of two choices, answered by `high`, which is right about the first.
-  func storeTask(in transaction: CatalogTransaction) throws {
+  package func storeTask(in transaction: CatalogTransaction) throws {
     let measure = MeasureRecord(name: "continuation", topK: nil, firstToken: 1, reference: "none", revision: 1)
     let choices: [[Int32]] = [[1, 2], [1, 3], [4, 5], [4, 6]]
     let items = [choices[0..<2], choices[2...]].map { item in
