@@ -200,7 +200,8 @@ import Testing
       // Weights 1, 3, 1, 1: four of six right; residuals w (x − 2/3).
       let third = try #require(try tx.result(ofAssignment: dense.id, onTask: uneven.id))
       #expect(abs(try #require(third.accuracy) - 4.0 / 6) < 1e-15)
-      let squares = [1.0 / 3, 3 * 1.0 / 3, -2.0 / 3, -2.0 / 3].reduce(0) { $0 + $1 * $1 }
+      let residuals: [Double] = [1.0 / 3, 1, -2.0 / 3, -2.0 / 3]
+      let squares: Double = residuals.reduce(0) { $0 + $1 * $1 }
       let expected = (squares * 4 / 3).squareRoot() / 6
       for error in [
         third.accuracyStandardError, third.normalizedAccuracyStandardError, third.byteAccuracyStandardError,
