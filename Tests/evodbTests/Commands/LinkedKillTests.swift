@@ -55,7 +55,8 @@ extension WholeRunTests {
       try undisturbed.output(verb.command)
       let duration = ProcessInfo.processInfo.systemUptime - start
       let digest = try undisturbed.digest()
-      var random = SplitMix64(property: UInt64(verb.command.joined().utf8.reduce(7) { ($0 &* 31) &+ Int($1) }.magnitude))
+      var random = SplitMix64(
+        property: UInt64(verb.command.joined().utf8.reduce(7) { ($0 &* 31) &+ Int($1) }.magnitude))
       var kills = 0
       var attempts = 0
       while kills < 2 * Self.scale, attempts < 40 * Self.scale {
