@@ -118,7 +118,7 @@ extension FuzzTarget {
       let store = try CatalogStore(path: file.path, mode: .read)
       let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
       // Long values are for the watchdog of the command: a single call on two of them cannot be stopped in a process.
-      let limits = QueryLimits(memoryByteCount: 64 << 20, longestValueByteCount: 32 << 10)
+      let limits = QueryLimits(memoryByteCount: 64 << 20, longestValueByteCount: 16 << 10)
       let untouched = try file.state()
       return { bytes in
         let sql = String(decoding: bytes, as: UTF8.self)
