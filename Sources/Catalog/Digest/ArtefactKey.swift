@@ -1,7 +1,7 @@
 /// Keys of models, weights and computed artefacts, from what rows hold: the formulas that `RowKeys` recomputes with.
-enum ArtefactKey {
+package enum ArtefactKey {
   /// A value of a model's configuration.
-  enum ConfigurationValue: Equatable {
+  package enum ConfigurationValue: Equatable {
     case integer(Int64)
     case real(Double)
     case text(String)
@@ -10,7 +10,7 @@ enum ArtefactKey {
   /// Key of a dense weight.
   ///
   /// - Parameter shape: dimensions, separated by commas.
-  static func weight(dtype: String, shape: String, bytes: Digest) -> Digest {
+  package static func weight(dtype: String, shape: String, bytes: Digest) -> Digest {
     var key = CanonicalRecord(kind: "weight")
     key.set("dtype", dtype)
     key.set("shape", shape)
@@ -21,7 +21,7 @@ enum ArtefactKey {
   /// Key of a model.
   ///
   /// - Parameter tensors: name, dtype, shape (dimensions separated by commas) and digest of the bytes.
-  static func model(
+  package static func model(
     configuration: [(name: String, value: ConfigurationValue)],
     tensors: [(name: String, dtype: String, shape: String, bytes: Digest)]
   ) -> Digest {
@@ -42,7 +42,7 @@ enum ArtefactKey {
   /// Recipe key of a statistic.
   ///
   /// - Parameter upstream: how earlier blocks were compressed; nil: dense, or nothing before.
-  static func statistic(
+  package static func statistic(
     kind: String, revision: Int64, architectureRevision: Int64, model: Digest, site: String, data: Digest,
     upstream: (method: Digest, level: String)?
   ) -> Digest {
@@ -61,7 +61,7 @@ enum ArtefactKey {
   /// Recipe key of a variant.
   ///
   /// - Parameter statistic: recipe key of the statistic it rests on; nil: none.
-  static func variant(weight: Digest, method: Digest, level: String, statistic: Digest?) -> Digest {
+  package static func variant(weight: Digest, method: Digest, level: String, statistic: Digest?) -> Digest {
     var key = CanonicalRecord(kind: "variant")
     key.set("weight", weight)
     key.set("method", method)
@@ -74,7 +74,7 @@ enum ArtefactKey {
   /// real, as it was when the key was made.
   ///
   /// - Returns: nil for anything else.
-  static func configuration(json: String) -> [(name: String, value: ConfigurationValue)]? {
+  package static func configuration(json: String) -> [(name: String, value: ConfigurationValue)]? {
     var rest = Array(json.utf8)[...]
     func take(_ byte: Character) -> Bool {
       guard let ascii = byte.asciiValue, rest.first == ascii else { return false }

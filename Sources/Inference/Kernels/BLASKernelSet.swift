@@ -1,5 +1,6 @@
 /// One of OpenBLAS's sets of kernels for x86-64, by the name it reports and `OPENBLAS_CORETYPE` takes.
 public struct BLASKernelSet: Equatable, Sendable {
+  /// As OpenBLAS reports it.
   public let name: String
   /// What a processor must have to run it.
   let needs: Processor.Features

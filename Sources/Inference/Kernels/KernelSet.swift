@@ -77,18 +77,24 @@ public enum KernelSet: String, CaseIterable, Sendable {
 public enum Processor {
   /// What products can make use of.
   public struct Features: OptionSet, Sendable {
+    /// The bits of `evodb_processor_features`.
     public let rawValue: Int32
+    /// Features from their bits.
     public init(rawValue: Int32) { self.rawValue = rawValue }
 
     /// Fused multiply-add as an instruction. Without it, sums are emulated: the same bits at a small part of the speed.
     public static let fusedMultiplyAdd = Features(rawValue: Int32(EVODB_HAS_FMA))
+    /// AVX2 with fused multiply-adds.
     public static let avx2 = Features(rawValue: Int32(EVODB_HAS_AVX2))
+    /// AVX-512 F, BW, DQ and VL.
     public static let avx512 = Features(rawValue: Int32(EVODB_HAS_AVX512))
     /// AMX tiles with bfloat16 in the processor.
     public static let amx = Features(rawValue: Int32(EVODB_HAS_AMX))
     /// The operating system lets this process use the tiles.
     public static let amxPermission = Features(rawValue: Int32(EVODB_HAS_AMX_PERMISSION))
+    /// 128-bit vectors of 64-bit Arm.
     public static let neon = Features(rawValue: Int32(EVODB_HAS_NEON))
+    /// AVX without fused multiply-adds.
     public static let avx = Features(rawValue: Int32(EVODB_HAS_AVX))
     /// AVX-512 with bfloat16 products.
     public static let avx512BFloat16 = Features(rawValue: Int32(EVODB_HAS_AVX512_BF16))

@@ -88,7 +88,9 @@ public enum StrictJSON: Equatable, Sendable {
   private static func mark(of bytes: [UInt8]) -> String? {
     let remedy = "which JSON does not allow (RFC 8259): save it as UTF-8 without a byte-order mark"
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { return "not valid JSON: byte 0: a byte-order mark, \(remedy)" }
-    if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) { return "not valid JSON: byte 0: UTF-16 text, \(remedy)" }
+    if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
+      return "not valid JSON: byte 0: UTF-16 text, \(remedy)"
+    }
     return nil
   }
 

@@ -43,10 +43,12 @@ public struct CompressionMethod: Hashable, Sendable {
     .impossible(detail: "\(title) has no level \(level)")
   }
 
+  /// Equal names and options.
   public static func == (a: CompressionMethod, b: CompressionMethod) -> Bool {
     a.name == b.name && a.values == b.values
   }
 
+  /// Hashes name and options.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(name)
     hasher.combine(values)

@@ -1,30 +1,30 @@
 /// GPTQ (arXiv 2210.17323) as a method of catalogs.
-public enum GPTQMethod: MethodDefinition {
-  public static let name = "gptq"
-  public static let title = "GPTQ"
-  public static let abstract = "quantizes with the errors of earlier columns corrected by later ones"
-  public static let revision = 1
-  public static let need = StatisticNeed.matrix
-  public static let levelKinds: Set<Level.Kind> = [.bits]
-  public static let standardRules: [LevelRule] = [.bits(2), .bits(3), .bits(4), .bits(5), .bits(6)]
-  public static let standardUpstream = StandardUpstream.quantized
-  public static let options: [MethodOption] = [
+package enum GPTQMethod: MethodDefinition {
+  package static let name = "gptq"
+  package static let title = "GPTQ"
+  package static let abstract = "quantizes with the errors of earlier columns corrected by later ones"
+  package static let revision = 1
+  package static let need = StatisticNeed.matrix
+  package static let levelKinds: Set<Level.Kind> = [.bits]
+  package static let standardRules: [LevelRule] = [.bits(2), .bits(3), .bits(4), .bits(5), .bits(6)]
+  package static let standardUpstream = StandardUpstream.quantized
+  package static let options: [MethodOption] = [
     .symmetric, .quantizationGroupSize, .rangeContainsZero, .activationOrder, .columnBlockSize, .dampingFraction,
     .groupRange, .scaleType,
   ]
 
-  public static func validate(_ rule: LevelRule, _ values: MethodValues) throws {
+  package static func validate(_ rule: LevelRule, _ values: MethodValues) throws {
     guard case .bits(let bits) = rule else { return }
     try QuantizationParameters(bits: bits, values).validate()
   }
 
-  public static func packedByteCount(
+  package static func packedByteCount(
     rows: Int, columns: Int, denseBits: Int, at level: Level, _ values: MethodValues
   ) throws -> Int {
     try WeightPacking.packedByteCount(rows: rows, columns: columns, parameters: try .init(level, values, of: Self.self))
   }
 
-  public static func compress(_ layer: LayerInput, to level: Level, _ values: MethodValues) throws -> CompressedLayer {
+  package static func compress(_ layer: LayerInput, to level: Level, _ values: MethodValues) throws -> CompressedLayer {
     let parameters = try QuantizationParameters(level, values, of: Self.self)
     let factor = try layer.factor(
       dampingFraction: parameters.dampingFraction, activationOrder: parameters.activationOrder)

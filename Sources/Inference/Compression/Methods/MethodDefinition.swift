@@ -42,8 +42,11 @@ public protocol MethodDefinition: Sendable {
 }
 
 extension MethodDefinition {
+  /// None.
   public static var standardRules: [LevelRule] { [] }
+  /// Earlier blocks are left as they are.
   public static var standardUpstream: StandardUpstream { .dense }
+  /// None.
   public static var options: [MethodOption] { [] }
 }
 
@@ -56,6 +59,7 @@ public enum StatisticNeed: Int, Comparable, Sendable {
   /// The whole Hessian.
   case matrix
 
+  /// Whether `b` needs more.
   public static func < (a: StatisticNeed, b: StatisticNeed) -> Bool { a.rawValue < b.rawValue }
 }
 

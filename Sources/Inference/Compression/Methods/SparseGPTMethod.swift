@@ -1,27 +1,27 @@
 /// SparseGPT (arXiv 2301.00774) as a method of catalogs.
-public enum SparseGPTMethod: MethodDefinition {
-  public static let name = "sparsegpt"
-  public static let title = "SparseGPT"
-  public static let abstract = "prunes with the errors of earlier columns corrected by later ones"
-  public static let revision = 1
-  public static let need = StatisticNeed.matrix
-  public static let levelKinds: Set<Level.Kind> = [.zeros, .pattern]
-  public static let options: [MethodOption] = [.columnBlockSize, .dampingFraction]
+package enum SparseGPTMethod: MethodDefinition {
+  package static let name = "sparsegpt"
+  package static let title = "SparseGPT"
+  package static let abstract = "prunes with the errors of earlier columns corrected by later ones"
+  package static let revision = 1
+  package static let need = StatisticNeed.matrix
+  package static let levelKinds: Set<Level.Kind> = [.zeros, .pattern]
+  package static let options: [MethodOption] = [.columnBlockSize, .dampingFraction]
 
-  public static func validate(_ rule: LevelRule, _ values: MethodValues) throws {
+  package static func validate(_ rule: LevelRule, _ values: MethodValues) throws {
     // SparseGPT and GPTQ share these two.
     try QuantizationParameters(
       bits: 3, dampingFraction: values.real(.dampingFraction), columnBlockSize: values.integer(.columnBlockSize)
     ).validate()
   }
 
-  public static func packedByteCount(
+  package static func packedByteCount(
     rows: Int, columns: Int, denseBits: Int, at level: Level, _ values: MethodValues
   ) throws -> Int {
     try CompressionMethod(Self.self, values).sparseByteCount(rows, columns, denseBits, level)
   }
 
-  public static func compress(_ layer: LayerInput, to level: Level, _ values: MethodValues) throws -> CompressedLayer {
+  package static func compress(_ layer: LayerInput, to level: Level, _ values: MethodValues) throws -> CompressedLayer {
     let target = try CompressionMethod(Self.self, values).sparsityTarget(level)
     let factor = try layer.factor(dampingFraction: values.real(.dampingFraction))
     let sparse = try SparseGPT.prune(
