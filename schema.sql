@@ -305,7 +305,7 @@ CREATE TABLE monotonicity_pair (
   lighter_error REAL NOT NULL, -- sum of the layers' nmse; of subset the number of removed subblocks
   heavier_error REAL NOT NULL, -- the same of the other
   difference REAL NOT NULL, -- lighter minus heavier, mean over predictions in nats; above 0
-  standard_error REAL NOT NULL, -- paired, over different sequences
+  standard_error REAL NOT NULL, -- paired, over sequences
   row_check INTEGER NOT NULL, -- see the head of this file
   PRIMARY KEY (sequence_list_id, measure_id, kind, lighter_assignment_id, heavier_assignment_id)
 ) STRICT, WITHOUT ROWID;

@@ -125,7 +125,7 @@ public enum LevelRule: Hashable, Sendable, CustomStringConvertible {
   }
 
   private static func rule(value: String, _ kinds: Set<Level.Kind>) -> LevelRule? {
-    if kinds.contains(.bits), let bits = Int(value), bits >= 1 { return .bits(bits) }
+    if kinds.contains(.bits), let bits = Double(value).flatMap({ Int(exactly: $0) }), bits >= 1 { return .bits(bits) }
     if kinds.contains(.pattern), let pattern = SparsityPattern(value) { return .pattern(pattern) }
     if kinds.contains(.zeros), let share = share(value) { return .sparsity(share) }
     return kinds.contains(.type) && LevelText.isTypeName(value) ? .type(value) : nil

@@ -277,6 +277,8 @@ import Testing
       let text = SQLiteError(code: code, message: "m", sql: "COMMIT", path: "/f/c.evodb").description
       #expect(text.hasPrefix("/f/c.evodb: ") && text.contains("; ") && !text.contains("COMMIT"), "\(text)")
     }
-    #expect(SQLiteError(code: 19, message: "m", sql: "x", path: "/f").description == "SQLite error 19: m in: x")
+    #expect(
+      SQLiteError(code: 19, message: "m", sql: "x", path: "/f").description
+        == "/f: a row holds a value that its table does not take; evodb verify FILE says what is wrong")
   }
 }

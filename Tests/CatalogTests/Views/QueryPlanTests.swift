@@ -73,6 +73,8 @@ import Testing
   func theReportsViewsLookUpWhatTheyNeed(sql: String) throws {
     let (folder, _) = try CatalogFolder.filled()
     let reader = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 1000)
-    #expect(try scans(reader, sql).filter { !$0.contains("SCAN c ") && !$0.contains("SCAN e") } == [])
+    // Data sets, their sequences and what a view makes of them do not grow with the evaluations.
+    let few = ["SCAN c ", "SCAN e", "SCAN d", "SCAN w"]
+    #expect(try scans(reader, sql).filter { scan in !few.contains { scan.contains($0) } } == [])
   }
 }

@@ -115,7 +115,6 @@ import Testing
       String(repeating: "(", count: depth) + "a" + String(repeating: ")", count: depth),
       String(repeating: "[", count: depth) + "a" + String(repeating: "]", count: depth),
       String(repeating: "(?i)", count: depth) + "a", String(repeating: "ab", count: 50_000),
-      String(repeating: "(?:", count: 90) + "a" + String(repeating: "{1000})", count: 90),
     ] {
       #expect("\(pattern.prefix(20))") {
         try SplitPattern(pattern, at: "pre_tokenizer", file: "test").forEachMatch(

@@ -6,7 +6,7 @@ import Testing
 @Suite struct SearchRecipeTests {
   @Test func aRecipeSurvivesItsJSON() throws {
     let recipe = RunCatalog.recipe(2.3) {
-      $0.seed = .max
+      $0.seed = UInt64(Int64.max)
       $0.measure = "topk-kl:7"
       $0.bits = [2, 4]
     }

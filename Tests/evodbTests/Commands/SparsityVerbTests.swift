@@ -70,9 +70,9 @@ import Testing
     (["sparsegpt", "--sparsity", "0.5,0.6", "--levels", "2"], 64, "exactly one --sparsity"),
     (["sparsegpt", "--levels", "2"], 64, "exactly one --sparsity"),
     (["sparsegpt", "--pattern", "4:2"], 64, "N < M"),
-    (["sparsegpt", "--sparsity", "0.5", "--bits", "3"], 64, "--bits is for gptq and rtn"),
-    (["wanda", "--sparsity", "0.5", "--damping", "0.1"], 64, "--damping is for gptq and sparsegpt"),
-    (["gptq", "--sparsity", "0.5"], 64, "gptq takes --bits"),
+    (["sparsegpt", "--sparsity", "0.5", "--bits", "3"], 64, "--bits has no use for sparsegpt"),
+    (["wanda", "--sparsity", "0.5", "--damping", "0.1"], 64, "--damping has no use for wanda"),
+    (["gptq", "--sparsity", "0.5"], 64, "gptq, which takes --bits"),
     (["sparsegpt", "--sparsity", "0.5", "--step-weights", "2049"], 78, "from 1 to 2048"),
     (["sparsegpt", "--sparsity", "1", "--levels", "2"], 78, "--step-weights from 1 to 2048"),
   ]) func impossibleRequestsSayWhatIsPossible(options: [String], code: Int, words: String) throws {

@@ -19,7 +19,7 @@ import Testing
   }
 
   private func succeeds(_ catalog: TinyCatalog, _ script: String) throws -> CommandLineRunner.Result {
-    let result = try catalog.runner.shell(script.replacing("evodb ", with: "\"$EVODB_BINARY\" "))
+    let result = try catalog.runner.shell("evodb() { \"$EVODB_BINARY\" \"$@\"; }\n" + script)
     #expect(result.exitCode == 0, "\(script): \(result.diagnostics)")
     return result
   }
