@@ -32,7 +32,7 @@ import Testing
     _ = try succeeds(catalog, "evodb data tiny.evodb sent - \(options) < text.txt")
     _ = try succeeds(
       catalog, "mkfifo p; (gzip -c text.txt | gunzip -c > p) & evodb data tiny.evodb fifo p \(options); wait")
-    _ = try succeeds(catalog, "bash -c 'evodb data tiny.evodb shell <(cat text.txt) \(options)'")
+    _ = try succeeds(catalog, "bash -c '\"$EVODB_BINARY\" data tiny.evodb shell <(cat text.txt) \(options)'")
     _ = try succeeds(catalog, "(printf '\\357\\273\\277'; cat text.txt) | evodb data tiny.evodb marked - \(options)")
     let rows = try catalog.rows("SELECT count(*) AS n, count(DISTINCT digest) AS d FROM data_set_summary")
     #expect(try rows[0].integer("n") == 6 && rows[0].integer("d") == 1)
