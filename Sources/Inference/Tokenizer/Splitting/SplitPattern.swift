@@ -6,9 +6,9 @@ struct SplitPattern: Sendable {
   static let gpt2 = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
 
   /// How long a search may take, in reports of ICU's. There is one for every 10,000 steps, and may be one for every
-  /// position: so this is half a second or so for any text, and a hundred times what published patterns need for each byte.
-  /// Patterns like `(a+)+$` would take years.
-  private static func reportLimit(byteCount: Int) -> Int { 3_000 + byteCount + byteCount / 100 }
+  /// position: so this is ten million steps for any text, as in Oniguruma, and a hundred times what published patterns
+  /// need for each byte. Patterns like `(a+)+$` would take years.
+  private static func reportLimit(byteCount: Int) -> Int { 1_000 + byteCount + byteCount / 100 }
 
   private let expression: NSRegularExpression
   private let file: String
