@@ -63,7 +63,10 @@ public struct InputFile: Equatable, Sendable {
     while true {
       try cancellation?.check()
       var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      guard poll(&waiting, 1, 100) != 0 else { continue }
+      // A signal ends the wait too; a read without anything to read would then wait where nobody can stop it.
+      let ready = poll(&waiting, 1, 100)
+      guard ready >= 0 || errno == EINTR || errno == EAGAIN else { throw failure(errno) }
+      guard ready > 0 else { continue }
       let (count, code) = buffer.withUnsafeMutableBytes { bytes -> (Int, Int32) in
         let count = read(descriptor, bytes.baseAddress, bytes.count)
         return (count, errno)
