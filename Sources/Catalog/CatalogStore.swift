@@ -328,7 +328,7 @@ public final class CatalogStore: @unchecked Sendable {
       try connection.execute("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")
       try connection.execute(CatalogSchema.text)
       try RowWriter(connection).insert(
-        "catalog_property", ["name": .text("schema_digest"), "value": .text(CatalogSchema.digest.hex)])
+        .catalogProperty, ["name": .text("schema_digest"), "value": .text(CatalogSchema.digest.hex)])
       try connection.execute("COMMIT")
     }
     // Claimed before anybody else can see it.

@@ -17,18 +17,18 @@ extension ExampleContents {
         let site = "model.layers.\(block).\(subblock).in"
         sites.append(SiteRecord(name: site, blockIndex: block, width: 4))
         let name = "model.layers.\(block).\(subblock).\(role)"
-        let bytes = SHA256.digest(of: "\(seed) weight \(layers.count)".utf8)
-        tensors.append(TensorRecord(name: name + ".weight", dtype: "BF16", shape: [rows, 4], digest: bytes))
+        let tensor = TensorRecord(
+          name: name + ".weight", dtype: "BF16", shape: [rows, 4],
+          digest: SHA256.digest(of: "\(seed) weight \(layers.count)".utf8))
+        tensors.append(tensor)
         layers.append(
           LayerRecord(
             index: layers.count, name: name, blockIndex: block, subblock: subblock, role: role, siteName: site,
-            weightDigest: ArtefactKey.weight(dtype: "BF16", shape: "\(rows),4", bytes: bytes), outputCount: rows,
+            weightDigest: ArtefactKey.weight(tensor), outputCount: rows,
             inputCount: 4, denseBits: 16))
       }
     }
-    let digest = ArtefactKey.model(
-      configuration: [("hidden", .integer(4))],
-      tensors: tensors.map { ($0.name, $0.dtype, $0.shape.map { String($0) }.joined(separator: ","), $0.digest) })
+    let digest = ArtefactKey.model(configuration: [("hidden", .integer(4))], tensors: tensors)
     let model = ModelRecord(
       digest: digest, name: name, architecture: "llama", architectureRevision: 1,
       configuration: #"{"hidden":4}"#, blockCount: 2, parameterCount: 200, compressibleWeightCount: 96)

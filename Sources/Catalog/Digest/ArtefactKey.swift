@@ -1,4 +1,5 @@
-/// Keys of models, weights and computed artefacts, from what rows hold: the formulas that `RowKeys` recomputes with.
+/// Keys of models, weights and computed artefacts: the formulas by which they are made, and by which `RowKeys` recomputes
+/// them from what rows hold.
 package enum ArtefactKey {
   /// A value of a model's configuration.
   package enum ConfigurationValue: Equatable {
@@ -9,21 +10,18 @@ package enum ArtefactKey {
 
   /// Key of a dense weight.
   ///
-  /// - Parameter shape: dimensions, separated by commas.
-  package static func weight(dtype: String, shape: String, bytes: Digest) -> Digest {
+  /// - Parameter tensor: the weight as it is stored; its name does not count.
+  package static func weight(_ tensor: TensorRecord) -> Digest {
     var key = CanonicalRecord(kind: "weight")
-    key.set("dtype", dtype)
-    key.set("shape", shape)
-    key.set("bytes", bytes)
+    key.set("dtype", tensor.dtype)
+    key.set("shape", tensor.dimensions)
+    key.set("bytes", tensor.digest)
     return key.digest
   }
 
   /// Key of a model.
-  ///
-  /// - Parameter tensors: name, dtype, shape (dimensions separated by commas) and digest of the bytes.
   package static func model(
-    configuration: [(name: String, value: ConfigurationValue)],
-    tensors: [(name: String, dtype: String, shape: String, bytes: Digest)]
+    configuration: [(name: String, value: ConfigurationValue)], tensors: [TensorRecord]
   ) -> Digest {
     var key = CanonicalRecord(kind: "model")
     for field in configuration {
@@ -34,7 +32,7 @@ package enum ArtefactKey {
       }
     }
     for tensor in tensors {
-      key.set("tensor.\(tensor.name)", "\(tensor.dtype)[\(tensor.shape)]\(tensor.bytes.hex)")
+      key.set("tensor.\(tensor.name)", "\(tensor.dtype)[\(tensor.dimensions)]\(tensor.digest.hex)")
     }
     return key.digest
   }

@@ -7,7 +7,6 @@ import Foundation
 /// check and the order of its table, and everything that follows from other rows is recomputed.
 final class ForeignCatalog {
   let path: String
-  let shape: SchemaShape
   private let connection: Connection
   private let guardian: ForeignGuard
   private let timeLimit: Duration
@@ -32,7 +31,6 @@ final class ForeignCatalog {
     let limit = timeLimit ?? .seconds(300 + size >> 20)
     self.path = path
     self.timeLimit = limit
-    shape = try SchemaShape.own()
     do {
       connection = try Connection(path: file.path, access: .readOnly, busyTimeoutMilliseconds: 5000)
       try connection.requireOwnLog(of: file)
@@ -53,7 +51,7 @@ final class ForeignCatalog {
   func checkKeys() throws {
     let keys = RowKeys(CatalogTransaction(connection: connection, rows: RowWriter(connection)))
     try guarded {
-      for table in RowKeys.tables where table != "blob" {
+      for table in RowKeys.tables {
         try keys.check(table) { throw $0 }
         try checkTime()
       }
@@ -65,7 +63,8 @@ final class ForeignCatalog {
   /// - Parameter filter: what follows WHERE, with its values.
   /// - Throws: `CatalogError.untrusted`, and what `body` throws.
   func forEachRow(
-    of table: TableShape, where filter: String? = nil, _ values: [SQLValue] = [], _ body: ([SQLValue]) throws -> Void
+    of table: TableDescription, where filter: String? = nil, _ values: [SQLValue] = [],
+    _ body: ([SQLValue]) throws -> Void
   ) throws {
     let columns = table.columns.map(\.name) + (table.hasRowCheck ? ["row_check"] : [])
     var sql = "SELECT \(columns.joined(separator: ", ")) FROM \(table.name)"
@@ -148,10 +147,11 @@ final class ForeignCatalog {
 
   private func compareSchema() throws {
     let theirs = try SchemaShape.objects(of: connection)
-    var missing = Set(shape.objects)
+    let ours = try SchemaShape.own().objects
+    var missing = Set(ours)
     for object in theirs {
       guard missing.remove(object) == nil else { continue }
-      let known = shape.objects.contains { $0.name == object.name }
+      let known = ours.contains { $0.name == object.name }
       throw refusal("the \(object.type) \(object.name) is \(known ? "not defined as ours" : "none of ours")")
     }
     if let object = missing.min(by: { $0.name < $1.name }) {
@@ -175,7 +175,7 @@ final class ForeignCatalog {
   }
 
   /// A row by its identity, short.
-  private func describe(_ row: [SQLValue], _ table: TableShape) -> String {
+  private func describe(_ row: [SQLValue], _ table: TableDescription) -> String {
     let positions = table.hasID ? [0] : table.identity
     let words = positions.map { position -> String in
       switch row[position] {

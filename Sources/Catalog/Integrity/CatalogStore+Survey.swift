@@ -95,13 +95,7 @@ extension CatalogStore {
       var blobs: [(String, Int64, Int64)] = []
       try connection.forEachRow(
         """
-        SELECT t.kind, count(*), coalesce(sum(b.byte_count), 0)
-        FROM (SELECT 'packed variants' AS kind, blob_id AS id FROM variant
-          UNION SELECT 'statistics', matrix_blob_id FROM statistic WHERE matrix_blob_id IS NOT NULL
-          UNION SELECT 'statistics', diagonal_blob_id FROM statistic WHERE diagonal_blob_id IS NOT NULL
-          UNION SELECT 'dense states (cache)', hidden_blob_id FROM teacher_state
-          UNION SELECT 'stopped calibration (cache)', blob_id FROM calibration_stream) t
-        JOIN blob b ON b.id = t.id GROUP BY t.kind ORDER BY t.kind
+        SELECT t.kind, count(*), coalesce(sum(b.byte_count), 0) FROM (\(Self.blobKinds)) t JOIN blob b ON b.id = t.id GROUP BY t.kind ORDER BY t.kind
         """
       ) { blobs.append(($0.text(0), $0.integer(1), $0.integer(2))) }
       return CatalogSurvey(
@@ -110,6 +104,13 @@ extension CatalogStore {
         pageByteCount: try (connection.integer("PRAGMA page_count") ?? 0) * pageSize)
     }
   }
+
+  /// SQL for the ids of blobs and what they hold.
+  private static let blobKinds = TableDescription.blob.references.compactMap { table, column in
+    column.contents.map { contents in
+      "SELECT '\(contents)\(table.kind == .cache ? " (cache)" : "")' AS kind, \(column.name) AS id FROM \(table.name)"
+    }
+  }.joined(separator: " UNION ")
 
   /// Rows of every revision that the catalog holds, with what they belong to.
   public func revisions() throws -> [StoredRevision] {

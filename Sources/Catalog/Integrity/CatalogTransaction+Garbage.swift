@@ -7,14 +7,10 @@ extension CatalogTransaction {
     UNION SELECT v.id FROM statistic s JOIN variant v ON v.method_id = s.upstream_method_id AND v.level = s.upstream_level
     """
 
-  private static let unusedBlobs = """
-    SELECT b.id FROM blob b
-    WHERE b.id NOT IN (SELECT blob_id FROM variant)
-      AND b.id NOT IN (SELECT matrix_blob_id FROM statistic WHERE matrix_blob_id IS NOT NULL)
-      AND b.id NOT IN (SELECT diagonal_blob_id FROM statistic WHERE diagonal_blob_id IS NOT NULL)
-      AND b.id NOT IN (SELECT hidden_blob_id FROM teacher_state)
-      AND b.id NOT IN (SELECT blob_id FROM calibration_stream)
-    """
+  private static let unusedBlobs = "NOT IN (\(TableDescription.usedBlobs))"
+
+  /// The caches and the columns that point to their blobs.
+  private static let caches = TableDescription.blob.references.filter { $0.table.kind == .cache }
 
   /// What the kinds would drop, without dropping it.
   ///
@@ -32,7 +28,7 @@ extension CatalogTransaction {
       try add(
         .unused, "variants",
         "\(sizes) variant v JOIN blob b ON b.id = v.blob_id WHERE v.id NOT IN (\(Self.neededVariants))")
-      try add(.unused, "blobs", "\(sizes) blob b WHERE b.id IN (\(Self.unusedBlobs))")
+      try add(.unused, "blobs", "\(sizes) blob b WHERE b.id \(Self.unusedBlobs)")
     } else if kinds.contains(.revisions) {
       for method in try oldMethods(isOld) {
         try add(
@@ -59,8 +55,11 @@ extension CatalogTransaction {
       try add(.statistics, "matrices", "\(sizes) statistic s JOIN blob b ON b.id = s.matrix_blob_id")
     }
     if kinds.contains(.caches) {
-      try add(.caches, "dense states", "\(sizes) teacher_state t JOIN blob b ON b.id = t.hidden_blob_id")
-      try add(.caches, "calibration streams", "\(sizes) calibration_stream c JOIN blob b ON b.id = c.blob_id")
+      for (table, column) in Self.caches {
+        try add(
+          .caches, column.contents ?? table.name,
+          "\(sizes) \(table.name) c JOIN blob b ON b.id = c.\(column.name)")
+      }
     }
     return result
   }
@@ -68,8 +67,7 @@ extension CatalogTransaction {
   /// Drops the kinds, and every blob that nothing points to then.
   public func drop(_ kinds: [GarbageKind], isOld: (String, Int64) -> Bool) throws {
     if kinds.contains(.caches) {
-      try connection.run("DELETE FROM teacher_state")
-      try connection.run("DELETE FROM calibration_stream")
+      for table in TableDescription.all where table.kind == .cache { try connection.run("DELETE FROM \(table.name)") }
     }
     if kinds.contains(.unused) {
       try connection.run("DELETE FROM variant WHERE id NOT IN (\(Self.neededVariants))")
@@ -93,9 +91,9 @@ extension CatalogTransaction {
       try connection.forEachRow("SELECT id FROM statistic WHERE matrix_blob_id IS NOT NULL") {
         ids.append($0.integer(0))
       }
-      for id in ids { try rows.update("statistic", id: id, ["matrix_blob_id": .null]) }
+      for id in ids { try rows.update(.statistic, id: id, ["matrix_blob_id": .null]) }
     }
-    try connection.run("DELETE FROM blob WHERE id IN (\(Self.unusedBlobs))")
+    try connection.run("DELETE FROM blob WHERE id \(Self.unusedBlobs)")
     // Ids of dropped rows may be given out again.
     rows.forgetIDs()
   }

@@ -6,7 +6,7 @@ public struct RowDefect: Error, Equatable, Sendable, CustomStringConvertible {
   public var row: String
   /// What is wrong.
   public var detail: String
-  /// The values of the columns by which the table is ordered (`TableShape.order`): which row, for SQL.
+  /// The values of the columns by which the table is ordered (`TableDescription.order`): which row, for SQL.
   var key: [SQLValue]
   /// What would make the row right; nil: nothing but its removal.
   var mend: [String: SQLValue]?

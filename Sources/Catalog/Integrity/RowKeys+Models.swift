@@ -14,13 +14,13 @@ extension RowKeys {
       func defect(_ detail: String) throws {
         try report(RowDefect(table: "weight", row: name, detail: detail, key: [.integer(row.integer(0))]))
       }
-      guard let shape = Self.shape(row.text(7)), let bytes = Digest(bytes: row.bytes(8)) else {
+      guard let shape = TensorRecord.shape(of: row.text(7)), let bytes = Digest(bytes: row.bytes(8)) else {
         return try defect("its tensor is missing or has no shape")
       }
-      let key = ArtefactKey.weight(dtype: row.text(6), shape: Self.list(shape), bytes: bytes)
-      try compare(row.bytes(1), key, "weight", row.integer(0), report, name: name)
+      let tensor = TensorRecord(name: name, dtype: row.text(6), shape: shape, digest: bytes)
+      try compare(row.bytes(1), ArtefactKey.weight(tensor), "weight", row.integer(0), report, name: name)
       let bits = ["BF16": 16, "F16": 16, "F32": 32][row.text(6)]
-      if shape != [row.integer(2), row.integer(3)] || (bits.map { $0 != row.integer(4) } ?? false) {
+      if shape.map(Int64.init) != [row.integer(2), row.integer(3)] || (bits.map { $0 != row.integer(4) } ?? false) {
         try defect("its size is not that of its tensor")
       }
     }
@@ -41,14 +41,17 @@ extension RowKeys {
       func defect(_ detail: String) throws {
         try report(RowDefect(table: "model", row: name, detail: detail, key: [.integer(row.integer(0))]))
       }
-      var tensors: [(name: String, dtype: String, shape: String, bytes: Digest)] = []
+      var tensors: [TensorRecord] = []
       var parameters: Int64? = 0
       try connection.forEachRow(
         "SELECT name, dtype, shape, digest FROM tensor WHERE model_id = ?", [.integer(row.integer(0))]
       ) { tensor in
-        guard let shape = Self.shape(tensor.text(2)) else { return parameters = nil }
-        tensors.append((tensor.text(0), tensor.text(1), Self.list(shape), try tensor.digest(3)))
-        parameters = parameters.flatMap { sum in Self.product(shape).flatMap { Self.sum(sum, $0) } }
+        guard let shape = TensorRecord.shape(of: tensor.text(2)) else { return parameters = nil }
+        tensors.append(
+          TensorRecord(name: tensor.text(0), dtype: tensor.text(1), shape: shape, digest: try tensor.digest(3)))
+        parameters = parameters.flatMap { sum in
+          Self.product(shape.map(Int64.init)).flatMap { Self.sum(sum, $0) }
+        }
       }
       guard let fields = ArtefactKey.configuration(json: row.text(3)) else {
         return try defect("its configuration is not a plain JSON object")
@@ -184,18 +187,6 @@ extension RowKeys {
   }
 
   // MARK: Checked numbers
-
-  /// The dimensions of `[8,4]`; nil for anything else.
-  static func shape(_ text: String) -> [Int64]? {
-    guard text.hasPrefix("["), text.hasSuffix("]"), text.utf8.count >= 2 else { return nil }
-    let inner = text.dropFirst().dropLast()
-    if inner.isEmpty { return [] }
-    let parts = inner.split(separator: ",", omittingEmptySubsequences: false).map { Int64($0) }
-    let shape = parts.compactMap { $0 }
-    return shape.count == parts.count && shape.allSatisfy { $0 >= 0 } ? shape : nil
-  }
-
-  static func list(_ shape: [Int64]) -> String { shape.map { String($0) }.joined(separator: ",") }
 
   static func product(_ factors: [Int64]) -> Int64? {
     factors.reduce(1) { product, factor in

@@ -82,7 +82,8 @@ extension RowKeys {
       """
       SELECT r.id, r.name, r.uuid, r.budget_bits >= 0
           AND (r.origin_generation IS NULL OR r.origin_generation BETWEEN 0 AND 1000000000)
-          AND (r.state = 'open' OR r.found_assignment_id IS NOT NULL),
+          -- SQLite holds CHECK constraints against rows only where it may write.
+          AND (r.state = 'open' OR r.state = 'finished' AND r.found_assignment_id IS NOT NULL),
         r.found_assignment_id IS NULL OR r.found_assignment_id IS (SELECT g.parent_assignment_id FROM generation g
           WHERE g.run_id = r.id ORDER BY g.generation_index DESC LIMIT 1),
         EXISTS (SELECT 1 FROM generation g WHERE g.run_id = r.id), r.start_assignment_id,
@@ -158,7 +159,7 @@ extension RowKeys {
   }
 
   /// Fitness follows from the sums.
-  func checkStageResults(_ report: Report) throws {
+  private func checkStageResults(_ report: Report) throws {
     try connection.forEachRow(
       """
       SELECT r.name, x.generation_index, x.stage_index, x.candidate_index, x.run_id FROM stage_result x
@@ -179,24 +180,29 @@ extension RowKeys {
   }
 
   /// What belongs to a generation is not there without it.
-  func checkGenerationParts(_ report: Report) throws {
-    for table in ["candidate", "stage", "stage_result"] {
-      let order = try SchemaShape.own().table(table).map { shape in shape.order.map { shape.columns[$0].name } } ?? []
+  private func checkGenerationParts(_ report: Report) throws {
+    for table in TableDescription.all where table.isOfGeneration && table.name != "generation" {
       try connection.forEachRow(
         """
-        SELECT \(order.joined(separator: ", ")) FROM \(table) p WHERE NOT EXISTS (SELECT 1 FROM generation g
+        SELECT \(table.order.map { table.columns[$0].name }.joined(separator: ", ")) FROM \(table.name) p WHERE NOT EXISTS (SELECT 1 FROM generation g
           WHERE g.run_id = p.run_id AND g.generation_index = p.generation_index)
         """
       ) { row in
         try report(
           RowDefect(
-            table: table, row: "of run \(row.integer(0))",
+            table: table.name, row: "of run \(row.integer(0))",
             detail: "its generation \(row.integer(1)) is missing", key: row.values))
       }
     }
   }
 
-  func checkGenerations(_ report: Report) throws {
+  func checkGenerationRows(_ report: Report) throws {
+    try checkGenerations(report)
+    try checkGenerationParts(report)
+    try checkStageResults(report)
+  }
+
+  private func checkGenerations(_ report: Report) throws {
     var places: [(run: Int64, index: Int, name: String)] = []
     try connection.forEachRow(
       "SELECT g.run_id, g.generation_index, r.name FROM generation g JOIN run r ON r.id = g.run_id"

@@ -12,52 +12,25 @@ struct RowKeys {
   /// - Parameter transaction: reads one consistent state; of this file or, over a hardened connection, of another's.
   init(_ transaction: CatalogTransaction) { self.transaction = transaction }
 
-  /// The tables whose rows have something to recompute, parents first. `blob` reads every stored byte.
-  static let tables = [
-    "numerics", "blob", "weight", "model", "sequence", "sequence_list", "method", "statistic", "variant", "assignment",
-    "measure", "observation", "task", "space", "run",
-    "generation", "job",
-  ]
+  /// The tables whose rows have something to recompute, parents first. The bytes of blobs are read when they are copied,
+  /// and by `verify`.
+  static let tables = TableDescription.all.filter { $0.check != nil }
 
   /// Recomputes all rows of a table of `tables`; nothing for others.
   ///
   /// - Throws: `SQLiteError`, `CatalogError.damaged` for what cannot be read, and whatever `report` throws.
-  func check(_ table: String, _ report: Report) throws {
-    switch table {
-    case "numerics": try checkNumerics(report)
-    case "blob": try checkBlobs(report)
-    case "weight": try checkWeights(report)
-    case "model": try checkModels(report)
-    case "sequence": try checkSequences(report)
-    case "sequence_list": try checkSequenceLists(report)
-    case "method": try checkMethods(report)
-    case "statistic": try checkStatistics(report)
-    case "variant": try checkVariants(report)
-    case "assignment": try checkAssignments(report)
-    case "measure": try checkMeasures(report)
-    case "observation": try checkObservations(report)
-    case "task": try checkTasks(report)
-    case "space": try checkSpaces(report)
-    case "run": try checkRuns(report)
-    case "generation":
-      try checkGenerations(report)
-      try checkGenerationParts(report)
-      try checkStageResults(report)
-    case "job": try checkJobs(report)
-    default: break
-    }
-  }
+  func check(_ table: TableDescription, _ report: Report) throws { try table.check?(self)(report) }
 
   // MARK: Small tables
 
-  private func checkNumerics(_ report: Report) throws {
+  func checkNumerics(_ report: Report) throws {
     try connection.forEachRow("SELECT digest, blas_version, blas_core, kernels, id FROM numerics") { row in
       let record = NumericsRecord(blasVersion: row.text(1), blasCore: row.text(2), kernels: row.text(3))
       try compare(row.bytes(0), record.digest, "numerics", row.integer(4), report)
     }
   }
 
-  private func checkMeasures(_ report: Report) throws {
+  func checkMeasures(_ report: Report) throws {
     try connection.forEachRow("SELECT digest, name, top_k, reference, revision, first_token, id FROM measure") { row in
       let record = MeasureRecord(
         name: row.text(1), topK: row.optionalInteger(2).map { Int($0) },
@@ -66,7 +39,7 @@ struct RowKeys {
     }
   }
 
-  private func checkMethods(_ report: Report) throws {
+  func checkMethods(_ report: Report) throws {
     try connection.forEachRow("SELECT digest, name, revision, canonical, id FROM method") { row in
       let text = row.text(3)
       let digest = row.bytes(0)
@@ -81,35 +54,7 @@ struct RowKeys {
     }
   }
 
-  /// Counts and digest of all chunks; a blob without chunks whose bytes are not here is whole as it is.
-  private func checkBlobs(_ report: Report) throws {
-    try connection.forEachRow("SELECT id, digest, byte_count, chunk_count FROM blob") { row in
-      let stored = row.bytes(1)
-      let (byteCount, chunkCount) = (row.integer(2), row.integer(3))
-      var hash = SHA256()
-      var bytes: Int64 = 0
-      var chunks: Int64 = 0
-      var isGapless = true
-      try connection.forEachRow(
-        "SELECT chunk_index, bytes FROM blob_chunk WHERE blob_id = ? ORDER BY chunk_index", [.integer(row.integer(0))]
-      ) { chunk in
-        isGapless = isGapless && chunk.integer(0) == chunks
-        let content = chunk.bytes(1)
-        hash.update(content)
-        bytes += Int64(content.count)
-        chunks += 1
-      }
-      if chunkCount == 0, chunks == 0, byteCount > 0 { return }
-      if !isGapless || chunks != chunkCount || bytes != byteCount {
-        let detail = "has \(bytes) bytes in \(chunks) chunks instead of \(byteCount) in \(chunkCount)"
-        try report(RowDefect(table: "blob", row: short(stored), detail: detail, key: [.integer(row.integer(0))]))
-      } else {
-        try compare(stored, hash.finalize(), "blob", row.integer(0), report)
-      }
-    }
-  }
-
-  private func checkObservations(_ report: Report) throws {
+  func checkObservations(_ report: Report) throws {
     try connection.forEachRow(
       """
       SELECT a.digest, s.digest, o.prediction_count, s.token_count, o.assignment_id, o.measure_id, o.sequence_id,
@@ -136,7 +81,7 @@ struct RowKeys {
   /// Beyond this no process counts, and sums over jobs stay integers.
   private static let largestCount = 1 << 50
 
-  private func checkJobs(_ report: Report) throws {
+  func checkJobs(_ report: Report) throws {
     let counters = ["forward_token_count", "forward_block_token_count", "evaluation_count", "cache_hit_count"]
     let isOdd = counters.map { "\($0) NOT BETWEEN 0 AND \(Self.largestCount)" }.joined(separator: " OR ")
     try connection.forEachRow("SELECT uuid, id FROM job WHERE \(isOdd)") { row in

@@ -5,24 +5,20 @@ final class BlobMerger {
 
   private let into: CatalogTransaction
   private let from: ForeignCatalog
-  private let blobs: TableShape
-  private let chunks: TableShape
   private var ids: [Int64: Int64] = [:]
   private(set) var newCount = 0
   private(set) var equalCount = 0
 
-  init(into: CatalogTransaction, from: ForeignCatalog) throws {
-    guard let blobs = from.shape.table("blob"), let chunks = from.shape.table("blob_chunk") else {
-      preconditionFailure("the schema has no blobs")
-    }
-    (self.into, self.from, self.blobs, self.chunks) = (into, from, blobs, chunks)
+  init(into: CatalogTransaction, from: ForeignCatalog) {
+    self.into = into
+    self.from = from
   }
 
   /// Our id of their blob, whose bytes are copied and hashed if they are there and not here.
   func take(_ id: Int64) throws -> Int64 {
     if let known = ids[id] { return known }
     var found: [SQLValue]?
-    try from.forEachRow(of: blobs, where: "id = ?", [.integer(id)]) { found = $0 }
+    try from.forEachRow(of: .blob, where: "id = ?", [.integer(id)]) { found = $0 }
     guard let row = found, case .blob(let bytes) = row[1], let digest = Digest(bytes: bytes),
       case .integer(let byteCount) = row[2], case .integer(let chunkCount) = row[3], byteCount >= 0, chunkCount >= 0
     else { throw from.refusal("blob \(id): it is missing, or its counts are no counts") }
@@ -38,11 +34,11 @@ final class BlobMerger {
       newCount += 1
       let copies = isThere && takesBytes(id)
       if let ours {
-        try into.rows.update("blob", id: ours.id, ["chunk_count": .integer(chunkCount)])
+        try into.rows.update(.blob, id: ours.id, ["chunk_count": .integer(chunkCount)])
         result = ours.id
       } else {
         result = try into.rows.insert(
-          "blob",
+          .blob,
           [
             "digest": .digest(digest), "byte_count": .integer(byteCount),
             "chunk_count": .integer(copies ? chunkCount : 0),
@@ -59,7 +55,7 @@ final class BlobMerger {
     var hash = SHA256()
     var bytesSeen: Int64 = 0
     var next: Int64 = 0
-    try from.forEachRow(of: chunks, where: "blob_id = ? ORDER BY chunk_index", [.integer(id)]) { row in
+    try from.forEachRow(of: .blobChunk, where: "blob_id = ? ORDER BY chunk_index", [.integer(id)]) { row in
       guard case .integer(let index) = row[1], case .blob(let bytes) = row[2], index == next else {
         throw self.from.refusal("blob \(digest.short)…: its chunks have gaps")
       }
@@ -69,9 +65,7 @@ final class BlobMerger {
         throw self.from.refusal("blob \(digest.short)…: it is longer than it says")
       }
       hash.update(bytes)
-      try self.into.connection.run(
-        "INSERT INTO blob_chunk (blob_id, chunk_index, bytes) VALUES (?, ?, ?)",
-        [.integer(target), .integer(index), .blob(bytes)])
+      try self.into.rows.insert(.blobChunk, row: [.integer(target), .integer(index), .blob(bytes)])
     }
     guard bytesSeen == byteCount, next == chunkCount, hash.finalize() == digest else {
       throw from.refusal("blob \(digest.short)…: its bytes are not those of its digest")

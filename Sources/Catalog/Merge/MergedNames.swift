@@ -7,17 +7,43 @@ struct MergedNames {
     var notes: [String] = []
   }
 
-  let table: String
-  /// SQL for the digest or UUID that tells things with the same name apart.
-  let keyColumn: String
-  let into: CatalogTransaction
+  private let table: TableDescription
+  private let naming: TableDescription.Naming
+  private let into: CatalogTransaction
+  /// SQL for the key that tells things with the same name apart.
+  private let keySQL: String
+
+  /// nil: things of this table have no names.
+  init?(_ table: TableDescription, into: CatalogTransaction) {
+    guard let naming = table.naming else { return nil }
+    self.table = table
+    self.naming = naming
+    self.into = into
+    let parent = table.columns[table[naming.key]].parent
+    keySQL = parent.map { "(SELECT digest FROM \($0) WHERE id = \(naming.key))" } ?? naming.key
+  }
+
+  /// The row with a name that may be used, and what changed for it.
+  ///
+  /// - Parameter row: with our ids.
+  func claim(_ row: [SQLValue]) throws -> (row: [SQLValue], notes: [String]) {
+    guard case .text(let wanted) = row[table[naming.column]] else { return (row, []) }
+    var key = row[table[naming.key]]
+    if let parent = table.columns[table[naming.key]].parent {
+      key = try into.connection.firstRow("SELECT digest FROM \(parent) WHERE id = ?", [key]) { $0.values[0] } ?? .null
+    }
+    let claim = try claim(wanted, key: Self.spelled(key))
+    var row = row
+    row[table[naming.column]] = .text(claim.name)
+    return (row, claim.notes)
+  }
 
   /// Finds, or frees, a name for the thing with this key.
   ///
   /// - Parameter key: hexadecimal digits, or a UUID.
   func claim(_ wanted: String, key: String) throws -> Claim {
     guard let owner = try owner(of: wanted), owner.key != key else { return Claim(name: wanted) }
-    let kind = table == "data_set" ? "data set" : table
+    let kind = table.name.replacing("_", with: " ")
     if key < owner.key {
       let name = try free(wanted, key: owner.key)
       try rename(owner.id, to: name)
@@ -35,29 +61,35 @@ struct MergedNames {
       let candidate = "\(name)-\(key.prefix(count))"
       guard let owner = try owner(of: candidate), owner.key != key else { return candidate }
     }
-    throw CatalogError.nameTaken("no name is free for the \(table) \(name); rename one of the two")
+    throw CatalogError.nameTaken("no name is free for the \(table.name) \(name); rename one of the two")
   }
 
   private func owner(of name: String) throws -> (id: Int64, key: String)? {
-    try into.connection.firstRow("SELECT id, \(keyColumn) FROM \(table) WHERE name = ?", [.text(name)]) { row in
-      (row.integer(0), table == "run" ? row.text(1) : Hexadecimal.string(row.bytes(1)))
+    try into.connection.firstRow(
+      "SELECT id, \(keySQL) FROM \(table.name) WHERE \(naming.column) = ?", [.text(name)]
+    ) { ($0.integer(0), Self.spelled($0.values[1])) }
+  }
+
+  private static func spelled(_ key: SQLValue) -> String {
+    switch key {
+    case .text(let text): text
+    case .blob(let bytes): Hexadecimal.string(bytes)
+    default: ""
     }
   }
 
   /// Renames our row; if the thing has the new name already, the two rows become one.
   private func rename(_ id: Int64, to name: String) throws {
     guard let twin = try owner(of: name)?.id else {
-      return try into.rows.update(table, id: id, ["name": .text(name)])
+      return try into.rows.update(table, id: id, [naming.column: .text(name)])
     }
-    for shape in try SchemaShape.own().tables where shape.hasID {
-      for column in shape.columns where column.parent == table {
-        var referring: [Int64] = []
-        try into.connection.forEachRow("SELECT id FROM \(shape.name) WHERE \(column.name) = ?", [.integer(id)]) {
-          referring.append($0.integer(0))
-        }
-        for row in referring { try into.rows.update(shape.name, id: row, [column.name: .integer(twin)]) }
+    for (child, column) in table.references where child.hasID {
+      var referring: [Int64] = []
+      try into.connection.forEachRow("SELECT id FROM \(child.name) WHERE \(column.name) = ?", [.integer(id)]) {
+        referring.append($0.integer(0))
       }
+      for row in referring { try into.rows.update(child, id: row, [column.name: .integer(twin)]) }
     }
-    try into.connection.run("DELETE FROM \(table) WHERE id = ?", [.integer(id)])
+    try into.connection.run("DELETE FROM \(table.name) WHERE id = ?", [.integer(id)])
   }
 }

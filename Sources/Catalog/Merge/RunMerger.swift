@@ -2,7 +2,7 @@
 /// both went on differently.
 final class RunMerger {
   private unowned let rows: RowMerger
-  private let generationTables: [MergedTable]
+  private let generationTables = TableDescription.all.filter(\.isOfGeneration)
   private var into: CatalogTransaction { rows.into }
   private var from: ForeignCatalog { rows.from }
 
@@ -14,25 +14,19 @@ final class RunMerger {
   private var holders: [Digest: String] = [:]
   private var ids: [String: Int64] = [:]
 
-  init(_ rows: RowMerger, generationTables: [MergedTable]) {
-    self.rows = rows
-    self.generationTables = generationTables
-  }
+  init(_ rows: RowMerger) { self.rows = rows }
 
   // MARK: Runs
 
   /// Merges the rows of the runs themselves; generations and origins follow.
-  func mergeRuns(_ shape: TableShape) throws {
-    guard let table = MergedTable(shape), let generations = from.shape.table("generation") else {
-      preconditionFailure("the schema has no runs")
-    }
+  func mergeRuns() throws {
     rows.report.count("run")
     var foreignRows: [Int64: [SQLValue]] = [:]
-    try from.forEachRow(of: shape) { row in
+    try from.forEachRow(of: .run) { row in
       if case .integer(let id) = row[0] { foreignRows[id] = row }
     }
-    var foreign: [Int64: RunForest.Run] = foreignRows.compactMapValues { Self.run($0, shape) }
-    try from.forEachRow(of: generations) { row in
+    var foreign: [Int64: RunForest.Run] = foreignRows.compactMapValues(Self.run)
+    try from.forEachRow(of: .generation) { row in
       guard case .integer(let run) = row[0], case .integer(let index) = row[1], case .blob(let bytes) = row[2],
         let digest = Digest(bytes: bytes), foreign[run] != nil
       else { throw self.from.refusal("generation: it belongs to no run, or its digest is none") }
@@ -42,21 +36,21 @@ final class RunMerger {
       throw from.refusal("run: two runs have one UUID")
     }
     theirs = try RunForest(foreign.values.sorted { $0.id < $1.id }) { throw from.refusal($0.description) }
-    let ownRows = try self.ownRows(shape)
-    ours = try ownForest(ownRows, shape)
+    let ownRows = try self.ownRows()
+    ours = try ownForest(ownRows)
     layOut()
     // What a merge split it split as the tree says; anything else was made by hand.
     if let odd = theirs.runs.values.first(where: { run in !layouts.contains { $0.uuid == run.uuid } }) {
       throw from.refusal("run \(odd.name): its UUID is not that of its place among the branches")
     }
     for layout in layouts {
-      try place(layout, table, foreignRows: foreignRows, ownRows: ownRows)
+      try place(layout, foreignRows: foreignRows, ownRows: ownRows)
     }
     for run in theirs.runs.values { rows.ids["run", default: [:]][run.id] = holders[run.end].flatMap { ids[$0] } }
   }
 
-  private static func run(_ row: [SQLValue], _ shape: TableShape) -> RunForest.Run? {
-    func value(_ name: String) -> SQLValue { shape.position(of: name).map { row[$0] } ?? .null }
+  private static func run(_ row: [SQLValue]) -> RunForest.Run? {
+    func value(_ column: String) -> SQLValue { row[TableDescription.run[column]] }
     guard case .integer(let id) = row[0], case .text(let uuid) = value("uuid"), case .text(let name) = value("name")
     else {
       return nil
@@ -67,15 +61,16 @@ final class RunMerger {
     return run
   }
 
-  private func ownRows(_ shape: TableShape) throws -> [Int64: [SQLValue]] {
+  private func ownRows() throws -> [Int64: [SQLValue]] {
     var result: [Int64: [SQLValue]] = [:]
-    let columns = shape.columns.map(\.name).joined(separator: ", ")
-    try into.connection.forEachRow("SELECT \(columns) FROM run") { result[$0.integer(0)] = $0.values }
+    try into.connection.forEachRow("SELECT \(TableDescription.run.columnList) FROM run") {
+      result[$0.integer(0)] = $0.values
+    }
     return result
   }
 
-  private func ownForest(_ rows: [Int64: [SQLValue]], _ shape: TableShape) throws -> RunForest {
-    var runs: [Int64: RunForest.Run] = rows.compactMapValues { Self.run($0, shape) }
+  private func ownForest(_ rows: [Int64: [SQLValue]]) throws -> RunForest {
+    var runs: [Int64: RunForest.Run] = rows.compactMapValues(Self.run)
     try into.connection.forEachRow(
       "SELECT run_id, generation_index, content_digest FROM generation ORDER BY run_id, generation_index"
     ) { row in
@@ -98,10 +93,8 @@ final class RunMerger {
   }
 
   /// Inserts the run, or brings ours to the state in which it went furthest.
-  private func place(
-    _ layout: RunTree.Layout, _ table: MergedTable, foreignRows: [Int64: [SQLValue]], ownRows: [Int64: [SQLValue]]
-  ) throws {
-    let shape = table.shape
+  private func place(_ layout: RunTree.Layout, foreignRows: [Int64: [SQLValue]], ownRows: [Int64: [SQLValue]]) throws {
+    let table = TableDescription.run
     // Rows of both files whose path ends here; a leaf of the tree always has one.
     var candidates: [[SQLValue]] = []
     for run in ours.runs.values.sorted(by: { $0.id < $1.id }) where run.end == layout.end {
@@ -110,34 +103,30 @@ final class RunMerger {
     var arrived: [[SQLValue]] = []
     for run in theirs.runs.values.sorted(by: { $0.id < $1.id }) where run.end == layout.end {
       guard var row = foreignRows[run.id] else { continue }
-      for position in shape.columns.indices where shape.columns[position].parent != "run" {
-        try rows.map(&row, position, shape)
+      for position in table.columns.indices where table.columns[position].parent != "run" {
+        try rows.map(&row, position, table)
       }
       arrived.append(row)
     }
-    guard let best = try (candidates + arrived).min(by: { try rank($0, table) < rank($1, table) }) else {
+    guard let best = try (candidates + arrived).min(by: { try rank($0) < rank($1) }) else {
       throw from.refusal("run \(layout.uuid): its end belongs to no run")
     }
-    let names = MergedNames(table: "run", keyColumn: "uuid", into: into)
     let known = ours.runs.values.first { $0.uuid == layout.uuid }
-    let wanted = self.name(for: layout, known: known, best: best, shape)
+    let wanted = self.name(for: layout, known: known, best: best)
     var values: [String: SQLValue] = [:]
-    for (column, value) in zip(shape.columns, best)
-    where !["id", "uuid", "name", "origin_run_id", "origin_generation", "created_at"].contains(column.name) {
-      values[column.name] = value
-    }
-    let claim = try names.claim(wanted, key: layout.uuid)
+    for position in Self.compared { values[table.columns[position].name] = best[position] }
+    let claim = try MergedNames(table, into: into)?.claim(wanted, key: layout.uuid) ?? MergedNames.Claim(name: wanted)
     rows.report.notes += claim.notes
     values["name"] = .text(claim.name)
     if let known, let own = ownRows[known.id] {
       ids[layout.uuid] = known.id
-      let changes = values.filter { name, value in shape.position(of: name).map { own[$0] != value } ?? false }
-      if !changes.isEmpty { try into.rows.update("run", id: known.id, changes) }
-      try countKnown(own: own, candidates: candidates, arrived: arrived, table)
+      let changes = values.filter { name, value in own[table[name]] != value }
+      if !changes.isEmpty { try into.rows.update(.run, id: known.id, changes) }
+      try countKnown(own: own, candidates: candidates, arrived: arrived)
     } else {
       values["uuid"] = .text(layout.uuid)
-      values["created_at"] = shape.position(of: "created_at").map { best[$0] }
-      ids[layout.uuid] = try into.rows.insert("run", values)
+      values["created_at"] = best[table["created_at"]]
+      ids[layout.uuid] = try into.rows.insert(.run, values)
       rows.report.count("run", new: 1)
       if let origin = layout.origin, !theirs.runs.values.contains(where: { $0.uuid == layout.uuid }) {
         let place = layout.originGeneration.map { "generation \($0)" } ?? "its beginning"
@@ -152,28 +141,26 @@ final class RunMerger {
   }
 
   /// Two ends of the same generations that say different things are a conflict; one that is only further is none.
-  private func countKnown(own: [SQLValue], candidates: [[SQLValue]], arrived: [[SQLValue]], _ table: MergedTable) throws
-  {
-    let contents = try (candidates + arrived).filter { isFinished($0, table) }.map { try rank($0, table).2 }
+  private func countKnown(own: [SQLValue], candidates: [[SQLValue]], arrived: [[SQLValue]]) throws {
+    let contents = try (candidates + arrived).filter(isFinished).map { try rank($0).2 }
     let differ = Set(contents).count > 1 && candidates.contains { $0[0] == own[0] }
     rows.report.count("run", equal: differ ? 0 : 1, conflict: differ ? 1 : 0)
   }
 
-  private func isFinished(_ row: [SQLValue], _ table: MergedTable) -> Bool {
-    table.shape.position(of: "state").map { row[$0] == .text("finished") } ?? false
+  private func isFinished(_ row: [SQLValue]) -> Bool { row[TableDescription.run["state"]] == .text("finished") }
+
+  /// What two copies of a run may differ in. Its name is claimed, and its origin follows from its place among the branches.
+  private static let compared = TableDescription.run.shared.filter { position in
+    !["name", "origin_run_id", "origin_generation"].contains(TableDescription.run.columns[position].name)
   }
 
   /// Finished before open, then what knows more, then the smaller content.
-  private func rank(_ row: [SQLValue], _ table: MergedTable) throws -> (Int, Int, Digest) {
-    let compared = table.shared.filter { position in
-      !["name", "origin_run_id", "origin_generation"].contains(table.shape.columns[position].name)
-    }
-    let digest = try rows.digest(row, table, positions: compared)
-    return (isFinished(row, table) ? 0 : 1, compared.count { row[$0] == .null }, digest)
+  private func rank(_ row: [SQLValue]) throws -> (Int, Int, Digest) {
+    let digest = try rows.digest(row, .run, positions: Self.compared)
+    return (isFinished(row) ? 0 : 1, Self.compared.count { row[$0] == .null }, digest)
   }
 
-  private func name(for layout: RunTree.Layout, known: RunForest.Run?, best: [SQLValue], _ shape: TableShape) -> String
-  {
+  private func name(for layout: RunTree.Layout, known: RunForest.Run?, best: [SQLValue]) -> String {
     let names = ([known] + theirs.runs.values.filter { $0.uuid == layout.uuid }).compactMap { $0?.name }
     // Renamed copies have longer names.
     if let name = names.min(by: { ($0.utf8.count, $0) < ($1.utf8.count, $1) }) { return name }
@@ -193,7 +180,7 @@ final class RunMerger {
     for run in ours.runs.values { note(run, in: &places) }
     var sources: [Digest: (run: Int64, index: Int64)] = [:]
     for run in theirs.runs.values { note(run, in: &sources) }
-    var moved: [(table: MergedTable, row: [SQLValue])] = []
+    var moved: [(table: TableDescription, row: [SQLValue])] = []
     for layout in layouts {
       guard let target = ids[layout.uuid] else { continue }
       for step in layout.steps {
@@ -201,7 +188,7 @@ final class RunMerger {
         moved += try takeOut(place, for: target)
       }
     }
-    for (table, row) in moved { try into.rows.insert(table.shape.name, row: row) }
+    for (table, row) in moved { try into.rows.insert(table, row: row) }
     for layout in layouts {
       guard let target = ids[layout.uuid] else { continue }
       for step in layout.steps {
@@ -219,37 +206,37 @@ final class RunMerger {
     for step in run.path.suffix(run.generations.count) { places[step.chain] = (run.id, step.index) }
   }
 
-  private func takeOut(_ place: (run: Int64, index: Int64), for target: Int64) throws -> [(MergedTable, [SQLValue])] {
-    var result: [(MergedTable, [SQLValue])] = []
+  private func takeOut(_ place: (run: Int64, index: Int64), for target: Int64) throws
+    -> [(TableDescription, [SQLValue])]
+  {
+    var result: [(TableDescription, [SQLValue])] = []
     let key: [SQLValue] = [.integer(place.run), .integer(place.index)]
     for table in generationTables {
-      guard let position = table.generationKey?.run else { continue }
-      let columns = table.shape.columns.map(\.name).joined(separator: ", ")
       try into.connection.forEachRow(
-        "SELECT \(columns) FROM \(table.shape.name) WHERE run_id = ? AND generation_index = ?", key
+        "SELECT \(table.columnList) FROM \(table.name) WHERE run_id = ? AND generation_index = ?", key
       ) { row in
         var values = row.values
-        values[position] = .integer(target)
+        values[table["run_id"]] = .integer(target)
         result.append((table, values))
       }
     }
     for table in generationTables.reversed() {
-      try into.connection.run("DELETE FROM \(table.shape.name) WHERE run_id = ? AND generation_index = ?", key)
+      try into.connection.run("DELETE FROM \(table.name) WHERE run_id = ? AND generation_index = ?", key)
     }
     return result
   }
 
   private func copy(_ source: (run: Int64, index: Int64), to target: Int64) throws {
     for table in generationTables {
-      guard let position = table.generationKey?.run else { continue }
+      let run = table["run_id"]
       try from.forEachRow(
-        of: table.shape, where: "run_id = ? AND generation_index = ?", [.integer(source.run), .integer(source.index)]
+        of: table, where: "run_id = ? AND generation_index = ?", [.integer(source.run), .integer(source.index)]
       ) { row in
         var row = row
-        for column in table.shape.columns.indices where column != position {
-          try self.rows.map(&row, column, table.shape)
+        for column in table.columns.indices where column != run {
+          try self.rows.map(&row, column, table)
         }
-        row[position] = .integer(target)
+        row[run] = .integer(target)
         try self.rows.insert(row, table)
       }
     }
@@ -285,6 +272,6 @@ final class RunMerger {
       "SELECT origin_run_id, origin_generation FROM run WHERE id = ?", [.integer(id)]
     ) { ($0.optionalInteger(0), $0.optionalInteger(1)) }
     guard let now, now.0 != origin || now.1 != generation else { return }
-    try into.rows.update("run", id: id, ["origin_run_id": .integer(origin), "origin_generation": .integer(generation)])
+    try into.rows.update(.run, id: id, ["origin_run_id": .integer(origin), "origin_generation": .integer(generation)])
   }
 }

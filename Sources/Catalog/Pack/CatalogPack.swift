@@ -82,15 +82,13 @@ public struct CatalogPack {
   /// Ids of the named runs and of those they branched from; nil: all.
   private func keptRuns(_ foreign: ForeignCatalog) throws -> Set<Int64>? {
     guard !runs.isEmpty else { return nil }
-    guard let shape = foreign.shape.table("run"), let origin = shape.position(of: "origin_run_id"),
-      let nameColumn = shape.position(of: "name")
-    else { preconditionFailure("the schema has no runs") }
+    let table = TableDescription.run
     var names: [String: Int64] = [:]
     var origins: [Int64: Int64] = [:]
-    try foreign.forEachRow(of: shape) { row in
-      guard case .integer(let id) = row[0], case .text(let name) = row[nameColumn] else { return }
+    try foreign.forEachRow(of: table) { row in
+      guard case .integer(let id) = row[0], case .text(let name) = row[table["name"]] else { return }
       names[name] = id
-      if case .integer(let from) = row[origin] { origins[id] = from }
+      if case .integer(let from) = row[table["origin_run_id"]] { origins[id] = from }
     }
     var kept: Set<Int64> = []
     for name in runs {

@@ -70,6 +70,22 @@ public struct TensorRecord: Equatable, Sendable {
     self.shape = shape
     self.digest = digest
   }
+
+  /// The dimensions, separated by commas.
+  var dimensions: String { shape.map { String($0) }.joined(separator: ",") }
+
+  /// The shape as a catalog holds it: `[8,4]`.
+  var shapeText: String { "[\(dimensions)]" }
+
+  /// The dimensions of `[8,4]`; nil for anything else.
+  static func shape(of text: String) -> [Int]? {
+    guard text.hasPrefix("["), text.hasSuffix("]"), text.utf8.count >= 2 else { return nil }
+    let inner = text.dropFirst().dropLast()
+    if inner.isEmpty { return [] }
+    let parts = inner.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    let shape = parts.compactMap { $0 }
+    return shape.count == parts.count && shape.allSatisfy { $0 >= 0 } ? shape : nil
+  }
 }
 
 /// An input that layers share.

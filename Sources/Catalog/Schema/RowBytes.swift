@@ -57,6 +57,9 @@ struct RowBytes {
 
   mutating func append(blob: some Collection<UInt8>) { append(4, blob, .blob) }
 
+  /// Appends values that are bytes of another row already; their places are not noted.
+  mutating func append(written values: [UInt8]) { bytes += values }
+
   /// Forgets the values, keeps the memory.
   mutating func removeAll() {
     bytes.removeAll(keepingCapacity: true)

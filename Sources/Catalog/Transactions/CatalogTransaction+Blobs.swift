@@ -7,18 +7,16 @@ extension CatalogTransaction {
     let digest = SHA256.digest(of: bytes)
     let starts = stride(from: 0, to: bytes.count, by: Self.chunkByteCount)
     let count = SQLValue.integer(Array(starts).count)
-    let known = try id(of: digest, in: "blob")
+    let known = try id(of: digest, in: .blob)
     if let known {
       if try isHere(blob: known) { return known }
       // A pack of results brought the row alone.
-      try rows.update("blob", id: known, ["chunk_count": count])
+      try rows.update(.blob, id: known, ["chunk_count": count])
     }
-    let id = try known ?? intern("blob", digest, ["byte_count": .integer(bytes.count), "chunk_count": count])
+    let id = try known ?? intern(.blob, digest, ["byte_count": .integer(bytes.count), "chunk_count": count])
     for (index, start) in starts.enumerated() {
       let chunk = Array(bytes[start..<min(start + Self.chunkByteCount, bytes.count)])
-      try connection.run(
-        "INSERT INTO blob_chunk (blob_id, chunk_index, bytes) VALUES (?, ?, ?)",
-        [.integer(id), .integer(index), .blob(chunk)])
+      try rows.insert(.blobChunk, row: [.integer(id), .integer(index), .blob(chunk)])
     }
     return id
   }

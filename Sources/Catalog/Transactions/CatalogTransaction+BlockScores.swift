@@ -36,7 +36,7 @@ extension CatalogTransaction {
       ])
     guard known == nil else { return }
     try rows.insert(
-      "block_score",
+      .blockScore,
       [
         "model_id": .integer(modelID), "sequence_list_id": .integer(sequenceListID), "kind": .text(kind),
         "parameter": .integer(parameter), "revision": .integer(revision), "block_index": .integer(block),

@@ -3,7 +3,7 @@ extension CatalogTransaction {
   public func store(method: MethodRecord) throws -> MethodRecord {
     var method = method
     method.id = try intern(
-      "method", method.digest,
+      .method, method.digest,
       [
         "name": .text(method.name), "revision": .integer(method.revision), "parameters": .text(method.parameters),
         "canonical": .text(method.canonical),
@@ -66,11 +66,11 @@ extension CatalogTransaction {
       var changes: [String: SQLValue] = [:]
       if let diagonalBlob { changes["diagonal_blob_id"] = .integer(diagonalBlob) }
       if let matrixBlob { changes["matrix_blob_id"] = .integer(matrixBlob) }
-      if !changes.isEmpty { try rows.update("statistic", id: known, changes) }
+      if !changes.isEmpty { try rows.update(.statistic, id: known, changes) }
       return known
     }
     return try rows.insert(
-      "statistic",
+      .statistic,
       [
         "recipe_key": .digest(record.recipeKey), "content_key": .digest(record.contentKey), "kind": .text(record.kind),
         "revision": .integer(record.revision), "site_id": .integer(record.siteID),
@@ -92,7 +92,7 @@ extension CatalogTransaction {
   public func store(calibrationStream bytes: [UInt8], recipeKey: Digest, numericsID: Int64) throws {
     try dropCalibrationStreams()
     try rows.insert(
-      "calibration_stream",
+      .calibrationStream,
       [
         "recipe_key": .digest(recipeKey), "numerics_id": .integer(numericsID),
         "blob_id": .integer(try store(blob: bytes)),
@@ -121,13 +121,13 @@ extension CatalogTransaction {
       let isRight = try digest(ofBlob: known.1) == variant.contentKey
       if try !isRight || !isHere(blob: known.1), !packed.isEmpty {
         variant.blobID = try store(blob: packed)
-        if !isRight { try rows.update("variant", id: variant.id, ["blob_id": .integer(variant.blobID)]) }
+        if !isRight { try rows.update(.variant, id: variant.id, ["blob_id": .integer(variant.blobID)]) }
       }
       return variant
     }
     variant.blobID = try store(blob: packed)
     variant.id = try rows.insert(
-      "variant",
+      .variant,
       [
         "recipe_key": .digest(variant.recipeKey), "content_key": .digest(variant.contentKey),
         "weight_id": .integer(variant.weightID), "method_id": .integer(variant.methodID), "level": .text(variant.level),

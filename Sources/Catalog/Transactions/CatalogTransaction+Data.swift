@@ -5,7 +5,7 @@ extension CatalogTransaction {
   public func store(sequence tokenIDs: [Int32]) throws -> SequenceRecord {
     let digest = SequenceRecord.digest(of: tokenIDs)
     let id = try intern(
-      "sequence", digest,
+      .sequence, digest,
       [
         "token_count": .integer(tokenIDs.count),
         "token_ids": .blob(tokenIDs.flatMap { id in withUnsafeBytes(of: id.littleEndian) { Array($0) } }),
@@ -16,19 +16,19 @@ extension CatalogTransaction {
   /// Stores an ordered list of sequences, or finds it.
   public func store(sequenceList sequences: [SequenceRecord]) throws -> SequenceListRecord {
     let digest = SequenceListRecord.digest(of: sequences.map(\.digest))
-    if let id = try id(of: digest, in: "sequence_list") {
+    if let id = try id(of: digest, in: .sequenceList) {
       return SequenceListRecord(id: id, digest: digest, sequences: sequences)
     }
     let tokens = sequences.reduce(0) { $0 + $1.tokenIDs.count }
     let id = try intern(
-      "sequence_list", digest,
+      .sequenceList, digest,
       [
         "sequence_count": .integer(sequences.count), "token_count": .integer(tokens),
         "prediction_count": .integer(tokens - sequences.count),
       ])
     for (position, sequence) in sequences.enumerated() {
       try rows.insert(
-        "sequence_list_item",
+        .sequenceListItem,
         ["sequence_list_id": .integer(id), "position": .integer(position), "sequence_id": .integer(sequence.id)])
     }
     return SequenceListRecord(id: id, digest: digest, sequences: sequences)
@@ -50,7 +50,7 @@ extension CatalogTransaction {
       return (known, false)
     }
     try rows.insert(
-      "data_set",
+      .dataSet,
       [
         "name": .text(name), "sequence_list_id": .integer(list.id), "tokenizer_digest": .digest(tokenizerDigest),
         "text_digest": .digest(textDigest), "options": .text(options),

@@ -4,7 +4,7 @@ extension CatalogTransaction {
   /// Stores what computes, or finds it; the local id.
   public func store(numerics: NumericsRecord) throws -> Int64 {
     try intern(
-      "numerics", numerics.digest,
+      .numerics, numerics.digest,
       [
         "blas_version": .text(numerics.blasVersion), "blas_core": .text(numerics.blasCore),
         "kernels": .text(numerics.kernels),
@@ -15,7 +15,7 @@ extension CatalogTransaction {
   public func store(measure: MeasureRecord) throws -> MeasureRecord {
     var measure = measure
     measure.id = try intern(
-      "measure", measure.digest,
+      .measure, measure.digest,
       [
         "name": .text(measure.name), "top_k": .integer(measure.topK),
         "first_token": .integer(measure.firstToken), "reference": .text(measure.reference),
@@ -36,7 +36,7 @@ extension CatalogTransaction {
     precondition(layers.count == variants.count)
     let keys = AssignmentKey.digests(
       model: model.digest, layers: layers, variants: variants, methods: methods, dropped: dropped)
-    if let id = try id(of: keys.content, in: "assignment") { return try assignment(id: id) }
+    if let id = try id(of: keys.content, in: .assignment) { return try assignment(id: id) }
     var codeBits: Int64 = 0
     var storedBits: Int64 = 0
     var variantIDs: [Int64?] = []
@@ -50,7 +50,7 @@ extension CatalogTransaction {
     }
     let droppedList = dropped.sorted()
     let id = try intern(
-      "assignment", keys.content,
+      .assignment, keys.content,
       [
         "setting_digest": .digest(keys.setting), "model_id": .integer(model.id),
         "variant_ids": .text("[\(variantIDs.map { $0.map { String($0) } ?? "null" }.joined(separator: ","))]"),
@@ -140,7 +140,7 @@ extension CatalogTransaction {
     guard let attempt = try nextAttempt(question) else { return }
     let sum = SQLValue.real(observation.sum)
     try rows.insert(
-      "observation",
+      .observation,
       [
         "assignment_id": .integer(assignmentID), "measure_id": .integer(measureID), "sequence_id": .integer(sequenceID),
         "numerics_id": .integer(numericsID), "attempt": .integer(attempt), "sum": sum,
@@ -164,7 +164,7 @@ extension CatalogTransaction {
       [.integer(modelID), .integer(sequenceID), .integer(numericsID)])
     guard known == nil else { return }
     try rows.insert(
-      "teacher_state",
+      .teacherState,
       [
         "model_id": .integer(modelID), "sequence_id": .integer(sequenceID), "numerics_id": .integer(numericsID),
         "hidden_blob_id": .integer(try store(blob: bytes)),

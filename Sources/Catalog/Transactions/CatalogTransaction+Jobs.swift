@@ -5,7 +5,7 @@ extension CatalogTransaction {
   public func beginJob(command: String, version: String, numericsID: Int64) throws -> JobRecord {
     var job = JobRecord(command: command, version: version, numericsID: numericsID)
     job.id = try rows.insert(
-      "job",
+      .job,
       [
         "uuid": .text(UUID().uuidString.lowercased()), "command": .text(command), "evodb_version": .text(version),
         "numerics_id": .integer(numericsID), "user_name": .text(NSUserName()), "host_name": .text(WriterLock.hostName),
@@ -22,7 +22,7 @@ extension CatalogTransaction {
   /// Notes what a job has done so far, in the same transaction as its results.
   public func update(job: JobRecord, outcome: JobRecord.Outcome = .running, message: String? = nil) throws {
     try rows.update(
-      "job", id: job.id,
+      .job, id: job.id,
       [
         "run_id": .integer(job.runID), "updated_at": .text(Timestamp.now()), "outcome": .text(outcome.rawValue),
         "message": .text(message), "forward_token_count": .integer(job.work.forwardTokenCount),

@@ -13,20 +13,20 @@ extension CatalogTransaction {
     {
       throw CatalogError.nameTaken("another model is called \(model.name); choose a name with --name")
     }
-    let isNew = try id(of: model.digest, in: "model") == nil
+    let isNew = try id(of: model.digest, in: .model) == nil
     var model = model
     model.id = try intern(
-      "model", model.digest,
+      .model, model.digest,
       [
         "name": .text(model.name), "architecture": .text(model.architecture),
         "architecture_revision": .integer(model.architectureRevision), "configuration": .text(model.configuration),
         "block_count": .integer(model.blockCount), "parameter_count": .integer(model.parameterCount),
         "compressible_weight_count": .integer(model.compressibleWeightCount),
       ])
-    try rows.update("model", id: model.id, ["name": .text(model.name)])
+    try rows.update(.model, id: model.id, ["name": .text(model.name)])
     try connection.run("DELETE FROM model_source WHERE model_id = ?", [.integer(model.id)])
     try rows.insert(
-      "model_source",
+      .modelSource,
       [
         "model_id": .integer(model.id), "folder": .text(source.folder), "fingerprint": .text(source.fingerprint),
         "tokenizer_digest": .digest(source.tokenizerDigest), "imported_at": .text(Timestamp.now()),
@@ -34,17 +34,17 @@ extension CatalogTransaction {
     guard isNew else { return model }
     for tensor in tensors {
       try rows.insert(
-        "tensor",
+        .tensor,
         [
           "model_id": .integer(model.id), "name": .text(tensor.name), "dtype": .text(tensor.dtype),
-          "shape": .text("[\(tensor.shape.map { String($0) }.joined(separator: ","))]"),
+          "shape": .text(tensor.shapeText),
           "digest": .digest(tensor.digest),
         ])
     }
     var siteIDs: [String: Int64] = [:]
     for site in sites {
       siteIDs[site.name] = try rows.insert(
-        "site",
+        .site,
         [
           "model_id": .integer(model.id), "name": .text(site.name), "block_index": .integer(site.blockIndex),
           "width": .integer(site.width),
@@ -52,13 +52,13 @@ extension CatalogTransaction {
     }
     for layer in layers {
       let weightID = try intern(
-        "weight", layer.weightDigest,
+        .weight, layer.weightDigest,
         [
           "output_count": .integer(layer.outputCount), "input_count": .integer(layer.inputCount),
           "dense_bits": .integer(layer.denseBits),
         ])
       try rows.insert(
-        "layer",
+        .layer,
         [
           "model_id": .integer(model.id), "layer_index": .integer(layer.index), "name": .text(layer.name),
           "block_index": .integer(layer.blockIndex), "subblock": .text(layer.subblock), "role": .text(layer.role),
@@ -130,7 +130,7 @@ extension CatalogTransaction {
     guard let row else { return }
     try connection.run("DELETE FROM model_source WHERE model_id = ?", [.integer(modelID)])
     try rows.insert(
-      "model_source",
+      .modelSource,
       [
         "model_id": .integer(modelID), "folder": row[0], "fingerprint": .text(fingerprint), "tokenizer_digest": row[1],
         "imported_at": row[2],
@@ -143,9 +143,7 @@ extension CatalogTransaction {
     try connection.forEachRow(
       "SELECT name, dtype, shape, digest FROM tensor WHERE model_id = ? ORDER BY name", [.integer(modelID)]
     ) { row in
-      let numbers = row.text(2).dropFirst().dropLast().split(separator: ",").map { Int($0) }
-      let shape = numbers.compactMap { $0 }
-      guard shape.count == numbers.count else {
+      guard let shape = TensorRecord.shape(of: row.text(2)) else {
         throw CatalogError.damaged("tensor \(row.text(0)): its shape is no list of integers")
       }
       result.append(TensorRecord(name: row.text(0), dtype: row.text(1), shape: shape, digest: try row.digest(3)))

@@ -72,14 +72,14 @@ extension CatalogTransaction {
         "kind": .text(finding.kind),
       ]
       try rows.insert(
-        "monotonicity_count",
+        .monotonicityCount,
         key.merging([
           "assignment_count": .integer(finding.assignmentCount), "pair_count": .integer(finding.pairCount),
           "violation_count": .integer(finding.violationCount),
         ]) { $1 })
       for pair in finding.pairs {
         try rows.insert(
-          "monotonicity_pair",
+          .monotonicityPair,
           key.merging([
             "lighter_assignment_id": .integer(pair.lighterID), "heavier_assignment_id": .integer(pair.heavierID),
             "lighter_error": .real(pair.lighterError), "heavier_error": .real(pair.heavierError),

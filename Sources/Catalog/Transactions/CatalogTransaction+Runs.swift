@@ -4,15 +4,15 @@ extension CatalogTransaction {
   /// Stores a space, or finds it.
   public func store(space: SpaceRecord) throws -> SpaceRecord {
     var space = space
-    if let id = try id(of: space.digest, in: "space") {
+    if let id = try id(of: space.digest, in: .space) {
       space.id = id
       return space
     }
-    space.id = try intern("space", space.digest, ["model_id": .integer(space.modelID), "cost": .text(space.cost)])
+    space.id = try intern(.space, space.digest, ["model_id": .integer(space.modelID), "cost": .text(space.cost)])
     for (unitIndex, unit) in space.units.enumerated() {
       let unitKey: [String: SQLValue] = ["space_id": .integer(space.id), "unit_index": .integer(unitIndex)]
       try rows.insert(
-        "space_unit",
+        .spaceUnit,
         unitKey.merging([
           "name": .text(unit.name), "size_group": .text(unit.sizeGroup), "name_group": .text(unit.nameGroup),
           "weight_count": .integer(unit.weightCount),
@@ -20,10 +20,10 @@ extension CatalogTransaction {
       for (levelIndex, level) in unit.levels.enumerated() {
         let levelKey = unitKey.merging(["level_index": .integer(levelIndex)]) { $1 }
         try rows.insert(
-          "space_level", levelKey.merging(["cost_bits": .integer(level.cost), "label": .text(level.label)]) { $1 })
+          .spaceLevel, levelKey.merging(["cost_bits": .integer(level.cost), "label": .text(level.label)]) { $1 })
         for member in level.members {
           try rows.insert(
-            "space_member",
+            .spaceMember,
             levelKey.merging([
               "layer_id": .integer(member.layerID), "variant_id": .integer(member.variantID),
               "dropped": .flag(member.isDropped),
@@ -90,7 +90,7 @@ extension CatalogTransaction {
     }
     var run = run
     run.id = try rows.insert(
-      "run",
+      .run,
       columns(of: run).merging([
         "uuid": .text(UUID().uuidString.lowercased()), "created_at": .text(Timestamp.now()),
       ]) { $1 })
@@ -98,7 +98,7 @@ extension CatalogTransaction {
   }
 
   /// Stores how a run stands now.
-  public func update(run: RunRecord) throws { try rows.update("run", id: run.id, columns(of: run)) }
+  public func update(run: RunRecord) throws { try rows.update(.run, id: run.id, columns(of: run)) }
 
   private func columns(of run: RunRecord) -> [String: SQLValue] {
     [
@@ -176,7 +176,7 @@ extension CatalogTransaction {
   public func store(generation: StoredGeneration, ofRun runID: Int64, jobID: Int64) throws {
     let key: [String: SQLValue] = ["run_id": .integer(runID), "generation_index": .integer(generation.index)]
     try rows.insert(
-      "generation",
+      .generation,
       key.merging([
         "content_digest": .digest(generation.digest),
         "parent_assignment_id": .integer(generation.winner.id),
@@ -185,7 +185,7 @@ extension CatalogTransaction {
       ]) { $1 })
     for (index, candidate) in generation.candidates.enumerated() {
       try rows.insert(
-        "candidate",
+        .candidate,
         key.merging([
           "candidate_index": .integer(index), "assignment_id": .integer(candidate.assignment.id),
           "role": .text(candidate.role.rawValue), "switch_count": .integer(candidate.switchCount),
@@ -193,10 +193,10 @@ extension CatalogTransaction {
     }
     for stage in generation.stages {
       let stageKey = key.merging(["stage_index": .integer(stage.index)]) { $1 }
-      try rows.insert("stage", stageKey.merging(["minibatch_id": .integer(stage.minibatch.id)]) { $1 })
+      try rows.insert(.stage, stageKey.merging(["minibatch_id": .integer(stage.minibatch.id)]) { $1 })
       for result in stage.results {
         try rows.insert(
-          "stage_result",
+          .stageResult,
           stageKey.merging([
             "candidate_index": .integer(result.candidateIndex), "sum": .real(result.observation.sum),
             "prediction_count": .integer(result.observation.predictionCount), "fitness": .real(result.fitness),

@@ -43,5 +43,5 @@ extension CatalogTransaction {
   }
 
   /// Local id of an arithmetic; nil if nothing here was computed with it.
-  public func id(ofNumerics numerics: NumericsRecord) throws -> Int64? { try id(of: numerics.digest, in: "numerics") }
+  public func id(ofNumerics numerics: NumericsRecord) throws -> Int64? { try id(of: numerics.digest, in: .numerics) }
 }

@@ -25,12 +25,12 @@ extension CatalogTransaction {
     func record(_ id: Int64) -> TaskRecord {
       TaskRecord(id: id, digest: digest, name: name, itemCount: items.count, questions: questions)
     }
-    if let id = try id(of: digest, in: "task") { return record(id) }
-    let id = try intern("task", digest, ["name": .text(name), "item_count": .integer(items.count)])
+    if let id = try id(of: digest, in: .task) { return record(id) }
+    let id = try intern(.task, digest, ["name": .text(name), "item_count": .integer(items.count)])
     for (item, choices) in rowsOfItems.enumerated() {
       for (index, row) in choices.enumerated() {
         try rows.insert(
-          "task_choice",
+          .taskChoice,
           [
             "task_id": .integer(id), "item_index": .integer(item), "choice_index": .integer(index),
             "sequence_id": .integer(row.sequence.id), "measure_id": .integer(row.measure.id),

@@ -82,7 +82,7 @@ extension CatalogTransaction {
       ) { row in keys.append((0..<5).map { row.integer($0) }) }
       for key in keys {
         try rows.insert(
-          "observation_void",
+          .observationVoid,
           [
             "assignment_id": .integer(key[0]), "measure_id": .integer(key[1]), "sequence_id": .integer(key[2]),
             "numerics_id": .integer(key[3]), "attempt": .integer(key[4]), "voided_at": .text(time),

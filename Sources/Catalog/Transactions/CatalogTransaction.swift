@@ -6,13 +6,14 @@ public struct CatalogTransaction {
   let rows: RowWriter
 
   /// The id of the row of `table` whose digest is `digest`; nil if there is none.
-  func id(of digest: Digest, in table: String) throws -> Int64? {
-    try connection.integer("SELECT id FROM \(table) WHERE digest = ?", [.digest(digest)])
+  func id(of digest: Digest, in table: TableDescription) throws -> Int64? {
+    try connection.integer("SELECT id FROM \(table.name) WHERE digest = ?", [.digest(digest)])
   }
 
   /// The id of the row of `table` whose digest is `digest`, inserting it if it is new.
-  func intern(_ table: String, _ digest: Digest, _ values: @autoclosure () throws -> [String: SQLValue]) throws -> Int64
-  {
+  func intern(
+    _ table: TableDescription, _ digest: Digest, _ values: @autoclosure () throws -> [String: SQLValue]
+  ) throws -> Int64 {
     if let id = try id(of: digest, in: table) { return id }
     var values = try values()
     values["digest"] = .digest(digest)

@@ -34,18 +34,15 @@ public enum ModelImport {
       guard let (record, tensor) = byName[ByteString(layer.tensorName)] else {
         throw InferenceError.invalidData(file: folder.path, detail: "there is no tensor \(layer.tensorName)")
       }
-      var weight = CanonicalRecord(kind: "weight")
-      weight.set("dtype", record.dtype)
-      weight.set("shape", record.shape.map { String($0) }.joined(separator: ","))
-      weight.set("bytes", record.digest)
       return LayerRecord(
         index: layer.index, name: layer.name, blockIndex: layer.subblock.blockIndex,
         subblock: layer.subblock.half.rawValue, role: layer.role, siteName: sites[layer.siteIndex].name,
-        weightDigest: weight.digest, outputCount: layer.outputCount, inputCount: layer.inputCount,
+        weightDigest: ArtefactKey.weight(record), outputCount: layer.outputCount, inputCount: layer.inputCount,
         denseBits: tensor.elementType.byteCount * 8)
     }
     let model = ModelRecord(
-      digest: digest(of: checkpoint.configuration, tensors), name: name ?? Self.name(of: folder),
+      digest: ArtefactKey.model(configuration: configurationValues(checkpoint.configuration), tensors: tensors),
+      name: name ?? Self.name(of: folder),
       architecture: checkpoint.configuration.architecture.rawValue,
       architectureRevision: try LanguageModelFactory.revision(of: checkpoint.configuration),
       configuration: configurationJSON(checkpoint.configuration), blockCount: checkpoint.configuration.blockCount,
@@ -91,20 +88,17 @@ public enum ModelImport {
     return name
   }
 
-  private static func digest(of configuration: ModelConfiguration, _ tensors: [TensorRecord]) -> Digest {
-    var record = CanonicalRecord(kind: "model")
-    for field in configuration.canonicalFields {
+  /// The architecture fields in the model's key.
+  private static func configurationValues(_ configuration: ModelConfiguration) -> [(
+    name: String, value: ArtefactKey.ConfigurationValue
+  )] {
+    configuration.canonicalFields.map { field in
       switch field.value {
-      case .integer(let value): record.set("config.\(field.name)", value)
-      case .real(let value): record.set("config.\(field.name)", value)
-      case .text(let value): record.set("config.\(field.name)", value)
+      case .integer(let value): (field.name, .integer(Int64(value)))
+      case .real(let value): (field.name, .real(value))
+      case .text(let value): (field.name, .text(value))
       }
     }
-    for tensor in tensors {
-      let shape = tensor.shape.map { String($0) }.joined(separator: ",")
-      record.set("tensor.\(tensor.name)", "\(tensor.dtype)[\(shape)]\(tensor.digest.hex)")
-    }
-    return record.digest
   }
 
   /// The architecture fields as a catalog holds them.

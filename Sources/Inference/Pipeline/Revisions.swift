@@ -8,7 +8,7 @@ public enum Revisions {
     guard words.count == 2 else { return nil }
     switch words[0] {
     case "method": return MethodRegistry.shared.definition(named: words[1])?.revision
-    case "statistic": return RecipeKey.hessianRevision
+    case "statistic": return HessianStatistic.revision
     case "measure": return Measure.revision
     case "architecture": return ModelFamilies.family(modelType: ByteString(words[1]))?.revision
     default: return nil

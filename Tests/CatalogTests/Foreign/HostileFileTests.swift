@@ -255,7 +255,7 @@ import Testing
   @Test func aNameThatIsAPathIsANameAndNothingElse() throws {
     let (source, _) = try CatalogFolder.filled()
     for table in ["data_set", "run", "model"] {
-      try source.change { try $0.rows.update(table, id: 1, ["name": .text("../../\(table)/../etc/passwd")]) }
+      try source.change { try $0.rows.update(.named(table), id: 1, ["name": .text("../../\(table)/../etc/passwd")]) }
     }
     let target = try CatalogFolder.empty()
     try target.merge([source])

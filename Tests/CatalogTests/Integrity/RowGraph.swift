@@ -3,7 +3,7 @@
 /// All rows of a small catalog and what stands on what, told by the schema and the rules of docs/care.md.
 struct RowGraph {
   private(set) var rows: [String: [[SQLValue]]] = [:]
-  private let shapes: [TableShape]
+  private let shapes: [TableDescription]
 
   static let leftOut: Set<String> = ["catalog_property", "calibration_stream", "teacher_state", "blob_chunk"]
   /// Rows that are lost with any of these.
@@ -18,7 +18,7 @@ struct RowGraph {
   ]
 
   init(_ folder: CatalogFolder) throws {
-    shapes = try SchemaShape.own().tables.filter { !Self.leftOut.contains($0.name) }
+    shapes = TableDescription.all.filter { !Self.leftOut.contains($0.name) }
     for shape in shapes {
       rows[shape.name] = try folder.rows(
         "SELECT \(shape.columns.map(\.name).joined(separator: ", ")) FROM \(shape.name)")
@@ -26,8 +26,7 @@ struct RowGraph {
   }
 
   static func key(_ row: [SQLValue], _ table: String) -> String {
-    guard let shape = try? SchemaShape.own().table(table) else { return "" }
-    return shape.order.map { "\(row[$0])" }.joined(separator: "/")
+    TableDescription.named(table).order.map { "\(row[$0])" }.joined(separator: "/")
   }
 
   /// Whether a row with this key is there: a run may be open again, a statistic without its diagonal.
@@ -39,7 +38,7 @@ struct RowGraph {
   /// Keys of the row and of everything that cannot be without it, by table.
   func standing(on row: [SQLValue], of table: String) -> [String: Set<String>] {
     var lost: [String: Set<String>] = [table: [Self.key(row, table)]]
-    func isLost(_ row: [SQLValue], _ shape: TableShape) -> Bool {
+    func isLost(_ row: [SQLValue], _ shape: TableDescription) -> Bool {
       lost[shape.name]?.contains(Self.key(row, shape.name)) == true
     }
     var isGrowing = true

@@ -20,10 +20,6 @@ import Testing
 
   @Test(arguments: [
     ("numerics", "UPDATE numerics SET kernels = 'x' WHERE id = 1"),
-    ("blob", "UPDATE blob_chunk SET bytes = x'00' WHERE blob_id = 1"),
-    ("blob", "UPDATE blob_chunk SET chunk_index = 1 WHERE blob_id = 1"),
-    ("blob", "DELETE FROM blob_chunk WHERE blob_id = 1"),
-    ("blob", "UPDATE blob SET byte_count = 9223372036854775807 WHERE id = 1"),
     ("weight", "UPDATE tensor SET dtype = 'F16' WHERE name LIKE '%0.attention%'"),
     ("weight", "UPDATE weight SET output_count = 5 WHERE id = 1"),
     ("weight", "INSERT INTO weight SELECT 99, zeroblob(32), 1, 1, 16, 0"),
@@ -82,10 +78,24 @@ import Testing
     #expect(found.contains { $0.table == table }, "\(change): \(found)")
   }
 
+  @Test(arguments: [
+    "UPDATE blob_chunk SET bytes = x'00' WHERE blob_id = 1",
+    "UPDATE blob_chunk SET chunk_index = 1 WHERE blob_id = 1",
+    "DELETE FROM blob_chunk WHERE blob_id = 1",
+    "UPDATE blob SET byte_count = 9223372036854775807 WHERE id = 1",
+  ])
+  func aBlobThatIsNotThatOfItsDigestIsFound(change: String) throws {
+    let (folder, _) = try CatalogFolder.filled()
+    try folder.tamper(change)
+    try folder.forgeChecks()
+    #expect(try DamagedFile(folder).findings().map(\.table) == ["blob"])
+  }
+
   @Test func aBlobWhoseBytesAreNotHereIsWhole() throws {
     let (folder, _) = try CatalogFolder.filled()
     try folder.tamper("DELETE FROM blob_chunk; UPDATE blob SET chunk_count = 0")
-    #expect(try defects(folder) == [])
+    try folder.forgeChecks()
+    #expect(try DamagedFile(folder).findings() == [])
   }
 
   @Test func configurationsKeepTheKindOfTheirNumbers() throws {

@@ -59,7 +59,7 @@ import Testing
     let (one, other) = (contents.variants[0][0], contents.variants[2][1])
     let digest = try folder.digest()
     try folder.change { transaction in
-      try transaction.rows.update("variant", id: one.id, ["blob_id": .integer(other.blobID)])
+      try transaction.rows.update(.variant, id: one.id, ["blob_id": .integer(other.blobID)])
       #expect(try transaction.variant(recipeKey: one.recipeKey) == nil)
       #expect(throws: CatalogError.self) { try transaction.packedWeights(of: transaction.variant(id: one.id)) }
     }
@@ -101,7 +101,7 @@ import Testing
     let (folder, contents) = try CatalogFolder.filled()
     try folder.change { transaction in
       try transaction.rows.update(
-        "statistic", id: 1,
+        .statistic, id: 1,
         [
           "matrix_blob_id": .integer(contents.variants[0][0].blobID),
           "diagonal_blob_id": .integer(contents.variants[0][0].blobID),
@@ -124,7 +124,7 @@ import Testing
       try copy.change { transaction in
         let (matrix, other) = (try transaction.store(blob: triangle), try transaction.store(blob: bytes))
         try transaction.rows.update(
-          "statistic", id: 1,
+          .statistic, id: 1,
           [
             "content_key": .digest(SHA256.digest(of: triangle)), "matrix_blob_id": .integer(matrix),
             "diagonal_blob_id": .integer(other),
@@ -141,7 +141,7 @@ import Testing
     let (folder, _) = try CatalogFolder.filled()
     try folder.change { transaction in
       try transaction.rows.insert(
-        "stage",
+        .stage,
         [
           "run_id": .integer(Int64(1)), "generation_index": .integer(Int64(9)), "stage_index": .integer(Int64(0)),
           "minibatch_id": .integer(Int64(1)),

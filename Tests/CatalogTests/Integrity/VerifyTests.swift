@@ -78,7 +78,7 @@ import Testing
   @Test func itFindsRowsThatContradictEachOther() throws {
     let (folder, contents) = try CatalogFolder.filled()
     let store = try folder.write()
-    try store.write { try $0.rows.update("assignment", id: contents.low.id, ["variant_ids": .text("[1,null]")]) }
+    try store.write { try $0.rows.update(.assignment, id: contents.low.id, ["variant_ids": .text("[1,null]")]) }
     store.close()
     let found = try findings(folder)
     #expect(found.contains { $0.table == "assignment" })

@@ -69,7 +69,7 @@ extension CatalogFolder {
     try other.change { transaction in
       for table in ["run", "job"] {
         let uuid = try one.rows("SELECT uuid FROM \(table)")[0][0]
-        try transaction.rows.update(table, id: 1, ["uuid": uuid])
+        try transaction.rows.update(.named(table), id: 1, ["uuid": uuid])
       }
     }
     return (one, other)
@@ -79,7 +79,7 @@ extension CatalogFolder {
   func forgeChecks() throws {
     let connection = try Connection(path: path, access: .readWrite, busyTimeoutMilliseconds: 1000)
     try connection.execute("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; BEGIN")
-    for table in try SchemaShape.own().tables where table.hasRowCheck {
+    for table in TableDescription.all where table.hasRowCheck {
       let columns = table.columns.map(\.name).joined(separator: ", ")
       var rows: [[SQLValue]] = []
       try connection.forEachRow("SELECT \(columns) FROM \(table.name)") { rows.append($0.values) }

@@ -87,10 +87,10 @@ import Testing
           "state": .text("open"), "found_assignment_id": .null, "recommendation": .null,
         ]
         if kept == 0 { changes["start_assignment_id"] = .null }
-        try transaction.rows.update("run", id: 1, changes)
+        try transaction.rows.update(.run, id: 1, changes)
       }
       if kept == 0, part % 3 == 0 {
-        try transaction.rows.update("job", id: 1, ["run_id": .null])
+        try transaction.rows.update(.job, id: 1, ["run_id": .null])
         try transaction.connection.run("DELETE FROM run")
         for table in ["space_member", "space_level", "space_unit", "space"] {
           try transaction.connection.run("DELETE FROM \(table)")
@@ -129,7 +129,7 @@ import Testing
       try transaction.connection.run("DELETE FROM blob_chunk")
       var ids: [Int64] = []
       try transaction.connection.forEachRow("SELECT id FROM blob") { ids.append($0.integer(0)) }
-      for id in ids { try transaction.rows.update("blob", id: id, ["chunk_count": .integer(0)]) }
+      for id in ids { try transaction.rows.update(.blob, id: id, ["chunk_count": .integer(0)]) }
     }
     let target = try CatalogFolder.empty()
     #expect(try target.merge([one]).warmVariantCount == 0)

@@ -14,7 +14,7 @@ import Testing
         try transaction.connection.run("DELETE FROM \(table) WHERE generation_index > 0")
       }
       try transaction.rows.update(
-        "run", id: 1, ["state": .text("open"), "found_assignment_id": .null, "recommendation": .null])
+        .run, id: 1, ["state": .text("open"), "found_assignment_id": .null, "recommendation": .null])
     }
     return folder
   }
@@ -48,7 +48,7 @@ import Testing
         changes["found_assignment_id"] = .integer(high.id)
         changes["recommendation"] = .text("found")
       }
-      if !changes.isEmpty { try transaction.rows.update("run", id: 1, changes) }
+      if !changes.isEmpty { try transaction.rows.update(.run, id: 1, changes) }
     }
   }
 
@@ -132,7 +132,7 @@ import Testing
         for table in ["stage_result", "stage", "candidate", "generation"] {
           try transaction.connection.run("DELETE FROM \(table)")
         }
-        try transaction.rows.update("run", id: 1, ["start_assignment_id": .null])
+        try transaction.rows.update(.run, id: 1, ["start_assignment_id": .null])
       }
       try goOn(third, index: 0, switches: switches)
       try goOn(third, index: 1, switches: switches)

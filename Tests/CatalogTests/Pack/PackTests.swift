@@ -39,7 +39,7 @@ import Testing
     let store = try folder.write()
     defer { store.close() }
     let variant = contents.variants[0][0]
-    let weight = try store.read { try #require(try $0.id(of: contents.layers[0].weightDigest, in: "weight")) }
+    let weight = try store.read { try #require(try $0.id(of: contents.layers[0].weightDigest, in: .weight)) }
     try store.read { (transaction) throws in
       #expect(try transaction.variant(recipeKey: variant.recipeKey) == nil)
       #expect(try transaction.variants(ofWeight: weight).isEmpty)
@@ -74,7 +74,7 @@ import Testing
       run.foundAssignmentID = nil
       run.isFinished = false
       run = try transaction.begin(run: run)
-      try transaction.rows.update("job", id: 1, ["run_id": .integer(run.id)])
+      try transaction.rows.update(.job, id: 1, ["run_id": .integer(run.id)])
     }
     #expect(try source.digest() != alone)
     let (folder, report) = try pack(source, .variants, runs: ["first"])
@@ -97,7 +97,7 @@ import Testing
       run.isFinished = false
       run = try transaction.begin(run: run)
       try transaction.rows.update(
-        "run", id: run.id, ["origin_run_id": .integer(contents.run.id), "origin_generation": .integer(0)])
+        .run, id: run.id, ["origin_run_id": .integer(contents.run.id), "origin_generation": .integer(0)])
     }
     #expect(try pack(source, .results, runs: ["branch"]).report.runCount == 2)
     #expect(try pack(source, .results, runs: ["first"]).report.runCount == 1)

@@ -61,7 +61,7 @@ import Testing
     }
     store.close()
     let writer = try open(left, .write)
-    #expect(try writer.read { try $0.id(of: SequenceRecord.digest(of: [1, 1]), in: "sequence") } != nil)
+    #expect(try writer.read { try $0.id(of: SequenceRecord.digest(of: [1, 1]), in: .sequence) } != nil)
     writer.close()
     #expect(try left.files == ["c.evodb"])
   }

@@ -49,6 +49,14 @@ import Testing
     return names.filter { $0.hasSuffix(".evodb") }.sorted().map { folder.appendingPathComponent($0) }
   }
 
+  /// What `evodb digest` and `evodb digest --all` of the version that made a file say of it.
+  private static let digests = [
+    "v1.evodb": [
+      "8eac70b615f804bb65f776e8bec28c2836eef43f74d23f3ce331d52e52d3a449",
+      "270292e87a03796092e2834697a918402b681580c1844ac296b038d221b2ae14",
+    ]
+  ]
+
   @Test(arguments: keptFiles) func everyReleasedVersionCanBeUpgraded(file: URL) throws {
     let folder = try CatalogFolder()
     try FileManager.default.copyItem(atPath: file.path, toPath: folder.path)
@@ -57,7 +65,11 @@ import Testing
     _ = try CatalogUpgrade().run(path: folder.path)
     do {
       let store = try folder.read()
+      defer { store.close() }
       _ = try store.verify(onFinding: { Issue.record("\($0)") })
+      let digests = try [false, true].map { all in try store.read { try $0.sharedDigest(includingProvenance: all).hex }
+      }
+      #expect(digests == Self.digests[file.lastPathComponent], "what is shared is what the old version said it is")
     }
     _ = try Self.next.run(path: folder.path)
     let upgraded = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 0)

@@ -114,7 +114,7 @@ import Testing
       #expect(try transaction.blob(try #require(after.matrixBlobID)) == matrix)
       // Bytes that are not what was accumulated do not count.
       let other = try transaction.store(blob: [1, 2, 3, 4])
-      try transaction.rows.update("statistic", id: id, ["matrix_blob_id": .integer(other)])
+      try transaction.rows.update(.statistic, id: id, ["matrix_blob_id": .integer(other)])
       #expect(try transaction.statistic(recipeKey: key, preferring: contents.here)?.matrixBlobID == nil)
     }
   }

@@ -71,19 +71,4 @@ import Testing
     let after = try digests(folder)
     #expect(after.contents == before.contents && after.all != before.all)
   }
-
-  @Test func everyTableIsSharedOrKnownToBeLocal() throws {
-    let covered = Set((SharedTable.contents + SharedTable.provenance).map(\.name))
-    // The contents of these are in the digests of others: a blob's in a variant, a space's parts in the space.
-    let left: Set = [
-      "catalog_property", "blob", "blob_chunk", "model_source", "teacher_state", "calibration_stream", "job",
-      "space_unit", "space_level",
-      "space_member", "block_score", "monotonicity_count", "monotonicity_pair",
-    ]
-    let (folder, _) = try CatalogFolder.filled()
-    let connection = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 1000)
-    try connection.forEachRow("SELECT name FROM sqlite_schema WHERE type = 'table'") { row in
-      #expect(covered.contains(row.text(0)) != left.contains(row.text(0)), "\(row.text(0))")
-    }
-  }
 }

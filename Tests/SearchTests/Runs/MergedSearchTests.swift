@@ -25,7 +25,7 @@ import Testing
       }
       var changes: [String: SQLValue] = ["state": .text("open"), "found_assignment_id": .null, "recommendation": .null]
       if kept == 0 { changes["start_assignment_id"] = .null }
-      for run in try tx.runs() { try tx.rows.update("run", id: run.id, changes) }
+      for run in try tx.runs() { try tx.rows.update(.run, id: run.id, changes) }
     }
     return folder
   }

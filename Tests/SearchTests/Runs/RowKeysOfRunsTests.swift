@@ -14,8 +14,8 @@ import Testing
     }
     #expect(defects == [])
     // A search asks no multiple choice.
-    for table in RowKeys.tables where table != "task" {
-      #expect(try catalog.count("SELECT count(*) FROM \(table)") > 0, "\(table)")
+    for table in RowKeys.tables where table.name != "task" {
+      #expect(try catalog.count("SELECT count(*) FROM \(table.name)") > 0, "\(table.name)")
     }
   }
 }

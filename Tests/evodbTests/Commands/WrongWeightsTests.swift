@@ -19,7 +19,7 @@ import Testing
     for (index, variant) in variants.enumerated() {
       // The first gets bytes that are no packed weights at all.
       let other = index == 0 ? statistic ?? 0 : variants[(index + 1) % variants.count].blob
-      try rows.update("variant", id: variant.id, ["blob_id": .integer(other)])
+      try rows.update(.variant, id: variant.id, ["blob_id": .integer(other)])
     }
   }
 
@@ -34,12 +34,12 @@ import Testing
     var blob = try connection.integer("SELECT id FROM blob WHERE digest = ?", [.digest(digest)]) ?? 0
     if blob == 0 {
       blob = try rows.insert(
-        "blob", ["digest": .digest(digest), "byte_count": .integer(400), "chunk_count": .integer(1)])
+        .blob, ["digest": .digest(digest), "byte_count": .integer(400), "chunk_count": .integer(1)])
       try connection.run(
         "INSERT INTO blob_chunk (blob_id, chunk_index, bytes) VALUES (?, 0, ?)", [.integer(blob), .blob(bytes)])
     }
     try rows.update(
-      "variant", id: variant,
+      .variant, id: variant,
       ["content_key": .digest(digest), "blob_id": .integer(blob), "stored_bits": .integer(3200)])
   }
 

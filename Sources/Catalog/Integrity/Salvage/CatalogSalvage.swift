@@ -76,11 +76,11 @@ public struct CatalogSalvage {
     try target.execute("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY; PRAGMA foreign_keys = OFF")
     try target.execute(CatalogSchema.text)
     try RowWriter(target).insert(
-      "catalog_property", ["name": .text("schema_digest"), "value": .text(CatalogSchema.digest.hex)])
+      .catalogProperty, ["name": .text("schema_digest"), "value": .text(CatalogSchema.digest.hex)])
     let rescue = RowRescue(source: source, target: target, progress: progress, isCancelled: isCancelled)
     try source.watched(by: isCancelled) { try rescue.run() }
     return try target.watched(by: isCancelled) {
-      let pruning = try RowPruning(
+      let pruning = RowPruning(
         target, packedWeightProblem: packedWeightProblem, progress: progress, isCancelled: isCancelled)
       try pruning.run(ambiguous: rescue.ambiguous)
       try requireWhole(target, progress: progress, isCancelled: isCancelled)

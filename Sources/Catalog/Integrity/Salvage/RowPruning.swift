@@ -9,40 +9,21 @@ final class RowPruning {
   private let packedWeightProblem: PackedWeightProblem?
   private let progress: (String, Int64, Int64) -> Void
   private let isCancelled: () -> Bool
-  private let schema: SchemaShape
   /// Rows taken out, by table.
   private(set) var lostCounts: [String: Int64] = [:]
   /// Blobs that had to be invented: a digest without bytes.
   private(set) var emptiedCount: Int64 = 0
 
-  /// References without which a row still says what it said: where the run went that a job worked on or another run began
-  /// from, and which parts of a statistic are kept. The other nullable ones mean something else when they are NULL.
-  private static let dispensable: [String: [String: SQLValue]] = [
-    "job.run_id": ["run_id": .null],
-    "run.origin_run_id": ["origin_run_id": .null, "origin_generation": .null],
-    "run.start_assignment_id": ["start_assignment_id": .null],
-    "run.found_assignment_id": ["found_assignment_id": .null, "recommendation": .null, "state": .text("open")],
-    "statistic.diagonal_blob_id": ["diagonal_blob_id": .null],
-    "statistic.matrix_blob_id": ["matrix_blob_id": .null],
-  ]
-
-  /// Tables whose rows say something that follows from no digest: of what their local ids point to they must be sure.
-  private static let unproven = [
-    "observation", "observation_void", "block_score", "monotonicity_count", "monotonicity_pair", "data_set",
-    "model_source", "run",
-  ]
-
   init(
     _ target: Connection, packedWeightProblem: PackedWeightProblem?,
     progress: @escaping (String, Int64, Int64) -> Void, isCancelled: @escaping () -> Bool
-  ) throws {
+  ) {
     self.target = target
     self.packedWeightProblem = packedWeightProblem
     self.progress = progress
     self.isCancelled = isCancelled
     rows = RowWriter(target)
     keys = RowKeys(CatalogTransaction(connection: target, rows: rows))
-    schema = try SchemaShape.own()
   }
 
   /// - Parameter ambiguous: ids, by table, that may mean two things.
@@ -50,14 +31,14 @@ final class RowPruning {
     let invented = try inTransaction {
       try dropUnproven(ambiguous)
       let invented = try linkBlobs()
-      try dropOrphans(of: Set(schema.tables.map(\.name)))
+      try dropOrphans(of: Set(TableDescription.all.map(\.name)))
       return invented
     }
     var hasChanged = true
     var hasLookedInside = false
     while hasChanged {
       hasChanged = false
-      for (index, table) in RowKeys.tables.enumerated() where table != "blob" {
+      for (index, table) in RowKeys.tables.enumerated() {
         progress("comparing rows", Int64(index), Int64(RowKeys.tables.count))
         hasChanged = try remove { try keys.check(table, $0) } || hasChanged
       }
@@ -92,11 +73,9 @@ final class RowPruning {
       var changed: Set<String> = []
       for defect in defects {
         if let mend = defect.mend, try self.mend(defect, mend) { continue }
-        guard let table = schema.table(defect.table), table.order.count == defect.key.count else {
-          throw CatalogError.damaged("\(defect)")
-        }
-        let condition = table.order.map { "\(table.columns[$0].name) IS ?" }.joined(separator: " AND ")
-        try delete(from: table.name, where: condition, defect.key)
+        let table = TableDescription.named(defect.table)
+        guard table.order.count == defect.key.count else { throw CatalogError.damaged("\(defect)") }
+        try delete(from: table.name, where: table.orderCondition, defect.key)
         changed.insert(table.name)
       }
       try dropOrphans(of: changed)
@@ -113,7 +92,7 @@ final class RowPruning {
       "SELECT \(names.joined(separator: ", ")) FROM \(defect.table) WHERE id = ?", [.integer(id)]
     ) { $0.values }
     guard before != names.map({ changes[$0] ?? .null }) else { return false }
-    try rows.update(defect.table, id: id, changes)
+    try rows.update(.named(defect.table), id: id, changes)
     return true
   }
 
@@ -128,15 +107,15 @@ final class RowPruning {
   private func dropOrphans(of changed: Set<String>) throws {
     var changed = changed
     // Parents before children.
-    for table in schema.tables where table.hasRowCheck {
+    for table in TableDescription.all where table.hasRowCheck {
       for column in table.columns {
         guard let parent = column.parent, changed.contains(parent) else { continue }
         let isOrphan =
           "\(column.name) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM \(parent) p WHERE p.id = \(table.name).\(column.name))"
-        if let changes = Self.dispensable["\(table.name).\(column.name)"] {
+        if let changes = column.mend {
           var ids: [Int64] = []
           try target.forEachRow("SELECT id FROM \(table.name) WHERE \(isOrphan)") { ids.append($0.integer(0)) }
-          for id in ids { try rows.update(table.name, id: id, changes) }
+          for id in ids { try rows.update(table, id: id, changes) }
         } else {
           let before = lostCounts[table.name] ?? 0
           try delete(from: table.name, where: isOrphan)
@@ -160,10 +139,7 @@ final class RowPruning {
     ) { row in
       if let numerics = row.optionalInteger(1) { lost.append((row.integer(0), numerics)) }
     }
-    guard !lost.isEmpty, let table = schema.table("job") else { return }
     let now = Timestamp.now()
-    let names = (table.columns.map(\.name) + ["row_check"]).joined(separator: ", ")
-    let marks = Array(repeating: "?", count: table.columns.count + 1).joined(separator: ", ")
     for job in lost {
       let known: [String: SQLValue] = [
         "id": .integer(job.id), "uuid": .text(UUID().uuidString.lowercased()), "command": .text("unknown"),
@@ -171,18 +147,17 @@ final class RowPruning {
         "host_name": .text("unknown"), "started_at": .text(now), "updated_at": .text(now), "outcome": .text("failed"),
         "message": .text("its row was damaged; evodb salvage put this one in its place"),
       ]
-      var values = table.columns.map { column -> SQLValue in
+      let values = TableDescription.job.columns.map { column -> SQLValue in
         if let value = known[column.name] { return value }
         guard column.isRequired else { return .null }
-        return column.type == "REAL" ? .real(0) : .integer(Int64(0))
+        return column.type == .real ? .real(0) : .integer(Int64(0))
       }
-      values.append(.integer(RowWriter.check(values)))
-      try target.run("INSERT INTO job (\(names)) VALUES (\(marks))", values)
+      try rows.insertExactly(.job, row: values)
     }
   }
 
   private func dropUnproven(_ ambiguous: [String: Set<Int64>]) throws {
-    for table in schema.tables where Self.unproven.contains(table.name) {
+    for table in TableDescription.all where table.isUnproven {
       for column in table.columns {
         // Who computed something and what a run led to do not change what was computed.
         guard let parent = column.parent, !["job", "run"].contains(parent), let ids = ambiguous[parent] else {
@@ -197,10 +172,7 @@ final class RowPruning {
 
   /// Bytes that belonged to rows which could not be saved say nothing any more.
   private func dropUnusedBlobs(_ invented: Set<Int64>) throws {
-    let isUnused = """
-      NOT IN (SELECT blob_id FROM variant UNION SELECT matrix_blob_id FROM statistic WHERE matrix_blob_id IS NOT NULL
-        UNION SELECT diagonal_blob_id FROM statistic WHERE diagonal_blob_id IS NOT NULL)
-      """
+    let isUnused = "NOT IN (\(TableDescription.usedBlobs))"
     try target.forEachRow("SELECT id FROM blob WHERE id \(isUnused)") { row in
       if invented.contains(row.integer(0)) { emptiedCount -= 1 }
     }
@@ -222,29 +194,21 @@ final class RowPruning {
     ) { wrong.append(($0.integer(0), $0.bytes(1), $0.integer(2))) }
     guard !wrong.isEmpty else { return [] }
     // Not an id that anything points to already.
-    var next =
-      1
-      + (try target.integer(
-        """
-        SELECT max(x) FROM (SELECT max(id) AS x FROM blob UNION ALL SELECT max(blob_id) FROM variant
-          UNION ALL SELECT max(diagonal_blob_id) FROM statistic UNION ALL SELECT max(matrix_blob_id) FROM statistic)
-        """) ?? 0).clamped
+    let last = try target.integer("SELECT max(id) FROM (SELECT id FROM blob UNION \(TableDescription.usedBlobs))")
+    var next = (last ?? 0).clamped + 1
     var made: Set<Int64> = []
     for variant in wrong {
       var blob = try target.integer("SELECT id FROM blob WHERE digest = ?", [.blob(variant.content)])
       if blob == nil, variant.storedBits > 0, variant.storedBits % 8 == 0 {
-        var values: [SQLValue] = [
-          .integer(next), .blob(variant.content), .integer(variant.storedBits / 8), .integer(Int64(0)),
-        ]
-        values.append(.integer(RowWriter.check(values)))
-        try target.run(
-          "INSERT INTO blob (id, digest, byte_count, chunk_count, row_check) VALUES (?, ?, ?, ?, ?)", values)
+        try rows.insertExactly(
+          .blob,
+          row: [.integer(next), .blob(variant.content), .integer(variant.storedBits / 8), .integer(Int64(0))])
         made.insert(next)
         emptiedCount += 1
         blob = next
         next += 1
       }
-      if let blob { try rows.update("variant", id: variant.id, ["blob_id": .integer(blob)]) }
+      if let blob { try rows.update(.variant, id: variant.id, ["blob_id": .integer(blob)]) }
     }
     return made
   }

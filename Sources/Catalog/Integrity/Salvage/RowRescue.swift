@@ -12,9 +12,6 @@ final class RowRescue {
   /// which of the two is meant by what points to them.
   private(set) var ambiguous: [String: Set<Int64>] = [:]
 
-  /// Caches, which are computed again rather than trusted, and what the new file has already.
-  private static let leftOut: Set<String> = ["catalog_property", "calibration_stream", "teacher_state", "blob_chunk"]
-
   init(
     source: Connection, target: Connection, progress: @escaping (String, Int64, Int64) -> Void,
     isCancelled: @escaping () -> Bool
@@ -26,9 +23,10 @@ final class RowRescue {
   }
 
   func run() throws {
-    let shapes = try SchemaShape.own().tables.filter { !Self.leftOut.contains($0.name) }
-    // Blobs last: only those come along that what was saved speaks of.
-    let order = shapes.filter { $0.name != "blob" } + shapes.filter { $0.name == "blob" }
+    // Not what the new file has already, and no caches, which are computed again rather than trusted. Blobs last: only
+    // those come along that what was saved speaks of.
+    let wanted = TableDescription.all.filter { $0.hasRowCheck && $0.kind != .cache && $0.name != "catalog_property" }
+    let order = wanted.filter { $0.name != "blob" } + [.blob]
     var found: [String: CatalogSalvage.Table] = [:]
     for (index, table) in order.enumerated() {
       if isCancelled() { throw CancellationError() }
@@ -37,15 +35,13 @@ final class RowRescue {
       found[table.name] = try rescue(table)
       try target.execute("COMMIT")
     }
-    tables = shapes.compactMap { found[$0.name] }
+    tables = wanted.compactMap { found[$0.name] }
   }
 
-  private func rescue(_ table: TableShape) throws -> CatalogSalvage.Table {
+  private func rescue(_ table: TableDescription) throws -> CatalogSalvage.Table {
     var result = CatalogSalvage.Table(name: table.name)
     var reader = TableReader(source, table)
     let count = table.columns.count
-    let marks = Array(repeating: "?", count: count + 1).joined(separator: ", ")
-    let insert = "INSERT INTO \(table.name) VALUES (\(marks))"
     let isWanted = table.name == "blob" ? try wantedBlobs() : { _ in true }
     var bytes = RowBytes()
     try reader.forEachRow { row, _ in
@@ -71,15 +67,13 @@ final class RowRescue {
         chunks = taken
       }
       do {
-        try target.run(insert, values)
+        try target.run(table.insertion, values)
       } catch let error as SQLiteError where error.isConstraint {
         result.lostCount += 1
         return
       }
       for (index, chunk) in chunks.enumerated() {
-        try target.run(
-          "INSERT INTO blob_chunk (blob_id, chunk_index, bytes) VALUES (?, ?, ?)",
-          [values[0], .integer(index), .blob(chunk)])
+        try target.run(TableDescription.blobChunk.insertion, [values[0], .integer(index), .blob(chunk)])
       }
     }
     result.gapCount = reader.gapCount
@@ -87,11 +81,9 @@ final class RowRescue {
   }
 
   /// The check of the row with the same key that is in the new file; nil: there is none.
-  private func check(ofRow values: [SQLValue], _ table: TableShape) throws -> SQLValue? {
-    guard !table.order.isEmpty else { return nil }
-    let condition = table.order.map { "\(table.columns[$0].name) = ?" }.joined(separator: " AND ")
-    return try target.firstRow(
-      "SELECT row_check FROM \(table.name) WHERE \(condition)", table.order.map { values[$0] }
+  private func check(ofRow values: [SQLValue], _ table: TableDescription) throws -> SQLValue? {
+    try target.firstRow(
+      "SELECT row_check FROM \(table.name) WHERE \(table.orderCondition)", table.values(values, at: table.order)
     ) { $0.values[0] }
   }
 
@@ -105,14 +97,9 @@ final class RowRescue {
   private func wantedBlobs() throws -> ([SQLValue]) -> Bool {
     var ids: Set<Int64> = []
     var digests: Set<Digest> = []
-    try target.forEachRow(
-      """
-      SELECT blob_id, content_key FROM variant UNION ALL SELECT diagonal_blob_id, NULL FROM statistic
-      UNION ALL SELECT matrix_blob_id, NULL FROM statistic
-      """
-    ) { row in
-      if let id = row.optionalInteger(0) { ids.insert(id) }
-      if let digest = Digest(bytes: row.bytes(1)) { digests.insert(digest) }
+    try target.forEachRow(TableDescription.usedBlobs) { ids.insert($0.integer(0)) }
+    try target.forEachRow("SELECT content_key FROM variant") { row in
+      if let digest = Digest(bytes: row.bytes(0)) { digests.insert(digest) }
     }
     return { values in
       if case .integer(let id) = values[0], ids.contains(id) { return true }
@@ -181,12 +168,7 @@ final class RowRescue {
 
   private func places() throws -> [Int64: [(index: Int64, rowID: Int64)]] {
     var result: [Int64: [(index: Int64, rowID: Int64)]] = [:]
-    let table = TableShape(
-      name: "blob_chunk",
-      columns: ["blob_id", "chunk_index"].map {
-        TableShape.Column(name: $0, type: "INTEGER", isRequired: true, parent: nil)
-      }, hasRowCheck: false, identity: [], order: [])
-    var reader = TableReader(source, table)
+    var reader = TableReader(source, "blob_chunk", columns: "blob_id, chunk_index", key: "rowid")
     try reader.forEachRow { row, rowID in
       let place = (index: row.integer(2), rowID: rowID)
       if result[row.integer(1), default: []].allSatisfy({ $0.rowID != rowID }) {

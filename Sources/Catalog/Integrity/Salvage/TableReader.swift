@@ -2,7 +2,8 @@
 /// smaller stretches in between.
 struct TableReader {
   let connection: Connection
-  let table: TableShape
+  private let table: String
+  private let columns: String
   /// The leading column of the order in which the rows lie.
   let key: String
   /// Stretches that could not be read.
@@ -13,11 +14,18 @@ struct TableReader {
   /// A row of any table takes more bytes than 16.
   private let largestRowCount: Int
 
-  init(_ connection: Connection, _ table: TableShape) {
+  init(_ connection: Connection, _ table: TableDescription) {
+    self.init(
+      connection, table.name, columns: table.columnList + (table.hasRowCheck ? ", row_check" : ""),
+      key: table.order.first.map { table.columns[$0].name } ?? "rowid")
+  }
+
+  init(_ connection: Connection, _ table: String, columns: String, key: String) {
     self.connection = connection
     self.table = table
+    self.columns = columns
+    self.key = key
     largestRowCount = Int(FileSystem.byteCount(of: connection.path) ?? 0) / 16
-    key = table.order.first.map { table.columns[$0].name } ?? "rowid"
   }
 
   /// Calls `body` with the values and the stored check of every row that can be read; some may come twice.
@@ -59,11 +67,10 @@ struct TableReader {
     var last: Int64?
     var isInOrder = true
     var count = 0
-    let columns = table.columns.map(\.name).joined(separator: ", ") + (table.hasRowCheck ? ", row_check" : "")
     do {
       try connection.forEachRow(
         """
-        SELECT \(key), \(columns) FROM \(table.name) NOT INDEXED WHERE \(key) BETWEEN ? AND ?
+        SELECT \(key), \(columns) FROM \(table) NOT INDEXED WHERE \(key) BETWEEN ? AND ?
         ORDER BY \(key) \(ascending ? "ASC" : "DESC")
         """, [.integer(low), .integer(high)]
       ) { row in

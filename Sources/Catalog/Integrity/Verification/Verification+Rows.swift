@@ -1,12 +1,11 @@
 extension Verification {
   /// Recomputes the check of every row.
-  func checkRows(of table: TableShape) throws {
+  func checkRows(of table: TableDescription) throws {
     let total = try connection.integer("SELECT count(*) FROM \(table.name)") ?? 0
     var done: Int64 = 0
     var bytes = RowBytes()
     let count = table.columns.count
-    let list = table.columns.map(\.name).joined(separator: ", ")
-    try connection.forEachRow("SELECT \(list), row_check FROM \(table.name)") { row in
+    try connection.forEachRow("SELECT \(table.columnList), row_check FROM \(table.name)") { row in
       bytes.removeAll()
       row.append(to: &bytes, columns: 0..<count)
       counts.rowCount += 1
@@ -82,11 +81,10 @@ extension Verification {
     func report(_ defect: RowDefect) throws {
       try self.report(IntegrityFinding(table: defect.table, row: defect.row, problem: defect.detail))
     }
-    // The bytes of blobs have been read already.
-    let tables = RowKeys.tables.filter { $0 != "blob" }
+    let tables = RowKeys.tables
     for (index, table) in tables.enumerated() {
       progress("keys", Int64(index), Int64(tables.count))
-      try part(table, "the keys") { try keys.check(table, report) }
+      try part(table.name, "the keys") { try keys.check(table, report) }
     }
     progress("keys", Int64(tables.count), Int64(tables.count))
     progress("statistics and weights", 0, 1)

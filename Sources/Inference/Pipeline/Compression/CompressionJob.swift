@@ -106,7 +106,7 @@ public final class CompressionJob {
   private func statistics(ofBlock block: Int) throws -> [String: SiteStatistic] {
     guard let stream, let data = plan.data else { return [:] }
     let sites = model.sites.filter { $0.blockIndex == block }
-    let keys = sites.map { RecipeKey.hessian(model: model.record, site: $0, data: data, upstream: upstream) }
+    let keys = sites.map { HessianStatistic.recipeKey(model: model.record, site: $0, data: data, upstream: upstream) }
     let known = try job.store.read { tx in
       try keys.map { try tx.statistic(recipeKey: $0, preferring: job.numericsID) }
     }
@@ -157,7 +157,8 @@ public final class CompressionJob {
         guard let matrix = bySiteName[site.name] else { continue }
         let bytes = LowerTriangle.bytes(of: matrix)
         var record = StatisticRecord(
-          recipeKey: key, contentKey: SHA256.digest(of: bytes), kind: "hessian", revision: RecipeKey.hessianRevision,
+          recipeKey: key, contentKey: SHA256.digest(of: bytes), kind: HessianStatistic.kind,
+          revision: HessianStatistic.revision,
           siteID: site.id, sequenceListID: data.sequenceListID,
           upstreamMethodID: site.blockIndex > 0 ? upstream?.method.id : nil,
           upstreamLevel: site.blockIndex > 0 ? upstream?.level : nil, numericsID: job.numericsID)
@@ -229,7 +230,7 @@ public final class CompressionJob {
   /// The streams before a block are known by the first statistic they lead to; nil behind the last block.
   private func streamKey(_ block: Int, _ data: DataSetRecord) -> Digest? {
     model.sites.first { $0.blockIndex == block }.map {
-      RecipeKey.hessian(model: model.record, site: $0, data: data, upstream: upstream)
+      HessianStatistic.recipeKey(model: model.record, site: $0, data: data, upstream: upstream)
     }
   }
 
@@ -252,8 +253,8 @@ public final class CompressionJob {
     _ layer: LayerRecord, _ variant: CompressionPlan.LayerLevel, statisticKey: Digest?
   ) throws -> VariantRecord? {
     guard let method = methods[variant.method] else { return nil }
-    let key = RecipeKey.variant(
-      weight: layer.weightDigest, method: method, level: variant.level.description,
+    let key = ArtefactKey.variant(
+      weight: layer.weightDigest, method: method.digest, level: variant.level.description,
       statistic: variant.method.needsData ? statisticKey : nil)
     return try job.store.read { try $0.variant(recipeKey: key) }
   }

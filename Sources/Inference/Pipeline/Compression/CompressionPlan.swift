@@ -112,36 +112,19 @@ public struct CompressionPlan: Sendable {
   public var needsStatistics: Bool { need > .nothing }
 }
 
-/// Keys of computed artefacts: what was asked, spelled out.
-enum RecipeKey {
+/// The statistic that Hessians are.
+enum HessianStatistic {
+  static let kind = "hessian"
   /// Raised when accumulated Hessians change beyond rounding.
-  static let hessianRevision = 1
+  static let revision = 1
 
-  /// A site's Hessian. The first block has nothing before it, so its upstream treatment is always dense.
-  static func hessian(
+  /// Recipe key of a site's Hessian. The first block has nothing before it, so its upstream treatment is always dense.
+  static func recipeKey(
     model: ModelRecord, site: SiteRecord, data: DataSetRecord, upstream: (method: MethodRecord, level: String)?
   ) -> Digest {
-    var key = CanonicalRecord(kind: "statistic")
-    key.set("kind", "hessian")
-    key.set("revision", hessianRevision)
-    key.set("architecture_revision", model.architectureRevision)
-    key.set("model", model.digest)
-    key.set("site", site.name)
-    key.set("data", data.digest)
-    if site.blockIndex > 0, let upstream {
-      key.set("upstream_method", upstream.method.digest)
-      key.set("upstream_level", upstream.level)
-    }
-    return key.digest
-  }
-
-  /// A compressed layer.
-  static func variant(weight: Digest, method: MethodRecord, level: String, statistic: Digest?) -> Digest {
-    var key = CanonicalRecord(kind: "variant")
-    key.set("weight", weight)
-    key.set("method", method.digest)
-    key.set("level", level)
-    key.set("statistic", statistic)
-    return key.digest
+    ArtefactKey.statistic(
+      kind: kind, revision: Int64(revision), architectureRevision: Int64(model.architectureRevision),
+      model: model.digest, site: site.name, data: data.digest,
+      upstream: site.blockIndex > 0 ? upstream.map { ($0.method.digest, $0.level) } : nil)
   }
 }

@@ -109,8 +109,9 @@ struct LayerCompression {
     }
     let source = wanted.method.needsData ? statistic?.record : nil
     let record = VariantRecord(
-      recipeKey: RecipeKey.variant(
-        weight: layer.weightDigest, method: method, level: wanted.level.description, statistic: source?.recipeKey),
+      recipeKey: ArtefactKey.variant(
+        weight: layer.weightDigest, method: method.digest, level: wanted.level.description, statistic: source?.recipeKey
+      ),
       contentKey: SHA256.digest(of: product.packed), weightID: layer.weightID, methodID: method.id,
       level: wanted.level.description, bits: product.bits, sparsity: product.sparsity,
       statisticRecipeKey: source?.recipeKey, statisticID: source?.id,

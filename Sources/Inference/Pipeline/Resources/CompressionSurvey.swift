@@ -31,14 +31,14 @@ struct CompressionSurvey {
       var keys: [String: Digest] = [:]
       if plan.needsStatistics, let data = plan.data {
         for site in sites {
-          keys[site.name] = RecipeKey.hessian(model: model, site: site, data: data, upstream: upstream)
+          keys[site.name] = HessianStatistic.recipeKey(model: model, site: site, data: data, upstream: upstream)
         }
       }
       var missing: [(layer: LayerRecord, missing: [CompressionPlan.LayerLevel])] = []
       for layer in own {
         let absent = try (levels[layer.index] ?? []).filter { level in
-          let key = RecipeKey.variant(
-            weight: layer.weightDigest, method: level.method.record, level: level.level.description,
+          let key = ArtefactKey.variant(
+            weight: layer.weightDigest, method: level.method.record.digest, level: level.level.description,
             statistic: level.method.needsData ? keys[layer.siteName] : nil)
           return try tx.variant(recipeKey: key) == nil
         }

@@ -69,7 +69,7 @@ struct WorkProbe {
     let statistic = SiteStatistic(
       record: StatisticRecord(
         recipeKey: SHA256.digest(of: bytes), contentKey: SHA256.digest(of: bytes), kind: "hessian",
-        revision: RecipeKey.hessianRevision, siteID: 0, sequenceListID: 0, upstreamMethodID: nil, upstreamLevel: nil,
+        revision: HessianStatistic.revision, siteID: 0, sequenceListID: 0, upstreamMethodID: nil, upstreamLevel: nil,
         numericsID: 0), matrix: hessian)
     let compression = LayerCompression(
       weight: try model.weights.weight(layer.index, .dense), layer: record, modelName: model.record.name,

@@ -1,0 +1,134 @@
+import TestSupport
+import Testing
+
+@testable import Catalog
+
+/// The descriptions of tables say the same as `schema.sql`.
+@Suite struct TableDescriptionTests {
+  private func connection() throws -> Connection {
+    let connection = try Connection(path: "", access: .create, busyTimeoutMilliseconds: 0)
+    try connection.execute(CatalogSchema.text)
+    return connection
+  }
+
+  @Test func everyTableIsDescribed() throws {
+    var names: Set<String> = []
+    try connection().forEachRow("SELECT name FROM sqlite_schema WHERE type = 'table'") { names.insert($0.text(0)) }
+    #expect(names == Set(TableDescription.all.map(\.name)))
+    #expect(names.count == TableDescription.all.count)
+  }
+
+  @Test func everyColumnIsDescribedAsItIs() throws {
+    let connection = try connection()
+    for table in TableDescription.all {
+      var parents: [String: String] = [:]
+      try connection.forEachRow(
+        "SELECT \"from\", \"table\", \"to\" FROM pragma_foreign_key_list(?)", [.text(table.name)]
+      ) { row in
+        parents[row.text(0)] = row.text(1)
+        #expect(row.text(2) == "id", "\(table.name).\(row.text(0))")
+      }
+      var stored: [String] = []
+      try connection.forEachRow(
+        "SELECT name, type, \"notnull\" OR pk FROM pragma_table_info(?) ORDER BY cid", [.text(table.name)]
+      ) { row in
+        stored.append("\(row.text(0)) \(row.text(1)) \(row.integer(2)) \(parents[row.text(0)] ?? "-")")
+      }
+      var described = table.columns.map { column in
+        "\(column.name) \(column.type.rawValue) \(column.isRequired ? 1 : 0) \(column.parent ?? "-")"
+      }
+      if table.hasRowCheck { described.append("row_check INTEGER 1 -") }
+      #expect(stored == described, "\(table.name)")
+    }
+  }
+
+  @Test func keysAreThoseThatSQLiteHolds() throws {
+    let connection = try connection()
+    for table in TableDescription.all {
+      var primary: [String] = []
+      try connection.forEachRow("SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", [.text(table.name)]) {
+        primary.append($0.text(0))
+      }
+      #expect(table.order.map { table.columns[$0].name } == primary, "\(table.name)")
+      var unique: [[String]] = table.hasID ? [] : [primary]
+      var keys: [String] = []
+      try connection.forEachRow(
+        "SELECT name FROM pragma_index_list(?) WHERE origin = 'u'", [.text(table.name)]
+      ) { keys.append($0.text(0)) }
+      for key in keys {
+        var columns: [String] = []
+        try connection.forEachRow("SELECT name FROM pragma_index_info(?) ORDER BY seqno", [.text(key)]) {
+          columns.append($0.text(0))
+        }
+        unique.append(columns)
+      }
+      let identity = table.identity.map { table.columns[$0].name }
+      #expect(unique.contains(identity), "\(table.name): \(identity)")
+      if let naming = table.naming { #expect(unique.contains([naming.column]), "\(table.name)") }
+    }
+  }
+
+  @Test func parentsComeBeforeChildren() {
+    let places = Dictionary(uniqueKeysWithValues: TableDescription.all.enumerated().map { ($1.name, $0) })
+    for table in TableDescription.all {
+      for column in table.columns {
+        guard let parent = column.parent ?? column.listed, parent != table.name else { continue }
+        #expect((places[parent] ?? .max) < (places[table.name] ?? .min), "\(table.name) before \(parent)")
+        // Parts go with their owner: what they point to can only go after it.
+        guard let owner = table.owner, parent != owner, TableDescription.named(parent).owner == nil else { continue }
+        #expect((places[parent] ?? .max) < (places[owner] ?? .min), "\(owner) before \(parent)")
+      }
+    }
+  }
+
+  @Test func whatIsSharedPointsToNothingThatStaysHere() {
+    for table in TableDescription.all where table.isMerged {
+      for column in table.columns {
+        guard let parent = column.parent ?? column.listed else { continue }
+        #expect(TableDescription.named(parent).isMerged, "\(table.name).\(column.name)")
+        // Digests name rows of the other file by what they share.
+        guard table.digested.contains(table[column.name]), table.kind != .accompanying else { continue }
+        let cited = TableDescription.named(parent)
+        #expect(!cited.citation.isEmpty && cited.citation.allSatisfy { cited.columns[$0].scope != .local })
+      }
+    }
+  }
+
+  @Test func everyDigestHoldsWhatIsSharedAndNothingElse() {
+    for table in TableDescription.all {
+      let shared = Set(table.identity + table.shared)
+      // Two searches of one recipe have UUIDs of their own.
+      let left: Set<Int> = table.name == "run" ? [table["uuid"]] : []
+      #expect(Set(table.digested) == shared.subtracting(left), "\(table.name)")
+      #expect(table.digested.count == Set(table.digested).count, "\(table.name)")
+      for column in table.columns {
+        switch column.scope {
+        case .implied(let reason), .provenance(let reason): #expect(!reason.isEmpty && table.isMerged)
+        case .local: #expect(!table.isMerged || column.name == "id", "\(table.name).\(column.name)")
+        case .shared: #expect(table.isMerged, "\(table.name).\(column.name)")
+        case .key: break
+        }
+      }
+    }
+  }
+
+  @Test func whatAReferenceIsLostForIsMendedInPlace() {
+    for table in TableDescription.all {
+      for column in table.columns {
+        guard let mend = column.mend else { continue }
+        #expect(table.hasID && mend[column.name] == .null && !column.isRequired, "\(table.name).\(column.name)")
+        for (name, value) in mend {
+          #expect(table.has(name), "\(table.name).\(name)")
+          if value == .null { #expect(!table.columns[table[name]].isRequired, "\(table.name).\(name)") }
+        }
+      }
+    }
+  }
+
+  @Test func everyBlobIsSaidWhatItHolds() {
+    for (table, column) in TableDescription.blob.references where table.owner != "blob" {
+      #expect(column.contents?.isEmpty == false, "\(table.name).\(column.name)")
+    }
+    #expect(TableDescription.blob.references.count == 6)
+  }
+}
