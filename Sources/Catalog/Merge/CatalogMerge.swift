@@ -7,18 +7,21 @@ import Foundation
 /// after an error, ^C or a kill the file is as it was.
 public struct CatalogMerge {
   private let store: CatalogStore
+  private let job: JobNote?
   private let progress: (String) -> Void
   private let wantsToStop: () -> Bool
 
   /// - Parameters:
   ///   - store: the catalog that gains, opened for writing.
+  ///   - job: what it leaves in the job table when it is done, but for a rehearsal.
   ///   - progress: gets what is being merged, in a few words.
   ///   - wantsToStop: asked now and then.
   public init(
-    into store: CatalogStore, progress: @escaping (String) -> Void = { _ in },
+    into store: CatalogStore, job: JobNote? = nil, progress: @escaping (String) -> Void = { _ in },
     wantsToStop: @escaping () -> Bool = { false }
   ) {
     self.store = store
+    self.job = job
     self.progress = progress
     self.wantsToStop = wantsToStop
   }
@@ -46,9 +49,11 @@ public struct CatalogMerge {
     do {
       return try store.write(durable: true) { transaction in
         var report = MergeReport()
+        let byteCount = try transaction.usedByteCount()
         for path in paths { try merge(path, transaction, timeLimit, &report) }
         try compareAnswers(transaction, &report)
         if isRehearsal { throw Rehearsed(report: report) }
+        if let job { try transaction.note(job, byteCountBefore: byteCount) }
         return report
       }
     } catch let rehearsed as Rehearsed {

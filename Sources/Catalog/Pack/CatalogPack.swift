@@ -28,19 +28,22 @@ public struct CatalogPack {
 
   private let contents: Contents
   private let runs: [String]
+  private let job: JobNote?
   private let progress: (String) -> Void
   private let wantsToStop: () -> Bool
 
   /// - Parameters:
   ///   - runs: keep only what belongs to these and the runs they branched from; empty: everything.
+  ///   - job: what it leaves in the job table of the new file.
   ///   - progress: gets what is being done, in a few words.
   ///   - wantsToStop: asked now and then.
   public init(
-    contents: Contents, runs: [String] = [], progress: @escaping (String) -> Void = { _ in },
+    contents: Contents, runs: [String] = [], job: JobNote? = nil, progress: @escaping (String) -> Void = { _ in },
     wantsToStop: @escaping () -> Bool = { false }
   ) {
     self.contents = contents
     self.runs = runs
+    self.job = job
     self.progress = progress
     self.wantsToStop = wantsToStop
   }
@@ -70,7 +73,9 @@ public struct CatalogPack {
         let wanted = try wantedBlobs(foreign, runs: keep)
         merger.blobs.takesBytes = { wanted?.contains($0) ?? true }
         try merger.run()
+        let state = try transaction.connection.firstRow("SELECT max(updated_at) FROM job") { $0.optionalText(0) }
         if let keep { try PackSweep(transaction, keeping: keep.compactMap { merger.ids["run"]?[$0] }).run() }
+        if let job { try transaction.note(job, ofState: state ?? nil, settings: [contents.rawValue] + runs) }
       }
     }
     if keep != nil { try Connection(path: temporary, access: .readWrite, busyTimeoutMilliseconds: 0).execute("VACUUM") }

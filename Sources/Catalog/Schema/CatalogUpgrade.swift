@@ -18,9 +18,12 @@ public struct CatalogUpgrade {
 
   var target = SchemaVersion.current
   var migrations = Migration.all
+  private let job: JobNote?
 
   /// To this build's version.
-  public init() {}
+  ///
+  /// - Parameter job: what it leaves in the job table of the new file.
+  public init(job: JobNote? = nil) { self.job = job }
 
   /// Upgrades the file at `path`.
   ///
@@ -125,6 +128,7 @@ public struct CatalogUpgrade {
     for view in try SchemaShape.objects(of: copy) where view.type == "view" {
       try copy.execute("DROP VIEW \"\(view.name.replacing("\"", with: "\"\""))\"")
     }
+    let byteCount = try CatalogTransaction(connection: copy, rows: RowWriter(copy)).usedByteCount()
     for step in steps(from: version) ?? [] { try step.apply(copy) }
     for view in wanted where view.type == "view" { try copy.execute(view.sql ?? "") }
     let digest = SHA256.digest(of: target.text.utf8).hex
@@ -132,6 +136,10 @@ public struct CatalogUpgrade {
       "UPDATE catalog_property SET value = ?, row_check = ? WHERE name = 'schema_digest'",
       [.text(digest), .integer(RowWriter.check([.text("schema_digest"), .text(digest)]))])
     try copy.execute("PRAGMA user_version = \(target.number)")
+    if let job {
+      let transaction = CatalogTransaction(connection: copy, rows: RowWriter(copy))
+      try transaction.note(job, byteCountBefore: byteCount)
+    }
     if let table = try copy.firstRow("SELECT \"table\" FROM pragma_foreign_key_check", [], { $0.text(0) }) {
       throw CatalogError.damaged("\(path): a row of \(table) points to one that is missing; nothing was changed")
     }

@@ -3,6 +3,15 @@ import Foundation
 import Inference
 import Search
 
+extension JobNote {
+  /// The job of this process, which computes nothing.
+  init(_ command: String) {
+    self.init(
+      command: command, version: Evodb.version, numerics: .current,
+      peakMemoryByteCount: { ResourceUse.peakMemoryByteCount })
+  }
+}
+
 /// A command's use of a catalog: opens it, tells what there is to tell, and leaves it at rest however the command ends.
 struct CatalogSession {
   /// How to go on after a stop.

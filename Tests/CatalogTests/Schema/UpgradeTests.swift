@@ -7,8 +7,10 @@ import Testing
 /// Upgrades with a version that does not exist yet.
 @Suite struct UpgradeTests {
   /// The next version: a new column with a check over it, and a new table.
-  private static var next: CatalogUpgrade {
-    var upgrade = CatalogUpgrade()
+  private static var next: CatalogUpgrade { upgrade() }
+
+  private static func upgrade(job: JobNote? = nil) -> CatalogUpgrade {
+    var upgrade = CatalogUpgrade(job: job)
     let text = CatalogSchema.text
       .replacing(
         "PRAGMA user_version = \(CatalogSchema.version);", with: "PRAGMA user_version = \(CatalogSchema.version + 1);")
@@ -40,6 +42,21 @@ import Testing
     #expect(try connection.firstRow("PRAGMA integrity_check") { $0.text(0) } == "ok")
     #expect(try folder.files == ["c.evodb", "c.evodb.v\(CatalogSchema.version).bak"])
     #expect(try Self.next.run(path: folder.path).keptAs == nil, "twice changes nothing")
+  }
+
+  @Test func anUpgradeIsNotedInTheNewFile() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    let jobs = "SELECT command, outcome, evodb_version, peak_memory_bytes FROM job ORDER BY id"
+    let before = try folder.rows(jobs)
+    let note = JobNote(
+      command: "upgrade", version: "1.2.3",
+      numerics: NumericsRecord(blasVersion: "9", blasCore: "Elsewhere", kernels: "none"),
+      peakMemoryByteCount: { 12_345 })
+    let outcome = try Self.upgrade(job: note).run(path: folder.path)
+    #expect(
+      try rows(folder.path, jobs) == before + [[.text("upgrade"), .text("done"), .text("1.2.3"), .integer(12_345)]])
+    #expect(try rows(#require(outcome.keptAs), jobs) == before)
+    #expect(try rows(folder.path, "SELECT count(*) FROM numerics WHERE blas_core = 'Elsewhere'") == [[.integer(0)]])
   }
 
   /// The files that `Scripts/make-catalog-fixture.sh` made of every version.

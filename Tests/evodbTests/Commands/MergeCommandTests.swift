@@ -29,6 +29,29 @@ import Testing
     #expect(try mine.files == ["tiny.evodb"])
   }
 
+  /// Like every other verb, those that only move rows say what they did: in the file that they write.
+  @Test func mergePackAndSalvageLeaveAJob() throws {
+    let catalog = try TinyCatalog(.searched)
+    let digest = try catalog.digest("--all")
+    func jobs(_ path: String) throws -> [String] {
+      let result = try catalog.runner.run([
+        "query", path, "SELECT command || ' ' || outcome AS job FROM job_summary ORDER BY job_id", "--format", "jsonl",
+      ])
+      return try result.output.split(separator: "\n").map { try JSONFields(String($0)).text("job") }
+    }
+    let before = try jobs(catalog.path)
+    for (verb, option) in [("pack", "-o"), ("salvage", "--output")] {
+      #expect(try catalog.run(verb, option, "\(verb).evodb").exitCode == 0)
+      #expect(try jobs("\(verb).evodb") == before + ["\(verb) done"])
+      #expect(try catalog.runner.run(["digest", "--all", "\(verb).evodb"]).output == digest)
+      #expect(try catalog.runner.run(["verify", "\(verb).evodb"]).exitCode == 0)
+    }
+    #expect(try jobs(catalog.path) == before)
+    #expect(try catalog.run("merge", "pack.evodb").exitCode == 0)
+    #expect(try jobs(catalog.path) == before + ["pack done", "merge done"])
+    #expect(try catalog.digest("--all") == digest)
+  }
+
   @Test func theMergedTableIsData() throws {
     let hers = try TinyCatalog(.searched)
     let mine = try TinyCatalog(.made)

@@ -29,7 +29,8 @@ extension WholeRunTests {
       "calibrate tiny.evodb --data calibration --upstream dense --threads 2",
       "evaluate tiny.evodb dense --data validation --threads 2",
       "search tiny.evodb \(TinyCatalog.recipe.joined(separator: " ")) --data calibration --threads 2",
-      "verify tiny.evodb --recompute 3 --threads 2", "data tiny.evodb own --generate --tokens 64 --sequence-length 32 --threads 2",
+      "verify tiny.evodb --recompute 3 --threads 2",
+      "data tiny.evodb own --generate --tokens 64 --sequence-length 32 --threads 2",
       "check '\(TinyCatalog.model)' --expected '\(TinyCatalog.model)/expected.safetensors'",
       "build tiny.evodb --data calibration --bits 6 --dry-run --threads 2",
     ]

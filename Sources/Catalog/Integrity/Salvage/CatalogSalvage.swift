@@ -24,15 +24,18 @@ public struct CatalogSalvage {
   let path: String
   let output: String
   let packedWeightProblem: PackedWeightProblem?
+  let job: JobNote?
 
   /// - Parameters:
   ///   - path: the damaged file; never written to.
   ///   - output: the new catalog.
   ///   - packedWeightProblem: looks into the packed bytes of variants; nil: their digests are all that is checked.
-  public init(path: String, output: String, packedWeightProblem: PackedWeightProblem? = nil) {
+  ///   - job: what it leaves in the job table of the new catalog.
+  public init(path: String, output: String, packedWeightProblem: PackedWeightProblem? = nil, job: JobNote? = nil) {
     self.path = path
     self.output = output
     self.packedWeightProblem = packedWeightProblem
+    self.job = job
   }
 
   /// Saves what is whole.
@@ -83,13 +86,14 @@ public struct CatalogSalvage {
       let pruning = RowPruning(
         target, packedWeightProblem: packedWeightProblem, progress: progress, isCancelled: isCancelled)
       try pruning.run(ambiguous: rescue.ambiguous)
-      try requireWhole(target, progress: progress, isCancelled: isCancelled)
       var tables = rescue.tables
       for index in tables.indices {
         tables[index].savedCount = try target.integer("SELECT count(*) FROM \(tables[index].name)") ?? 0
         tables[index].lostCount += pruning.lostCounts[tables[index].name] ?? 0
         if tables[index].name == "blob" { tables[index].emptiedCount += pruning.emptiedCount }
       }
+      if let job { try CatalogTransaction(connection: target, rows: RowWriter(target)).note(job) }
+      try requireWhole(target, progress: progress, isCancelled: isCancelled)
       try target.execute("PRAGMA journal_mode = DELETE")
       return tables
     }

@@ -23,7 +23,7 @@ struct SalvageCommand: Command {
     defer { phases.finish() }
     let interruption = context.interruption
     let tables = try CatalogSalvage(
-      path: catalog, output: target, packedWeightProblem: StoredWeights.problem
+      path: catalog, output: target, packedWeightProblem: StoredWeights.problem, job: JobNote(Self.name)
     ).run(
       progress: { phases.show($0, done: $1, total: $2) }, isCancelled: { interruption.isRequested })
     phases.finish()

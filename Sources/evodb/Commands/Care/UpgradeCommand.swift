@@ -17,7 +17,7 @@ struct UpgradeCommand: Command {
     let phases = PhaseLines(context: context, isQuiet: progress.quiet)
     defer { phases.finish() }
     let interruption = context.interruption
-    let outcome = try CatalogUpgrade().run(
+    let outcome = try CatalogUpgrade(job: JobNote(Self.name)).run(
       path: catalog, progress: { phases.show("copying pages", done: Int64($0), total: Int64($1)) },
       isCancelled: { interruption.isRequested })
     phases.finish()

@@ -38,7 +38,8 @@ struct MergeCommand: Command {
     if !progress.quiet { store.notices.forEach { context.note("evodb: \($0)") } }
     let phases = SharePhases(context: context, isQuiet: progress.quiet)
     let merge = CatalogMerge(
-      into: store, progress: { phases.show($0) }, wantsToStop: { context.interruption.isRequested })
+      into: store, job: JobNote(Self.name), progress: { phases.show($0) },
+      wantsToStop: { context.interruption.isRequested })
     let report = try merge.run(others, isRehearsal: dryRun.isDryRun)
     let columns = [
       ResultColumn("table"), ResultColumn("new", .count), ResultColumn("equal", .count),

@@ -30,7 +30,8 @@ struct PackCommand: Command {
   func run(in context: CommandContext) throws {
     let phases = SharePhases(context: context, isQuiet: progress.quiet)
     let pack = CatalogPack(
-      contents: contents, runs: runs, progress: { phases.show($0) }, wantsToStop: { context.interruption.isRequested })
+      contents: contents, runs: runs, job: JobNote(Self.name), progress: { phases.show($0) },
+      wantsToStop: { context.interruption.isRequested })
     let report = try pack.run(from: catalog, to: out)
     var result = ResultObject()
     result.add("file", .text(out))
