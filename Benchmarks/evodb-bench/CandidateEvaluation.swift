@@ -17,7 +17,9 @@ struct CandidateEvaluation {
     sequences = example.sequences.prefix(sequenceCount).map(\.tokenIDs)
     let evaluator = FitnessEvaluator(model: model, weights: weights, threadCount: example.job.threadCount)
     let states = StateList(count: sequences.count)
-    try evaluator.teacherHiddenStates(sequences, cancellation: Cancellation()) { states.set($0, $1) }
+    try evaluator.teacherHiddenStates(sequences, cancellation: Cancellation()) { index, state, _ in
+      states.set(index, state)
+    }
     teachers = states.values
   }
 
@@ -29,12 +31,11 @@ struct CandidateEvaluation {
     let evaluator = FitnessEvaluator(
       model: model, weights: weights, threadCount: threadCount, sharesPrefixes: sharesPrefixes)
     let requests = zip(sequences, teachers).map {
-      FitnessEvaluator.Request(tokenIDs: $0, candidates: Array(candidates.indices), teacherHidden: $1)
+      FitnessEvaluator.Request(
+        tokenIDs: $0, candidates: Array(candidates.indices), measures: [.kl, .perplexity], teacherHidden: $1)
     }
     return try Stopwatch.best(of: count) {
-      try evaluator.evaluate(candidates, requests, measures: [.kl, .perplexity], cancellation: Cancellation()) {
-        _, _, _ in
-      }
+      try evaluator.evaluate(candidates, requests, cancellation: Cancellation()) { _, _, _, _ in }
     }
   }
 
@@ -42,9 +43,11 @@ struct CandidateEvaluation {
   func sharedBlockShare() throws -> Double {
     let evaluator = FitnessEvaluator(model: model, weights: weights, threadCount: 1)
     let request = FitnessEvaluator.Request(
-      tokenIDs: Array(sequences[0].prefix(2)), candidates: Array(candidates.indices), teacherHidden: nil)
-    try evaluator.evaluate(candidates, [request], measures: [.perplexity], cancellation: Cancellation()) { _, _, _ in }
-    return Double(evaluator.work.forwardBlockTokenCount) / Double(2 * candidates.count * model.blockCount)
+      tokenIDs: Array(sequences[0].prefix(2)), candidates: Array(candidates.indices), measures: [.perplexity],
+      teacherHidden: nil)
+    var done = EvaluationWork()
+    try evaluator.evaluate(candidates, [request], cancellation: Cancellation()) { _, _, _, work in done += work }
+    return Double(done.forwardBlockTokenCount) / Double(2 * candidates.count * model.blockCount)
   }
 
   /// Section 2, with the peak as measured before and after it.

@@ -7,16 +7,16 @@ import Search
 struct CatalogTimes {
   /// Section 5: looking up what is known, and opening the file.
   static func cacheSection(_ example: ExampleCatalog, _ offspring: ExampleCatalog.Offspring) throws -> BenchSection {
-    let evaluator = CatalogEvaluator(model: example.model, job: example.job)
+    let evaluations = EvaluationLedger(model: example.model, job: example.job)
     let sequences = Array(example.sequences.prefix(16))
     let assignments = offspring.assignments
-    _ = try evaluator.observations(of: assignments, on: sequences, measures: [.kl, .perplexity])
-    let before = evaluator.forwardTokenCount
+    _ = try evaluations.observations(of: assignments, on: sequences, measures: [.kl, .perplexity])
+    let before = evaluations.forwardTokenCount
     let pairs = assignments.count * sequences.count
     let throughEvaluator = try Stopwatch.best(of: 10) {
-      _ = try evaluator.observations(of: assignments, on: sequences, measures: [.kl])
+      _ = try evaluations.observations(of: assignments, on: sequences, measures: [.kl])
     }
-    let measure = try evaluator.record(of: .kl)
+    let measure = try evaluations.record(of: .kl)
     let inTransaction = try Stopwatch.best(of: 10) {
       try example.job.store.read { tx in
         for assignment in assignments {
@@ -28,7 +28,7 @@ struct CatalogTimes {
         }
       }
     }
-    guard evaluator.forwardTokenCount == before else {
+    guard evaluations.forwardTokenCount == before else {
       throw InferenceError.impossible(detail: "a cached evaluation computed something")
     }
     let space = try example.space()
@@ -45,7 +45,7 @@ struct CatalogTimes {
       key: "cache", title: "5. Cached evaluations",
       words: """
         KL of \(assignments.count) assignments on \(sequences.count) sequences, all known: time for one (assignment, \
-        sequence), through the evaluator and as the bare look-up in a transaction. Key: the digests by which an assignment of \(example.model.layers.count) layers is found. Opening: a reading connection beside the \
+        sequence), through the ledger and as the bare look-up in a transaction. Key: the digests by which an assignment of \(example.model.layers.count) layers is found. Opening: a reading connection beside the \
         writer, with the checks of the file and a first query.
         """,
       figures: [
@@ -64,9 +64,9 @@ struct CatalogTimes {
     // Another seed than that of the other sections' candidates: nothing may be cached.
     recipe.seed = 1
     let store = example.job.store
-    let evaluator = CatalogEvaluator(model: example.model, job: example.job)
+    let evaluations = EvaluationLedger(model: example.model, job: example.job)
     let run = try Run(
-      .evolution, recipe, name: "bench", calibration: example.calibration, validation: nil, evaluator: evaluator,
+      .evolution, recipe, name: "bench", calibration: example.calibration, validation: nil, evaluations: evaluations,
       job: example.job)
     let before = store.busySeconds
     let (seconds, _) = try Stopwatch.time { try run.run() }
@@ -82,7 +82,8 @@ struct CatalogTimes {
       figures: [
         Figure("search_seconds", "the search", seconds, "s", digits: 2),
         Figure(
-          "search_tokens_per_second", "forward tokens of it", Double(evaluator.forwardTokenCount) / seconds, "tokens/s",
+          "search_tokens_per_second", "forward tokens of it", Double(evaluations.forwardTokenCount) / seconds,
+          "tokens/s",
           digits: 0),
         Figure("catalog_milliseconds", "inside the catalog", busy * 1e3, "ms"),
         Figure("catalog_percent", "share of the search", busy / seconds * 100, "%", digits: 2).aiming("< 1 %"),

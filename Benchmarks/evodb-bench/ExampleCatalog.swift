@@ -86,11 +86,12 @@ final class ExampleCatalog {
         Int(unit.levels[level].label.dropFirst("bits=".count)) ?? 0
       }
     }
+    let choices = try job.store.read { tx in try assignments.map { try model.choices(of: $0, tx) } }
     return Offspring(
       assignments: assignments, bits: bits,
       changedLayers: vectors.map { vector in
         zip(vector.levels, parent.levels).count { $0 != $1 }
-      })
+      }, choices: choices)
   }
 
   /// Candidates in the forms that evodb and the reference want.
@@ -101,8 +102,7 @@ final class ExampleCatalog {
     /// Layers that differ from the parent, by candidate.
     var changedLayers: [Int]
 
-    var choices: [LayerChoices] {
-      assignments.map { LayerChoices(choices: $0.variantIDs.map { $0.map { .variant($0) } ?? .dense }) }
-    }
+    /// The same for an evaluator.
+    var choices: [LayerChoices]
   }
 }

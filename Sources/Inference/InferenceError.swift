@@ -19,6 +19,10 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
   /// The operating system grants this process less than the work needs (`ulimit`, control groups); `detail` names the
   /// limit, the least that works, and the remedy.
   case systemLimit(detail: String)
+  /// A worker does not answer a request.
+  case refusedRequest(EvaluationRefusal)
+  /// A worker's answer does not fit its request, and is not taken; `detail` says in what.
+  case wrongAnswer(detail: String)
   /// Stopped on request (^C) at a safe place.
   case interrupted
 
@@ -32,6 +36,8 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
     case .inputOutput(let path, let detail), .notPermitted(let path, let detail): return "\(path): \(detail)"
     case .outputExists(let path):
       return "\(path) exists already and is not overwritten; remove it or choose another name"
+    case .refusedRequest(let refusal): return "a worker refuses to evaluate: \(refusal)"
+    case .wrongAnswer(let detail): return "a worker's answer was not taken: \(detail)"
     case .interrupted: return "stopped on request; nothing is lost"
     }
   }
@@ -46,7 +52,7 @@ extension InferenceError {
     case .unsupported(_, let detail): return .unsupported(file: path, detail: detail)
     case .notPermitted(_, let detail): return .notPermitted(path: path, detail: detail)
     case .inputOutput(_, let detail): return .inputOutput(path: path, detail: detail)
-    case .impossible, .outputExists, .systemLimit, .interrupted: return self
+    case .impossible, .outputExists, .systemLimit, .refusedRequest, .wrongAnswer, .interrupted: return self
     }
   }
 

@@ -97,18 +97,18 @@ enum LargeStep: String, CaseIterable {
       }
       return try tx.store(assignmentOf: model, layers: layers, variants: variants, methods: methods, dropped: [])
     }
-    let evaluator = CatalogEvaluator(model: open, job: job)
+    let evaluations = EvaluationLedger(model: open, job: job)
     let before = ProductPeak.measure(threadCount: 1).oneThread
     // The dense pass alone has no measures in it: linear layers and attention of one sequence, on one thread.
     let dense = FitnessEvaluator(model: open.network, weights: open.weights, threadCount: 1)
     // This process has but one thread at work here.
     let processorStart = clock()
     let seconds = try Stopwatch.best(of: 1) {
-      try dense.teacherHiddenStates([sequences[0].tokenIDs], cancellation: Cancellation()) { _, _ in }
+      try dense.teacherHiddenStates([sequences[0].tokenIDs], cancellation: Cancellation()) { _, _, _ in }
     }
     let processorSeconds = Double(clock() - processorStart) / Double(CLOCKS_PER_SEC)
     let after = ProductPeak.measure(threadCount: 1).oneThread
-    _ = try evaluator.observations(of: [assignment], on: sequences, measures: [.kl, .perplexity])
+    _ = try evaluations.observations(of: [assignment], on: sequences, measures: [.kl, .perplexity])
     let work = ForwardWork(model: open.network, tokenCount: LargeModel.sequenceLength)
     let operations = (work.linear + work.attention) * 1e-9
     return Rates(

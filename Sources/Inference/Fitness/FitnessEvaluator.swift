@@ -11,31 +11,31 @@ public final class FitnessEvaluator: Sendable {
     public var tokenIDs: [Int32]
     /// Indices of candidates.
     public var candidates: [Int]
+    /// What to sum up.
+    public var measures: [Measure]
     /// The dense model's last hidden state [n, hidden]; nil if no measure needs it.
     public var teacherHidden: Matrix?
-    /// What is wanted on this sequence alone; nil: what is wanted on all.
-    public var measures: [Measure]?
 
     /// All fields.
-    public init(tokenIDs: [Int32], candidates: [Int], teacherHidden: Matrix?, measures: [Measure]? = nil) {
+    public init(tokenIDs: [Int32], candidates: [Int], measures: [Measure], teacherHidden: Matrix?) {
       self.tokenIDs = tokenIDs
       self.candidates = candidates
-      self.teacherHidden = teacherHidden
       self.measures = measures
+      self.teacherHidden = teacherHidden
     }
 
-    /// What is fed: all tokens, or all but the last if only continuations are wanted, whose sequences may be one token
-    /// longer than the model.
-    var fedTokenIDs: [Int32] {
-      let wantsContinuationsOnly = measures?.allSatisfy { $0.firstToken != nil } ?? false
-      return wantsContinuationsOnly ? Array(tokenIDs.dropLast()) : tokenIDs
-    }
+    fileprivate var fedTokenIDs: [Int32] { Array(tokenIDs.prefix(FitnessEvaluator.fedCount(of: tokenIDs, measures))) }
+  }
+
+  /// How many tokens are fed: all, or all but the last if only continuations are wanted, whose sequences may be one token
+  /// longer than the model.
+  static func fedCount(of tokenIDs: [Int32], _ measures: [Measure]) -> Int {
+    let wantsContinuationsOnly = !measures.isEmpty && measures.allSatisfy { $0.firstToken != nil }
+    return wantsContinuationsOnly ? tokenIDs.count - 1 : tokenIDs.count
   }
 
   /// The model.
   public let model: any LanguageModel
-  /// What the products have done so far.
-  public let work = WorkCounter()
   private let weights: WeightCache
   private let threadCount: Int
   private let sharesPrefixes: Bool
@@ -65,41 +65,42 @@ public final class FitnessEvaluator: Sendable {
   ///
   /// - Parameter onResult: called once per sequence, from any thread, one at a time.
   public func teacherHiddenStates(
-    _ sequences: [[Int32]], cancellation: Cancellation, onResult: @escaping (Int, Matrix) throws -> Void
+    _ sequences: [[Int32]], cancellation: Cancellation,
+    onResult: @escaping (Int, Matrix, EvaluationWork) throws -> Void
   ) throws {
     let dense = LayerChoices.dense(layerCount: model.layers.count)
-    let requests = sequences.map { Request(tokenIDs: $0, candidates: [0], teacherHidden: nil) }
-    try walk([dense], requests, cancellation) { sequence, _, hidden in { try onResult(sequence, hidden) } }
+    let requests = sequences.map { Request(tokenIDs: $0, candidates: [0], measures: [], teacherHidden: nil) }
+    try walk([dense], requests, cancellation) { sequence, _, hidden, work in { try onResult(sequence, hidden, work) } }
   }
 
   /// Sums of the measures for every requested (candidate, sequence).
   ///
   /// - Parameter onResult: called once per (request, candidate), from any thread, one at a time, roughly in the order of
-  ///   the requests; a sum is nil where it is not finite.
+  ///   the requests; a sum is nil where it is not finite. Work that candidates share counts for the first of them.
   public func evaluate(
-    _ candidates: [LayerChoices], _ requests: [Request], measures: [Measure], cancellation: Cancellation,
-    onResult: @escaping (_ request: Int, _ candidate: Int, _ sums: [Measure: Double?]) throws -> Void
+    _ candidates: [LayerChoices], _ requests: [Request], cancellation: Cancellation,
+    onResult: @escaping (_ request: Int, _ candidate: Int, _ sums: [Measure: Double?], EvaluationWork) throws -> Void
   ) throws {
-    let needsTeacher = measures.contains { $0.needsTeacher }
     let teachers = requests.map { request in
       LazyTeacher(
-        needsTeacher ? request.teacherHidden : nil, uses: request.candidates.count,
+        request.measures.contains { $0.needsTeacher } ? request.teacherHidden : nil, uses: request.candidates.count,
         isKept: keepsTeacherProbabilities && request.candidates.count > 1)
     }
-    try walk(candidates, requests, cancellation) { [model] index, candidate, hidden in
+    try walk(candidates, requests, cancellation) { [model] index, candidate, hidden, work in
       let teacher = teachers[index].teacher(model: model)
       let sums = FitnessSums.sums(
-        hidden: hidden, tokenIDs: requests[index].tokenIDs, teacher: teacher,
-        measures: requests[index].measures ?? measures, model: model)
+        hidden: hidden, tokenIDs: requests[index].tokenIDs, teacher: teacher, measures: requests[index].measures,
+        model: model)
       teachers[index].release()
-      return { try onResult(index, candidate, sums) }
+      return { try onResult(index, candidate, sums, work) }
     }
   }
 
   /// Walks the trie of every request. `leaf` computes in parallel; what it returns is called one at a time.
   private func walk(
     _ candidates: [LayerChoices], _ requests: [Request], _ cancellation: Cancellation,
-    leaf: @escaping (_ request: Int, _ candidate: Int, _ hidden: Matrix) throws -> (() throws -> Void)
+    leaf:
+      @escaping (_ request: Int, _ candidate: Int, _ hidden: Matrix, EvaluationWork) throws -> (() throws -> Void)
   ) throws {
     let stack = TaskStack()
     let reporting = NSLock()
@@ -112,28 +113,35 @@ public final class FitnessEvaluator: Sendable {
       return tree
     }
 
-    func visit(_ request: Int, _ node: PrefixTree.Node, _ input: Matrix) throws {
+    /// - Parameter blockTokens: computed on the way here, and not yet in any result.
+    func visit(_ request: Int, _ node: PrefixTree.Node, _ input: Matrix, blockTokens: Int) throws {
       var node = node
       var x = input
+      var blockTokens = blockTokens
       while true {
         try cancellation.check()
         let candidate = candidates[node.candidate]
         x = try model.block(
           node.blockIndex, x, weight: { try self.weights.weight($0, candidate.choices[$0]) },
           dropped: candidate.dropped, tap: nil)
-        work.countBlock(tokens: x.rows)
+        blockTokens += x.rows
         guard node.children.count == 1 else { break }
         node = node.children[0]
       }
       let output = x
+      let count = blockTokens
       if !node.children.isEmpty {
-        stack.push(node.children.map { child in { try visit(request, child, output) } })
+        stack.push(
+          node.children.enumerated().map { place, child in
+            { try visit(request, child, output, blockTokens: place == 0 ? count : 0) }
+          })
         return
       }
       let hidden = model.finish(output)
-      for candidate in node.leaves {
-        let report = try leaf(request, candidate, hidden)
-        work.countForward(tokens: output.rows)
+      for (place, candidate) in node.leaves.enumerated() {
+        let work = EvaluationWork(
+          forwardTokenCount: output.rows, forwardBlockTokenCount: place == 0 ? count : 0)
+        let report = try leaf(request, candidate, hidden, work)
         try reporting.withLock { try report() }
       }
     }
@@ -142,7 +150,7 @@ public final class FitnessEvaluator: Sendable {
       requests.indices.flatMap { request -> [TaskStack.Task] in
         let roots = tree(requests[request].candidates).roots
         let start = LazyEmbedding(model: model, tokenIDs: requests[request].fedTokenIDs)
-        return roots.map { root in { try visit(request, root, start.matrix()) } }
+        return roots.map { root in { try visit(request, root, start.matrix(), blockTokens: 0) } }
       })
     try stack.run(threadCount: threadCount)
   }

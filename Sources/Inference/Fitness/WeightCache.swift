@@ -1,5 +1,7 @@
 import Foundation
 
+import struct Catalog.Digest
+
 /// Unpacked weights in memory, shared read-only by all threads, the least recently used evicted first.
 ///
 /// `@unchecked Sendable`: `lock` guards all state; loading happens outside of it.
@@ -33,12 +35,12 @@ public final class WeightCache: @unchecked Sendable {
   }
 }
 
-/// Which weights a layer has: its dense ones, or a variant by its local id.
+/// Which weights a layer has.
 public enum WeightChoice: Hashable, Sendable {
   /// The checkpoint's weights.
   case dense
-  /// A stored variant.
-  case variant(Int64)
+  /// A variant, by its content key: the SHA-256 of its packed bytes.
+  case variant(Digest)
 }
 
 /// An assignment as the evaluator sees it.
@@ -53,6 +55,9 @@ public struct LayerChoices: Hashable, Sendable {
     self.choices = choices
     self.dropped = dropped
   }
+
+  /// Whether it is the uncompressed model.
+  public var isDense: Bool { dropped.isEmpty && choices.allSatisfy { $0 == .dense } }
 
   /// The uncompressed model.
   public static func dense(layerCount: Int) -> LayerChoices {

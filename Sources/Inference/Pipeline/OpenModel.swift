@@ -11,6 +11,7 @@ public final class OpenModel: Sendable {
   public let sites: [SiteRecord]
   package let network: any LanguageModel
   package let weights: WeightCache
+  let contents: CatalogContents
   /// How kept weights of sparse layers are stored, by layer index: as the checkpoint stores all of them.
   let valueTypes: [SparseValueType]
   let memory: MemoryPlan
@@ -58,19 +59,13 @@ public final class OpenModel: Sendable {
       default: .float32
       }
     }
-    let packed = PackedCache(capacity: memory.packedCacheByteCount) { id in
-      try store.read { tx in try tx.packedWeights(of: try tx.variant(id: id)) }
-    }
+    let contents = CatalogContents(store: store, capacity: memory.packedCacheByteCount)
+    self.contents = contents
     weights = WeightCache(capacity: memory.weightCacheByteCount) { index, choice in
-      switch choice {
-      case .dense:
-        let layer = network.layers[index]
-        return try checkpoint.matrix(layer.tensorName, rows: layer.outputCount, columns: layer.inputCount)
-      case .variant(let id):
-        let layer = network.layers[index]
-        return try StoredWeights.matrix(
-          try packed.bytes(ofVariant: id), ofVariant: id, outputCount: layer.outputCount, inputCount: layer.inputCount,
-          store: store)
+      let layer = network.layers[index]
+      return switch choice {
+      case .dense: try checkpoint.matrix(layer.tensorName, rows: layer.outputCount, columns: layer.inputCount)
+      case .variant(let key): try contents.weights(key, of: layer)
       }
     }
     self.longestSequence = longestSequence
@@ -105,26 +100,5 @@ public final class OpenModel: Sendable {
             + "was the data set made for another model?")
       }
     }
-  }
-}
-
-/// Packed variants in memory, the least recently used given up first.
-///
-/// `@unchecked Sendable`: `lock` guards the cache; loading happens outside of it.
-private final class PackedCache: @unchecked Sendable {
-  private let lock = NSLock()
-  private let load: @Sendable (Int64) throws -> [UInt8]
-  private var variants: RecentlyUsed<Int64, [UInt8]>
-
-  init(capacity: Int, load: @escaping @Sendable (Int64) throws -> [UInt8]) {
-    variants = RecentlyUsed(capacity: capacity)
-    self.load = load
-  }
-
-  func bytes(ofVariant id: Int64) throws -> [UInt8] {
-    if let bytes = lock.withLock({ variants.value(id) }) { return bytes }
-    let bytes = try load(id)
-    lock.withLock { variants.insert(bytes, byteCount: bytes.count, for: id) }
-    return bytes
   }
 }

@@ -65,7 +65,7 @@ public final class Run {
   /// - Throws: `SearchError`, `InferenceError`, `CatalogError`; nothing is stored if the recipe is impossible.
   public convenience init(
     _ strategy: RunStrategyName, _ recipe: SearchRecipe, name: String?, calibration: DataSetRecord,
-    validation: DataSetRecord?, candidateLimit: Int = BaselinePreview.standardLimit, evaluator: CatalogEvaluator,
+    validation: DataSetRecord?, candidateLimit: Int = BaselinePreview.standardLimit, evaluations: EvaluationLedger,
     job: Job, origin: RunOrigin? = nil
   ) throws {
     // Everything that can be wrong is found before anything is stored.
@@ -73,30 +73,30 @@ public final class Run {
       switch strategy {
       case .evolution:
         let preview = try EvolutionPreview(
-          recipe, model: evaluator.model.record, calibration: calibration, origin: origin, tx: tx)
+          recipe, model: evaluations.model.record, calibration: calibration, origin: origin, tx: tx)
         return (preview.space, preview.plan, preview.recipe)
       case .baseline(let baseline):
-        let preview = try BaselinePreview(baseline, recipe, model: evaluator.model.record, tx: tx)
+        let preview = try BaselinePreview(baseline, recipe, model: evaluations.model.record, tx: tx)
         try preview.validate(calibration: calibration, limit: candidateLimit, tx: tx)
         return (preview.space, preview.plan, preview.recipe)
       }
     }
     let (record, isKnown) = try RunLedger.begin(
       strategy, recipe, in: space, plan: plan, name: name, calibration: calibration, validation: validation,
-      origin: origin, evaluator: evaluator, job: job)
-    try self.init(record, isResumed: isKnown, evaluator: evaluator, job: job)
+      origin: origin, evaluations: evaluations, job: job)
+    try self.init(record, isResumed: isKnown, evaluations: evaluations, job: job)
   }
 
   /// Takes up a stored run.
   ///
   /// - Throws: `CatalogError.damaged` for a strategy that this evodb does not know.
-  public init(_ record: RunRecord, isResumed: Bool = true, evaluator: CatalogEvaluator, job: Job) throws {
+  public init(_ record: RunRecord, isResumed: Bool = true, evaluations: EvaluationLedger, job: Job) throws {
     guard let name = RunStrategyName(rawValue: record.strategy) else {
       throw CatalogError.damaged("run \(record.name): there is no strategy \(record.strategy)")
     }
     strategyName = name
     self.isResumed = isResumed
-    ledger = try RunLedger(record, evaluator: evaluator, job: job)
+    ledger = try RunLedger(record, evaluations: evaluations, job: job)
     switch name {
     case .evolution: strategy = try ledger.evolution()
     case .baseline(let baseline): strategy = try BaselineStrategy(baseline, ledger)

@@ -16,20 +16,20 @@ public final class RunLedger: StageEvaluator {
   let calibration: [SequenceRecord]
   private let validation: [SequenceRecord]
   private let measure: Measure
-  let evaluator: CatalogEvaluator
+  let evaluations: EvaluationLedger
   let job: Job
 
   /// Takes up a stored run.
   ///
   /// - Throws: `CatalogError.damaged`.
-  init(_ record: RunRecord, evaluator: CatalogEvaluator, job: Job) throws {
+  init(_ record: RunRecord, evaluations: EvaluationLedger, job: Job) throws {
     self.record = record
     self.job = job
-    self.evaluator = evaluator
+    self.evaluations = evaluations
     let recipe = try SearchRecipe(json: record.recipe)
     self.recipe = recipe
     measure = try Measure(recipe.measure)
-    let model = evaluator.model.record
+    let model = evaluations.model.record
     (space, calibrationSet, calibration, validation) = try job.store.read { tx in
       let sets = try tx.dataSets()
       guard let calibration = sets.first(where: { $0.id == record.calibrationSetID }) else {
@@ -55,10 +55,10 @@ public final class RunLedger: StageEvaluator {
   /// - Throws: `CatalogError.nameTaken` if the recipe has another name, or the name another recipe.
   static func begin(
     _ strategy: RunStrategyName, _ recipe: SearchRecipe, in space: AssignmentSpace, plan: BudgetPlan, name: String?,
-    calibration: DataSetRecord, validation: DataSetRecord?, origin: RunOrigin?, evaluator: CatalogEvaluator, job: Job
+    calibration: DataSetRecord, validation: DataSetRecord?, origin: RunOrigin?, evaluations: EvaluationLedger, job: Job
   ) throws -> (record: RunRecord, isKnown: Bool) {
-    let measure = try evaluator.record(of: try Measure(recipe.measure))
-    let model = evaluator.model.record
+    let measure = try evaluations.record(of: try Measure(recipe.measure))
+    let model = evaluations.model.record
     let digest = try strategy.digest(
       of: recipe, space: space.record.digest, calibration: calibration.digest, validation: validation?.digest)
     if let known = try job.store.read({ try $0.run(recipeDigest: digest) }) {
@@ -69,7 +69,7 @@ public final class RunLedger: StageEvaluator {
     }
     let record = try job.write(durable: true) { tx in
       let stored = try tx.store(space: space.record)
-      let layers = evaluator.model.layers
+      let layers = evaluations.model.layers
       let dense = try tx.store(
         assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: [])
       var record = RunRecord(
@@ -109,7 +109,7 @@ public final class RunLedger: StageEvaluator {
     for first in stride(from: 0, to: question.candidates.count, by: Self.chunkSize) {
       let chunk = question.candidates[first..<min(first + Self.chunkSize, question.candidates.count)]
       let assignments = try job.store.write { tx in try chunk.map { try assignment($0, tx) } }
-      let observations = try evaluator.observations(of: assignments, on: sequences, measures: wanted) { done, total in
+      let observations = try evaluations.observations(of: assignments, on: sequences, measures: wanted) { done, total in
         let share = Double(first) + Double(chunk.count) * Double(done) / Double(max(total, 1))
         self.report(question, share / Double(question.candidates.count), tokens: tokens)
       }
@@ -225,7 +225,7 @@ public final class RunLedger: StageEvaluator {
       (.calibration, calibration), (.validation, validation),
     ]
     for (role, sequences) in sets where !sequences.isEmpty {
-      _ = try evaluator.observations(of: points, on: sequences, measures: measures) { done, total in
+      _ = try evaluations.observations(of: points, on: sequences, measures: measures) { done, total in
         self.job.progress("completing the \(role.rawValue) set", done, of: total)
       }
     }

@@ -38,6 +38,8 @@ extension InferenceError: ExitCodeProviding {
     case .notPermitted: return .permission
     case .outputExists: return .outputExists
     case .systemLimit: return .systemLimit
+    case .refusedRequest: return .impossible
+    case .wrongAnswer: return .internalError
     case .interrupted: return .tryAgain
     }
   }

@@ -11,7 +11,7 @@ import Testing
 
   init() throws { golden = try GoldenModel() }
 
-  private static func rounded(_ weight: Float, _ id: Int64) -> Float { (weight * 10).rounded() / 10 }
+  private static func rounded(_ weight: Float, _ id: Int) -> Float { (weight * 10).rounded() / 10 }
 
   private func stream(
     _ threadCount: Int, work: WorkCounter = WorkCounter(), cancellation: Cancellation = Cancellation(),
@@ -72,12 +72,12 @@ import Testing
   }
 
   @Test(arguments: [1, 3]) func laterBlocksSeeWhatCompressedOnesLeave(_ threadCount: Int) throws {
-    let inputs = try plainInputs(upstream: .variant(1))
+    let inputs = try plainInputs(upstream: .numbered(1))
     let dense = try plainInputs(upstream: .dense)
     let stream = try stream(threadCount)
     for block in 0..<3 {
       try check(try stream.hessians(advancing: false), block, inputs)
-      try stream.advance { _ in .variant(1) }
+      try stream.advance { _ in .numbered(1) }
     }
     #expect(inputs[0]?.map(\.values) == dense[0]?.map(\.values))
     #expect(inputs[4]?.map(\.values) != dense[4]?.map(\.values))

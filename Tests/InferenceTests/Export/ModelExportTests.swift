@@ -45,8 +45,9 @@ import Testing
 
   private func perplexity(_ assignment: AssignmentRecord, _ catalog: TestCatalog) throws -> Double {
     let set = try catalog.store.read { try $0.dataSet(nil) }
-    let evaluator = CatalogEvaluator(model: try catalog.open(), job: catalog.job)
-    let answers = try evaluator.observations(of: [assignment], on: try catalog.sequences(set), measures: [.perplexity])
+    let evaluations = EvaluationLedger(model: try catalog.open(), job: catalog.job)
+    let answers = try evaluations.observations(
+      of: [assignment], on: try catalog.sequences(set), measures: [.perplexity])
     let sum = try answers[0].reduce(0) { $0 + (try #require($1[0].sum)) }
     return exp(sum / Double(answers[0].reduce(0) { $0 + $1[0].predictionCount }))
   }

@@ -12,11 +12,11 @@ import Testing
   private let measures: [Measure] = [.kl, .perplexity, .topKKL(k: 4)]
 
   /// Variant ids from here on hold weights that no model survives.
-  private static let firstBadID: Int64 = 100
+  private static let firstBadID = 100
   private static let badWeights: [Float] = [.nan, .infinity, 3e38]
 
-  private static func change(_ weight: Float, _ id: Int64) -> Float {
-    if id >= firstBadID { return badWeights[Int(id - firstBadID)] }
+  private static func change(_ weight: Float, _ id: Int) -> Float {
+    if id >= firstBadID { return badWeights[id - firstBadID] }
     let step = 0.02 * Float(id)
     return (weight / step).rounded(.toNearestOrEven) * step
   }
@@ -34,8 +34,8 @@ import Testing
         index == 0
         ? LayerChoices.dense(layerCount: 21) : candidates[Int.random(in: 0..<index, using: &generator)]
       for _ in 0..<Int.random(in: 0...3, using: &generator) {
-        choices.choices[Int.random(in: 0..<21, using: &generator)] = .variant(
-          Int64.random(in: 1...4, using: &generator))
+        choices.choices[Int.random(in: 0..<21, using: &generator)] = .numbered(
+          Int.random(in: 1...4, using: &generator))
       }
       if index % 4 == 3 {
         choices.dropped.insert(
@@ -84,12 +84,13 @@ import Testing
   @Test func onlyWhatIsRequestedIsComputed() throws {
     let expected = try plainSums(candidates)
     let requests = [(0, [3, 1]), (3, []), (2, [19, 4, 11, 0])].map { sequence, wanted in
-      FitnessEvaluator.Request(tokenIDs: sequences[sequence], candidates: wanted, teacherHidden: nil)
+      FitnessEvaluator.Request(
+        tokenIDs: sequences[sequence], candidates: wanted, measures: [.perplexity], teacherHidden: nil)
     }
     var seen: [[Int]: Double?] = [:]
-    try evaluator(2).evaluate(
-      candidates, requests, measures: [.perplexity], cancellation: Cancellation()
-    ) { seen[[$0, $1]] = $2[.perplexity] ?? nil }
+    try evaluator(2).evaluate(candidates, requests, cancellation: Cancellation()) { request, candidate, sums, _ in
+      seen[[request, candidate]] = sums[.perplexity] ?? nil
+    }
     let wanted: [[Int]: Double?] = [
       [0, 3]: expected[0][3][.perplexity] ?? nil, [0, 1]: expected[0][1][.perplexity] ?? nil,
       [2, 19]: expected[2][19][.perplexity] ?? nil, [2, 4]: expected[2][4][.perplexity] ?? nil,
@@ -109,13 +110,29 @@ import Testing
       for count in 1...3 { prefixes.insert(Array(blocks[..<count])) }
     }
     let tokens = sequences.reduce(0) { $0 + $1.count }
-    let sharing = evaluator(threadCount)
-    _ = try allSums(sharing, candidates, sequences, [.perplexity])
-    #expect(sharing.work.forwardBlockTokenCount == prefixes.count * tokens)
-    #expect(sharing.work.forwardTokenCount == candidates.count * tokens)
-    let alone = evaluator(threadCount, sharing: false)
-    _ = try allSums(alone, candidates, sequences, [.perplexity])
-    #expect(alone.work.forwardBlockTokenCount == 3 * candidates.count * tokens)
+    let requests = sequences.map {
+      FitnessEvaluator.Request(
+        tokenIDs: $0, candidates: Array(candidates.indices), measures: [.perplexity], teacherHidden: nil)
+    }
+    func work(sharing: Bool) throws -> [[EvaluationWork]] {
+      var result = sequences.map { _ in candidates.map { _ in EvaluationWork() } }
+      try evaluator(threadCount, sharing: sharing).evaluate(candidates, requests, cancellation: Cancellation()) {
+        result[$0][$1] += $3
+        _ = $2
+      }
+      return result
+    }
+    func sum(_ work: [[EvaluationWork]]) -> EvaluationWork { work.joined().reduce(into: EvaluationWork()) { $0 += $1 } }
+    let shared = try work(sharing: true)
+    #expect(
+      sum(shared)
+        == EvaluationWork(
+          forwardTokenCount: candidates.count * tokens, forwardBlockTokenCount: prefixes.count * tokens))
+    #expect(try work(sharing: true) == shared, "which candidate shared work counts for does not depend on threads")
+    #expect(
+      sum(try work(sharing: false))
+        == EvaluationWork(
+          forwardTokenCount: candidates.count * tokens, forwardBlockTokenCount: 3 * candidates.count * tokens))
     #expect(prefixes.count < 3 * candidates.count)
   }
 
@@ -124,11 +141,12 @@ import Testing
   @Test(arguments: 1...3) func aThrowingReceiverStopsTheWork(_ threadCount: Int) throws {
     let evaluator = evaluator(threadCount)
     let requests = sequences.map {
-      FitnessEvaluator.Request(tokenIDs: $0, candidates: Array(candidates.indices), teacherHidden: nil)
+      FitnessEvaluator.Request(
+        tokenIDs: $0, candidates: Array(candidates.indices), measures: [.perplexity], teacherHidden: nil)
     }
     var calls = 0
     #expect(throws: Refusal()) {
-      try evaluator.evaluate(candidates, requests, measures: [.perplexity], cancellation: Cancellation()) { _, _, _ in
+      try evaluator.evaluate(candidates, requests, cancellation: Cancellation()) { _, _, _, _ in
         calls += 1
         if calls >= 3 { throw Refusal() }
       }
@@ -139,30 +157,32 @@ import Testing
 
   @Test(arguments: 1...3) func cancellingInterrupts(_ threadCount: Int) throws {
     let requests = sequences.map {
-      FitnessEvaluator.Request(tokenIDs: $0, candidates: Array(candidates.indices), teacherHidden: nil)
+      FitnessEvaluator.Request(
+        tokenIDs: $0, candidates: Array(candidates.indices), measures: [.perplexity], teacherHidden: nil)
     }
     let cancellation = Cancellation()
     var calls = 0
     #expect(throws: InferenceError.interrupted) {
-      try evaluator(threadCount).evaluate(
-        candidates, requests, measures: [.perplexity], cancellation: cancellation
-      ) { _, _, _ in
+      try evaluator(threadCount).evaluate(candidates, requests, cancellation: cancellation) { _, _, _, _ in
         calls += 1
         if calls == 2 { cancellation.request() }
       }
     }
     #expect(calls < candidates.count * sequences.count)
-    let fresh = evaluator(threadCount)
-    #expect(throws: InferenceError.interrupted) {
-      try fresh.evaluate(candidates, requests, measures: [.perplexity], cancellation: cancellation) { _, _, _ in }
+    let untouched = WeightCache(capacity: .max) { index, _ in
+      Issue.record("layer \(index) was computed")
+      throw Unreadable()
     }
-    #expect(fresh.work.forwardBlockTokenCount == 0)
+    let fresh = FitnessEvaluator(model: golden.model, weights: untouched, threadCount: threadCount)
+    #expect(throws: InferenceError.interrupted) {
+      try fresh.evaluate(candidates, requests, cancellation: cancellation) { _, _, _, _ in }
+    }
   }
 
   @Test func divergedCandidatesHaveNoSumAndStopNobody() throws {
     var candidates = candidates
     for (offset, layer) in [0, 9, 20].enumerated() {
-      candidates[5 + offset].choices[layer] = .variant(Self.firstBadID + Int64(offset))
+      candidates[5 + offset].choices[layer] = .numbered(Self.firstBadID + offset)
       candidates[5 + offset].dropped = []
     }
     let expected = try plainSums(candidates)

@@ -34,7 +34,7 @@ import Testing
     let layerCount = golden.model.layers.count
     let candidates = [
       LayerChoices.dense(layerCount: layerCount),
-      LayerChoices(choices: Array(repeating: .variant(1), count: layerCount)),
+      LayerChoices(choices: Array(repeating: .numbered(1), count: layerCount)),
     ]
     let evaluator = FitnessEvaluator(model: golden.model, weights: weights, threadCount: threadCount)
     let measures: [Measure] = [.perplexity, .kl, .topKKL(k: 5), .topKKL(k: 10)]
@@ -75,15 +75,18 @@ func allSums(
 ) throws -> [[[Measure: Double?]]] {
   var teachers = [Matrix?](repeating: nil, count: sequences.count)
   if measures.contains(where: \.needsTeacher) {
-    try evaluator.teacherHiddenStates(sequences, cancellation: Cancellation()) { teachers[$0] = $1 }
+    try evaluator.teacherHiddenStates(sequences, cancellation: Cancellation()) { index, state, _ in
+      teachers[index] = state
+    }
   }
   let requests = zip(sequences, teachers).map {
-    FitnessEvaluator.Request(tokenIDs: $0, candidates: Array(candidates.indices), teacherHidden: $1)
+    FitnessEvaluator.Request(
+      tokenIDs: $0, candidates: Array(candidates.indices), measures: measures, teacherHidden: $1)
   }
   var result = Array(
     repeating: Array(repeating: [Measure: Double?](), count: candidates.count), count: sequences.count)
-  try evaluator.evaluate(candidates, requests, measures: measures, cancellation: Cancellation()) {
-    result[$0][$1] = $2
+  try evaluator.evaluate(candidates, requests, cancellation: Cancellation()) { request, candidate, sums, _ in
+    result[request][candidate] = sums
   }
   return result
 }

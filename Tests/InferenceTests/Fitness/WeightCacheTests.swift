@@ -36,7 +36,7 @@ import Testing
 
   @Test func variantsOfALayerAreKeptApart() throws {
     let cache = cache(capacity: .max)
-    for choice in [WeightChoice.dense, .variant(1), .variant(2), .dense, .variant(1)] {
+    for choice in [WeightChoice.dense, .numbered(1), .numbered(2), .dense, .numbered(1)] {
       _ = try cache.weight(0, choice)
     }
     #expect(loads.all.count == 3)

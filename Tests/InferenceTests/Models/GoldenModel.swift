@@ -1,6 +1,7 @@
 import Foundation
 import TestSupport
 
+@testable import Catalog
 @testable import Inference
 
 /// A checkpoint with the logits that transformers computed, and the plainest way through it.
@@ -42,15 +43,16 @@ struct GoldenModel {
     return try checkpoint.matrix(layer.tensorName, rows: layer.outputCount, columns: layer.inputCount)
   }
 
-  /// A cache whose variants are made from the dense weights by `change`.
+  /// A cache whose variants, of `WeightChoice.numbered`, are made from the dense weights by `change`.
   func cache(
-    capacity: Int = .max, _ change: @escaping @Sendable (Float, Int64) -> Float = { weight, _ in weight }
+    capacity: Int = .max, _ change: @escaping @Sendable (Float, Int) -> Float = { weight, _ in weight }
   ) -> WeightCache {
     let (model, checkpoint) = (model, checkpoint)
     return WeightCache(capacity: capacity) { index, choice in
       let dense = try Self.dense(index, model, checkpoint)
-      guard case .variant(let id) = choice else { return dense }
-      return Matrix(rows: dense.rows, columns: dense.columns, values: dense.values.map { change($0, id) })
+      guard case .variant(let key) = choice else { return dense }
+      let number = Int(key.bytes[31])
+      return Matrix(rows: dense.rows, columns: dense.columns, values: dense.values.map { change($0, number) })
     }
   }
 
@@ -66,6 +68,13 @@ struct GoldenModel {
         block, x, weight: { try weights.weight($0, choices.choices[$0]) }, dropped: choices.dropped, tap: nil)
     }
     return model.finish(x)
+  }
+}
+
+extension WeightChoice {
+  /// A variant that a test makes itself; 0 to 255.
+  static func numbered(_ number: Int) -> WeightChoice {
+    .variant(Digest(checked: Array(repeating: 0, count: 31) + [UInt8(number)]))
   }
 }
 

@@ -87,8 +87,8 @@ import Testing
     #expect(try ModelFolder(model, store: catalog.store).condition == (settles ? .asImported : .unchecked))
     let set = try catalog.storeTokens(sequenceCount: 1, length: 16)
     let assignment = try dense(model, catalog)
-    let evaluator = CatalogEvaluator(model: try catalog.open(), job: catalog.job)
-    _ = try evaluator.observations(of: [assignment], on: try catalog.sequences(set), measures: [.perplexity])
+    let evaluations = EvaluationLedger(model: try catalog.open(), job: catalog.job)
+    _ = try evaluations.observations(of: [assignment], on: try catalog.sequences(set), measures: [.perplexity])
     #expect(try catalog.texts("SELECT count(*) FROM observation") == ["1"])
 
     try cache.overwrite()
@@ -125,7 +125,7 @@ import Testing
     let open = try catalog.open(model)
     try cache.overwrite()
     expectRefused {
-      _ = try CatalogEvaluator(model: open, job: catalog.job).observations(
+      _ = try EvaluationLedger(model: open, job: catalog.job).observations(
         of: [assignment], on: try catalog.sequences(set), measures: [.perplexity])
     }
     #expect(try catalog.texts("SELECT count(*) FROM observation") == ["0"])
@@ -141,7 +141,7 @@ import Testing
     // The open file lives on without a name.
     try FileManager.default.removeItem(at: cache.blob)
     try Data("other".utf8).write(to: cache.blob)
-    _ = try CatalogEvaluator(model: open, job: catalog.job).observations(
+    _ = try EvaluationLedger(model: open, job: catalog.job).observations(
       of: [assignment], on: try catalog.sequences(set), measures: [.perplexity])
     #expect(throws: InferenceError.self) { _ = try catalog.open(model) }
   }

@@ -110,8 +110,8 @@ import Testing
         assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: ["1.mlp"])
     }
     let longest = items.joined().map(\.tokenIDs.count).max() ?? 0
-    let evaluator = CatalogEvaluator(model: try catalog.open(longestSequence: longest - 1), job: catalog.job)
-    try evaluator.answer(task, of: dense)
+    let evaluations = EvaluationLedger(model: try catalog.open(longestSequence: longest - 1), job: catalog.job)
+    try evaluations.answer(task, of: dense)
     let result = try #require(try catalog.store.read { try $0.result(ofAssignment: dense.id, onTask: task.id) })
 
     let golden = try GoldenModel()
@@ -161,10 +161,10 @@ import Testing
       #expect(abs(try #require(observation?.sum) + expected) < 1e-4 * max(1, abs(expected)))
       #expect(observation?.predictionCount == question.sequence.tokenIDs.count - question.firstToken)
     }
-    let fed = evaluator.forwardTokenCount
+    let fed = evaluations.forwardTokenCount
     #expect(fed == items.joined().reduce(0) { $0 + $1.tokenIDs.count - 1 })
-    try evaluator.answer(task, of: dense)
-    #expect(evaluator.forwardTokenCount == fed)
+    try evaluations.answer(task, of: dense)
+    #expect(evaluations.forwardTokenCount == fed)
   }
 
   @Test func aRepeatedQuestionWeighsMoreAndCountsOnce() throws {

@@ -30,17 +30,17 @@ final class RunCatalog {
   func model() throws -> ModelRecord { try store.read { try $0.model(nil) } }
   func dataSet(_ name: String) throws -> DataSetRecord { try store.read { try $0.dataSet(name) } }
 
-  func evaluator() throws -> CatalogEvaluator {
+  func evaluations() throws -> EvaluationLedger {
     let open = try OpenModel(
       try model(), store: store, longestSequence: 32, threadCount: job.threadCount, memoryLimit: nil)
-    return CatalogEvaluator(model: open, job: job)
+    return EvaluationLedger(model: open, job: job)
   }
 
   /// Begins or finds a run.
   func run(_ recipe: SearchRecipe, name: String? = nil, validates: Bool = true) throws -> Run {
     try Run(
       .evolution, recipe, name: name, calibration: try dataSet("calibration"),
-      validation: validates ? try dataSet("validation") : nil, evaluator: try evaluator(), job: job)
+      validation: validates ? try dataSet("validation") : nil, evaluations: try evaluations(), job: job)
   }
 
   /// A short recipe: 4 generations of 6 offspring in two stages.

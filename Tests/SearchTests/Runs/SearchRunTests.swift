@@ -23,7 +23,7 @@ import Testing
       #expect(try stopped.count("SELECT count(*) FROM run WHERE state = 'open'") == 1)
       let resumed = try RunCatalog(stopped)
       let record = try resumed.store.read { try $0.run(nil) }
-      try Run(record, evaluator: try resumed.evaluator(), job: resumed.job).run()
+      try Run(record, evaluations: try resumed.evaluations(), job: resumed.job).run()
       #expect(try resumed.digest() == undisturbed.digest(), "after generation \(last)")
     }
   }

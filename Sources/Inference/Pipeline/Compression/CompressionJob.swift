@@ -29,7 +29,7 @@ public final class CompressionJob {
   private let work = WorkCounter()
   private var streamsKeptAt = Date()
   /// Upstream variants by layer index, for moving the streams on.
-  private var upstreamVariants: [Int: Int64] = [:]
+  private var upstreamWeights: [Int: WeightChoice] = [:]
   private var outcome = Outcome()
   /// Blocks with a layer that is to be compressed or measured.
   private let selectedBlocks: Set<Int>
@@ -196,9 +196,9 @@ public final class CompressionJob {
   private func advance(_ stream: ActivationStream, to block: Int, _ data: DataSetRecord) throws {
     try restore(stream, upTo: block, data)
     while stream.blockIndex < block {
-      let variants = upstreamVariants
+      let weights = upstreamWeights
       let isDense = plan.upstream == .dense
-      try stream.advance { index in isDense ? .dense : variants[index].map { .variant($0) } ?? .dense }
+      try stream.advance { index in isDense ? .dense : weights[index] ?? .dense }
       countForward()
       try keep(stream, data)
     }
@@ -318,7 +318,7 @@ public final class CompressionJob {
     if let upstream = plan.upstreamStage, made.method == upstream.method,
       made.level == upstream.rule.level(weightCount: layer.weightCount)
     {
-      upstreamVariants[layer.index] = variant.id
+      upstreamWeights[layer.index] = model.contents.choice(of: variant)
     }
   }
 }

@@ -24,8 +24,8 @@ struct BaselineStrategy: RunStrategy {
     budget = ledger.record.budget
     calibrationSet = ledger.calibrationSet
     sampler = try MinibatchSampler(sequenceLengths: ledger.calibration.map(\.tokenIDs.count))
-    scoring = BlockScoring(model: ledger.evaluator.model, job: ledger.job)
-    blockCount = ledger.evaluator.model.record.blockCount
+    scoring = BlockScoring(model: ledger.evaluations.model, job: ledger.job)
+    blockCount = ledger.evaluations.model.record.blockCount
   }
 
   let lastGeneration = 0

@@ -46,10 +46,10 @@ struct BranchCommand: Command {
         else { throw CatalogError.damaged("run \(origin.run.name): its model or its data is missing") }
         return (model, calibration, sets.first { $0.id == origin.run.validationSetID })
       }
-      let evaluator = try CatalogEvaluator.opened(
+      let evaluations = try EvaluationLedger.opened(
         model, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources)
       let run = try Run(
-        .evolution, recipe, name: runName, calibration: calibration, validation: validation, evaluator: evaluator,
+        .evolution, recipe, name: runName, calibration: calibration, validation: validation, evaluations: evaluations,
         job: job,
         origin: origin)
       guard !onlyMakes else { return try RunReport(run.record, store: job.store) }

@@ -33,10 +33,10 @@ struct ReplayCommand: Command {
         }
         return (run, model, sets, try tx.numericsIDs(ofRun: run.id))
       }
-      let evaluator = try CatalogEvaluator.opened(
+      let evaluations = try EvaluationLedger.opened(
         model, job: job, sets: sets, resources: resources, usesStoredResults: false)
       let watch: (Int, Int) -> Void = { job.progress("replaying \(record.name), generations", $0, of: $1) }
-      let replay = try RunReplay(Run(record, evaluator: evaluator, job: job), store: job.store, watch: watch)
+      let replay = try RunReplay(Run(record, evaluations: evaluations, job: job), store: job.store, watch: watch)
       var result = ResultObject()
       result.add("run", .text(record.name))
       result.add("generation_count", .integer(replay.generations.count), .count)

@@ -71,7 +71,7 @@ struct MonotonicityCommand: Command {
     throws
     -> [Key: PairedDifference]
   {
-    let evaluator = try CatalogEvaluator.opened(owner, job: job, sets: [set], resources: resources)
+    let evaluations = try EvaluationLedger.opened(owner, job: job, sets: [set], resources: resources)
     let list = try job.store.read { try $0.sequences(ofList: set.sequenceListID) }
     var occurrences: [Digest: Int] = [:]
     for sequence in list { occurrences[sequence.digest, default: 0] += 1 }
@@ -88,7 +88,7 @@ struct MonotonicityCommand: Command {
           try Measure(record.map { $0.topK == nil ? $0.name : "\($0.name):\($0.topK ?? 0)" } ?? "")
         )
       }
-      let answers = try evaluator.observations(of: assignments, on: sequences, measures: [measure]) { done, total in
+      let answers = try evaluations.observations(of: assignments, on: sequences, measures: [measure]) { done, total in
         job.progress("confirming on \(set.name)", done, of: total)
       }
       let sums = answers.map { $0.compactMap { $0[0].sum } }

@@ -95,7 +95,7 @@ struct AutoCommand: Command {
       }
       let run = try Run(
         .evolution, recipe, name: nil, calibration: sets.calibration, validation: sets.validation,
-        evaluator: CatalogEvaluator(model: open(.evaluation), job: job), job: job)
+        evaluations: EvaluationLedger(model: open(.evaluation), job: job), job: job)
       try run.run()
       let report = try RunReport(run, job: job)
       stage("\(run.record.name): \(recipe.generations) generations of \(recipe.offspring) offspring", job)

@@ -87,11 +87,11 @@ struct BaselineCommand: Command {
         let sets = try self.sets(tx)
         return (try tx.model(self.model), sets.calibration, sets.validation)
       }
-      let evaluator = try CatalogEvaluator.opened(
+      let evaluations = try EvaluationLedger.opened(
         owner, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources)
       let run = try Run(
         .baseline(baseline), try self.recipe(owner, calibration), name: runName, calibration: calibration,
-        validation: validation, candidateLimit: limit, evaluator: evaluator, job: job)
+        validation: validation, candidateLimit: limit, evaluations: evaluations, job: job)
       try run.run()
       return try RunReport(run, job: job)
     }

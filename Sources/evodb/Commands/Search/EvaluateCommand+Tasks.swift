@@ -21,7 +21,7 @@ extension EvaluateCommand {
       let longest = task.questions.map { $0.sequence.tokenIDs.count - 1 }.max() ?? 2
       let open = try OpenModel(
         owner, job: job, longestSequence: max(longest, 2), memoryLimit: resources.memory?.bytes)
-      try CatalogEvaluator(model: open, job: job).answer(task, of: record) { done, total in
+      try EvaluationLedger(model: open, job: job).answer(task, of: record) { done, total in
         job.progress("answering \(task.name)", done, of: total)
       }
       let summary = try job.store.read { try $0.result(ofAssignment: record.id, onTask: task.id) }

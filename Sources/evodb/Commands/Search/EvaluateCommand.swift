@@ -64,9 +64,9 @@ struct EvaluateCommand: Command {
       guard record.modelID == owner.id else {
         throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")
       }
-      let evaluator = try CatalogEvaluator.opened(owner, job: job, sets: [set], resources: resources)
+      let evaluations = try EvaluationLedger.opened(owner, job: job, sets: [set], resources: resources)
       let sequences = try job.store.read { try $0.sequences(ofList: set.sequenceListID) }
-      _ = try evaluator.observations(of: [record], on: sequences, measures: wanted) { done, total in
+      _ = try evaluations.observations(of: [record], on: sequences, measures: wanted) { done, total in
         job.progress("evaluating on \(set.name)", done, of: total)
       }
       let summaries = try job.store.read { try $0.evaluationSummaries(ofAssignment: record.id, dataSetID: set.id) }

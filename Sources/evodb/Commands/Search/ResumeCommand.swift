@@ -25,9 +25,9 @@ struct ResumeCommand: Command {
         }
         return (run, model, sets)
       }
-      let evaluator = try CatalogEvaluator.opened(
+      let evaluations = try EvaluationLedger.opened(
         model, job: job, sets: sets, resources: resources, sharesPrefixes: !sharesNothing)
-      let run = try Run(record, evaluator: evaluator, job: job)
+      let run = try Run(record, evaluations: evaluations, job: job)
       try run.run()
       return try RunReport(run, job: job)
     }

@@ -47,14 +47,14 @@ struct SearchCommand: Command {
     let report = try session.write(Self.name, resources: resources) { job in
       let owner = try job.store.read { try $0.model(self.model) }
       let (calibration, validation) = try job.store.read { try self.sets($0) }
-      let evaluator = try CatalogEvaluator.opened(
+      let evaluations = try EvaluationLedger.opened(
         owner, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources,
         sharesPrefixes: !sharesNothing)
       let recipe = try job.store.write { try self.recipe(owner, calibration, $0) }
       let run = try Run(
-        .evolution, recipe, name: runName, calibration: calibration, validation: validation, evaluator: evaluator,
+        .evolution, recipe, name: runName, calibration: calibration, validation: validation, evaluations: evaluations,
         job: job)
-      try run.expectWork(model: evaluator.model, calibration: calibration, validation: validation, job: job)
+      try run.expectWork(model: evaluations.model, calibration: calibration, validation: validation, job: job)
       try run.run()
       return try RunReport(run, job: job)
     }
@@ -135,18 +135,20 @@ extension Run {
   }
 }
 
-extension CatalogEvaluator {
-  /// The evaluator of a model for the sequences of some data sets.
+extension EvaluationLedger {
+  /// The evaluations of a model for the sequences of some data sets.
   static func opened(
     _ model: ModelRecord, job: Job, sets: [DataSetRecord], resources: ResourceOptions, sharesPrefixes: Bool = true,
     usesStoredResults: Bool = true
-  ) throws -> CatalogEvaluator {
+  ) throws -> EvaluationLedger {
     let length = try job.store.read { tx in
       try sets.flatMap { try tx.sequences(ofList: $0.sequenceListID).map(\.tokenIDs.count) }.max() ?? 2
     }
     let open = try OpenModel(
       model, job: job, longestSequence: length, memoryLimit: resources.memory?.bytes)
-    return CatalogEvaluator(
-      model: open, job: job, sharesPrefixes: sharesPrefixes, usesStoredResults: usesStoredResults)
+    return EvaluationLedger(
+      model: open, job: job,
+      worker: open.worker(threadCount: job.threadCount, sharesPrefixes: sharesPrefixes),
+      usesStoredResults: usesStoredResults)
   }
 }

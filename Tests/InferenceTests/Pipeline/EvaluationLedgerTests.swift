@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 @testable import Inference
 
-@Suite struct CatalogEvaluatorTests {
+@Suite struct EvaluationLedgerTests {
   private static let measures: [Measure] = [.kl, .perplexity, .topKKL(k: 5)]
   private let base: TemporaryFolder
 
@@ -59,11 +59,13 @@ import Testing
     -> (answers: [[[Observation]]], forwardTokenCount: Int)
   {
     let model = try catalog.open(memoryLimit: memoryLimit)
-    let evaluator = CatalogEvaluator(model: model, job: catalog.job, sharesPrefixes: sharing)
+    let evaluations = EvaluationLedger(
+      model: model, job: catalog.job,
+      worker: model.worker(threadCount: catalog.job.threadCount, sharesPrefixes: sharing))
     let sequences = try catalog.sequences(try catalog.store.read { try $0.dataSet(nil) })
-    let answers = try evaluator.observations(
+    let answers = try evaluations.observations(
       of: try assignments(catalog), on: sequences, measures: Self.measures)
-    return (answers, evaluator.forwardTokenCount)
+    return (answers, evaluations.forwardTokenCount)
   }
 
   /// What the forward pass says without catalog, sharing and threads.
@@ -73,9 +75,7 @@ import Testing
     let model = try catalog.open()
     let sequences = try catalog.sequences(try catalog.store.read { try $0.dataSet(nil) })
     return try assignments(catalog).map { assignment in
-      let choices = LayerChoices(
-        choices: assignment.variantIDs.map { $0.map { .variant($0) } ?? .dense },
-        dropped: Set(assignment.droppedSubblocks.compactMap { Subblock(name: $0) }))
+      let choices = try catalog.store.read { try model.choices(of: assignment, $0) }
       let isDense = choices == .dense(layerCount: 21)
       return try sequences.map { sequence in
         let teacher = FitnessSums.Teacher.whole(
@@ -133,23 +133,23 @@ import Testing
 
   @Test func perplexityAloneNeedsNoTeacher() throws {
     let catalog = try TestCatalog(try copiedBase())
-    let evaluator = CatalogEvaluator(model: try catalog.open(), job: catalog.job)
+    let evaluations = EvaluationLedger(model: try catalog.open(), job: catalog.job)
     let sequences = try catalog.sequences(try catalog.store.read { try $0.dataSet(nil) })
     let some = Array(try assignments(catalog)[1...2])
-    let answers = try evaluator.observations(of: some, on: sequences, measures: [.perplexity])
-    #expect(evaluator.forwardTokenCount == 4 * 24 * 2)
+    let answers = try evaluations.observations(of: some, on: sequences, measures: [.perplexity])
+    #expect(evaluations.forwardTokenCount == 4 * 24 * 2)
     let expected = try plainAnswers()
     #expect(answers == expected[1...2].map { $0.map { [$0[1]] } })
   }
 
   @Test func aSequenceThatOccursTwiceIsComputedOnce() throws {
     let catalog = try TestCatalog(try copiedBase())
-    let evaluator = CatalogEvaluator(model: try catalog.open(), job: catalog.job)
+    let evaluations = EvaluationLedger(model: try catalog.open(), job: catalog.job)
     let sequences = try catalog.sequences(try catalog.store.read { try $0.dataSet(nil) })
     let repeated = [sequences[1], sequences[0], sequences[1], sequences[1]]
     let some = Array(try assignments(catalog)[1...1])
-    let answers = try evaluator.observations(of: some, on: repeated, measures: [.perplexity])
-    #expect(evaluator.forwardTokenCount == 2 * 24)
+    let answers = try evaluations.observations(of: some, on: repeated, measures: [.perplexity])
+    #expect(evaluations.forwardTokenCount == 2 * 24)
     let expected = try plainAnswers()[1].map { [$0[1]] }
     #expect(answers == [[expected[1], expected[0], expected[1], expected[1]]])
   }
@@ -158,11 +158,11 @@ import Testing
     let undisturbed = try TestCatalog(try copiedBase(), threadCount: 1)
     let expected = try evaluate(undisturbed)
     let stopped = try TestCatalog(try copiedBase(), threadCount: 1)
-    let evaluator = CatalogEvaluator(model: try stopped.open(), job: stopped.job)
+    let evaluations = EvaluationLedger(model: try stopped.open(), job: stopped.job)
     let sequences = try stopped.sequences(try stopped.store.read { try $0.dataSet(nil) })
     let assignments = try assignments(stopped)
     #expect(throws: InferenceError.interrupted) {
-      _ = try evaluator.observations(of: assignments, on: sequences, measures: Self.measures) { answered, _ in
+      _ = try evaluations.observations(of: assignments, on: sequences, measures: Self.measures) { answered, _ in
         if answered > 12 { stopped.cancellation.request() }
       }
     }
@@ -172,17 +172,17 @@ import Testing
     let rest = try evaluate(later)
     #expect(rest.answers == expected.answers)
     #expect(later.job.record.work.evaluationCount == 48 - done)
-    #expect(evaluator.forwardTokenCount + rest.forwardTokenCount == expected.forwardTokenCount)
+    #expect(evaluations.forwardTokenCount + rest.forwardTokenCount == expected.forwardTokenCount)
   }
 
   @Test func sequencesTheModelCannotTakeAreRefusedNotTrapped() throws {
     let catalog = try TestCatalog(try copiedBase())
-    let evaluator = CatalogEvaluator(model: try catalog.open(longestSequence: 24), job: catalog.job)
+    let evaluations = EvaluationLedger(model: try catalog.open(longestSequence: 24), job: catalog.job)
     let some = Array(try assignments(catalog)[1...1])
     for tokenIDs in [[1, 2, 96], [1, -2], [Int32](repeating: 1, count: 25)] {
       let sequence = try catalog.store.write { try $0.store(sequence: tokenIDs) }
       #expect(throws: InferenceError.self) {
-        _ = try evaluator.observations(of: some, on: [sequence], measures: [.kl])
+        _ = try evaluations.observations(of: some, on: [sequence], measures: [.kl])
       }
     }
   }

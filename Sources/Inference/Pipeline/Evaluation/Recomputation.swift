@@ -83,24 +83,25 @@ public struct Recomputation {
   private func sum(
     _ assignment: AssignmentRecord, _ sequence: SequenceRecord, _ measure: Measure, _ model: OpenModel
   ) throws -> Double? {
-    let evaluator = FitnessEvaluator(model: model.network, weights: model.weights, threadCount: threadCount)
-    let choices = try model.choices(of: assignment)
-    let isDense = choices == .dense(layerCount: model.layers.count)
-    // The dense model is its own teacher.
-    if isDense, measure.needsTeacher { return 0 }
-    var teacher: Matrix?
+    let worker = model.worker(threadCount: threadCount)
+    var states: [TeacherState] = []
     if measure.needsTeacher {
-      try evaluator.teacherHiddenStates([sequence.tokenIDs], cancellation: cancellation) { teacher = $1 }
+      try worker.checkedTeacherStates(
+        [TeacherStateRequest(model: model.evaluated, tokenIDs: sequence.tokenIDs)], of: model.network,
+        cancellation: cancellation
+      ) { _, state, _ in
+        if let state { states.append(TeacherState(state, bytes: state.littleEndianBytes)) }
+      }
     }
+    let request = EvaluationRequest(
+      model: model.evaluated, tokenIDs: sequence.tokenIDs, measures: [measure],
+      candidates: [try store.read { try model.choices(of: assignment, $0) }], teacherState: states.first?.key)
     var result: Double?
-    try evaluator.evaluate(
-      [choices],
-      [
-        FitnessEvaluator.Request(
-          tokenIDs: sequence.tokenIDs, candidates: [0], teacherHidden: teacher, measures: [measure])
-      ],
-      measures: [measure], cancellation: cancellation
-    ) { _, _, sums in result = sums[measure] ?? nil }
+    try model.contents.lending(states) {
+      try worker.checkedAnswers(to: [request], cancellation: cancellation) { _, results, _ in
+        for answer in results { result = answer.sums[0] }
+      }
+    }
     return result
   }
 

@@ -1,0 +1,298 @@
+import Catalog
+import Foundation
+
+/// What is known of assignments, and the way to the rest: answers are looked up in the catalog, a worker is asked for what
+/// is missing, and what it says is held against the question and committed.
+///
+/// Answers are committed when a sequence of a data set is done for all its candidates, or a quarter of a second after the
+/// last commit, whichever comes first: that much is computed again at most after a kill.
+public final class EvaluationLedger {
+  private static let commitInterval = 0.25
+
+  /// The model.
+  public let model: OpenModel
+  /// Tokens whose forward pass workers computed to its end.
+  public private(set) var forwardTokenCount = 0
+  private let usesStoredResults: Bool
+  private let job: Job
+  private let worker: any EvaluationWorker
+  private let teachers: TeacherStates
+  private var lastCommit = Date()
+
+  /// - Parameters:
+  ///   - worker: who computes what is missing; nil: threads of this process.
+  ///   - usesStoredResults: whether what was answered before is looked up, and what is computed stored; false computes
+  ///     everything again and leaves no trace, to check what is stored.
+  public init(
+    model: OpenModel, job: Job, worker: (any EvaluationWorker)? = nil, usesStoredResults: Bool = true
+  ) {
+    self.model = model
+    self.usesStoredResults = usesStoredResults
+    self.job = job
+    self.worker = worker ?? model.worker(threadCount: job.threadCount)
+    teachers = TeacherStates(
+      model: model.record, hiddenSize: model.network.hiddenSize, capacity: model.memory.teacherByteCount / 2,
+      numericsID: job.numericsID)
+  }
+
+  /// Stores a measure, or finds it.
+  public func record(of measure: Measure) throws -> MeasureRecord {
+    try job.store.write { try $0.store(measure: MeasureRecord(measure)) }
+  }
+
+  /// The answers for every assignment and sequence, [assignment][sequence][measure].
+  ///
+  /// - Parameter watch: called with (answered, wanted) pairs of assignment and sequence.
+  /// - Throws: `InferenceError`, `CatalogError`; what was committed before stays.
+  public func observations(
+    of assignments: [AssignmentRecord], on sequences: [SequenceRecord], measures: [Measure],
+    watch: @escaping (Int, Int) -> Void = { _, _ in }
+  ) throws -> [[[Observation]]] {
+    try model.check(sequences)
+    let ids = try measures.map { try record(of: $0).id }
+    // What occurs twice is answered once.
+    var places: [Digest: Int] = [:]
+    var questions: [Question] = []
+    let order = sequences.map { sequence in
+      if let known = places[sequence.digest] { return known }
+      places[sequence.digest] = questions.count
+      questions.append(Question(sequence: sequence, measures: measures, measureIDs: ids))
+      return questions.count - 1
+    }
+    let answers = try answers(to: questions, about: assignments, commitsEveryQuestion: true, watch: watch)
+    return assignments.indices.map { a in order.map { answers[$0][a] } }
+  }
+
+  /// Answers a task: the log-likelihood of every choice.
+  ///
+  /// - Parameter watch: called with (answered, wanted) choices.
+  /// - Throws: `InferenceError`, `CatalogError`; what was committed before stays.
+  public func answer(
+    _ task: TaskRecord, of assignment: AssignmentRecord, watch: @escaping (Int, Int) -> Void = { _, _ in }
+  ) throws {
+    var seen: Set<TaskRecord.Question> = []
+    let choices = task.questions.filter { seen.insert($0).inserted }
+    try model.check(choices.map(\.sequence), feedsLast: false)
+    let questions = choices.map {
+      Question(
+        sequence: $0.sequence, measures: [.continuation(firstToken: $0.firstToken)], measureIDs: [$0.measureID])
+    }
+    // Choices are short: a commit for each would take longer than its answer.
+    _ = try answers(to: questions, about: [assignment], commitsEveryQuestion: false, watch: watch)
+  }
+
+  // MARK: Questions
+
+  /// What is asked about assignments on one sequence.
+  private struct Question {
+    let sequence: SequenceRecord
+    let measures: [Measure]
+    /// Local ids.
+    let measureIDs: [Int64]
+
+    /// Whether the dense model's last hidden state is needed: its divergences are zero, and its likelihood takes the head
+    /// alone.
+    func needsTeacher(forDense: Bool) -> Bool {
+      measures.contains { $0.needsTeacher } || forDense && measures.contains(.perplexity)
+    }
+  }
+
+  /// The answers, [question][assignment][measure].
+  private func answers(
+    to questions: [Question], about assignments: [AssignmentRecord], commitsEveryQuestion: Bool,
+    watch: @escaping (Int, Int) -> Void
+  ) throws -> [[[Observation]]] {
+    var answers = try known(questions, assignments)
+    let total = questions.count * assignments.count
+    var answered = answers.reduce(0) { $0 + $1.count { $0 != nil } }
+    job.count { $0.cacheHitCount += answered }
+    watch(answered, total)
+    var open = questions.indices.filter { answers[$0].contains { $0 == nil } }[...]
+    guard !open.isEmpty else { return answers.map { $0.map { $0 ?? [] } } }
+    let candidates = try job.store.read { tx in try assignments.map { try model.choices(of: $0, tx) } }
+    let needsTeacher = open.map { q in
+      questions[q].needsTeacher(forDense: zip(answers[q], candidates).contains { $0 == nil && $1.isDense })
+    }
+    let areTeachersNeeded = needsTeacher.contains(true)
+    let needing = Set(zip(open, needsTeacher).filter(\.1).map(\.0))
+    while !open.isEmpty {
+      // As many sequences at a time as states of the dense model fit into memory.
+      let count = areTeachersNeeded ? teachers.batchCount(open.lazy.map { questions[$0].sequence }) : open.count
+      let batch = Array(open.prefix(count))
+      open = open.dropFirst(count)
+      try compute(
+        batch.map { q in
+          Piece(
+            question: q, sequence: questions[q].sequence, measures: questions[q].measures,
+            measureIDs: questions[q].measureIDs, assignments: assignments.indices.filter { answers[q][$0] == nil },
+            needsTeacher: needing.contains(q))
+        }, assignments, candidates, commitsEveryPiece: commitsEveryQuestion
+      ) { committed in
+        for (q, a, observations) in committed { answers[q][a] = observations }
+        answered += committed.count
+        watch(answered, total)
+      }
+    }
+    return answers.map { $0.map { $0 ?? [] } }
+  }
+
+  /// What the catalog answers: [question][assignment], nil where a measure is missing.
+  private func known(_ questions: [Question], _ assignments: [AssignmentRecord]) throws -> [[[Observation]?]] {
+    guard usesStoredResults else { return questions.map { _ in assignments.map { _ in nil } } }
+    return try job.store.read { tx in
+      try questions.map { question in
+        try assignments.map { assignment in
+          var observations: [Observation] = []
+          for id in question.measureIDs {
+            guard
+              let known = try tx.observation(
+                assignmentID: assignment.id, measureID: id, sequenceID: question.sequence.id,
+                preferring: job.numericsID)
+            else { return nil }
+            observations.append(known)
+          }
+          return observations
+        }
+      }
+    }
+  }
+
+  // MARK: Work
+
+  /// What a worker is asked at once: a question about those assignments for which it is open.
+  private struct Piece {
+    let question: Int
+    let sequence: SequenceRecord
+    let measures: [Measure]
+    let measureIDs: [Int64]
+    let assignments: [Int]
+    let needsTeacher: Bool
+  }
+
+  private typealias Committed = (question: Int, assignment: Int, observations: [Observation])
+
+  /// Has pieces computed, and commits what comes in.
+  private func compute(
+    _ pieces: [Piece], _ assignments: [AssignmentRecord], _ candidates: [LayerChoices], commitsEveryPiece: Bool,
+    onCommit: @escaping ([Committed]) -> Void
+  ) throws {
+    let states = try teacherStates(of: pieces.filter(\.needsTeacher).map(\.sequence))
+    let evaluated = model.evaluated
+    // Equal lists are one list in memory.
+    var lists: [[Int]: [LayerChoices]] = [:]
+    let requests = pieces.map { piece in
+      let list = lists[piece.assignments] ?? piece.assignments.map { candidates[$0] }
+      lists[piece.assignments] = list
+      return EvaluationRequest(
+        model: evaluated, tokenIDs: piece.sequence.tokenIDs, measures: piece.measures, candidates: list,
+        teacherState: states[piece.sequence.digest]?.key)
+    }
+    var left = pieces.map(\.assignments.count)
+    var pending: [(piece: Int, assignment: Int, observations: [Observation])] = []
+
+    func commit() throws {
+      guard !pending.isEmpty else { return }
+      let found = pending
+      pending.removeAll(keepingCapacity: true)
+      job.count { $0.evaluationCount += found.count }
+      try job.write { tx in
+        guard usesStoredResults else { return }
+        for (piece, assignment, observations) in found {
+          for (measureID, observation) in zip(pieces[piece].measureIDs, observations) {
+            try tx.store(
+              observation: observation, assignmentID: assignments[assignment].id, measureID: measureID,
+              sequenceID: pieces[piece].sequence.id, numericsID: job.numericsID, jobID: job.record.id)
+          }
+        }
+      }
+      lastCommit = Date()
+      onCommit(found.map { (pieces[$0.piece].question, $0.assignment, $0.observations) })
+    }
+
+    do {
+      try model.contents.lending(Array(states.values)) {
+        try worker.checkedAnswers(to: requests, cancellation: job.cancellation) { index, results, work in
+          self.count(work)
+          let piece = pieces[index]
+          for result in results {
+            let observations = zip(piece.measures, result.sums).map { measure, sum in
+              Observation(
+                sum: sum, predictionCount: measure.predictionCount(tokenCount: piece.sequence.tokenIDs.count))
+            }
+            pending.append((index, piece.assignments[result.candidate], observations))
+          }
+          left[index] -= results.count
+          let isDone = commitsEveryPiece && left[index] == 0
+          if isDone || Date().timeIntervalSince(self.lastCommit) > Self.commitInterval { try commit() }
+        }
+      }
+    } catch {
+      // What is computed is kept, whatever stopped the rest.
+      try? commit()
+      throw error
+    }
+    try commit()
+  }
+
+  /// The dense model's last hidden states by sequence; computed once and kept in the catalog.
+  private func teacherStates(of sequences: [SequenceRecord]) throws -> [Digest: TeacherState] {
+    var states: [Digest: TeacherState] = [:]
+    if usesStoredResults {
+      try job.store.read { tx in
+        for sequence in sequences { states[sequence.digest] = try teachers.state(of: sequence, tx) }
+      }
+    }
+    let missing = sequences.filter { states[$0.digest] == nil }
+    guard !missing.isEmpty else { return states }
+    let evaluated = model.evaluated
+    try worker.checkedTeacherStates(
+      missing.map { TeacherStateRequest(model: evaluated, tokenIDs: $0.tokenIDs) }, of: model.network,
+      cancellation: job.cancellation
+    ) { index, matrix, work in
+      self.count(work)
+      guard let matrix else { return }
+      let sequence = missing[index]
+      let bytes = matrix.littleEndianBytes
+      let state = TeacherState(matrix, bytes: bytes)
+      states[sequence.digest] = state
+      guard self.usesStoredResults else { return }
+      try self.job.write { tx in
+        try tx.store(
+          teacherState: bytes, modelID: self.model.record.id, sequenceID: sequence.id,
+          numericsID: self.job.numericsID)
+      }
+      self.teachers.keep(state, of: sequence)
+    }
+    return states
+  }
+
+  private func count(_ work: EvaluationWork) {
+    forwardTokenCount += work.forwardTokenCount
+    job.count { counts in
+      counts.forwardTokenCount += work.forwardTokenCount
+      counts.forwardBlockTokenCount += work.forwardBlockTokenCount
+    }
+  }
+}
+
+extension Measure {
+  /// A stored measure.
+  ///
+  /// - Throws: `InferenceError.impossible` for a name that this evodb does not know.
+  init(_ record: MeasureRecord) throws {
+    if record.name == "continuation", let firstToken = record.firstToken {
+      self = .continuation(firstToken: firstToken)
+    } else {
+      try self.init(record.topK.map { "\(record.name):\($0)" } ?? record.name)
+    }
+  }
+}
+
+extension MeasureRecord {
+  /// A measure that is not stored yet.
+  init(_ measure: Measure) {
+    self.init(
+      name: measure.name, topK: measure.topK, firstToken: measure.firstToken,
+      reference: measure.needsTeacher ? "dense" : "none", revision: Measure.revision)
+  }
+}
