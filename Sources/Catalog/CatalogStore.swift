@@ -227,6 +227,9 @@ public final class CatalogStore: @unchecked Sendable {
         throw error
       }
       try requirePlace()
+      if networkFileSystem == nil, let writerLock, writerLock.logIdentity == nil {
+        try writerLock.note(log: .live, identity: WriteAheadLog(path: file.logPath)?.identity)
+      }
       if sync {
         lastSync = Date()
         try shortenLog()
@@ -295,6 +298,7 @@ public final class CatalogStore: @unchecked Sendable {
       _ = try connection.firstRow("PRAGMA wal_autocheckpoint = 0", []) { _ in }
       // The first read makes the log, if none is there; from the first row on a kill must leave it noted.
       try connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1")
+      // Which log it is, is told by the first commit: SQLite begins one without a whole transaction anew.
       try writerLock.note(log: .live)
     }
     _ = place?.change()

@@ -7,7 +7,7 @@ extension Connection {
   /// A file that was renamed or copied while somebody wrote is without its log under the new name, and one that was put in
   /// the place of another finds a log that is not its own. SQLite can tell neither: it would lose rows in the first case and
   /// mix two files in the second. A file of ours is marked as logged (sqlite.org/fileformat2.html, 1.3) exactly from before
-  /// its log is made until after that is removed, and the lock file says whether the log holds anything.
+  /// its log is made until after that is removed, and the lock file says whether the log holds anything and which one it is.
   ///
   /// - Parameter lock: the lock that the caller holds; nil for readers.
   /// - Throws: `CatalogError.wrongLog`, `.locked` if somebody writes under another name.
@@ -28,15 +28,24 @@ extension Connection {
     let isLogged = header[18] == 2 || header[19] == 2
     let log = file.shown("-wal")
     guard isLogged else {
-      guard Self.holdsFrames(file.logPath) else { return nil }
+      guard WriteAheadLog(path: file.logPath)?.holdsFrames == true else { return nil }
       return .wrongLog(
         path: file.name,
         detail: "the log beside it, \(log), belongs to another file that had this name, and would damage this one; "
           + "nothing was changed. Put it back beside its file, or move it away: "
           + "mv \(ShellCommand.quoted(log)) \(ShellCommand.quoted(log + ".other"))")
     }
-    guard FileSystem.byteCount(of: file.logPath) == nil else { return nil }
     let owner = lock.map(\.predecessor) ?? WriterLock.lastOwner(ofCatalog: file.path)
+    guard FileSystem.byteCount(of: file.logPath) == nil else {
+      guard let known = owner?.logIdentity, let found = WriteAheadLog(path: file.logPath), found.holdsFrames,
+        found.identity != known
+      else { return nil }
+      return .wrongLog(
+        path: file.name,
+        detail: "the log beside it, \(log), is not the one that was written with it, and would damage it; nothing was "
+          + "changed. Put its own log back, or save what the file alone holds: "
+          + "\(ShellCommand("salvage", file.given, options: [("-o", "NEW")]))")
+    }
     if lock == nil, owner?.isAlive != true, let writer = WriterLock.currentOwner(ofCatalog: file.path) {
       return .locked(path: file.name, owner: "\(writer) under another name")
     }
@@ -48,14 +57,5 @@ extension Connection {
         + "\(log), which may hold the newest rows; nothing was changed. Put the log beside it under this name "
         + "(mv OLDNAME-wal \(ShellCommand.quoted(log))), or save what the file alone holds: "
         + "\(ShellCommand("salvage", file.given, options: [("-o", "NEW")]))")
-  }
-
-  /// Whether a file is a write-ahead log with at least one frame (sqlite.org/fileformat2.html, 4.1). SQLite locks no log, so
-  /// that it can be opened beside it.
-  private static func holdsFrames(_ path: String) -> Bool {
-    guard FileSystem.byteCount(of: path) ?? 0 > 32, let file = FileHandle(forReadingAtPath: path) else { return false }
-    defer { try? file.close() }
-    let magic = (try? file.read(upToCount: 4)) ?? Data()
-    return magic == Data([0x37, 0x7f, 0x06, 0x82]) || magic == Data([0x37, 0x7f, 0x06, 0x83])
   }
 }

@@ -22,6 +22,8 @@ final class WriterLock {
     var since: String
     /// Absent in what older versions left.
     var log: Log?
+    /// Which log that is: `WriteAheadLog.identity`; nil until the first commit.
+    var logIdentity: String?
 
     /// Whether it runs, as far as this host can tell.
     var isAlive: Bool {
@@ -90,6 +92,7 @@ final class WriterLock {
       self.descriptor = descriptor
       // What it says of the log stays true until somebody has looked at that.
       own.log = previous?.log ?? Owner.Log.none
+      own.logIdentity = previous?.logIdentity
       do {
         try write(own)
       } catch {
@@ -125,10 +128,14 @@ final class WriterLock {
     if case .taken(let claim) = try FileClaim.take(temporaryPath) { self.claim = claim }
   }
 
-  /// Notes for whoever comes after a kill whether the log may hold what the file does not.
-  func note(log: Owner.Log) throws {
-    guard own.log != log else { return }
+  /// Which log the lock file names; nil: none.
+  var logIdentity: String? { own.logIdentity }
+
+  /// Notes for whoever comes after a kill whether the log may hold what the file does not, and which log that is.
+  func note(log: Owner.Log, identity: String? = nil) throws {
+    guard own.log != log || own.logIdentity != identity else { return }
     own.log = log
+    own.logIdentity = identity
     try write(own)
   }
 

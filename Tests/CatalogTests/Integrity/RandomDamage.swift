@@ -30,6 +30,8 @@ enum RandomDamage: String, CaseIterable {
         }
       }
       log = Array(frames.prefix(Int.random(in: 0...frames.count, using: &random)))
+      // Beside a file at rest no log is read: mostly it says that it has one (sqlite.org/fileformat2.html, 1.3).
+      if Int.random(in: 0..<4, using: &random) > 0 { file.replaceSubrange(18..<20, with: [2, 2]) }
     case .severalAtOnce:
       for _ in 0..<2 {
         let kind = [RandomDamage.flippedBits, .zeroedPages, .swappedPages, .repeatedPages, .olderPages]

@@ -13,7 +13,7 @@ import Testing
 
   private func salvage(_ folder: CatalogFolder) throws -> (tables: [CatalogSalvage.Table], saved: CatalogFolder) {
     let saved = try CatalogFolder()
-    return (try CatalogSalvage(path: folder.path, output: saved.path).run(), saved)
+    return (try CatalogSalvage(path: folder.path, output: saved.path).run().tables, saved)
   }
 
   private func rowCount(_ tables: [CatalogSalvage.Table]) -> Int64 { tables.reduce(0) { $0 + $1.savedCount } }

@@ -8,7 +8,7 @@ import Testing
   private func salvage(_ folder: CatalogFolder) throws -> (tables: [CatalogSalvage.Table], saved: CatalogStore) {
     let output = folder.folder.url.appendingPathComponent("saved.evodb").path
     try? FileManager.default.removeItem(atPath: output)
-    let tables = try CatalogSalvage(path: folder.path, output: output).run()
+    let tables = try CatalogSalvage(path: folder.path, output: output).run().tables
     return (tables, try CatalogStore(path: output, mode: .read))
   }
 

@@ -21,6 +21,15 @@ public struct CatalogSalvage {
     public var emptiedCount: Int64 = 0
   }
 
+  /// What came of it.
+  public struct Report: Equatable, Sendable {
+    /// All tables in the order of the schema.
+    public var tables: [Table]
+    /// A log or journal beside the damaged file that was left alone, in a sentence each: SQLite would have mixed the rows of
+    /// two files.
+    public var notices: [String]
+  }
+
   let path: String
   let output: String
   let packedWeightProblem: PackedWeightProblem?
@@ -45,7 +54,7 @@ public struct CatalogSalvage {
   public func run(
     progress: @escaping (String, Int64, Int64) -> Void = { _, _, _ in }, isCancelled: @escaping () -> Bool = { false }
   )
-    throws -> [Table]
+    throws -> Report
   {
     let damaged = try CatalogFile(existing: path)
     let new = try CatalogFile(new: output)
@@ -56,20 +65,20 @@ public struct CatalogSalvage {
     let file = try NewFile(for: new, command: "salvage")
     // A copy to mend, and the new catalog.
     try FileSystem.requireSpace(2 * size, beside: new.path)
-    let tables: [Table]
+    let report: Report
     do {
-      tables = try write(damaged, to: file, progress: progress, isCancelled: isCancelled)
+      report = try write(damaged, to: file, progress: progress, isCancelled: isCancelled)
     } catch let error as SQLiteError where !(error.isStorageFailure || error.isPermission || error.isBusy) {
       throw CatalogError.damaged("\(damaged.name): \(error.brokenRule ?? error.message)")
     }
     try file.finish()
-    return tables
+    return report
   }
 
   private func write(
     _ damaged: CatalogFile, to file: NewFile, progress: @escaping (String, Int64, Int64) -> Void,
     isCancelled: @escaping () -> Bool
-  ) throws -> [Table] {
+  ) throws -> Report {
     let copy = try MendedCopy(of: damaged.path, at: try file.sidePath("-damaged"), isCancelled: isCancelled)
     defer { copy.remove() }
     let source = try copy.open()
@@ -95,7 +104,9 @@ public struct CatalogSalvage {
       if let job { try CatalogTransaction(connection: target, rows: RowWriter(target)).note(job) }
       try requireWhole(target, progress: progress, isCancelled: isCancelled)
       try target.execute("PRAGMA journal_mode = DELETE")
-      return tables
+      return Report(
+        tables: tables,
+        notices: copy.leftOut.map { "\(damaged.shown($0.suffix)) was not read and not changed: \($0.reason)" })
     }
   }
 

@@ -4,14 +4,19 @@ import Foundation
 final class MendedCopy {
   private let path: String
   private static let pageSize = 4096
+  /// Pages that tell whose log or journal it is; more would only cost time.
+  private static let mostComparedPages = 1024
 
-  /// Copies the file and the log or journal that a killed writer may have left.
+  /// What lies beside the damaged file and was not taken, by the end of its name, with the reason.
+  private(set) var leftOut: [(suffix: String, reason: String)] = []
+
+  /// Copies the file and its own log or journal, which a killed writer may have left.
   init(of original: String, at path: String, isCancelled: () -> Bool) throws {
     self.path = path
     remove()
     do {
       try Self.copy(original, to: path, isCancelled: isCancelled)
-      if FileManager.default.fileExists(atPath: original + "-wal") {
+      if try takesLog(of: original) {
         try Self.copy(original + "-wal", to: path + "-wal", isCancelled: isCancelled)
         try mendHeader(journal: 2, resizes: false)
         // SQLite takes of the log what is whole; it opens it with the first page.
@@ -19,7 +24,7 @@ final class MendedCopy {
         _ = try? connection.integer("PRAGMA schema_version")
         _ = try? connection.checkpoint()
       }
-      if FileManager.default.fileExists(atPath: original + "-journal") {
+      if try takesJournal(of: original) {
         try Self.copy(original + "-journal", to: path + "-journal", isCancelled: isCancelled)
         // SQLite takes back what the journal says, as far as that is whole.
         let connection = try Connection(path: path, access: .readWrite, busyTimeoutMilliseconds: 0)
@@ -43,6 +48,67 @@ final class MendedCopy {
     try connection.allowSchemaRepair()
     return connection
   }
+
+  // MARK: What belongs to the file
+
+  /// Whether the log beside the file is its own and can be read.
+  private func takesLog(of original: String) throws -> Bool {
+    guard FileSystem.byteCount(of: original + "-wal") ?? 0 > 0 else { return false }
+    guard let log = WriteAheadLog(path: original + "-wal"), log.hasWholeHeader else {
+      leftOut.append(("-wal", "its beginning is damaged, and without that nothing of it can be read"))
+      return false
+    }
+    guard log.holdsFrames else { return false }
+    if let reason = try reasonToLeave(log, of: original) {
+      leftOut.append(("-wal", reason))
+      return false
+    }
+    return true
+  }
+
+  private func reasonToLeave(_ log: WriteAheadLog, of original: String) throws -> String? {
+    if try page(1).map({ $0[18..<20] == [1, 1] }) == true {
+      return "the file is at rest, so that it is of another one"
+    }
+    if let known = WriterLock.lastOwner(ofCatalog: original)?.logIdentity {
+      return known == log.identity ? nil : "the lock file says that another one was written with this file"
+    }
+    let frames = try log.pages(ofSize: Self.pageSize, limit: Self.mostComparedPages)
+    var first: [Int: [UInt8]] = [:]
+    for frame in frames where first[frame.number] == nil { first[frame.number] = frame.bytes }
+    var older: [[UInt8]] = []
+    for number in first.keys.sorted() { if let page = try page(number) { older.append(page) } }
+    // Rows that move to another page are found there; what is missing was deleted. In catalogs of the same model that were
+    // filled apart, up to 0.4 of the rows on such pages were the same, and in a log and its own file over 0.99.
+    return PageHistory(older: older, newer: frames.map(\.bytes)).keeps(0.5) ? nil : Self.otherRows
+  }
+
+  /// Whether the journal beside the file is its own.
+  private func takesJournal(of original: String) throws -> Bool {
+    guard let journal = RollbackJournal(path: original + "-journal") else { return false }
+    let pages = try journal.pages(ofSize: Self.pageSize, limit: Self.mostComparedPages)
+    var newer: [[UInt8]] = []
+    for entry in pages { if let page = try page(entry.number) { newer.append(page) } }
+    // A full page gives half of its rows to a new one, which is in no journal; and some may be deleted.
+    guard PageHistory(older: pages.map(\.bytes), newer: newer).keeps(0.25) else {
+      leftOut.append(("-journal", Self.otherRows))
+      return false
+    }
+    return true
+  }
+
+  private static let otherRows = "its pages hold other rows than those of the file, so that it is of another one"
+
+  /// A page of the copy; nil where the file ends before.
+  private func page(_ number: Int) throws -> [UInt8]? {
+    guard number > 0, let file = FileHandle(forReadingAtPath: path) else { return nil }
+    defer { try? file.close() }
+    try file.seek(toOffset: UInt64(number - 1) * UInt64(Self.pageSize))
+    guard let data = try file.read(upToCount: Self.pageSize), data.count == Self.pageSize else { return nil }
+    return [UInt8](data)
+  }
+
+  // MARK: Header and schema
 
   /// Writes the fields of the header that are the same in every catalog (sqlite.org/fileformat2.html, 1.3).
   private func mendHeader(journal: UInt8, resizes: Bool) throws {

@@ -22,7 +22,7 @@ struct SalvageCommand: Command {
     let phases = PhaseLines(context: context, isQuiet: progress.quiet)
     defer { phases.finish() }
     let interruption = context.interruption
-    let tables = try CatalogSalvage(
+    let report = try CatalogSalvage(
       path: catalog, output: target, packedWeightProblem: StoredWeights.problem, job: JobNote(Self.name)
     ).run(
       progress: { phases.show($0, done: $1, total: $2) }, isCancelled: { interruption.isRequested })
@@ -31,13 +31,14 @@ struct SalvageCommand: Command {
       ResultColumn("table"), ResultColumn("saved_count", .count), ResultColumn("lost_count", .count),
       ResultColumn("gap_count", .count), ResultColumn("emptied_count", .count),
     ])
-    for part in tables where part.savedCount + part.lostCount + part.gapCount > 0 {
+    for part in report.tables where part.savedCount + part.lostCount + part.gapCount > 0 {
       table.append([
         .text(part.name), .integer(part.savedCount), .integer(part.lostCount), .integer(part.gapCount),
         .integer(part.emptiedCount),
       ])
     }
     try context.print(table, as: output.format)
+    for notice in report.notices { context.note("evodb salvage: \(notice)") }
     guard !progress.quiet else { return }
     context.note("evodb salvage: saved into \(target); the damaged \(catalog) was not changed")
   }
