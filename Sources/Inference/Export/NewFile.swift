@@ -3,25 +3,14 @@ import Foundation
 /// Small files that appear at once and whole, and never in the place of another one.
 public enum NewFile {
   /// Whether there is anything at a path, be it a link to nowhere.
-  public static func isTaken(_ path: String) -> Bool { OutputFolder.isTaken(place(of: path)) }
-
-  /// Where an output will lie: `..` behind a link is the folder that the link leads to, as for the file system, while
-  /// Foundation goes back by the text.
-  public static func place(of path: String) -> URL {
-    let parts = path.split(separator: "/", omittingEmptySubsequences: true)
-    guard let name = parts.last, name != ".", name != ".." else { return URL(fileURLWithPath: path) }
-    let folder = (path.hasPrefix("/") ? "/" : "./") + parts.dropLast().joined(separator: "/")
-    guard let real = realpath(folder, nil) else { return URL(fileURLWithPath: path) }
-    defer { free(real) }
-    return URL(fileURLWithPath: String(cString: real)).appendingPathComponent(String(name))
-  }
+  public static func isTaken(_ path: String) -> Bool { OutputFolder.isTaken(AbsolutePath.url(path)) }
 
   /// Writes a file under a temporary name beside its place, brings it to the disk and gives it its name.
   ///
   /// - Throws: `InferenceError.outputExists` if something is there, `.missingInput` if the folder around it is not there,
   ///   `.inputOutput`.
   public static func write(_ text: String, to path: String) throws {
-    let place = place(of: path)
+    let place = AbsolutePath.url(path)
     let folder = place.deletingLastPathComponent()
     guard !isTaken(path) else { throw InferenceError.outputExists(path: path) }
     guard FileManager.default.fileExists(atPath: folder.path) else {

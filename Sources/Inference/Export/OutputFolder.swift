@@ -13,7 +13,7 @@ struct OutputFolder {
   /// - Throws: `InferenceError.outputExists` if something is at `place`, `.missingInput` if the folder around it is not
   ///   there, `.inputOutput`.
   init(_ place: URL) throws {
-    let place = place.standardizedFileURL
+    let place = AbsolutePath.url(place.path)
     self.place = place
     let parent = place.deletingLastPathComponent()
     guard !Self.isTaken(place) else { throw InferenceError.outputExists(path: place.path) }

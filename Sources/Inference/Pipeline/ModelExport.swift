@@ -37,9 +37,7 @@ public enum ModelExport {
     _ assignment: AssignmentRecord, of model: ModelRecord, to place: URL, widens: Bool = false, shardByteLimit: Int64,
     version: String, job: Job
   ) throws -> Summary {
-    guard !OutputFolder.isTaken(place.standardizedFileURL) else {
-      throw InferenceError.outputExists(path: place.standardizedFileURL.path)
-    }
+    guard !OutputFolder.isTaken(place) else { throw InferenceError.outputExists(path: place.path) }
     let source = try ExportSource(assignment, of: model, job: job)
     let plan = try source.plan(widens: widens)
     let configuration = try ExportConfiguration.text(

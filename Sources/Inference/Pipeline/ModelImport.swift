@@ -14,7 +14,7 @@ public enum ModelImport {
   public static func run(
     folder: URL, name: String?, allowsUnused: Bool = false, job: Job, onUnused: ([String]) -> Void = { _ in }
   ) throws -> ModelRecord {
-    let folder = folder.standardizedFileURL
+    let folder = AbsolutePath.url(folder.path)
     let checkpoint = try Checkpoint(directory: folder)
     let (layers, sites) = try describe(checkpoint)
     let unused = checkpoint.unusedTensorNames
@@ -78,7 +78,7 @@ public enum ModelImport {
   /// What a model is called after its folder: the folder's name, or that of the repository where the folder is one of the Hugging
   /// Face cache, `models--ORG--NAME/snapshots/COMMIT`, whose own name is a commit.
   public static func name(of folder: URL) -> String {
-    let parts = folder.standardizedFileURL.pathComponents
+    let parts = AbsolutePath.url(folder.path).pathComponents
     let own = parts.last ?? ""
     guard parts.count >= 3, parts[parts.count - 2] == "snapshots" else { return own }
     let repository = parts[parts.count - 3].components(separatedBy: "--")

@@ -14,7 +14,7 @@ struct TokenIDFile {
   /// - Throws: `InferenceError.invalidData` for a wrong shape, a mask that is not one run of ones a row, labels or positions
   ///   other than the usual ones, and other tensors with an integer for every token.
   static func read(_ input: InputFile, cancellation: Cancellation? = nil) throws -> TokenIDFile {
-    if try input.isRegularFile() { return try TokenIDFile(SafetensorsFile(URL(fileURLWithPath: input.argument))) }
+    if try input.isRegularFile() { return try TokenIDFile(SafetensorsFile(AbsolutePath.url(input.argument))) }
     // A pipe has no places to read at: its content goes to a file that loses its name as soon as it is open.
     let bytes = try input.bytes(cancellation: cancellation)
     let copy = FileManager.default.temporaryDirectory.appendingPathComponent("evodb-ids-\(UUID().uuidString)")

@@ -21,7 +21,7 @@ struct ImportCommand: Command {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     let model = try session.write(Self.name) { job in
       try ModelImport.run(
-        folder: URL(fileURLWithPath: folder), name: modelName, allowsUnused: unused.areAllowed, job: job,
+        folder: AbsolutePath.url(folder), name: modelName, allowsUnused: unused.areAllowed, job: job,
         onUnused: { unused.note($0, in: context, isQuiet: progress.quiet) })
     }
     var result = ResultObject()

@@ -26,7 +26,7 @@ struct CheckCommand: Command {
   /// Prints what the folder is, and how far its logits are from the expected ones; nil if there are none or they cannot be
   /// compared.
   private func looked(in context: CommandContext) throws -> Double? {
-    let checkpoint = try Checkpoint(directory: URL(fileURLWithPath: folder))
+    let checkpoint = try Checkpoint(directory: AbsolutePath.url(folder))
     let configuration = checkpoint.configuration
     // Reads what stays in memory, so that missing tensors and wrong shapes are found, and what is not used.
     _ = try LanguageModelFactory.open(checkpoint, longestSequence: 2)
@@ -45,7 +45,7 @@ struct CheckCommand: Command {
       return nil
     }
     let check = try ReferenceCheck(
-      checkpoint, expected: URL(fileURLWithPath: expected), tolerance: tolerance)
+      checkpoint, expected: AbsolutePath.url(expected), tolerance: tolerance)
     result.add("max_abs_difference", .real(check.maximumDifference), .real(significantDigits: 3))
     result.add("rotary_frequencies", .text(check.rotaryFrequencies.rawValue))
     result.add("position_count", .integer(check.positionCount), .count)

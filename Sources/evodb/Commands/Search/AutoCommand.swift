@@ -47,7 +47,7 @@ struct AutoCommand: Command {
   }
 
   func run(in context: CommandContext) throws {
-    let folder = URL(fileURLWithPath: folder)
+    let folder = AbsolutePath.url(folder)
     let path = catalog ?? ModelImport.name(of: folder) + ".evodb"
     let session = CatalogSession(context: context, path: path, isQuiet: progress.quiet)
     let upstream = try calibration.treatment(for: nil)

@@ -81,7 +81,7 @@ struct ExportCommand: Command {
         return (record, profile.text, ModelExport.Summary?.none)
       case .hf:
         let summary = try ModelExport.run(
-          record, of: owner, to: NewFile.place(of: place ?? ""), widens: weightType == .float32,
+          record, of: owner, to: AbsolutePath.url(place ?? ""), widens: weightType == .float32,
           shardByteLimit: shardSize.bytes,
           version: Evodb.version, job: job)
         return (record, "", summary)
