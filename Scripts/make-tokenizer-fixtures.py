@@ -281,6 +281,27 @@ PUBLISHED = {
              decoder={"type": "Sequence", "decoders": [{"type": "Fuse"}]}), WORDS),
 }
 
+# Vocabularies with gaps and no token for unknown text: (parts, model settings, removed tokens).
+GAPS = {
+    # As SmolLM's, which has no token for these control characters.
+    "gaps-bytes": (
+        dict(pre_tokenizer=one(digits(True), byte_level(use_regex=True)), **BYTES), {},
+        [spelling for spelling in "ĂăĄąĆćĈĉċČĎďĐđĒēĔĕĖėĘęĚěĜĝĞğ"] + ["¢"]),
+    "gaps-whole-words": (
+        dict(pre_tokenizer=one(split(LLAMA3), byte_level()), **BYTES), dict(ignore_merges=True), ["Ċ", "z", "Ã"]),
+    # One word is the whole text: what stands before a character that is left out meets what stands behind it.
+    "gaps-scalars": (
+        dict(normalizer={"type": "Sequence", "normalizers": [replace("▁", String=" ")]},
+             decoder={"type": "Sequence", "decoders": [replace(" ", String="▁"), {"type": "Fuse"}]}), {}, ["x", "é"]),
+    "gaps-fallback": (
+        dict(normalizer={"type": "Sequence", "normalizers": [replace("▁", String=" ")]},
+             decoder={"type": "Sequence", "decoders": [replace(" ", String="▁"), {"type": "Fuse"}]}), dict(byte_fallback=True),
+        ["x", "é"]),
+    "gaps-suffix": (
+        dict(pre_tokenizer={"type": "WhitespaceSplit"}, decoder={"type": "BPEDecoder", "suffix": "</w>"}),
+        dict(end_of_word_suffix="</w>"), ["x", "é", "n</w>"]),
+}
+
 
 def trained(parts, model):
     """A tokenizer with 160 merges of the example's text, its special tokens in front."""
@@ -327,6 +348,10 @@ PIECES = [
     "ab", "xyz", "e", "n", "t", "b", "ß", "ǅ", "\u0345", "\U00010041", "\U0001d400", "“", "。", "、", "\u0301", "\u0323", "a",
     "<L>", "<R>", "<nl>", "<|end|>", "<n m>", "sw n", "in", "z", "A", "HTTP", "IMGIMG", "<sentinel:", ">", ":", ";", "\\", "`", "#",
 ]
+GAP_TEXTS = [
+    "th\x07e the\x00re", "\x01\x02\x03", "a\x1fb the\x1b the", "thxe xthe thex", "\x0f", "the \x0bthe\x0b the", "an日d 日 the日re",
+    "é the é\u0301n thén", "\x07" * 9 + "the" + "\x07" * 9, "zz the z\nthe\n\n the", "the\u00a2the ¢", "x", "xxx the", "ixn anx xan",
+]
 SCALARS = [chr(value) for value in range(0x110000) if not 0xD800 <= value < 0xE000]
 
 
@@ -360,3 +385,24 @@ for name, (parts, model) in PUBLISHED.items():
     generator = random.Random(name + SEED)
     texts = PUBLISHED_TEXTS + [ragged_text(generator) for _ in range(8 + RANDOM_TEXTS)]
     write(FOLDER / f"published/{name}.json", trained(parts, model), texts)
+
+for name, (parts, model, removed) in GAPS.items():
+    generator = random.Random(name + SEED)
+    file = trained(parts, model)
+    vocabulary = file["model"]["vocab"]
+    # With every merge that needs one of them.
+    gone = set(removed)
+    kept = []
+    for left, right in file["model"]["merges"]:
+        if left in gone or right in gone:
+            gone.add(left + right)
+        else:
+            kept.append([left, right])
+    file["model"]["merges"] = kept
+    tokens = [token for token in vocabulary if token not in gone]
+    if model.get("byte_fallback"):
+        # Only some bytes have one: é falls back, 日 does not.
+        tokens += ["<0xC3>", "<0xA9>", "<0x78>"]
+    file["model"]["vocab"] = {token: position for position, token in enumerate(tokens)}
+    texts = GAP_TEXTS + PUBLISHED_TEXTS + [ragged_text(generator) for _ in range(12 + RANDOM_TEXTS)]
+    write(FOLDER / f"published/{name}.json", file, texts)

@@ -53,14 +53,25 @@ public struct TextSequences: Sendable {
     self.documents = documents
   }
 
+  /// What became of texts.
+  public struct Outcome: Sendable {
+    /// The data set.
+    public let dataSet: DataSetRecord
+    /// Whether it was not there before.
+    public let isNew: Bool
+    /// What the tokenizer left out, in the whole texts.
+    public let droppedCharacters: DroppedCharacters
+    /// Where the first of them is; nil: none was left out.
+    public let firstDroppedPlace: String?
+  }
+
   /// Reads, tokenises and cuts text files.
   ///
   /// - Parameter textField: where the texts of JSON Lines files are; nil: the files are plain text.
   /// - Throws: `InferenceError` for missing or empty files, text that is not UTF-8, a model without tokenizer, and text
   ///   that gives no whole sequence.
   public func store(_ files: [InputFile], textField: String? = nil, as name: String, model: ModelRecord, job: Job)
-    throws
-    -> (dataSet: DataSetRecord, isNew: Bool)
+    throws -> Outcome
   {
     try store(
       as: name, model: model, job: job,
@@ -70,15 +81,13 @@ public struct TextSequences: Sendable {
   /// Tokenises and cuts texts that were read.
   ///
   /// - Throws: as for files.
-  public func store(_ documents: TextDocuments, as name: String, model: ModelRecord, job: Job) throws
-    -> (dataSet: DataSetRecord, isNew: Bool)
-  {
+  public func store(_ documents: TextDocuments, as name: String, model: ModelRecord, job: Job) throws -> Outcome {
     try store(as: name, model: model, job: job, reading: { documents })
   }
 
-  private func store(as name: String, model: ModelRecord, job: Job, reading: () throws -> TextDocuments) throws -> (
-    dataSet: DataSetRecord, isNew: Bool
-  ) {
+  private func store(
+    as name: String, model: ModelRecord, job: Job, reading: () throws -> TextDocuments
+  ) throws -> Outcome {
     guard sequenceLength >= 2 else {
       throw InferenceError.impossible(detail: "a sequence has at least 2 tokens, not \(sequenceLength)")
     }
@@ -98,11 +107,14 @@ public struct TextSequences: Sendable {
     let texts = documents == .join ? [read.texts.joined(separator: read.separator)] : read.texts
     var sequences: [[Int32]] = []
     var dropped = 0
+    var characters = DroppedCharacters()
     var remaining = tokenLimit ?? .max
     for (index, text) in texts.enumerated() {
       try job.cancellation.check()
       job.progress("tokenising", index, of: texts.count)
-      let ids = try tokenizer.encode(text, addingSpecialTokens: false)
+      let encoding = try tokenizer.encoding(of: text, addingSpecialTokens: false)
+      let ids = encoding.ids
+      characters.add(encoding.dropped)
       let fresh = sequenceLength - head.count
       var position = 0
       while position + fresh <= ids.count, remaining >= sequenceLength {
@@ -124,13 +136,17 @@ public struct TextSequences: Sendable {
     try Self.check(sequences, model, source: checkpoint.tokenizerURL?.path ?? folder.url.path)
     let options = """
       {"sequence_length":\(sequenceLength),"token_limit":\(tokenLimit.map { String($0) } ?? "null"),\
-      "bos":"\(beginning.rawValue)","documents":"\(documents.rawValue)","file_count":\(read.paths.count),"share":"\(share.rawValue)"\(read.fieldOption)}
+      "bos":"\(beginning.rawValue)","documents":"\(documents.rawValue)","file_count":\(read.paths.count),"share":"\(share.rawValue)"\
+      \(read.fieldOption)\(characters.count == 0 ? "" : ",\"dropped_character_count\":\(characters.count)")}
       """
-    return try job.write(durable: true) { tx in
+    let stored = try job.write(durable: true) { tx in
       try tx.store(
         dataSet: name, sequences: sequences, tokenizerDigest: tokenizerDigest, textDigest: read.digest,
         options: options, droppedTokenCount: dropped)
     }
+    return Outcome(
+      dataSet: stored.dataSet, isNew: stored.isNew, droppedCharacters: characters,
+      firstDroppedPlace: characters.count == 0 ? nil : try read.firstPlace(droppedBy: tokenizer))
   }
 
   /// Takes ready token ids: a safetensors file with `input_ids` [n, t], and `attention_mask` where it has padding.

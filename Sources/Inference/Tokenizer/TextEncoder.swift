@@ -2,6 +2,8 @@
 struct TextEncoder {
   /// The tokens so far.
   private(set) var ids: [Int32] = []
+  /// What had no token so far.
+  private(set) var dropped = DroppedCharacters()
 
   private let vocabulary: BytePairVocabulary
   private let rules: WordRules
@@ -53,20 +55,24 @@ struct TextEncoder {
   /// Appends the tokens of a word or of a part of one.
   private mutating func encode(part: Range<Int>, isWhole: Bool) throws {
     let slot = memo.slot(of: part, in: text)
-    if let earlier = memo.ids(of: part, at: slot, in: text) {
-      for position in earlier { ids.append(ids[position]) }
+    if let earlier = memo.entry(of: part, at: slot, in: text) {
+      for position in earlier.ids { ids.append(ids[position]) }
+      if earlier.dropped.count > 0 { dropped.add(earlier.dropped) }
       return
     }
     let first = ids.count
+    var own = DroppedCharacters()
     if isWhole, let id = vocabulary.wholeWord(text[part]) {
       ids.append(id)
-    } else if let stray = merger.encode(text[part], into: &ids) {
+    } else if let stray = merger.encode(text[part], into: &ids, dropped: &own) {
       let character = String(decoding: stray, as: UTF8.self)
       let bytes = stray.map { String($0, radix: 16) }.joined(separator: " ")
       throw InferenceError.invalidData(
         file: file,
-        detail: "the vocabulary has no token for \"\(character)\" (UTF-8 \(bytes)), nor one for unknown text")
+        detail:
+          "the vocabulary has no token for \"\(character)\" (UTF-8 \(bytes)), nor the one that model.unk_token names")
     }
-    memo.remember(WordMemo.Entry(word: part, ids: first..<ids.count), at: slot)
+    if own.count > 0 { dropped.add(own) }
+    memo.remember(WordMemo.Entry(word: part, ids: first..<ids.count, dropped: own), at: slot)
   }
 }

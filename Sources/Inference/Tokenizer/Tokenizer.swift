@@ -1,8 +1,7 @@
 import Foundation
 
 /// A BPE tokenizer read from a `tokenizer.json`, byte-level or in SentencePiece's manner (`▁`, byte fallback): id for
-/// id that of Hugging Face tokenizers (docs/tokenizers.md says what is read). One difference is deliberate: a character that has no token is an error if there
-/// is no token for unknown text either, where Tokenizers leaves it out.
+/// id that of Hugging Face tokenizers (docs/tokenizers.md says what is read).
 ///
 /// Immutable; any number of threads may use it at once.
 public final class Tokenizer: Sendable {
@@ -55,14 +54,29 @@ public final class Tokenizer: Sendable {
     }
   }
 
-  /// The token ids of a text.
+  /// What a text becomes.
+  public struct Encoding: Equatable, Sendable {
+    /// The token ids.
+    public let ids: [Int32]
+    /// What of the text is not in them.
+    public let dropped: DroppedCharacters
+  }
+
+  /// The token ids of a text, where what has no token is of no interest.
+  ///
+  /// - Throws: as `encoding`.
+  public func encode(_ text: String, addingSpecialTokens: Bool) throws -> [Int32] {
+    try encoding(of: text, addingSpecialTokens: addingSpecialTokens).ids
+  }
+
+  /// The token ids of a text, and the characters that have none.
   ///
   /// - Parameters:
   ///   - text: any text. Added tokens that are spelt out in it become their ids.
   ///   - addingSpecialTokens: whether the tokens of the file's template (such as a beginning-of-text token) are added.
-  /// - Throws: `InferenceError.invalidData` if the vocabulary lacks a character of the text, `.unsupported` if a
-  ///   regular expression needs too much on the text, or it is beyond 2³¹ bytes.
-  public func encode(_ text: String, addingSpecialTokens: Bool) throws -> [Int32] {
+  /// - Throws: `InferenceError.invalidData` if a character has no token and the one for unknown text is not in the
+  ///   vocabulary, `.unsupported` if a regular expression needs too much on the text, or it is beyond 2³¹ bytes.
+  public func encoding(of text: String, addingSpecialTokens: Bool) throws -> Encoding {
     let bytes = Array(text.utf8)
     var encoder = TextEncoder(vocabulary, rules: rules, byteCount: bytes.count, file: file)
     if addingSpecialTokens { encoder.append(template.prefix) }
@@ -73,7 +87,7 @@ public final class Tokenizer: Sendable {
       }
     }
     if addingSpecialTokens { encoder.append(template.suffix) }
-    return encoder.ids
+    return Encoding(ids: encoder.ids, dropped: encoder.dropped)
   }
 
   /// The text that ids stand for: special tokens as they are spelt, unknown ids left out, bytes that are not UTF-8

@@ -48,13 +48,20 @@ import Testing
     #expect(tokenizer.decode([byte(0x41), 1, byte(0xFF), byte(0x41)]) == "A<s>\u{FFFD}\u{FFFD}")
   }
 
-  @Test func aCharacterWithoutAnyTokenIsAnError() throws {
+  @Test func aCharacterWithoutAnyTokenIsLeftOut() throws {
     let tokenizer = try tokenizer(replacing: #""byte_fallback": true"#, with: #""byte_fallback": false"#)
     #expect(try tokenizer.encode("a€", addingSpecialTokens: false).last == 0)
-    let strict = try self.tokenizer(
+    let dropping = try self.tokenizer(
       replacing:
         #""unk_token": "<unk>", "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": true, "#
         + #""byte_fallback": true"#, with: #""byte_fallback": false"#)
+    let encoding = try dropping.encoding(of: "a€", addingSpecialTokens: false)
+    #expect(try encoding.ids == dropping.encode("a", addingSpecialTokens: false))
+    #expect(encoding.dropped.count == 1 && encoding.dropped.firstName == "U+20AC")
+    let strict = try self.tokenizer(
+      replacing:
+        #""unk_token": "<unk>", "continuing_subword_prefix": null, "end_of_word_suffix": null, "fuse_unk": true, "#
+        + #""byte_fallback": true"#, with: #""unk_token": "absent", "byte_fallback": false"#)
     #expect {
       try strict.encode("a€", addingSpecialTokens: false)
     } throws: { error in

@@ -47,6 +47,15 @@ import Testing
     try expectAll(of: name, in: Fixtures.url("tokenizers/published"))
   }
 
+  /// Of vocabularies that have neither a token for some characters nor one for unknown text.
+  @Test(arguments: ["gaps-bytes", "gaps-whole-words", "gaps-scalars", "gaps-fallback", "gaps-suffix"])
+  func whatHasNoTokenIsLeftOutAsHuggingFaceDoes(_ name: String) throws {
+    let folder = Fixtures.url("tokenizers/published")
+    try expectAll(of: name, in: folder)
+    let tokenizer = try Tokenizer(contentsOf: folder.appendingPathComponent("\(name).json"))
+    #expect(try tokenizer.encoding(of: "the", addingSpecialTokens: false).dropped == DroppedCharacters())
+  }
+
   private func expectAll(of name: String, in folder: URL) throws {
     let tokenizer = try Tokenizer(contentsOf: folder.appendingPathComponent("\(name).json"))
     let data = try Data(contentsOf: folder.appendingPathComponent("\(name).expected.json"))

@@ -87,12 +87,23 @@ import Testing
     #expect(tokenizer.vocabularySize == 263)
   }
 
-  @Test func aByteWithoutTokenIsAnError() throws {
+  @Test func aByteWithoutTokenIsLeftOutAndCounted() throws {
     var tiny = TinyTokenizer()
-    tiny.missingBytes = [0xFF, UInt8(ascii: "z")]
+    tiny.missingBytes = [0xC3, UInt8(ascii: "z")]
     let tokenizer = try tiny.tokenizer()
-    #expect(try tokenizer.encode("xyé", addingSpecialTokens: false) == [0x78, 0x79, 0xC3, 0xA9])
-    #expect(throws: InferenceError.self) { try tokenizer.encode("xyz", addingSpecialTokens: false) }
+    func encoding(_ text: String) throws -> Tokenizer.Encoding {
+      try tokenizer.encoding(of: text, addingSpecialTokens: false)
+    }
+    #expect(try encoding("xy").dropped.count == 0 && encoding("xy").dropped.firstName == nil)
+    // What is left becomes neighbours.
+    let joined = try encoding("azb")
+    #expect(joined.ids == [256] && joined.dropped.count == 1 && joined.dropped.firstName == "U+007A")
+    let half = try encoding("xé")
+    #expect(half.ids == [0x78, 0xA9] && half.dropped.firstName == "the byte C3")
+    // A word that comes again counts again.
+    let many = try encoding(String(repeating: "zaz b", count: 1000))
+    #expect(many.ids.count == 3000 && many.dropped.count == 2000 && many.dropped.first == [0x7A])
+    #expect(try encoding("zzz").ids == [])
   }
 
   @Test func aByteWithoutTokenIsUnknownIfThereIsATokenForThat() throws {

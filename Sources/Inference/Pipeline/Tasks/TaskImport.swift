@@ -24,8 +24,12 @@ public enum TaskImport {
 
   /// Reads, tokenises and stores a file; the same questions again are found.
   ///
+  /// - Parameter onDropped: is told what the tokenizer left out, if anything, and in which question first.
   /// - Throws: `InferenceError` naming the line.
-  public static func store(_ file: InputFile, delimiter: Delimiter, model: ModelRecord, job: Job) throws -> TaskRecord {
+  public static func store(
+    _ file: InputFile, delimiter: Delimiter, model: ModelRecord, job: Job,
+    onDropped: (DroppedCharacters, _ place: String) -> Void = { _, _ in }
+  ) throws -> TaskRecord {
     let items = try MultipleChoiceItem.list(
       try InputText.bytes(of: file, limit: 1 << 30, cancellation: job.cancellation), file: file.name)
     let folder = try ModelFolder(model, store: job.store)
@@ -33,11 +37,18 @@ public enum TaskImport {
     let tokenizer = try folder.tokenizer(of: checkpoint, need: ", which tasks need").tokenizer
     // The harness adds special tokens for Gemma alone, which is of no use without its first one.
     let addsSpecialTokens = model.architecture.hasPrefix("gemma")
+    var (dropped, place, question) = (DroppedCharacters(), "", 0)
     let encoder = ContinuationEncoder(
-      encode: { try tokenizer.encode($0, addingSpecialTokens: addsSpecialTokens) },
+      encode: { text in
+        let encoding = try tokenizer.encoding(of: text, addingSpecialTokens: addsSpecialTokens)
+        if dropped.count == 0, encoding.dropped.count > 0 { place = "question \(question) of \(file.path)" }
+        dropped.add(encoding.dropped)
+        return encoding.ids
+      },
       beginningToken: try beginningToken(of: checkpoint), maximumLength: checkpoint.configuration.maximumPositions)
     var encoded: [[TaskChoice]] = []
     for (index, item) in items.enumerated() {
+      question = index + 1
       try job.cancellation.check()
       job.progress("tokenising", index, of: items.count)
       do {
@@ -53,6 +64,7 @@ public enum TaskImport {
         throw InferenceError.invalidData(file: file.name, detail: "question \(index + 1): \(detail)")
       }
     }
+    if dropped.count > 0 { onDropped(dropped, place) }
     return try job.write(durable: true) { try $0.store(task: file.name, items: encoded) }
   }
 

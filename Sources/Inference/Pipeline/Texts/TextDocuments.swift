@@ -49,6 +49,26 @@ public struct TextDocuments: Sendable {
     paths = inputs.map(\.path)
   }
 
+  /// The line or record in which a tokenizer drops a character first; nil: none does for itself.
+  ///
+  /// - Throws: as `Tokenizer.encoding`.
+  func firstPlace(droppedBy tokenizer: Tokenizer) throws -> String? {
+    for (index, text) in texts.enumerated() {
+      var line = 0
+      var rest = text.utf8[...]
+      while !rest.isEmpty {
+        line += 1
+        let end = rest.firstIndex(of: UInt8(ascii: "\n")).map { rest.index(after: $0) } ?? rest.endIndex
+        let part = String(decoding: rest[..<end], as: UTF8.self)
+        if try tokenizer.encoding(of: part, addingSpecialTokens: false).dropped.count > 0 {
+          return field == nil ? "line \(line) of \(paths[index])" : "record \(index + 1)"
+        }
+        rest = rest[end...]
+      }
+    }
+    return nil
+  }
+
   private static func fieldIsMissing(_ input: InputFile, _ content: ArraySlice<UInt8>) -> InferenceError {
     let fields = JSONLines.fields(content).map { "; the fields of its first record are \($0)" } ?? ""
     return .invalidData(

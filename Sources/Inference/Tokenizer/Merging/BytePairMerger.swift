@@ -25,12 +25,15 @@ struct BytePairMerger {
 
   /// Appends the tokens of a word to `ids`.
   ///
-  /// - Returns: nil, or the first character that the vocabulary has no token for; `ids` is then unchanged.
-  mutating func encode(_ word: ArraySlice<UInt8>, into ids: inout [Int32]) -> ArraySlice<UInt8>? {
+  /// - Parameter dropped: is told what has no token and is left out.
+  /// - Returns: nil, or the first character without a token where that is an error; `ids` is then unchanged.
+  mutating func encode(
+    _ word: ArraySlice<UInt8>, into ids: inout [Int32], dropped: inout DroppedCharacters
+  ) -> ArraySlice<UInt8>? {
     symbols.removeAll(keepingCapacity: true)
     heap.removeAll(keepingCapacity: true)
     var count: Int32 = 0
-    let stray = vocabulary.symbols.forEachSymbol(of: word) { id in
+    let stray = vocabulary.symbols.forEachSymbol(of: word, dropped: &dropped) { id in
       symbols.append(Symbol(id: id, previous: count - 1, next: count + 1))
       count += 1
     }

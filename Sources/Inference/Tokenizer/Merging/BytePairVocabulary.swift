@@ -45,7 +45,7 @@ struct BytePairVocabulary: Sendable {
     }
 
     guard let list = model["merges"]?.array else { throw invalid("model.merges must be an array") }
-    let unknown = try Self.unknownToken(part, ids: ids)
+    let unknown = try Self.unknownCharacters(part, ids: ids)
     let affixes = try Self.affixes(part)
     symbols = SymbolTable(
       ids, alphabet: isByteLevel ? .bytes : .scalars(byteFallback: byteFallback), unknown: unknown, affixes: affixes)
@@ -90,14 +90,13 @@ struct BytePairVocabulary: Sendable {
   }
 
   /// `unk_token` and `fuse_unk`.
-  private static func unknownToken(
+  private static func unknownCharacters(
     _ model: TokenizerPart, ids: [ByteString: Int32]
-  ) throws -> SymbolTable.UnknownToken? {
-    guard model.value("unk_token") != nil else { return nil }
+  ) throws -> SymbolTable.UnknownCharacters {
+    guard model.value("unk_token") != nil else { return .dropped }
     // A token outside the vocabulary cannot be used; Tokenizers says so at the first unknown character, as evodb does.
-    return try ids[ByteString(model.text("unk_token"))].map {
-      SymbolTable.UnknownToken(id: $0, fuses: try model.flag("fuse_unk"))
-    }
+    guard let id = try ids[ByteString(model.text("unk_token"))] else { return .refused }
+    return .token(id, fuses: try model.flag("fuse_unk"))
   }
 
   /// `continuing_subword_prefix` and `end_of_word_suffix`; nil if there is neither.

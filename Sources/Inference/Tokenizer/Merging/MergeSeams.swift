@@ -26,12 +26,15 @@ struct MergeSeams: Sendable {
   private let joints: Set<UInt64>
   private let symbols: SymbolTable
   private let cutsEverywhere: Bool
+  private let drops: Bool
 
   private init(joints: Set<UInt64>, symbols: SymbolTable) {
     self.joints = joints
     self.symbols = symbols
     // A run of unknown characters may become one token, and is not over before a character that has its own.
     cutsEverywhere = symbols.hasAllFallbacks
+    // What stands before a dropped character meets what stands behind it.
+    drops = symbols.drops
     asciiJoints = (0..<Self.asciiCount * Self.asciiCount).map {
       joints.contains(Self.key(UInt32($0 / Self.asciiCount), UInt32($0 % Self.asciiCount)))
     }
@@ -46,7 +49,9 @@ struct MergeSeams: Sendable {
         let end = min(position + SymbolTable.length(text[position]), word.upperBound)
         var right: UInt32 = 0
         for index in position..<end { right = right << 8 | UInt32(text[index]) }
-        if position > start, !joins(left, right), cutsEverywhere || isKnown(left) { return position }
+        if position > start, !joins(left, right), cutsEverywhere || isKnown(left), !drops || isKnown(right) {
+          return position
+        }
         left = right
         position = end
       }

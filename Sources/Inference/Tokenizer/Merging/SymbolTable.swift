@@ -9,10 +9,13 @@ struct SymbolTable: Sendable {
   }
 
   /// What becomes of characters that have no token.
-  struct UnknownToken: Sendable {
-    let id: Int32
-    /// Whether a run of them becomes one token.
-    let fuses: Bool
+  enum UnknownCharacters: Equatable, Sendable {
+    /// They become this token; a run of them one, if it fuses.
+    case token(Int32, fuses: Bool)
+    /// They are left out.
+    case dropped
+    /// They are an error: the token that they should become is not in the vocabulary.
+    case refused
   }
 
   /// What characters have beside them in the vocabulary's spelling.
@@ -24,7 +27,7 @@ struct SymbolTable: Sendable {
   }
 
   private let alphabet: Alphabet
-  private let unknown: UnknownToken?
+  private let unknown: UnknownCharacters
   /// Tokens of characters that take one byte: all of them in GPT-2's spelling, otherwise ASCII.
   private let singles: [Int32?]
   /// Tokens of other scalars, by their UTF-8 bytes as a big-endian number.
@@ -35,7 +38,7 @@ struct SymbolTable: Sendable {
   private let affixed: (affixes: Affixes, ids: [ByteString: Int32])?
 
   /// A table for words of an alphabet; affixes come with the alphabet of scalars only.
-  init(_ ids: [ByteString: Int32], alphabet: Alphabet, unknown: UnknownToken?, affixes: Affixes? = nil) {
+  init(_ ids: [ByteString: Int32], alphabet: Alphabet, unknown: UnknownCharacters, affixes: Affixes? = nil) {
     self.alphabet = alphabet
     affixed = affixes.map { ($0, ids) }
     self.unknown = unknown
@@ -62,17 +65,27 @@ struct SymbolTable: Sendable {
   /// Whether every byte has a fallback, so that nothing is unknown.
   var hasAllFallbacks: Bool { !fallbacks.isEmpty && fallbacks.allSatisfy { $0 != nil } }
 
+  /// Whether characters without a token are left out, so that those on either side become neighbours.
+  var drops: Bool { unknown == .dropped && !hasAllFallbacks }
+
   /// Ids that stand for other text than they spell.
-  var idsOfOtherText: Set<Int32> { Set(fallbacks.compactMap { $0 } + (unknown.map { [$0.id] } ?? [])) }
+  var idsOfOtherText: Set<Int32> {
+    var ids = Set(fallbacks.compactMap { $0 })
+    if case .token(let id, _) = unknown { ids.insert(id) }
+    return ids
+  }
 
   /// Calls `append` with the tokens of a word's characters.
   ///
   /// As in Hugging Face's `BPE::merge_word`, an unknown character's token comes when the next character with a token of
   /// its own or the end is reached: behind the byte tokens of characters in between.
   ///
-  /// - Returns: nil, or the first character that has no token where there is none for unknown ones.
-  func forEachSymbol(of word: ArraySlice<UInt8>, _ append: (Int32) -> Void) -> ArraySlice<UInt8>? {
-    var hasUnknown = false
+  /// - Returns: nil, or the first character that has no token where that is an error.
+  func forEachSymbol(
+    of word: ArraySlice<UInt8>, dropped: inout DroppedCharacters, _ append: (Int32) -> Void
+  ) -> ArraySlice<UInt8>? {
+    // The token that characters so far have to become.
+    var pending: Int32?
     var position = word.startIndex
     while position < word.endIndex {
       let end = min(position + (alphabet == .bytes ? 1 : Self.length(word[position])), word.endIndex)
@@ -83,19 +96,22 @@ struct SymbolTable: Sendable {
       }
       position = end
       if let id = id(of: character) {
-        if hasUnknown, let unknown { append(unknown.id) }
-        hasUnknown = false
+        if let pending { append(pending) }
+        pending = nil
         append(id)
       } else if !fallbacks.isEmpty, character.allSatisfy({ fallbacks[Int($0)] != nil }) {
         for byte in character { if let id = fallbacks[Int(byte)] { append(id) } }
-      } else if let unknown {
-        if hasUnknown, !unknown.fuses { append(unknown.id) }
-        hasUnknown = true
       } else {
-        return character
+        switch unknown {
+        case .token(let id, let fuses):
+          if let pending, !fuses { append(pending) }
+          pending = id
+        case .dropped: dropped.add(character)
+        case .refused: return character
+        }
       }
     }
-    if hasUnknown, let unknown { append(unknown.id) }
+    if let pending { append(pending) }
     return nil
   }
 

@@ -7,6 +7,7 @@ struct WordMemo {
   struct Entry {
     var word: Range<Int>
     var ids: Range<Int>
+    var dropped = DroppedCharacters()
   }
 
   /// Enough for the common words of any text; 1 MiB of entries.
@@ -32,14 +33,14 @@ struct WordMemo {
     return Int(truncatingIfNeeded: hash ^ hash >> 32) & mask
   }
 
-  /// The tokens of an earlier occurrence of `word`, if the place still holds it.
-  func ids(of word: Range<Int>, at slot: Int, in text: [UInt8]) -> Range<Int>? {
+  /// An earlier occurrence of `word`, if the place still holds it.
+  func entry(of word: Range<Int>, at slot: Int, in text: [UInt8]) -> Entry? {
     let entry = entries[slot]
     guard entry.word.count == word.count, !word.isEmpty else { return nil }
     for offset in 0..<word.count where text[entry.word.lowerBound + offset] != text[word.lowerBound + offset] {
       return nil
     }
-    return entry.ids
+    return entry
   }
 
   /// Puts a word in its place.

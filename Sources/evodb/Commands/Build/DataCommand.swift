@@ -92,6 +92,8 @@ struct DataCommand: Command {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     let advice = generates ? "the same command starts again from the first token" : CatalogSession.resumeAdvice
     var ignored: [String] = []
+    var dropped = DroppedCharacters()
+    var droppedPlace: String?
     let stored = try session.write(Self.name, resources: generates ? resources : nil, advice: advice) { job in
       let record = try job.store.read { try $0.model(model) }
       if generates {
@@ -107,12 +109,16 @@ struct DataCommand: Command {
       }
       let cutting = TextSequences(
         sequenceLength: sequenceLength, tokenLimit: tokenLimit, beginning: beginning, documents: documents)
-      return try cutting.store(files.map { InputFile($0) }, textField: textField, as: dataName, model: record, job: job)
+      let outcome = try cutting.store(
+        files.map { InputFile($0) }, textField: textField, as: dataName, model: record, job: job)
+      (dropped, droppedPlace) = (outcome.droppedCharacters, outcome.firstDroppedPlace)
+      return (outcome.dataSet, outcome.isNew)
     }
     if !stored.isNew, !progress.quiet { context.note("evodb: \(dataName) is there already with this content") }
     if !ignored.isEmpty {
       context.note("evodb: not looked at, as they say nothing of the ids: \(ignored.joined(separator: ", "))")
     }
+    context.note(dropped, in: droppedPlace)
     let (count, distinct) = (stored.dataSet.sequenceCount, stored.dataSet.distinctSequenceCount)
     if distinct == 1, !progress.quiet {
       context.note("evodb: \(dataName) is one sequence, listed once or more: it gives no standard errors")
@@ -128,6 +134,7 @@ struct DataCommand: Command {
     result.add("distinct_sequence_count", .integer(stored.dataSet.distinctSequenceCount), .count)
     result.add("token_count", .integer(stored.dataSet.tokenCount), .count)
     result.add("dropped_token_count", .integer(stored.dataSet.droppedTokenCount), .count)
+    result.add("dropped_character_count", .integer(dropped.count), .count)
     try context.print(result, as: output.format)
   }
 }

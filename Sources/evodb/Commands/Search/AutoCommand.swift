@@ -66,7 +66,7 @@ struct AutoCommand: Command {
       stage(
         "\(model.name): \(model.architecture), \(model.blockCount) blocks, "
           + "\(HumanFormat.count(Int64(model.compressibleWeightCount))) compressible weights", job)
-      let sets = try dataSets(model, job)
+      let sets = try dataSets(model, job) { context.note($0, in: $1) }
       stage(
         "calibration \(sets.calibration.sequenceCount) × \(sequenceLength) tokens, "
           + "validation \(sets.validation.sequenceCount) × \(sequenceLength); tails left out: "
@@ -107,9 +107,10 @@ struct AutoCommand: Command {
     }
   }
 
-  private func dataSets(_ model: ModelRecord, _ job: Job) throws -> (
-    calibration: DataSetRecord, validation: DataSetRecord
-  ) {
+  /// - Parameter onDropped: is told what the tokenizer left out, and where.
+  private func dataSets(
+    _ model: ModelRecord, _ job: Job, onDropped: (DroppedCharacters, String?) -> Void
+  ) throws -> (calibration: DataSetRecord, validation: DataSetRecord) {
     func store(_ input: InputFile, _ documents: TextDocuments, _ share: TextSequences.Share) throws -> DataSetRecord {
       let cutting = TextSequences(
         sequenceLength: sequenceLength, tokenLimit: nil, beginning: .none, documents: .join, share: share)
@@ -118,7 +119,10 @@ struct AutoCommand: Command {
       let suffix = share == .all ? "" : "-\(share.rawValue)"
       let name = "\(base)-\(sequenceLength)\(suffix)"
       do {
-        return try cutting.store(documents, as: name, model: model, job: job).dataSet
+        let outcome = try cutting.store(documents, as: name, model: model, job: job)
+        // Both shares of one text see all of it.
+        if share != .heldOut { onDropped(outcome.droppedCharacters, outcome.firstDroppedPlace) }
+        return outcome.dataSet
       } catch CatalogError.nameTaken {
         throw CommandFailure(
           .outputExists, "the catalog has a data set \(name) of another text called \(base); use another --catalog")

@@ -17,7 +17,8 @@ extension EvaluateCommand {
         throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")
       }
       let task = try TaskImport.store(
-        InputFile(file), delimiter: delimiter.map { .text($0) } ?? .automatic, model: owner, job: job)
+        InputFile(file), delimiter: delimiter.map { .text($0) } ?? .automatic, model: owner, job: job,
+        onDropped: { context.note($0, in: $1) })
       let longest = task.questions.map { $0.sequence.tokenIDs.count - 1 }.max() ?? 2
       let open = try OpenModel(
         owner, job: job, longestSequence: max(longest, 2), memoryLimit: resources.memory?.bytes)

@@ -38,6 +38,55 @@ import Testing
     #expect(try rows[0].integer("n") == 6 && rows[0].integer("d") == 1)
   }
 
+  /// A model whose vocabulary has no token for “z” and none for unknown text.
+  private func modelWithGap(_ catalog: TinyCatalog) throws {
+    let folder = catalog.folder.appendingPathComponent("gap")
+    try FileManager.default.copyItem(at: Fixtures.example("prose-10m"), to: folder)
+    let file = folder.appendingPathComponent("tokenizer.json")
+    let text = try String(contentsOf: file, encoding: .utf8)
+    let gap = text.replacing(/"z":( ?)([0-9]+)/) { "\"ŉ\":\($0.1)\($0.2)" }
+    try #require(gap != text && !gap.contains("\"unk_token\":\"") && !gap.contains("\"unk_token\": \""))
+    // A token that no byte spells takes its id; merges with “z” go.
+    var root = try #require(try JSONSerialization.jsonObject(with: Data(gap.utf8)) as? [String: Any])
+    var model = try #require(root["model"] as? [String: Any])
+    let merges = try #require(model["merges"] as? [Any])
+    model["merges"] = merges.filter { entry in
+      let parts = (entry as? [String]) ?? (entry as? String)?.split(separator: " ").map { String($0) } ?? []
+      return !parts.contains { $0.contains("z") }
+    }
+    root["model"] = model
+    try JSONSerialization.data(withJSONObject: root).write(to: file)
+    try catalog.output("import", folder.path)
+  }
+
+  @Test func whatTheTokenizerLeavesOutIsSaid() throws {
+    let catalog = try TinyCatalog(.made)
+    try modelWithGap(catalog)
+    let line = "The people of the town were there, and more came.\n"
+    let text = String(repeating: line, count: 20) + "At the zoo a puzzle.\n" + String(repeating: line, count: 20)
+    try text.write(to: catalog.folder.appendingPathComponent("text.txt"), atomically: true, encoding: .utf8)
+    try text.replacing("z", with: "").write(
+      to: catalog.folder.appendingPathComponent("without.txt"), atomically: true, encoding: .utf8)
+    let result = try catalog.run("data", "with", "text.txt", "--sequence-length", "32", "--format", "json")
+    #expect(result.exitCode == 0)
+    #expect(
+      result.diagnostics.contains("no token for 3 characters and left them out")
+        && result.diagnostics.contains("the first is U+007A in line 21 of text.txt"), "\(result.diagnostics)")
+    #expect(try JSONFields(result.output).integer("dropped_character_count") == 3)
+    let without = try catalog.run("data", "without", "without.txt", "--sequence-length", "32", "--format", "json")
+    #expect(without.exitCode == 0 && !without.diagnostics.contains("no token"), "\(without.diagnostics)")
+    #expect(try JSONFields(without.output).integer("dropped_character_count") == 0)
+    #expect(try JSONFields(without.output).text("digest") == JSONFields(result.output).text("digest"))
+    #expect(
+      try catalog.number("SELECT count(*) FROM data_set_summary WHERE options LIKE '%\"dropped_character_count\":3%'")
+        == 1)
+    let question = #"{"context": "the people", "choices": ["of the zone", "of a hill"], "answer": 0}"#
+    let answered = try succeeds(catalog, "printf '%s' '\(question)' | evodb evaluate tiny.evodb dense --tasks -")
+    #expect(
+      answered.diagnostics.contains("no token for 1 character and left it out")
+        && answered.diagnostics.contains("U+007A in question 1 of stdin"), "\(answered.diagnostics)")
+  }
+
   @Test func recordsAreReadWithTheirField() throws {
     let catalog = try catalog()
     let refused = try catalog.run("data", "x", "text.jsonl")
