@@ -5,9 +5,6 @@ import Testing
 extension WholeRunTests {
   /// `kill -9` at random moments: everything that was committed stays, and the end is that of an undisturbed job.
   @Suite struct KillTests {
-    /// How many times as many kills as usual; Scripts/kill-test.sh asks for 300 in all.
-    private static let scale = ProcessInfo.processInfo.environment["EVODB_KILL_SCALE"].flatMap { Int($0) } ?? 1
-
     /// Kills, `perCatalog` at most in one catalog, until `count` have met a command at work.
     ///
     /// - Parameter finished: checks a catalog in which the command was killed `kills` times and then ended.
@@ -17,21 +14,20 @@ extension WholeRunTests {
       make: () throws -> TinyCatalog, finished: (TinyCatalog, _ kills: Int) throws -> Void
     ) throws {
       var random = SplitMix64(property: seed)
-      var total = 0
-      let count = count * Self.scale
-      while total < count {
+      let count = count * KillCount.scale
+      let counted = KillCount(command)
+      while try counted.isBelow(count) {
         let catalog = try make()
         var kills = 0
-        while kills < perCatalog, total < count {
+        while kills < perCatalog, counted.kills < count {
           let running = try catalog.start(command)
           Thread.sleep(forTimeInterval: Double(Int.random(in: milliseconds, using: &random)) / 1000)
           // What any reader has seen is committed; a killed process must not take it back.
-          let seen = onlyAdds && total % 3 == 0 ? try? committed(catalog) : nil
-          let wasAtWork = try running.killAtOnce().wasKilled
+          let seen = onlyAdds && counted.kills % 3 == 0 ? try? committed(catalog) : nil
+          let wasAtWork = try counted.kill(running)
           if let seen { #expect(zip(try committed(catalog), seen).allSatisfy { $0 >= $1 }) }
           guard wasAtWork else { break }
           kills += 1
-          total += 1
         }
         try catalog.output(command)
         try finished(catalog, kills)
@@ -105,10 +101,11 @@ extension WholeRunTests {
       let catalog = try TinyCatalog(.searched)
       let copy = catalog.folder.appendingPathComponent("copy.evodb").path
       var random = SplitMix64(property: 4)
-      for _ in 0..<5 * Self.scale {
+      let counted = KillCount(["backup"])
+      while try counted.isBelow(5 * KillCount.scale) {
         let running = try catalog.start(["backup", "copy.evodb"])
         Thread.sleep(forTimeInterval: Double(Int.random(in: 1...60, using: &random)) / 1000)
-        try running.killAtOnce()
+        try counted.kill(running)
         guard FileManager.default.fileExists(atPath: copy) else { continue }
         #expect(try catalog.runner.run(["verify", "copy.evodb"]).exitCode == 0)
         try FileManager.default.removeItem(atPath: copy)
@@ -139,13 +136,14 @@ extension WholeRunTests {
       let old = try Data(contentsOf: Fixtures.url("catalogs/v1.evodb"))
       var random = SplitMix64(property: 7)
       var versions: Set<Int> = []
-      for _ in 0..<15 * Self.scale {
+      let counted = KillCount(["upgrade"])
+      while try counted.isBelow(15 * KillCount.scale) {
         let folder = try TemporaryFolder()
         let path = try folder.write(Array(old), to: "a.evodb").path
         let runner = try CommandLineRunner(workingDirectory: folder.url)
         let running = try runner.start(["upgrade", "a.evodb"])
         Thread.sleep(forTimeInterval: Double(Int.random(in: 1...60, using: &random)) / 1000)
-        try running.killAtOnce()
+        try counted.kill(running)
         let now = try Data(contentsOf: URL(fileURLWithPath: path))
         if now == old {
           versions.insert(1)
@@ -173,11 +171,12 @@ extension WholeRunTests {
       try catalog.output(export)
       let whole = try weights()
       var random = SplitMix64(property: 6)
-      for _ in 0..<5 * Self.scale {
+      let counted = KillCount(["export"])
+      while try counted.isBelow(5 * KillCount.scale) {
         try FileManager.default.removeItem(at: folder)
         let running = try catalog.start([export[0], catalog.path] + export.dropFirst())
         Thread.sleep(forTimeInterval: Double(Int.random(in: 1...80, using: &random)) / 1000)
-        try running.killAtOnce()
+        try counted.kill(running)
         if !FileManager.default.fileExists(atPath: folder.path) { try catalog.output(export) }
         #expect(try weights() == whole)
       }

@@ -6,8 +6,6 @@ extension WholeRunTests {
   /// `kill -9` of every verb that writes, on a catalog under a link: the next command goes on, nothing is beside the file
   /// afterwards, and the link is still one.
   @Suite struct LinkedKillTests {
-    private static let scale = ProcessInfo.processInfo.environment["EVODB_KILL_SCALE"].flatMap { Int($0) } ?? 1
-
     struct Verb: CustomTestStringConvertible, Sendable {
       var state: TinyCatalog.State
       var command: [String]
@@ -39,13 +37,33 @@ extension WholeRunTests {
       Verb(state: .searched, command: ["salvage", "-o", "made"], product: "made"),
       Verb(state: .searched, command: ["export", "first", "--to", "hf", "-o", "made"], product: "made"),
       Verb(state: .searched, command: ["upgrade"]),
+      Verb(state: .searched, command: ["replay", "first"]),
+      Verb(state: .built, command: ["resume", "long"]),
+      Verb(state: .built, command: ["import-profile", "profile"], isRepeatable: false),
     ]
+
+    /// `auto` is import, data, build and search one after the other; what makes a catalog has a test of its own.
+    @Test func everyVerbThatWritesIsKilled() {
+      #expect(
+        Set(Self.verbs.map { $0.command[0] }).union(["auto", "init"])
+          == VerbsBesideASearchTests.writing.union(VerbsBesideASearchTests.making).union(["init"]))
+    }
 
     private func prepared(_ verb: Verb) throws -> TinyCatalog {
       let catalog = try TinyCatalog(verb.state, linked: true)
-      guard verb.command.first == "merge" else { return catalog }
-      let other = try TinyCatalog(.searched)
-      try FileManager.default.copyItem(atPath: other.path, toPath: catalog.folder.path + "/other.evodb")
+      switch verb.command[0] {
+      case "merge":
+        let other = try TinyCatalog(.searched)
+        try FileManager.default.copyItem(atPath: other.path, toPath: catalog.folder.path + "/other.evodb")
+      case "resume":
+        let search = try catalog.start(longSearch)
+        try catalog.wait(for: search, until: "SELECT count(*) AS n FROM generation", exceeds: 1)
+        search.send(SIGINT)
+        try #require(try search.wait().exitCode == 75)
+      case "import-profile":
+        try catalog.output("export", "uniform:3", "--to", "evopress", "-o", "profile")
+      default: break
+      }
       return catalog
     }
 
@@ -57,21 +75,17 @@ extension WholeRunTests {
       let digest = try undisturbed.digest()
       var random = SplitMix64(
         property: UInt64(verb.command.joined().utf8.reduce(7) { ($0 &* 31) &+ Int($1) }.magnitude))
-      var kills = 0
-      var attempts = 0
-      while kills < 2 * Self.scale, attempts < 40 * Self.scale {
+      let counted = KillCount(verb.command)
+      while try counted.isBelow(2 * KillCount.scale) {
         let catalog = try prepared(verb)
-        for _ in 0..<3 where kills < 2 * Self.scale {
-          attempts += 1
+        for _ in 0..<3 where counted.kills < 2 * KillCount.scale {
           let running = try catalog.start(verb.command)
           Thread.sleep(forTimeInterval: Double.random(in: 0...duration, using: &random))
-          guard try running.killAtOnce().wasKilled else { break }
-          kills += 1
+          guard try counted.kill(running) else { break }
           if Bool.random(using: &random) { #expect(try catalog.run("status").exitCode == 0) }
         }
         try finish(verb, catalog, digest: digest)
       }
-      #expect(kills > 0, "it ends too soon to be killed")
     }
 
     private func finish(_ verb: Verb, _ catalog: TinyCatalog, digest: String) throws {
@@ -98,15 +112,14 @@ extension WholeRunTests {
 
     @Test func aKilledInitUnderALinkedFolderLeavesACatalogOrNothing() throws {
       var random = SplitMix64(property: 17)
-      var kills = 0
-      while kills < 2 * Self.scale {
+      let counted = KillCount(["init"])
+      while try counted.isBelow(2 * KillCount.scale) {
         let catalog = try TinyCatalog(.missing)
         try FileManager.default.createSymbolicLink(atPath: catalog.folder.path + "/here", withDestinationPath: ".")
         let path = catalog.folder.path + "/here/tiny.evodb"
         let running = try catalog.runner.start(["init", path])
         Thread.sleep(forTimeInterval: Double.random(in: 0...0.06, using: &random))
-        guard try running.killAtOnce().wasKilled else { continue }
-        kills += 1
+        guard try counted.kill(running) else { continue }
         let again = try catalog.runner.run(["init", path])
         #expect([0, 73].contains(again.exitCode), "\(again.diagnostics)")
         #expect(try catalog.run("gc").exitCode == 0)
