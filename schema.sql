@@ -56,6 +56,8 @@ CREATE TABLE model (
   row_check INTEGER NOT NULL -- see the head of this file
 ) STRICT;
 
+-- The comment of `fingerprint` is that of version 1, which every file holds. Today the text has one line a weight file: its name
+-- and its state (device, inode, size, both times of change) when its bytes had been looked at (docs/catalog-format.md).
 CREATE TABLE model_source (
   model_id INTEGER NOT NULL PRIMARY KEY REFERENCES model (id), -- which model; this table is local provenance
   folder TEXT NOT NULL, -- the checkpoint folder, absolute
