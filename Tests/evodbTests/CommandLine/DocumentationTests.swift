@@ -20,4 +20,16 @@ import Testing
       #expect(verbs.contains(String(verb)), "README.md shows evodb \(verb)")
     }
   }
+
+  /// The file of every step is there, under its own module.
+  @Test func toursLeadThroughFilesThatExist() throws {
+    let page = try String(contentsOf: Fixtures.repositoryFile("ARCHITECTURE.md"), encoding: .utf8)
+    let tours = try #require(page.split(separator: "## Tours").last?.split(separator: "\n## ").first)
+    let files = tours.split(separator: "\n").filter { $0.hasPrefix("| `") }.map { $0.split(separator: "`")[1] }
+    #expect(files.count > 15)
+    for file in files {
+      let path = Fixtures.repositoryFile("Sources/\(file)").path
+      #expect(FileManager.default.fileExists(atPath: path), "a tour names \(file)")
+    }
+  }
 }
