@@ -15,6 +15,9 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     self.init(checked: bytes)
   }
 
+  /// 32 bytes of 0: the digest of nothing known.
+  static let zero = Digest(checked: [UInt8](repeating: 0, count: 32))
+
   init(checked bytes: [UInt8]) {
     func word(_ index: Int) -> UInt64 { bytes[index * 8..<index * 8 + 8].reduce(0) { $0 << 8 | UInt64($1) } }
     words = (word(0), word(1), word(2), word(3))

@@ -24,18 +24,15 @@ struct RowKeys {
   // MARK: Small tables
 
   func checkNumerics(_ report: Report) throws {
-    try connection.forEachRow("SELECT digest, blas_version, blas_core, kernels, id FROM numerics") { row in
-      let record = NumericsRecord(blasVersion: row.text(1), blasCore: row.text(2), kernels: row.text(3))
-      try compare(row.bytes(0), record.digest, "numerics", row.integer(4), report)
+    try connection.forEachRow("SELECT id, \(NumericsRecord.columns) FROM numerics") { row in
+      try compare(row.bytes("digest"), try NumericsRecord(row).digest, "numerics", try row.value("id"), report)
     }
   }
 
   func checkMeasures(_ report: Report) throws {
-    try connection.forEachRow("SELECT digest, name, top_k, reference, revision, first_token, id FROM measure") { row in
-      let record = MeasureRecord(
-        name: row.text(1), topK: row.optionalInteger(2).map { Int($0) },
-        firstToken: row.optionalInteger(5).map { Int($0) }, reference: row.text(3), revision: Int(row.integer(4)))
-      try compare(row.bytes(0), record.digest, "measure", row.integer(6), report)
+    try connection.forEachRow("SELECT \(MeasureRecord.columns) FROM measure") { row in
+      let record = try MeasureRecord(row)
+      try compare(row.bytes("digest"), record.digest, "measure", record.id, report)
     }
   }
 

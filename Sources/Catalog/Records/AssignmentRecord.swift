@@ -95,6 +95,15 @@ public struct Observation: Equatable, Sendable {
   }
 }
 
+extension MeasureRecord: StoredRecord {
+  static let table = TableDescription.measure
+  static let blank = MeasureRecord(name: "", topK: nil, reference: "", revision: 0)
+  static let fields = [
+    Field("id", \Self.id), Field("digest", writing: \.digest), Field("name", \.name), Field("top_k", \.topK),
+    Field("first_token", \.firstToken), Field("reference", \.reference), Field("revision", \.revision),
+  ]
+}
+
 /// What computed a result: the arithmetic, not the machine.
 public struct NumericsRecord: Equatable, Sendable {
   /// OpenBLAS's version.
@@ -119,4 +128,13 @@ public struct NumericsRecord: Equatable, Sendable {
     record.set("kernels", kernels)
     return record.digest
   }
+}
+
+extension NumericsRecord: StoredRecord {
+  static let table = TableDescription.numerics
+  static let blank = NumericsRecord(blasVersion: "", blasCore: "", kernels: "")
+  static let fields = [
+    Field("digest", writing: \Self.digest), Field("blas_version", \.blasVersion), Field("blas_core", \.blasCore),
+    Field("kernels", \.kernels),
+  ]
 }

@@ -152,3 +152,42 @@ public struct UniformSetting: Equatable, Sendable {
   /// Share of pruned weights; nil: nothing is pruned.
   public var sparsity: Double?
 }
+
+extension MethodRecord: StoredRecord {
+  static let table = TableDescription.method
+  static let blank = MethodRecord(name: "", revision: 0, parameters: "", key: CanonicalRecord(kind: "method"))
+  static let fields = [
+    Field("id", \Self.id), Field("digest", \.digest), Field("name", \.name), Field("revision", \.revision),
+    Field("parameters", \.parameters), Field("canonical", \.canonical),
+  ]
+}
+
+extension StatisticRecord: StoredRecord {
+  static let table = TableDescription.statistic
+  static let blank = StatisticRecord(
+    recipeKey: .zero, contentKey: .zero, kind: "", revision: 0, siteID: 0, sequenceListID: 0, upstreamMethodID: nil,
+    upstreamLevel: nil, numericsID: 0)
+  static let fields = [
+    Field("id", \Self.id), Field("recipe_key", \.recipeKey), Field("content_key", \.contentKey), Field("kind", \.kind),
+    Field("revision", \.revision), Field("site_id", \.siteID), Field("sequence_list_id", \.sequenceListID),
+    Field("upstream_method_id", \.upstreamMethodID), Field("upstream_level", \.upstreamLevel),
+    Field("diagonal_blob_id", \.diagonalBlobID), Field("matrix_blob_id", \.matrixBlobID),
+    Field("numerics_id", \.numericsID),
+  ]
+}
+
+extension VariantRecord: StoredRecord {
+  static let table = TableDescription.variant
+  static let blank = VariantRecord(
+    recipeKey: .zero, contentKey: .zero, weightID: 0, methodID: 0, level: "", bits: nil, sparsity: nil,
+    statisticRecipeKey: nil, statisticID: nil, nmse: nil, codeBits: 0, storedBits: 0, dampingUsed: nil,
+    deadInputCount: 0, trouble: nil, numericsID: 0)
+  static let fields = [
+    Field("id", \Self.id), Field("recipe_key", \.recipeKey), Field("content_key", \.contentKey),
+    Field("weight_id", \.weightID), Field("method_id", \.methodID), Field("level", \.level), Field("bits", \.bits),
+    Field("sparsity", \.sparsity), Field("statistic_recipe_key", \.statisticRecipeKey),
+    Field("statistic_id", \.statisticID), Field("nmse", \.nmse), Field("code_bits", \.codeBits),
+    Field("stored_bits", \.storedBits), Field("blob_id", \.blobID), Field("damping_used", \.dampingUsed),
+    Field("dead_input_count", \.deadInputCount), Field("trouble", \.trouble), Field("numerics_id", \.numericsID),
+  ]
+}

@@ -48,3 +48,19 @@ public struct JobRecord: Equatable, Sendable {
   /// Bytes it added to the catalog, free pages not counted.
   public var diskByteCount = 0
 }
+
+extension JobRecord: StoredRecord {
+  static let table = TableDescription.job
+  static let blank = JobRecord(command: "", version: "", numericsID: 0)
+  static let fields = [
+    Field("id", \Self.id), Field("command", \.command), Field("run_id", \.runID), Field("evodb_version", \.version),
+    Field("numerics_id", \.numericsID), Field("forward_token_count", \.work.forwardTokenCount),
+    Field("forward_block_token_count", \.work.forwardBlockTokenCount),
+    Field("evaluation_count", \.work.evaluationCount), Field("cache_hit_count", \.work.cacheHitCount),
+    Field("estimated_seconds", writing: \.estimate?.seconds),
+    Field("estimated_peak_memory_bytes", writing: \.estimate?.peakMemoryByteCount),
+    Field("estimated_forward_token_count", writing: \.estimate?.forwardTokenCount),
+    Field("estimated_disk_bytes", writing: \.estimate?.diskByteCount), Field("elapsed_seconds", \.elapsedSeconds),
+    Field("peak_memory_bytes", \.peakMemoryByteCount), Field("disk_bytes", \.diskByteCount),
+  ]
+}

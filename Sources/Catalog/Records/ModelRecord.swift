@@ -74,9 +74,6 @@ public struct TensorRecord: Equatable, Sendable {
   /// The dimensions, separated by commas.
   var dimensions: String { shape.map { String($0) }.joined(separator: ",") }
 
-  /// The shape as a catalog holds it: `[8,4]`.
-  var shapeText: String { "[\(dimensions)]" }
-
   /// The dimensions of `[8,4]`; nil for anything else.
   static func shape(of text: String) -> [Int]? {
     guard text.hasPrefix("["), text.hasSuffix("]"), text.utf8.count >= 2 else { return nil }
@@ -155,4 +152,54 @@ public struct LayerRecord: Equatable, Sendable {
     self.inputCount = inputCount
     self.denseBits = denseBits
   }
+}
+
+extension ModelRecord: StoredRecord {
+  static let table = TableDescription.model
+  static let blank = ModelRecord(
+    digest: .zero, name: "", architecture: "", architectureRevision: 0, configuration: "", blockCount: 0,
+    parameterCount: 0, compressibleWeightCount: 0)
+  static let fields = [
+    Field("id", \Self.id), Field("digest", \.digest), Field("name", \.name), Field("architecture", \.architecture),
+    Field("architecture_revision", \.architectureRevision), Field("configuration", \.configuration),
+    Field("block_count", \.blockCount), Field("parameter_count", \.parameterCount),
+    Field("compressible_weight_count", \.compressibleWeightCount),
+  ]
+}
+
+extension ModelSource: StoredRecord {
+  static let table = TableDescription.modelSource
+  static let blank = ModelSource(folder: "", fingerprint: "", tokenizerDigest: nil)
+  static let fields = [
+    Field("folder", \Self.folder), Field("fingerprint", \.fingerprint), Field("tokenizer_digest", \.tokenizerDigest),
+  ]
+}
+
+extension TensorRecord: StoredRecord {
+  static let table = TableDescription.tensor
+  static let blank = TensorRecord(name: "", dtype: "", shape: [], digest: .zero)
+  static let fields = [
+    Field("name", \Self.name), Field("dtype", \.dtype), Field("shape", \.shape), Field("digest", \.digest),
+  ]
+}
+
+/// The dimensions of a tensor: `[8,4]`.
+extension [Int]: ColumnValue {
+  static var type: ColumnDescription.ValueType { .text }
+  init(_ row: Row, _ index: Int) throws {
+    let text = row.text(index)
+    guard let shape = TensorRecord.shape(of: text) else {
+      throw CatalogError.damaged("the shape ‘\(text)’ of a tensor is no list of integers")
+    }
+    self = shape
+  }
+  var stored: SQLValue { .text("[\(map { String($0) }.joined(separator: ","))]") }
+}
+
+extension SiteRecord: StoredRecord {
+  static let table = TableDescription.site
+  static let blank = SiteRecord(name: "", blockIndex: 0, width: 0)
+  static let fields = [
+    Field("id", \Self.id), Field("name", \.name), Field("block_index", \.blockIndex), Field("width", \.width),
+  ]
 }

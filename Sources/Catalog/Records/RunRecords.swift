@@ -203,6 +203,34 @@ public struct RunRecord: Equatable, Sendable {
   }
 }
 
+extension RunRecord: StoredRecord {
+  static let table = TableDescription.run
+  static let blank = RunRecord(
+    name: "", engineRevision: 0, recipeDigest: .zero, recipe: "", modelID: 0, spaceID: 0, measureID: 0,
+    calibrationSetID: 0, validationSetID: nil, budget: 0, denseAssignmentID: 0, referenceAssignmentID: nil)
+  static let fields = [
+    Field("id", \Self.id), Field("name", \.name), Field("recipe_digest", \.recipeDigest),
+    Field("strategy", \.strategy), Field("engine_revision", \.engineRevision), Field("recipe", \.recipe),
+    Field("model_id", \.modelID), Field("space_id", \.spaceID), Field("budget_bits", \.budget),
+    Field("measure_id", \.measureID), Field("calibration_set_id", \.calibrationSetID),
+    Field("validation_set_id", \.validationSetID), Field("origin_run_id", \.originRunID),
+    Field("origin_generation", \.originGeneration), Field("dense_assignment_id", \.denseAssignmentID),
+    Field("start_assignment_id", \.startAssignmentID), Field("reference_assignment_id", \.referenceAssignmentID),
+    Field("found_assignment_id", \.foundAssignmentID), Field("recommendation", \.recommendation),
+    Field("state", \.state),
+  ]
+
+  /// How a run stands, as a catalog calls it.
+  fileprivate enum State: String, ColumnValue { case open, finished }
+
+  fileprivate var state: State {
+    get { isFinished ? .finished : .open }
+    set { isFinished = newValue == .finished }
+  }
+}
+
+extension RunRecord.Recommendation: ColumnValue {}
+
 /// The assignments of a run that are evaluated on whole data sets.
 public enum RunPoint: String, CaseIterable, Equatable, Sendable {
   /// The uncompressed model.

@@ -46,6 +46,8 @@ final class Statement {
 
   var columnCount: Int { Int(sqlite3_column_count(handle)) }
   var columnNames: [String] { (0..<columnCount).map { String(cString: sqlite3_column_name(handle, Int32($0))) } }
+  /// The place of every column by its name.
+  private(set) lazy var places = Dictionary(columnNames.enumerated().map { ($1, $0) }) { first, _ in first }
   var isReadOnly: Bool { sqlite3_stmt_readonly(handle) != 0 }
 
   /// The names of the statement's parameters with their sigil; nil for positional ones.
@@ -159,9 +161,23 @@ final class Statement {
   }
 }
 
-/// One row of a result, read by position.
+/// One row of a result, read by the names of its columns or by position.
 public struct Row {
   let statement: Statement
+
+  /// The value in the column with this name.
+  ///
+  /// - Throws: `CatalogError.damaged` for a value that is none of its type.
+  func value<Value: ColumnValue>(_ column: String) throws -> Value {
+    try Value(self, place(of: column))
+  }
+  /// The bytes in the column with this name (empty for NULL).
+  func bytes(_ column: String) -> [UInt8] { bytes(place(of: column)) }
+
+  private func place(of column: String) -> Int {
+    guard let place = statement.places[column] else { preconditionFailure("no column \(column) in: \(statement.sql)") }
+    return place
+  }
 
   /// All values in order.
   public var values: [SQLValue] { (0..<statement.columnCount).map { statement.value($0) } }

@@ -45,53 +45,60 @@ struct ColumnDescription: Sendable {
   var parent: String? { if case .row(let table)? = reference { table } else { nil } }
   /// The table of which the column lists ids; nil: it is no list.
   var listed: String? { if case .list(let table)? = reference { table } else { nil } }
+}
 
-  // MARK: Words of the descriptions
-
+/// The words in which tables are described: columns in a row that have all but the name in common.
+extension [ColumnDescription] {
   /// The local id that children point to.
-  static let id = ColumnDescription(name: "id", type: .integer, scope: .local)
+  static var id: Self { [ColumnDescription(name: "id", type: .integer, scope: .local)] }
 
-  static func key(_ name: String, _ type: ValueType) -> Self { Self(name: name, type: type, scope: .key) }
+  static func key(_ type: ColumnDescription.ValueType, _ names: String...) -> Self { columns(names, type, .key) }
 
-  static func key(_ name: String, to parent: String) -> Self { key(name, .integer).pointing(to: parent) }
+  static func key(to parent: String, _ names: String...) -> Self { columns(names, .integer, .key, to: parent) }
 
-  static func shared(_ name: String, _ type: ValueType) -> Self { Self(name: name, type: type, scope: .shared) }
+  static func shared(_ type: ColumnDescription.ValueType, _ names: String...) -> Self { columns(names, type, .shared) }
 
-  static func shared(_ name: String, to parent: String) -> Self { shared(name, .integer).pointing(to: parent) }
+  static func shared(to parent: String, _ names: String...) -> Self { columns(names, .integer, .shared, to: parent) }
 
-  static func implied(_ name: String, _ type: ValueType, by source: String) -> Self {
-    Self(name: name, type: type, scope: .implied(source))
+  static func implied(_ type: ColumnDescription.ValueType, _ name: String, by source: String) -> Self {
+    columns([name], type, .implied(source))
   }
 
-  static func provenance(_ name: String, _ type: ValueType, _ reason: String) -> Self {
-    Self(name: name, type: type, scope: .provenance(reason))
+  static func provenance(_ type: ColumnDescription.ValueType, _ names: String..., because reason: String) -> Self {
+    columns(names, type, .provenance(reason))
   }
 
-  static func provenance(_ name: String, to parent: String, _ reason: String) -> Self {
-    provenance(name, .integer, reason).pointing(to: parent)
+  static func provenance(to parent: String, _ names: String..., because reason: String) -> Self {
+    columns(names, .integer, .provenance(reason), to: parent)
   }
 
-  static func local(_ name: String, _ type: ValueType) -> Self { Self(name: name, type: type, scope: .local) }
+  static func local(_ type: ColumnDescription.ValueType, _ names: String...) -> Self { columns(names, type, .local) }
 
-  static func local(_ name: String, to parent: String) -> Self { local(name, .integer).pointing(to: parent) }
+  static func local(to parent: String, _ name: String) -> Self { columns([name], .integer, .local, to: parent) }
 
-  /// The column may be NULL.
+  /// The columns may be NULL.
   var optional: Self { changed { $0.isRequired = false } }
 
-  /// The row can do without what the column points to, after these changes.
-  func dispensable(_ mend: [String: SQLValue]? = nil) -> Self { changed { $0.mend = mend ?? [name: .null] } }
+  /// Rows can do without what the columns point to, after these changes; nil: when the column is NULL.
+  func dispensable(_ mend: [String: SQLValue]? = nil) -> Self { changed { $0.mend = mend ?? [$0.name: .null] } }
 
-  /// The column points to blobs that hold this.
+  /// The columns point to blobs that hold this.
   func holding(_ contents: String) -> Self { changed { $0.contents = contents } }
 
-  /// The column is a JSON array of ids of another table.
+  /// The columns are JSON arrays of ids of another table.
   func listing(_ table: String) -> Self { changed { $0.reference = .list(of: table) } }
 
-  private func pointing(to table: String) -> Self { changed { $0.reference = .row(of: table) } }
+  private static func columns(
+    _ names: [String], _ type: ColumnDescription.ValueType, _ scope: ColumnDescription.Scope, to parent: String? = nil
+  ) -> Self {
+    names.map {
+      ColumnDescription(name: $0, type: type, scope: scope, reference: parent.map { .row(of: $0) })
+    }
+  }
 
-  private func changed(_ change: (inout Self) -> Void) -> Self {
+  private func changed(_ change: (inout ColumnDescription) -> Void) -> Self {
     var result = self
-    change(&result)
+    for index in indices { change(&result[index]) }
     return result
   }
 }

@@ -2,258 +2,187 @@ extension TableDescription {
   // MARK: The file itself
 
   static let catalogProperty = TableDescription(
-    "catalog_property", .local, [.key("name", .text), .local("value", .text)])
+    "catalog_property", .local,
+    .key(.text, "name"), .local(.text, "value"))
 
   static let numerics = TableDescription(
     "numerics", .content, check: RowKeys.checkNumerics,
-    [
-      .id, .key("digest", .blob), .shared("blas_version", .text), .shared("blas_core", .text),
-      .shared("kernels", .text),
-    ])
+    .id, .key(.blob, "digest"), .shared(.text, "blas_version", "blas_core", "kernels"))
 
   static let blob = TableDescription(
     "blob", .accompanying,
-    [
-      .id, .key("digest", .blob), .implied("byte_count", .integer, by: "the bytes of the digest"),
-      .provenance("chunk_count", .integer, "0 in a file without the bytes"),
-    ])
+    .id, .key(.blob, "digest"), .implied(.integer, "byte_count", by: "the bytes of the digest"),
+    .provenance(.integer, "chunk_count", because: "0 in a file without the bytes"))
 
   static let blobChunk = TableDescription(
     "blob_chunk", .accompanying, partOf: "blob", hasRowCheck: false,
-    [
-      .key("blob_id", to: "blob"), .key("chunk_index", .integer),
-      .implied("bytes", .blob, by: "the blob's digest"),
-    ])
+    .key(to: "blob", "blob_id"), .key(.integer, "chunk_index"), .implied(.blob, "bytes", by: "the blob's digest"))
 
   // MARK: Models
 
   static let model = TableDescription(
     "model", .content, naming: Naming(key: "digest"), check: RowKeys.checkModels,
-    [
-      .id, .key("digest", .blob), .provenance("name", .text, "what the users of a file call it"),
-      .shared("architecture", .text), .shared("architecture_revision", .integer), .shared("configuration", .text),
-      .shared("block_count", .integer), .shared("parameter_count", .integer),
-      .shared("compressible_weight_count", .integer),
-    ])
+    .id, .key(.blob, "digest"), .provenance(.text, "name", because: "what the users of a file call it"),
+    .shared(.text, "architecture"), .shared(.integer, "architecture_revision"), .shared(.text, "configuration"),
+    .shared(.integer, "block_count", "parameter_count", "compressible_weight_count"))
 
   static let modelSource = TableDescription(
     "model_source", .local, isUnproven: true,
-    [
-      .key("model_id", to: "model"), .local("folder", .text), .local("fingerprint", .text),
-      .local("tokenizer_digest", .blob).optional, .local("imported_at", .text),
-    ])
+    .key(to: "model", "model_id"), .local(.text, "folder", "fingerprint"), .local(.blob, "tokenizer_digest").optional,
+    .local(.text, "imported_at"))
 
   static let tensor = TableDescription(
     "tensor", .content, partOf: "model",
-    [
-      .key("model_id", to: "model"), .key("name", .text), .shared("dtype", .text), .shared("shape", .text),
-      .shared("digest", .blob),
-    ])
+    .key(to: "model", "model_id"), .key(.text, "name"), .shared(.text, "dtype", "shape"), .shared(.blob, "digest"))
 
   static let site = TableDescription(
     "site", .content, partOf: "model",
-    [
-      .id, .key("model_id", to: "model"), .key("name", .text), .shared("block_index", .integer),
-      .shared("width", .integer),
-    ])
+    .id, .key(to: "model", "model_id"), .key(.text, "name"), .shared(.integer, "block_index", "width"))
 
   static let weight = TableDescription(
     "weight", .content, check: RowKeys.checkWeights,
-    [
-      .id, .key("digest", .blob), .shared("output_count", .integer), .shared("input_count", .integer),
-      .shared("dense_bits", .integer),
-    ])
+    .id, .key(.blob, "digest"), .shared(.integer, "output_count", "input_count", "dense_bits"))
 
   static let layer = TableDescription(
     "layer", .content, partOf: "model",
-    [
-      .id, .key("model_id", to: "model"), .shared("layer_index", .integer), .key("name", .text),
-      .shared("block_index", .integer), .shared("subblock", .text), .shared("role", .text),
-      .shared("site_id", to: "site"), .shared("weight_id", to: "weight"),
-    ])
+    .id, .key(to: "model", "model_id"), .shared(.integer, "layer_index"), .key(.text, "name"),
+    .shared(.integer, "block_index"), .shared(.text, "subblock", "role"), .shared(to: "site", "site_id"),
+    .shared(to: "weight", "weight_id"))
 
   // MARK: Texts
 
   static let sequence = TableDescription(
     "sequence", .content, check: RowKeys.checkSequences,
-    [
-      .id, .key("digest", .blob), .shared("token_count", .integer), .implied("token_ids", .blob, by: "the digest"),
-    ])
+    .id, .key(.blob, "digest"), .shared(.integer, "token_count"), .implied(.blob, "token_ids", by: "the digest"))
 
   static let sequenceList = TableDescription(
     "sequence_list", .content, check: RowKeys.checkSequenceLists,
-    [
-      .id, .key("digest", .blob), .shared("sequence_count", .integer), .shared("token_count", .integer),
-      .shared("prediction_count", .integer),
-    ])
+    .id, .key(.blob, "digest"), .shared(.integer, "sequence_count", "token_count", "prediction_count"))
 
   static let sequenceListItem = TableDescription(
     "sequence_list_item", .content, partOf: "sequence_list",
-    [
-      .key("sequence_list_id", to: "sequence_list"), .key("position", .integer),
-      .shared("sequence_id", to: "sequence"),
-    ])
+    .key(to: "sequence_list", "sequence_list_id"), .key(.integer, "position"), .shared(to: "sequence", "sequence_id"))
 
   static let dataSet = TableDescription(
     "data_set", .provenance, isUnproven: true, naming: Naming(key: "sequence_list_id"),
-    [
-      .id, .key("name", .text), .shared("sequence_list_id", to: "sequence_list"),
-      .shared("tokenizer_digest", .blob).optional, .shared("text_digest", .blob).optional, .shared("options", .text),
-      .shared("dropped_token_count", .integer), .provenance("created_at", .text, "when it was made in a file"),
-    ])
+    .id, .key(.text, "name"), .shared(to: "sequence_list", "sequence_list_id"),
+    .shared(.blob, "tokenizer_digest", "text_digest").optional, .shared(.text, "options"),
+    .shared(.integer, "dropped_token_count"), .provenance(.text, "created_at", because: "when it was made in a file"))
 
   // MARK: Calibration and compression
 
   static let method = TableDescription(
     "method", .content, check: RowKeys.checkMethods,
-    [
-      .id, .key("digest", .blob), .shared("name", .text), .shared("revision", .integer), .shared("parameters", .text),
-      .implied("canonical", .text, by: "the digest"),
-    ])
+    .id, .key(.blob, "digest"), .shared(.text, "name"), .shared(.integer, "revision"), .shared(.text, "parameters"),
+    .implied(.text, "canonical", by: "the digest"))
 
   static let statistic = TableDescription(
     "statistic", .content, check: RowKeys.checkStatistics,
-    [
-      .id, .key("recipe_key", .blob), .key("content_key", .blob), .shared("kind", .text), .shared("revision", .integer),
-      .shared("site_id", to: "site"), .shared("sequence_list_id", to: "sequence_list"),
-      .shared("upstream_method_id", to: "method").optional, .shared("upstream_level", .text).optional,
-      .provenance("diagonal_blob_id", to: "blob", "each file decides what it keeps").optional.dispensable()
-        .holding("statistics"),
-      .provenance("matrix_blob_id", to: "blob", "each file decides what it keeps").optional.dispensable()
-        .holding("statistics"),
-      .provenance("numerics_id", to: "numerics", "several arithmetics may come to the same content"),
-    ])
+    .id, .key(.blob, "recipe_key", "content_key"), .shared(.text, "kind"), .shared(.integer, "revision"),
+    .shared(to: "site", "site_id"), .shared(to: "sequence_list", "sequence_list_id"),
+    .shared(to: "method", "upstream_method_id").optional, .shared(.text, "upstream_level").optional,
+    .provenance(to: "blob", "diagonal_blob_id", "matrix_blob_id", because: "each file decides what it keeps").optional
+      .dispensable().holding("statistics"),
+    .provenance(to: "numerics", "numerics_id", because: "several arithmetics may come to the same content"))
 
   static let variant = TableDescription(
     "variant", .content, check: RowKeys.checkVariants,
-    [
-      .id, .key("recipe_key", .blob), .key("content_key", .blob), .shared("weight_id", to: "weight"),
-      .shared("method_id", to: "method"), .shared("level", .text), .shared("bits", .real).optional,
-      .shared("sparsity", .real).optional, .shared("statistic_recipe_key", .blob).optional,
-      .provenance("statistic_id", to: "statistic", "several realisations of the statistic may lead to the same content")
-        .optional,
-      .shared("nmse", .real).optional, .shared("code_bits", .integer), .shared("stored_bits", .integer),
-      .shared("blob_id", to: "blob").holding("packed variants"), .shared("damping_used", .real).optional,
-      .shared("dead_input_count", .integer), .shared("trouble", .text).optional,
-      .provenance("numerics_id", to: "numerics", "several arithmetics may come to the same content"),
-    ])
+    .id, .key(.blob, "recipe_key", "content_key"), .shared(to: "weight", "weight_id"),
+    .shared(to: "method", "method_id"), .shared(.text, "level"), .shared(.real, "bits", "sparsity").optional,
+    .shared(.blob, "statistic_recipe_key").optional,
+    .provenance(
+      to: "statistic", "statistic_id", because: "several realisations of the statistic may lead to the same content"
+    ).optional,
+    .shared(.real, "nmse").optional, .shared(.integer, "code_bits", "stored_bits"),
+    .shared(to: "blob", "blob_id").holding("packed variants"), .shared(.real, "damping_used").optional,
+    .shared(.integer, "dead_input_count"), .shared(.text, "trouble").optional,
+    .provenance(to: "numerics", "numerics_id", because: "several arithmetics may come to the same content"))
 
   static let assignment = TableDescription(
     "assignment", .content, check: RowKeys.checkAssignments,
-    [
-      .id, .key("digest", .blob), .shared("setting_digest", .blob), .shared("model_id", to: "model"),
-      .implied("variant_ids", .text, by: "the digest, of their content keys").listing("variant"),
-      .shared("dropped_subblocks", .text), .shared("code_bits", .integer), .shared("stored_bits", .integer),
-    ])
+    .id, .key(.blob, "digest"), .shared(.blob, "setting_digest"), .shared(to: "model", "model_id"),
+    .implied(.text, "variant_ids", by: "the digest, of their content keys").listing("variant"),
+    .shared(.text, "dropped_subblocks"), .shared(.integer, "code_bits", "stored_bits"))
 
   // MARK: Evaluations
 
   static let measure = TableDescription(
     "measure", .content, check: RowKeys.checkMeasures,
-    [
-      .id, .key("digest", .blob), .shared("name", .text), .shared("top_k", .integer).optional,
-      .shared("first_token", .integer).optional, .shared("reference", .text), .shared("revision", .integer),
-    ])
+    .id, .key(.blob, "digest"), .shared(.text, "name"), .shared(.integer, "top_k", "first_token").optional,
+    .shared(.text, "reference"), .shared(.integer, "revision"))
 
   static let observation = TableDescription(
     "observation", .content, isUnproven: true, winner: .smaller("sum"), check: RowKeys.checkObservations,
-    [
-      .key("assignment_id", to: "assignment"), .key("measure_id", to: "measure"), .key("sequence_id", to: "sequence"),
-      .key("numerics_id", to: "numerics"), .key("attempt", .integer), .shared("sum", .real).optional,
-      .shared("prediction_count", .integer), .shared("outcome", .text),
-      .provenance("job_id", to: "job", "several processes may find the same answer"),
-    ])
+    .key(to: "assignment", "assignment_id"), .key(to: "measure", "measure_id"), .key(to: "sequence", "sequence_id"),
+    .key(to: "numerics", "numerics_id"), .key(.integer, "attempt"), .shared(.real, "sum").optional,
+    .shared(.integer, "prediction_count"), .shared(.text, "outcome"),
+    .provenance(to: "job", "job_id", because: "several processes may find the same answer"))
 
   static let observationVoid = TableDescription(
     "observation_void", .content, isUnproven: true,
-    [
-      .key("assignment_id", to: "assignment"), .key("measure_id", to: "measure"), .key("sequence_id", to: "sequence"),
-      .key("numerics_id", to: "numerics"), .key("attempt", .integer), .key("voided_at", .text),
-      .key("voided_by", .text),
-      .key("reason", .text),
-    ])
+    .key(to: "assignment", "assignment_id"), .key(to: "measure", "measure_id"), .key(to: "sequence", "sequence_id"),
+    .key(to: "numerics", "numerics_id"), .key(.integer, "attempt"), .key(.text, "voided_at", "voided_by", "reason"))
 
   static let teacherState = TableDescription(
     "teacher_state", .cache,
-    [
-      .key("model_id", to: "model"), .key("sequence_id", to: "sequence"), .key("numerics_id", to: "numerics"),
-      .local("hidden_blob_id", to: "blob").holding("dense states"),
-    ])
+    .key(to: "model", "model_id"), .key(to: "sequence", "sequence_id"), .key(to: "numerics", "numerics_id"),
+    .local(to: "blob", "hidden_blob_id").holding("dense states"))
 
   static let calibrationStream = TableDescription(
     "calibration_stream", .cache,
-    [
-      .key("recipe_key", .blob), .local("numerics_id", to: "numerics"),
-      .local("blob_id", to: "blob").holding("calibration streams"),
-    ])
+    .key(.blob, "recipe_key"), .local(to: "numerics", "numerics_id"),
+    .local(to: "blob", "blob_id").holding("calibration streams"))
 
   static let blockScore = TableDescription(
     "block_score", .local, isUnproven: true,
-    [
-      .key("model_id", to: "model"), .key("sequence_list_id", to: "sequence_list"), .key("kind", .text),
-      .key("parameter", .integer), .key("revision", .integer), .key("block_index", .integer),
-      .key("numerics_id", to: "numerics"), .local("value", .real),
-    ])
+    .key(to: "model", "model_id"), .key(to: "sequence_list", "sequence_list_id"), .key(.text, "kind"),
+    .key(.integer, "parameter", "revision", "block_index"), .key(to: "numerics", "numerics_id"),
+    .local(.real, "value"))
 
   static let monotonicityCount = TableDescription(
     "monotonicity_count", .local, isUnproven: true,
-    [
-      .key("sequence_list_id", to: "sequence_list"), .key("measure_id", to: "measure"), .key("kind", .text),
-      .local("assignment_count", .integer), .local("pair_count", .integer), .local("violation_count", .integer),
-    ])
+    .key(to: "sequence_list", "sequence_list_id"), .key(to: "measure", "measure_id"), .key(.text, "kind"),
+    .local(.integer, "assignment_count", "pair_count", "violation_count"))
 
   static let monotonicityPair = TableDescription(
     "monotonicity_pair", .local, isUnproven: true,
-    [
-      .key("sequence_list_id", to: "sequence_list"), .key("measure_id", to: "measure"), .key("kind", .text),
-      .key("lighter_assignment_id", to: "assignment"), .key("heavier_assignment_id", to: "assignment"),
-      .local("lighter_error", .real), .local("heavier_error", .real), .local("difference", .real),
-      .local("standard_error", .real),
-    ])
+    .key(to: "sequence_list", "sequence_list_id"), .key(to: "measure", "measure_id"), .key(.text, "kind"),
+    .key(to: "assignment", "lighter_assignment_id", "heavier_assignment_id"),
+    .local(.real, "lighter_error", "heavier_error", "difference", "standard_error"))
 
   // MARK: Multiple choice
 
   static let task = TableDescription(
     "task", .content, standsAlone: true, check: RowKeys.checkTasks,
-    [
-      .id, .key("digest", .blob), .provenance("name", .text, "the same choices may come from files of other names"),
-      .shared("item_count", .integer),
-    ])
+    .id, .key(.blob, "digest"),
+    .provenance(.text, "name", because: "the same choices may come from files of other names"),
+    .shared(.integer, "item_count"))
 
   static let taskChoice = TableDescription(
     "task_choice", .content, partOf: "task",
-    [
-      .key("task_id", to: "task"), .key("item_index", .integer), .key("choice_index", .integer),
-      .shared("sequence_id", to: "sequence"), .shared("measure_id", to: "measure"), .shared("is_answer", .integer),
-      .shared("character_count", .integer), .shared("byte_count", .integer),
-    ])
+    .key(to: "task", "task_id"), .key(.integer, "item_index", "choice_index"), .shared(to: "sequence", "sequence_id"),
+    .shared(to: "measure", "measure_id"), .shared(.integer, "is_answer", "character_count", "byte_count"))
 
   // MARK: Runs
 
   static let space = TableDescription(
     "space", .content, check: RowKeys.checkSpaces,
-    [.id, .key("digest", .blob), .shared("model_id", to: "model"), .shared("cost", .text)])
+    .id, .key(.blob, "digest"), .shared(to: "model", "model_id"), .shared(.text, "cost"))
 
   static let spaceUnit = TableDescription(
     "space_unit", .accompanying, partOf: "space",
-    [
-      .key("space_id", to: "space"), .key("unit_index", .integer), .shared("name", .text), .shared("size_group", .text),
-      .shared("name_group", .text), .shared("weight_count", .integer),
-    ])
+    .key(to: "space", "space_id"), .key(.integer, "unit_index"), .shared(.text, "name", "size_group", "name_group"),
+    .shared(.integer, "weight_count"))
 
   static let spaceLevel = TableDescription(
     "space_level", .accompanying, partOf: "space",
-    [
-      .key("space_id", to: "space"), .key("unit_index", .integer), .key("level_index", .integer),
-      .shared("cost_bits", .integer), .shared("label", .text),
-    ])
+    .key(to: "space", "space_id"), .key(.integer, "unit_index", "level_index"), .shared(.integer, "cost_bits"),
+    .shared(.text, "label"))
 
   static let spaceMember = TableDescription(
     "space_member", .accompanying, partOf: "space",
-    [
-      .key("space_id", to: "space"), .key("unit_index", .integer), .key("level_index", .integer),
-      .key("layer_id", to: "layer"), .shared("variant_id", to: "variant").optional, .shared("dropped", .integer),
-    ])
+    .key(to: "space", "space_id"), .key(.integer, "unit_index", "level_index"), .key(to: "layer", "layer_id"),
+    .shared(to: "variant", "variant_id").optional, .shared(.integer, "dropped"))
 
   static let run = TableDescription(
     "run", .provenance, standsAlone: true, isUnproven: true, naming: Naming(key: "uuid"),
@@ -265,69 +194,60 @@ extension TableDescription {
       "state",
     ],
     citation: ["name"], check: RowKeys.checkRuns,
-    [
-      .id, .key("uuid", .text), .shared("name", .text), .shared("recipe_digest", .blob), .shared("strategy", .text),
-      .shared("engine_revision", .integer), .shared("recipe", .text), .shared("model_id", to: "model"),
-      .shared("space_id", to: "space"), .shared("budget_bits", .integer), .shared("measure_id", to: "measure"),
-      .shared("calibration_set_id", to: "data_set"), .shared("validation_set_id", to: "data_set").optional,
-      .shared("origin_run_id", to: "run").optional
-        .dispensable(["origin_run_id": .null, "origin_generation": .null]),
-      .shared("origin_generation", .integer).optional, .shared("dense_assignment_id", to: "assignment"),
-      .shared("start_assignment_id", to: "assignment").optional.dispensable(),
-      .shared("reference_assignment_id", to: "assignment").optional,
-      .shared("found_assignment_id", to: "assignment").optional
-        .dispensable(["found_assignment_id": .null, "recommendation": .null, "state": .text("open")]),
-      .shared("recommendation", .text).optional, .shared("state", .text),
-      .provenance("created_at", .text, "when it began"),
-    ])
+    .id, .key(.text, "uuid"), .shared(.text, "name"), .shared(.blob, "recipe_digest"), .shared(.text, "strategy"),
+    .shared(.integer, "engine_revision"), .shared(.text, "recipe"), .shared(to: "model", "model_id"),
+    .shared(to: "space", "space_id"), .shared(.integer, "budget_bits"), .shared(to: "measure", "measure_id"),
+    .shared(to: "data_set", "calibration_set_id"), .shared(to: "data_set", "validation_set_id").optional,
+    .shared(to: "run", "origin_run_id").optional.dispensable(["origin_run_id": .null, "origin_generation": .null]),
+    .shared(.integer, "origin_generation").optional, .shared(to: "assignment", "dense_assignment_id"),
+    .shared(to: "assignment", "start_assignment_id").optional.dispensable(),
+    .shared(to: "assignment", "reference_assignment_id").optional,
+    .shared(to: "assignment", "found_assignment_id").optional
+      .dispensable(["found_assignment_id": .null, "recommendation": .null, "state": .text("open")]),
+    .shared(.text, "recommendation").optional, .shared(.text, "state"),
+    .provenance(.text, "created_at", because: "when it began"))
 
   static let generation = TableDescription(
     "generation", .provenance, check: RowKeys.checkGenerationRows,
-    [
-      .key("run_id", to: "run"), .key("generation_index", .integer), .shared("content_digest", .blob),
-      .shared("parent_assignment_id", to: "assignment"), .shared("missing_offspring_count", .integer),
-      .provenance("job_id", to: "job", "a generation that is computed again closes with the same content"),
-      .provenance("closed_at", .text, "as job_id"),
-    ])
+    .key(to: "run", "run_id"), .key(.integer, "generation_index"), .shared(.blob, "content_digest"),
+    .shared(to: "assignment", "parent_assignment_id"), .shared(.integer, "missing_offspring_count"),
+    .provenance(to: "job", "job_id", because: "a generation that is computed again closes with the same content"),
+    .provenance(.text, "closed_at", because: "as job_id"))
 
   static let candidate = TableDescription(
     "candidate", .provenance,
-    [
-      .key("run_id", to: "run"), .key("generation_index", .integer), .key("candidate_index", .integer),
-      .shared("assignment_id", to: "assignment"), .shared("role", .text), .shared("switch_count", .integer),
-    ])
+    .key(to: "run", "run_id"), .key(.integer, "generation_index", "candidate_index"),
+    .shared(to: "assignment", "assignment_id"), .shared(.text, "role"), .shared(.integer, "switch_count"))
 
   static let stage = TableDescription(
     "stage", .provenance,
-    [
-      .key("run_id", to: "run"), .key("generation_index", .integer), .key("stage_index", .integer),
-      .shared("minibatch_id", to: "sequence_list"),
-    ])
+    .key(to: "run", "run_id"), .key(.integer, "generation_index", "stage_index"),
+    .shared(to: "sequence_list", "minibatch_id"))
 
   static let stageResult = TableDescription(
     "stage_result", .provenance,
-    [
-      .key("run_id", to: "run"), .key("generation_index", .integer), .key("stage_index", .integer),
-      .key("candidate_index", .integer), .shared("sum", .real).optional, .shared("prediction_count", .integer),
-      .shared("fitness", .real).optional, .shared("survived", .integer),
-    ])
+    .key(to: "run", "run_id"), .key(.integer, "generation_index", "stage_index", "candidate_index"),
+    .shared(.real, "sum").optional, .shared(.integer, "prediction_count"), .shared(.real, "fitness").optional,
+    .shared(.integer, "survived"))
 
   static let job = TableDescription(
     "job", .accompanying, winner: .later("updated_at"), check: RowKeys.checkJobs,
-    [
-      .id, .key("uuid", .text), .provenance("command", .text, process),
-      .provenance("run_id", to: "run", process).optional.dispensable(), .provenance("evodb_version", .text, process),
-      .provenance("numerics_id", to: "numerics", process), .provenance("user_name", .text, process),
-      .provenance("host_name", .text, process), .provenance("started_at", .text, process),
-      .provenance("updated_at", .text, process), .provenance("outcome", .text, process),
-      .provenance("message", .text, process).optional, .provenance("forward_token_count", .integer, process),
-      .provenance("forward_block_token_count", .integer, process), .provenance("evaluation_count", .integer, process),
-      .provenance("cache_hit_count", .integer, process), .provenance("estimated_seconds", .real, process).optional,
-      .provenance("estimated_peak_memory_bytes", .integer, process).optional,
-      .provenance("estimated_forward_token_count", .integer, process).optional,
-      .provenance("estimated_disk_bytes", .integer, process).optional, .provenance("elapsed_seconds", .real, process),
-      .provenance("peak_memory_bytes", .integer, process), .provenance("disk_bytes", .integer, process),
-    ])
+    .id, .key(.text, "uuid"), .provenance(.text, "command", because: process),
+    .provenance(to: "run", "run_id", because: process).optional.dispensable(),
+    .provenance(.text, "evodb_version", because: process),
+    .provenance(to: "numerics", "numerics_id", because: process),
+    .provenance(.text, "user_name", "host_name", "started_at", "updated_at", "outcome", because: process),
+    .provenance(.text, "message", because: process).optional,
+    .provenance(
+      .integer, "forward_token_count", "forward_block_token_count", "evaluation_count",
+      "cache_hit_count", because: process),
+    .provenance(.real, "estimated_seconds", because: process).optional,
+    .provenance(
+      .integer, "estimated_peak_memory_bytes", "estimated_forward_token_count", "estimated_disk_bytes",
+      because: process
+    ).optional,
+    .provenance(.real, "elapsed_seconds", because: process),
+    .provenance(.integer, "peak_memory_bytes", "disk_bytes", because: process))
 
   private static let process = "what a process did and where; of two states the later one stays"
 

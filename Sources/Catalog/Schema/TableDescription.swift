@@ -89,7 +89,7 @@ struct TableDescription: Sendable {
   init(
     _ name: String, _ kind: Kind, partOf owner: String? = nil, hasRowCheck: Bool = true, standsAlone: Bool = false,
     isUnproven: Bool = false, winner: Winner = .smallerDigest, naming: Naming? = nil, digested: [String]? = nil,
-    citation: [String]? = nil, check: Check? = nil, _ columns: [ColumnDescription]
+    citation: [String]? = nil, check: Check? = nil, _ groups: [ColumnDescription]...
   ) {
     self.name = name
     self.kind = kind
@@ -100,6 +100,7 @@ struct TableDescription: Sendable {
     self.winner = winner
     self.naming = naming
     self.check = check
+    let columns = groups.flatMap { $0 }
     self.columns = columns
     let positions = Dictionary(uniqueKeysWithValues: zip(columns.map(\.name), columns.indices))
     func places(_ names: [String]) -> [Int] { names.compactMap { positions[$0] } }

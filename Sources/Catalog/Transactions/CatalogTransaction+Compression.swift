@@ -2,50 +2,25 @@ extension CatalogTransaction {
   /// Stores a method, or finds it.
   public func store(method: MethodRecord) throws -> MethodRecord {
     var method = method
-    method.id = try intern(
-      .method, method.digest,
-      [
-        "name": .text(method.name), "revision": .integer(method.revision), "parameters": .text(method.parameters),
-        "canonical": .text(method.canonical),
-      ])
+    method.id = try intern(.method, method.digest, method.values)
     return method
   }
 
   /// All methods in the order of their first use.
-  public func methods() throws -> [MethodRecord] {
-    var result: [MethodRecord] = []
-    try connection.forEachRow("SELECT id, digest, name, revision, parameters, canonical FROM method ORDER BY id") {
-      row in
-      var method = MethodRecord(
-        name: row.text(2), revision: Int(row.integer(3)), parameters: row.text(4), key: CanonicalRecord(kind: "method"))
-      method.id = row.integer(0)
-      method.digest = try row.digest(1)
-      method.canonical = row.text(5)
-      result.append(method)
-    }
-    return result
-  }
+  public func methods() throws -> [MethodRecord] { try records("ORDER BY id") }
 
   /// The realisation of a statistic that this machine's numerics made, else the one with the smallest content key.
   public func statistic(recipeKey: Digest, preferring numericsID: Int64) throws -> StatisticRecord? {
-    try connection.firstRow(
-      """
-      SELECT id, recipe_key, content_key, kind, revision, site_id, sequence_list_id, upstream_method_id, upstream_level,
-        diagonal_blob_id, matrix_blob_id, numerics_id
-      FROM statistic WHERE recipe_key = ? ORDER BY numerics_id <> ?, content_key LIMIT 1
-      """, [.digest(recipeKey), .integer(numericsID)]
-    ) { row in
-      var record = StatisticRecord(
-        recipeKey: try row.digest(1), contentKey: try row.digest(2), kind: row.text(3), revision: Int(row.integer(4)),
-        siteID: row.integer(5), sequenceListID: row.integer(6), upstreamMethodID: row.optionalInteger(7),
-        upstreamLevel: row.optionalText(8), numericsID: row.integer(11))
-      record.id = row.integer(0)
-      func here(_ column: Int) throws -> Int64? {
-        try row.optionalInteger(column).flatMap { try isHere(blob: $0) ? $0 : nil }
-      }
-      record.diagonalBlobID = try here(9)
+    let found: [StatisticRecord] = try records(
+      "WHERE recipe_key = ? ORDER BY numerics_id <> ?, content_key LIMIT 1",
+      [.digest(recipeKey), .integer(numericsID)])
+    return try found.first.map { record in
+      var record = record
+      func here(_ id: Int64?) throws -> Int64? { try id.flatMap { try isHere(blob: $0) ? $0 : nil } }
+      record.diagonalBlobID = try here(record.diagonalBlobID)
       // A matrix with other bytes than were accumulated is none.
-      record.matrixBlobID = try here(10).flatMap { try digest(ofBlob: $0) == record.contentKey ? $0 : nil }
+      record.matrixBlobID = try here(record.matrixBlobID)
+        .flatMap { try digest(ofBlob: $0) == record.contentKey ? $0 : nil }
       return record
     }
   }
@@ -69,15 +44,9 @@ extension CatalogTransaction {
       if !changes.isEmpty { try rows.update(.statistic, id: known, changes) }
       return known
     }
-    return try rows.insert(
-      .statistic,
-      [
-        "recipe_key": .digest(record.recipeKey), "content_key": .digest(record.contentKey), "kind": .text(record.kind),
-        "revision": .integer(record.revision), "site_id": .integer(record.siteID),
-        "sequence_list_id": .integer(record.sequenceListID), "upstream_method_id": .integer(record.upstreamMethodID),
-        "upstream_level": .text(record.upstreamLevel), "diagonal_blob_id": .integer(diagonalBlob),
-        "matrix_blob_id": .integer(matrixBlob), "numerics_id": .integer(record.numericsID),
-      ])
+    var record = record
+    (record.diagonalBlobID, record.matrixBlobID) = (diagonalBlob, matrixBlob)
+    return try rows.insert(.statistic, record.values)
   }
 
   /// The streams of a calibration that was stopped, float32 bytes, by the recipe key of the statistic they lead to.
@@ -126,19 +95,7 @@ extension CatalogTransaction {
       return variant
     }
     variant.blobID = try store(blob: packed)
-    variant.id = try rows.insert(
-      .variant,
-      [
-        "recipe_key": .digest(variant.recipeKey), "content_key": .digest(variant.contentKey),
-        "weight_id": .integer(variant.weightID), "method_id": .integer(variant.methodID), "level": .text(variant.level),
-        "bits": .real(variant.bits), "sparsity": .real(variant.sparsity),
-        "statistic_recipe_key": .digest(variant.statisticRecipeKey), "statistic_id": .integer(variant.statisticID),
-        "nmse": .real(variant.nmse), "code_bits": .integer(variant.codeBits),
-        "stored_bits": .integer(variant.storedBits),
-        "blob_id": .integer(variant.blobID), "damping_used": .real(variant.dampingUsed),
-        "dead_input_count": .integer(variant.deadInputCount), "trouble": .text(variant.trouble),
-        "numerics_id": .integer(variant.numericsID),
-      ])
+    variant.id = try rows.insert(.variant, variant.values)
     return variant
   }
 
@@ -178,24 +135,16 @@ extension CatalogTransaction {
   public func variant(id: Int64) throws -> VariantRecord {
     let variant = try connection.firstRow(
       """
-      SELECT v.id, v.recipe_key, v.content_key, v.weight_id, v.method_id, v.level, v.bits, v.sparsity,
-        v.statistic_recipe_key, v.statistic_id, v.nmse, v.code_bits, v.stored_bits, v.blob_id, v.damping_used,
-        v.dead_input_count, v.trouble, v.numerics_id, s.sequence_list_id, s.upstream_method_id, s.upstream_level
+      SELECT \(VariantRecord.columns(of: "v")), s.sequence_list_id, s.upstream_method_id, s.upstream_level
       FROM variant v LEFT JOIN statistic s ON s.id = v.statistic_id WHERE v.id = ?
       """, [.integer(id)]
     ) { row in
-      var variant = VariantRecord(
-        recipeKey: try row.digest(1), contentKey: try row.digest(2), weightID: row.integer(3), methodID: row.integer(4),
-        level: row.text(5), bits: row.optionalReal(6), sparsity: row.optionalReal(7),
-        statisticRecipeKey: row.isNull(8) ? nil : try row.digest(8), statisticID: row.optionalInteger(9),
-        nmse: row.optionalReal(10), codeBits: row.integer(11), storedBits: row.integer(12),
-        dampingUsed: row.optionalReal(14), deadInputCount: Int(row.integer(15)), trouble: row.optionalText(16),
-        numericsID: row.integer(17))
-      variant.id = row.integer(0)
-      variant.blobID = row.integer(13)
-      variant.calibration = row.optionalInteger(18).map {
+      var variant = try VariantRecord(row)
+      let sequenceListID: Int64? = try row.value("sequence_list_id")
+      variant.calibration = try sequenceListID.map {
         VariantRecord.Calibration(
-          sequenceListID: $0, upstreamMethodID: row.optionalInteger(19), upstreamLevel: row.optionalText(20))
+          sequenceListID: $0, upstreamMethodID: try row.value("upstream_method_id"),
+          upstreamLevel: try row.value("upstream_level"))
       }
       return variant
     }

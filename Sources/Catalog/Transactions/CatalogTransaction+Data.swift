@@ -64,18 +64,19 @@ extension CatalogTransaction {
     var result: [DataSetRecord] = []
     try connection.forEachRow(
       """
-      SELECT d.id, d.name, l.id, l.digest, d.tokenizer_digest, d.text_digest, d.options, d.dropped_token_count,
-        l.sequence_count, l.token_count, (SELECT count(DISTINCT i.sequence_id) FROM sequence_list_item i
-          WHERE i.sequence_list_id = l.id)
+      SELECT d.id, d.name, d.sequence_list_id, l.digest, d.tokenizer_digest, d.text_digest, d.options,
+        d.dropped_token_count, l.sequence_count, l.token_count, (SELECT count(DISTINCT i.sequence_id)
+          FROM sequence_list_item i WHERE i.sequence_list_id = l.id) AS distinct_sequence_count
       FROM data_set d JOIN sequence_list l ON l.id = d.sequence_list_id ORDER BY d.id
       """
     ) { row in
       result.append(
         DataSetRecord(
-          id: row.integer(0), name: row.text(1), sequenceListID: row.integer(2), digest: try row.digest(3),
-          tokenizerDigest: row.isNull(4) ? nil : try row.digest(4), textDigest: row.isNull(5) ? nil : try row.digest(5),
-          options: row.text(6), droppedTokenCount: Int(row.integer(7)), sequenceCount: Int(row.integer(8)),
-          distinctSequenceCount: Int(row.integer(10)), tokenCount: Int(row.integer(9))))
+          id: try row.value("id"), name: try row.value("name"), sequenceListID: try row.value("sequence_list_id"),
+          digest: try row.value("digest"), tokenizerDigest: try row.value("tokenizer_digest"),
+          textDigest: try row.value("text_digest"), options: try row.value("options"),
+          droppedTokenCount: try row.value("dropped_token_count"), sequenceCount: try row.value("sequence_count"),
+          distinctSequenceCount: try row.value("distinct_sequence_count"), tokenCount: try row.value("token_count")))
     }
     return result
   }

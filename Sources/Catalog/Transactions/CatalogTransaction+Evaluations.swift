@@ -3,24 +3,13 @@ import Foundation
 extension CatalogTransaction {
   /// Stores what computes, or finds it; the local id.
   public func store(numerics: NumericsRecord) throws -> Int64 {
-    try intern(
-      .numerics, numerics.digest,
-      [
-        "blas_version": .text(numerics.blasVersion), "blas_core": .text(numerics.blasCore),
-        "kernels": .text(numerics.kernels),
-      ])
+    try intern(.numerics, numerics.digest, numerics.values)
   }
 
   /// Stores a measure, or finds it.
   public func store(measure: MeasureRecord) throws -> MeasureRecord {
     var measure = measure
-    measure.id = try intern(
-      .measure, measure.digest,
-      [
-        "name": .text(measure.name), "top_k": .integer(measure.topK),
-        "first_token": .integer(measure.firstToken), "reference": .text(measure.reference),
-        "revision": .integer(measure.revision),
-      ])
+    measure.id = try intern(.measure, measure.digest, measure.values)
     return measure
   }
 

@@ -9,16 +9,12 @@ extension CatalogTransaction {
     var job = JobRecord(command: command, version: version, numericsID: numericsID)
     job.id = try rows.insert(
       .job,
-      [
-        "uuid": .text(uuid), "command": .text(command), "evodb_version": .text(version),
-        "numerics_id": .integer(numericsID), "user_name": .text(NSUserName()), "host_name": .text(WriterLock.hostName),
-        "started_at": .text(startedAt), "updated_at": .text(startedAt),
-        "outcome": .text(JobRecord.Outcome.running.rawValue), "forward_token_count": .integer(0),
-        "forward_block_token_count": .integer(0), "evaluation_count": .integer(0), "cache_hit_count": .integer(0),
-        "estimated_seconds": .null, "estimated_peak_memory_bytes": .null, "estimated_forward_token_count": .null,
-        "estimated_disk_bytes": .null, "elapsed_seconds": .real(0), "peak_memory_bytes": .integer(0),
-        "disk_bytes": .integer(0),
-      ])
+      job.values.merging([
+        "uuid": .text(uuid), "user_name": .text(NSUserName()),
+        "host_name": .text(WriterLock.hostName), "started_at": .text(startedAt),
+        "updated_at": .text(startedAt),
+        "outcome": .text(JobRecord.Outcome.running.rawValue),
+      ]) { $1 })
     return job
   }
 
@@ -28,18 +24,9 @@ extension CatalogTransaction {
   ) throws {
     try rows.update(
       .job, id: job.id,
-      [
-        "run_id": .integer(job.runID), "updated_at": .text(time), "outcome": .text(outcome.rawValue),
-        "message": .text(message), "forward_token_count": .integer(job.work.forwardTokenCount),
-        "forward_block_token_count": .integer(job.work.forwardBlockTokenCount),
-        "evaluation_count": .integer(job.work.evaluationCount), "cache_hit_count": .integer(job.work.cacheHitCount),
-        "estimated_seconds": job.estimate.map { .real($0.seconds) } ?? .null,
-        "estimated_peak_memory_bytes": job.estimate.map { .integer($0.peakMemoryByteCount) } ?? .null,
-        "estimated_forward_token_count": job.estimate.map { .integer($0.forwardTokenCount) } ?? .null,
-        "estimated_disk_bytes": job.estimate.map { .integer($0.diskByteCount) } ?? .null,
-        "elapsed_seconds": .real(job.elapsedSeconds), "peak_memory_bytes": .integer(job.peakMemoryByteCount),
-        "disk_bytes": .integer(job.diskByteCount),
-      ])
+      job.values.merging([
+        "updated_at": .text(time), "outcome": .text(outcome.rawValue), "message": .text(message),
+      ]) { $1 })
   }
 
   /// Bytes of all pages of the catalog that hold something.

@@ -15,40 +15,17 @@ extension CatalogTransaction {
     }
     let isNew = try id(of: model.digest, in: .model) == nil
     var model = model
-    model.id = try intern(
-      .model, model.digest,
-      [
-        "name": .text(model.name), "architecture": .text(model.architecture),
-        "architecture_revision": .integer(model.architectureRevision), "configuration": .text(model.configuration),
-        "block_count": .integer(model.blockCount), "parameter_count": .integer(model.parameterCount),
-        "compressible_weight_count": .integer(model.compressibleWeightCount),
-      ])
+    model.id = try intern(.model, model.digest, model.values)
     try rows.update(.model, id: model.id, ["name": .text(model.name)])
     try connection.run("DELETE FROM model_source WHERE model_id = ?", [.integer(model.id)])
-    try rows.insert(
-      .modelSource,
-      [
-        "model_id": .integer(model.id), "folder": .text(source.folder), "fingerprint": .text(source.fingerprint),
-        "tokenizer_digest": .digest(source.tokenizerDigest), "imported_at": .text(Timestamp.now()),
-      ])
+    try insert(source, ofModel: model.id, importedAt: .text(Timestamp.now()))
     guard isNew else { return model }
     for tensor in tensors {
-      try rows.insert(
-        .tensor,
-        [
-          "model_id": .integer(model.id), "name": .text(tensor.name), "dtype": .text(tensor.dtype),
-          "shape": .text(tensor.shapeText),
-          "digest": .digest(tensor.digest),
-        ])
+      try rows.insert(.tensor, tensor.values.merging(["model_id": .integer(model.id)]) { $1 })
     }
     var siteIDs: [String: Int64] = [:]
     for site in sites {
-      siteIDs[site.name] = try rows.insert(
-        .site,
-        [
-          "model_id": .integer(model.id), "name": .text(site.name), "block_index": .integer(site.blockIndex),
-          "width": .integer(site.width),
-        ])
+      siteIDs[site.name] = try rows.insert(.site, site.values.merging(["model_id": .integer(model.id)]) { $1 })
     }
     for layer in layers {
       let weightID = try intern(
@@ -90,33 +67,12 @@ extension CatalogTransaction {
   }
 
   /// All models in the order of their import.
-  public func models() throws -> [ModelRecord] {
-    var result: [ModelRecord] = []
-    try connection.forEachRow(
-      """
-      SELECT id, digest, name, architecture, architecture_revision, configuration, block_count, parameter_count,
-        compressible_weight_count FROM model ORDER BY id
-      """
-    ) { row in
-      var model = ModelRecord(
-        digest: try row.digest(1), name: row.text(2), architecture: row.text(3),
-        architectureRevision: Int(row.integer(4)), configuration: row.text(5), blockCount: Int(row.integer(6)),
-        parameterCount: Int(row.integer(7)), compressibleWeightCount: Int(row.integer(8)))
-      model.id = row.integer(0)
-      result.append(model)
-    }
-    return result
-  }
+  public func models() throws -> [ModelRecord] { try records("ORDER BY id") }
 
   /// Where the model's files lie.
   public func source(ofModel modelID: Int64) throws -> ModelSource {
-    let source = try connection.firstRow(
-      "SELECT folder, fingerprint, tokenizer_digest FROM model_source WHERE model_id = ?", [.integer(modelID)]
-    ) { row in
-      ModelSource(
-        folder: row.text(0), fingerprint: row.text(1), tokenizerDigest: row.isNull(2) ? nil : try row.digest(2))
-    }
-    guard let source else {
+    let found: [ModelSource] = try records("WHERE model_id = ?", [.integer(modelID)])
+    guard let source = found.first else {
       throw CatalogError.notFound("the catalog does not know where the model's files lie; import it again")
     }
     return source
@@ -124,31 +80,24 @@ extension CatalogTransaction {
 
   /// Notes in which state the model's weight files were when their bytes were last looked at.
   public func note(fingerprint: String, ofModel modelID: Int64) throws {
-    let row = try connection.firstRow(
-      "SELECT folder, tokenizer_digest, imported_at FROM model_source WHERE model_id = ?", [.integer(modelID)],
-      { $0.values })
-    guard let row else { return }
+    let known = try connection.firstRow(
+      "SELECT \(ModelSource.columns), imported_at FROM model_source WHERE model_id = ?", [.integer(modelID)]
+    ) { (source: try ModelSource($0), importedAt: $0.values.last ?? .null) }
+    guard let (known, importedAt) = known else { return }
+    var source = known
+    source.fingerprint = fingerprint
     try connection.run("DELETE FROM model_source WHERE model_id = ?", [.integer(modelID)])
+    try insert(source, ofModel: modelID, importedAt: importedAt)
+  }
+
+  private func insert(_ source: ModelSource, ofModel modelID: Int64, importedAt: SQLValue) throws {
     try rows.insert(
-      .modelSource,
-      [
-        "model_id": .integer(modelID), "folder": row[0], "fingerprint": .text(fingerprint), "tokenizer_digest": row[1],
-        "imported_at": row[2],
-      ])
+      .modelSource, source.values.merging(["model_id": .integer(modelID), "imported_at": importedAt]) { $1 })
   }
 
   /// The tensors of a model, by name.
   public func tensors(ofModel modelID: Int64) throws -> [TensorRecord] {
-    var result: [TensorRecord] = []
-    try connection.forEachRow(
-      "SELECT name, dtype, shape, digest FROM tensor WHERE model_id = ? ORDER BY name", [.integer(modelID)]
-    ) { row in
-      guard let shape = TensorRecord.shape(of: row.text(2)) else {
-        throw CatalogError.damaged("tensor \(row.text(0)): its shape is no list of integers")
-      }
-      result.append(TensorRecord(name: row.text(0), dtype: row.text(1), shape: shape, digest: try row.digest(3)))
-    }
-    return result
+    try records("WHERE model_id = ? ORDER BY name", [.integer(modelID)])
   }
 
   /// The layers of a model by index.
@@ -156,18 +105,19 @@ extension CatalogTransaction {
     var result: [LayerRecord] = []
     try connection.forEachRow(
       """
-      SELECT l.id, l.layer_index, l.name, l.block_index, l.subblock, l.role, s.name, w.id, w.digest, w.output_count,
-        w.input_count, w.dense_bits
+      SELECT l.id, l.layer_index, l.name, l.block_index, l.subblock, l.role, s.name AS site, l.weight_id,
+        w.digest AS weight, w.output_count, w.input_count, w.dense_bits
       FROM layer l JOIN site s ON s.id = l.site_id JOIN weight w ON w.id = l.weight_id
       WHERE l.model_id = ? ORDER BY l.layer_index
       """, [.integer(modelID)]
     ) { row in
       var layer = LayerRecord(
-        index: Int(row.integer(1)), name: row.text(2), blockIndex: Int(row.integer(3)), subblock: row.text(4),
-        role: row.text(5), siteName: row.text(6), weightDigest: try row.digest(8), outputCount: Int(row.integer(9)),
-        inputCount: Int(row.integer(10)), denseBits: Int(row.integer(11)))
-      layer.id = row.integer(0)
-      layer.weightID = row.integer(7)
+        index: try row.value("layer_index"), name: try row.value("name"), blockIndex: try row.value("block_index"),
+        subblock: try row.value("subblock"), role: try row.value("role"), siteName: try row.value("site"),
+        weightDigest: try row.value("weight"), outputCount: try row.value("output_count"),
+        inputCount: try row.value("input_count"), denseBits: try row.value("dense_bits"))
+      layer.id = try row.value("id")
+      layer.weightID = try row.value("weight_id")
       result.append(layer)
     }
     return result
@@ -175,15 +125,7 @@ extension CatalogTransaction {
 
   /// The input sites of a model, by block and name.
   public func sites(ofModel modelID: Int64) throws -> [SiteRecord] {
-    var result: [SiteRecord] = []
-    try connection.forEachRow(
-      "SELECT id, name, block_index, width FROM site WHERE model_id = ? ORDER BY id", [.integer(modelID)]
-    ) { row in
-      var site = SiteRecord(name: row.text(1), blockIndex: Int(row.integer(2)), width: Int(row.integer(3)))
-      site.id = row.integer(0)
-      result.append(site)
-    }
-    return result
+    try records("WHERE model_id = ? ORDER BY id", [.integer(modelID)])
   }
 
   /// The single element of `found`.

@@ -51,15 +51,7 @@ extension CatalogTransaction {
 
   /// All measures.
   public func measures() throws -> [MeasureRecord] {
-    var result: [MeasureRecord] = []
-    try connection.forEachRow("SELECT id, name, top_k, reference, revision FROM measure ORDER BY id") { row in
-      var record = MeasureRecord(
-        name: row.text(1), topK: row.optionalInteger(2).map { Int($0) }, reference: row.text(3),
-        revision: Int(row.integer(4)))
-      record.id = row.integer(0)
-      result.append(record)
-    }
-    return result
+    try records("ORDER BY id")
   }
 
   /// Replaces what was known about pairs that break monotonicity.

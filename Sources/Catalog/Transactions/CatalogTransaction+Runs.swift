@@ -91,65 +91,17 @@ extension CatalogTransaction {
     var run = run
     run.id = try rows.insert(
       .run,
-      columns(of: run).merging([
+      run.values.merging([
         "uuid": .text(UUID().uuidString.lowercased()), "created_at": .text(Timestamp.now()),
       ]) { $1 })
     return run
   }
 
   /// Stores how a run stands now.
-  public func update(run: RunRecord) throws { try rows.update(.run, id: run.id, columns(of: run)) }
-
-  private func columns(of run: RunRecord) -> [String: SQLValue] {
-    [
-      "name": .text(run.name), "strategy": .text(run.strategy),
-      "engine_revision": .integer(run.engineRevision), "recipe_digest": .digest(run.recipeDigest),
-      "recipe": .text(run.recipe),
-      "model_id": .integer(run.modelID), "space_id": .integer(run.spaceID), "budget_bits": .integer(run.budget),
-      "measure_id": .integer(run.measureID), "calibration_set_id": .integer(run.calibrationSetID),
-      "validation_set_id": .integer(run.validationSetID), "origin_run_id": .integer(run.originRunID),
-      "origin_generation": .integer(run.originGeneration), "dense_assignment_id": .integer(run.denseAssignmentID),
-      "start_assignment_id": .integer(run.startAssignmentID),
-      "reference_assignment_id": .integer(run.referenceAssignmentID),
-      "found_assignment_id": .integer(run.foundAssignmentID), "recommendation": .text(run.recommendation?.rawValue),
-      "state": .text(run.isFinished ? "finished" : "open"),
-    ]
-  }
+  public func update(run: RunRecord) throws { try rows.update(.run, id: run.id, run.values) }
 
   /// All runs in the order of their making.
-  public func runs() throws -> [RunRecord] {
-    var result: [RunRecord] = []
-    try connection.forEachRow(
-      """
-      SELECT id, name, recipe_digest, recipe, model_id, space_id, measure_id, calibration_set_id, validation_set_id,
-        budget_bits, dense_assignment_id, start_assignment_id, reference_assignment_id, found_assignment_id,
-        recommendation, state, strategy, origin_run_id, origin_generation, engine_revision
-      FROM run ORDER BY id
-      """
-    ) { row in
-      var run = RunRecord(
-        name: row.text(1), strategy: row.text(16), engineRevision: Int(row.integer(19)),
-        recipeDigest: try row.digest(2),
-        recipe: row.text(3), modelID: row.integer(4), spaceID: row.integer(5), measureID: row.integer(6),
-        calibrationSetID: row.integer(7), validationSetID: row.optionalInteger(8), budget: row.integer(9),
-        denseAssignmentID: row.integer(10),
-        referenceAssignmentID: row.optionalInteger(12))
-      run.id = row.integer(0)
-      run.startAssignmentID = row.optionalInteger(11)
-      run.foundAssignmentID = row.optionalInteger(13)
-      run.recommendation = try row.optionalText(14).map { text in
-        guard let value = RunRecord.Recommendation(rawValue: text) else {
-          throw CatalogError.damaged("run \(row.text(1)): its recommendation is ‘\(text)’")
-        }
-        return value
-      }
-      run.isFinished = row.text(15) == "finished"
-      run.originRunID = row.optionalInteger(17)
-      run.originGeneration = row.optionalInteger(18).map { Int($0) }
-      result.append(run)
-    }
-    return result
-  }
+  public func runs() throws -> [RunRecord] { try records("ORDER BY id") }
 
   /// The run called `name`; with nil, the only one, or the newest that is open.
   ///

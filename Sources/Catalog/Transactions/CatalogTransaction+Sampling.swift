@@ -20,23 +20,20 @@ extension CatalogTransaction {
   public func observation(at place: Int64) throws -> StoredObservation? {
     try connection.firstRow(
       """
-      SELECT o.assignment_id, o.numerics_id, o.sum, o.prediction_count, s.id, s.digest, s.token_ids, m.id, m.name, m.top_k,
-        m.reference, m.revision, m.first_token
+      SELECT o.assignment_id, o.numerics_id, o.sum, o.prediction_count, s.id AS sequence_id, s.digest AS sequence,
+        s.token_ids, \(MeasureRecord.columns(of: "m"))
       FROM (SELECT * FROM observation LIMIT 1 OFFSET ?) o JOIN sequence s ON s.id = o.sequence_id
       JOIN measure m ON m.id = o.measure_id
       """, [.integer(place)]
     ) { row in
-      var measure = MeasureRecord(
-        name: row.text(8), topK: row.optionalInteger(9).map { Int($0) },
-        firstToken: row.optionalInteger(12).map { Int($0) }, reference: row.text(10), revision: Int(row.integer(11)))
-      measure.id = row.integer(7)
       let bytes = row.bytes(6)
       let tokens = bytes.withUnsafeBytes { buffer in
         (0..<buffer.count / 4).map { Int32(littleEndian: buffer.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)) }
       }
       return StoredObservation(
         assignmentID: row.integer(0),
-        sequence: SequenceRecord(id: row.integer(4), digest: try row.digest(5), tokenIDs: tokens), measure: measure,
+        sequence: SequenceRecord(id: row.integer(4), digest: try row.digest(5), tokenIDs: tokens),
+        measure: try MeasureRecord(row),
         numericsID: row.integer(1),
         observation: Observation(sum: row.optionalReal(2), predictionCount: Int(row.integer(3))))
     }

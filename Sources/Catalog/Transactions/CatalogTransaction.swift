@@ -10,6 +10,15 @@ public struct CatalogTransaction {
     try connection.integer("SELECT id FROM \(table.name) WHERE digest = ?", [.digest(digest)])
   }
 
+  /// The records of all rows that a condition or an order after the table's name asks for.
+  func records<Record: StoredRecord>(_ rest: String = "", _ values: [SQLValue] = []) throws -> [Record] {
+    var result: [Record] = []
+    try connection.forEachRow("SELECT \(Record.columns) FROM \(Record.table.name) \(rest)", values) {
+      result.append(try Record($0))
+    }
+    return result
+  }
+
   /// The id of the row of `table` whose digest is `digest`, inserting it if it is new.
   func intern(
     _ table: TableDescription, _ digest: Digest, _ values: @autoclosure () throws -> [String: SQLValue]

@@ -131,4 +131,40 @@ import Testing
     }
     #expect(TableDescription.blob.references.count == 6)
   }
+
+  /// The columns that a record does not hold: they come from what its row belongs to, or from the moment of its writing.
+  private static let columnsWithoutField: [String: Set<String>] = [
+    "numerics": ["id"], "model_source": ["model_id", "imported_at"], "tensor": ["model_id"], "site": ["model_id"],
+    "run": ["uuid", "created_at"],
+    "job": ["uuid", "user_name", "host_name", "started_at", "updated_at", "outcome", "message"],
+  ]
+
+  @Test func recordsHoldTheColumnsOfTheirTables() {
+    func check<Record: StoredRecord>(_: Record.Type) {
+      let table = Record.table
+      for field in Record.fields {
+        guard table.has(field.column) else {
+          Issue.record("\(table.name) has no column \(field.column)")
+          continue
+        }
+        let column = table.columns[table[field.column]]
+        #expect(field.type == column.type && field.isOptional == !column.isRequired, "\(table.name).\(column.name)")
+      }
+      let names = Record.fields.map(\.column)
+      #expect(Set(names).count == names.count)
+      let left = Set(table.columns.map(\.name)).subtracting(names)
+      #expect(left == Self.columnsWithoutField[table.name] ?? [], "\(table.name)")
+    }
+    check(NumericsRecord.self)
+    check(MeasureRecord.self)
+    check(MethodRecord.self)
+    check(StatisticRecord.self)
+    check(VariantRecord.self)
+    check(ModelRecord.self)
+    check(ModelSource.self)
+    check(TensorRecord.self)
+    check(SiteRecord.self)
+    check(RunRecord.self)
+    check(JobRecord.self)
+  }
 }
