@@ -204,6 +204,7 @@ CREATE TABLE variant (
   UNIQUE (recipe_key, content_key)
 ) STRICT;
 CREATE INDEX variant_by_weight ON variant (weight_id, method_id, level);
+CREATE INDEX variant_by_sparsity ON variant (sparsity) WHERE sparsity IS NOT NULL;
 
 CREATE TABLE assignment (
   id INTEGER PRIMARY KEY, -- local
@@ -216,7 +217,8 @@ CREATE TABLE assignment (
   stored_bits INTEGER NOT NULL, -- sum over layers with scales, zero points and masks
   row_check INTEGER NOT NULL -- see the head of this file
 ) STRICT;
-CREATE INDEX assignment_by_setting ON assignment (setting_digest);
+-- Readers look for the digest as the views show it.
+CREATE INDEX assignment_by_text ON assignment (lower(hex(digest)));
 
 -- ── Evaluations ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -256,6 +258,18 @@ CREATE TABLE observation_void (
   reason TEXT NOT NULL CHECK (length(reason) > 0), -- why it is wrong
   row_check INTEGER NOT NULL, -- see the head of this file
   PRIMARY KEY (assignment_id, measure_id, sequence_id, numerics_id, attempt, voided_at, voided_by, reason)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE set_fitness (
+  assignment_id INTEGER NOT NULL REFERENCES assignment (id), -- which weights; this table follows from observation
+  measure_id INTEGER NOT NULL REFERENCES measure (id), -- which question
+  data_set_id INTEGER NOT NULL REFERENCES data_set (id), -- whose every sequence has a finite answer
+  distinct_sequence_count INTEGER NOT NULL, -- different sequences of the data set
+  prediction_count INTEGER NOT NULL, -- predicted tokens of all its sequences
+  sum REAL NOT NULL, -- of the answers, each as often as its sequence is listed
+  residual_square_sum REAL NOT NULL, -- over different sequences of (sum - mean x predictions) squared, both as often as listed
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (assignment_id, measure_id, data_set_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE teacher_state (
@@ -372,8 +386,8 @@ CREATE TABLE space_member (
   unit_index INTEGER NOT NULL, -- which unit
   level_index INTEGER NOT NULL, -- at which level
   layer_id INTEGER NOT NULL REFERENCES layer (id), -- which layer of the unit
-  variant_id INTEGER REFERENCES variant (id), -- the pinned realisation; NULL: dense, or dropped where dropped = 1
-  dropped INTEGER NOT NULL CHECK (dropped IN (0, 1)), -- whether the layer's subblock is removed at this level
+  variant_id INTEGER REFERENCES variant (id), -- the pinned realisation; NULL: dense, or dropped
+  is_dropped INTEGER NOT NULL CHECK (is_dropped IN (0, 1)), -- whether the layer's subblock is removed at this level
   row_check INTEGER NOT NULL, -- see the head of this file
   PRIMARY KEY (space_id, unit_index, level_index, layer_id)
 ) STRICT, WITHOUT ROWID;
@@ -403,7 +417,6 @@ CREATE TABLE run (
   created_at TEXT NOT NULL, -- UTC
   row_check INTEGER NOT NULL -- see the head of this file
 ) STRICT;
-CREATE INDEX run_by_recipe ON run (recipe_digest);
 
 CREATE TABLE generation (
   run_id INTEGER NOT NULL REFERENCES run (id), -- which run
@@ -446,7 +459,7 @@ CREATE TABLE stage_result (
   sum REAL, -- over the minibatch, as used for the selection; NULL: diverged
   prediction_count INTEGER NOT NULL, -- tokens predicted
   fitness REAL, -- the measure's value; compares only inside its stage; NULL: diverged
-  survived INTEGER NOT NULL CHECK (survived IN (0, 1)), -- whether the stage kept it
+  is_survivor INTEGER NOT NULL CHECK (is_survivor IN (0, 1)), -- whether the stage kept it
   row_check INTEGER NOT NULL, -- see the head of this file
   PRIMARY KEY (run_id, generation_index, stage_index, candidate_index)
 ) STRICT, WITHOUT ROWID;
@@ -479,6 +492,16 @@ CREATE TABLE job (
 ) STRICT;
 
 -- ── Views: the face for readers ────────────────────────────────────────────────────────────────────────────────────────
+-- They keep to standard SQL where they can, so that other engines read them too; exp, sqrt and hex are SQLite's.
+
+-- One row per model.
+CREATE VIEW model_summary AS
+SELECT m.id AS model_id, m.name AS model, m.architecture, m.block_count,
+  (SELECT count(*) FROM layer l WHERE l.model_id = m.id) AS layer_count, m.parameter_count, m.compressible_weight_count,
+  (SELECT sum(1.0 * w.output_count * w.input_count * w.dense_bits) FROM layer l JOIN weight w ON w.id = l.weight_id
+    WHERE l.model_id = m.id) / m.compressible_weight_count AS dense_bits,
+  s.folder, s.imported_at, lower(hex(m.digest)) AS digest
+FROM model m LEFT JOIN model_source s ON s.model_id = m.id;
 
 -- One row per layer with the size of its dense weight.
 CREATE VIEW model_layer AS
@@ -500,9 +523,13 @@ CREATE VIEW assignment_summary AS
 SELECT a.id AS assignment_id, lower(hex(a.digest)) AS assignment, m.name AS model,
   1.0 * a.code_bits / m.compressible_weight_count AS average_bits,
   1.0 * a.stored_bits / m.compressible_weight_count AS average_stored_bits, a.stored_bits / 8 AS stored_bytes,
-  (SELECT count(*) FROM json_each(a.dropped_subblocks)) AS dropped_subblock_count,
-  (SELECT sum(v.sparsity * w.output_count * w.input_count) FROM json_each(a.variant_ids) j JOIN variant v ON v.id = j.value
-    JOIN weight w ON w.id = v.weight_id) / m.compressible_weight_count AS sparsity
+  CASE WHEN a.dropped_subblocks = '[]' THEN 0 ELSE (SELECT count(*) FROM json_each(a.dropped_subblocks)) END
+    AS dropped_subblock_count,
+  -- The first condition is asked once, and saves opening the lists where no variant is sparse.
+  CASE WHEN EXISTS (SELECT 1 FROM variant x WHERE x.sparsity >= 0) THEN
+    (SELECT sum(v.sparsity * w.output_count * w.input_count) FROM json_each(a.variant_ids) j
+      JOIN variant v ON v.id = CAST(j.atom AS INTEGER) JOIN weight w ON w.id = v.weight_id) / m.compressible_weight_count
+    END AS sparsity
 FROM assignment a JOIN model m ON m.id = a.model_id;
 
 -- One row per layer of an assignment. bits is NULL where the layer is dense or dropped.
@@ -510,9 +537,20 @@ CREATE VIEW assignment_layer AS
 SELECT a.id AS assignment_id, lower(hex(a.digest)) AS assignment, l.layer_index, l.name AS layer, l.block_index,
   l.subblock, l.role, w.output_count * w.input_count AS weight_count, me.name AS method, v.level, v.bits, v.sparsity,
   v.nmse, v.stored_bits / 8 AS stored_bytes,
-  EXISTS (SELECT 1 FROM json_each(a.dropped_subblocks) d WHERE d.value = l.block_index || '.' || l.subblock) AS dropped
-FROM assignment a JOIN json_each(a.variant_ids) j JOIN layer l ON l.model_id = a.model_id AND l.layer_index = j.key
-JOIN weight w ON w.id = l.weight_id LEFT JOIN variant v ON v.id = j.value LEFT JOIN method me ON me.id = v.method_id;
+  a.dropped_subblocks LIKE '%"' || l.block_index || '.' || l.subblock || '"%' AS is_dropped
+FROM assignment a CROSS JOIN json_each(a.variant_ids) j
+JOIN layer l ON l.model_id = a.model_id AND l.layer_index = CAST(j.key AS INTEGER)
+JOIN weight w ON w.id = l.weight_id LEFT JOIN variant v ON v.id = CAST(j.atom AS INTEGER)
+LEFT JOIN method me ON me.id = v.method_id;
+
+-- Every measure and its label, under which the other views and the command line know it: kl, topk-kl:10 (k), perplexity,
+-- continuation:5 (the index of the first token that counts).
+CREATE VIEW measure_summary AS
+SELECT m.id AS measure_id,
+  CASE WHEN coalesce(m.top_k, m.first_token) IS NULL THEN m.name ELSE m.name || ':' || coalesce(m.top_k, m.first_token) END
+    AS measure,
+  m.name, m.top_k, m.first_token, m.reference, m.revision
+FROM measure m;
 
 -- One answer per (assignment, measure, sequence), void ones left out: of several numerics the one with the smallest digest.
 CREATE VIEW evaluation AS
@@ -535,10 +573,10 @@ WHERE NOT EXISTS (
 
 -- One row per observation that was declared wrong, and by whom; two people may have done so.
 CREATE VIEW void_summary AS
-SELECT lower(hex(a.digest)) AS assignment, me.name AS measure, me.top_k, lower(hex(s.digest)) AS sequence,
+SELECT lower(hex(a.digest)) AS assignment, me.measure, lower(hex(s.digest)) AS sequence,
   lower(hex(n.digest)) AS numerics, v.attempt, o.sum, o.prediction_count, j.uuid AS job, v.voided_at, v.voided_by,
   v.reason, v.assignment_id, v.sequence_id
-FROM observation_void v JOIN assignment a ON a.id = v.assignment_id JOIN measure me ON me.id = v.measure_id
+FROM observation_void v JOIN assignment a ON a.id = v.assignment_id JOIN measure_summary me ON me.measure_id = v.measure_id
 JOIN sequence s ON s.id = v.sequence_id JOIN numerics n ON n.id = v.numerics_id
 LEFT JOIN observation o ON o.assignment_id = v.assignment_id AND o.measure_id = v.measure_id
   AND o.sequence_id = v.sequence_id AND o.numerics_id = v.numerics_id AND o.attempt = v.attempt
@@ -547,20 +585,25 @@ LEFT JOIN job j ON j.id = o.job_id;
 -- Answers to the same question by two arithmetics that differ by more than 1e-4 of the larger one (and more than 1e-6 nats per
 -- prediction, the noise of sums that ought to be 0), or of which one diverged. Void ones are left out.
 CREATE VIEW conflict AS
-SELECT lower(hex(a.digest)) AS assignment, me.name AS measure, me.top_k, lower(hex(s.digest)) AS sequence,
+SELECT lower(hex(a.digest)) AS assignment, me.measure, lower(hex(s.digest)) AS sequence,
   o.sum, no.blas_version, no.blas_core, no.kernels, p.sum AS other_sum, np.blas_version AS other_blas_version,
   np.blas_core AS other_blas_core, np.kernels AS other_kernels,
-  abs(o.sum - p.sum) / max(abs(o.sum), abs(p.sum)) AS relative_difference, o.assignment_id, o.measure_id, o.sequence_id
-FROM observation o CROSS JOIN observation p ON p.assignment_id = o.assignment_id AND p.measure_id = o.measure_id
-  AND p.sequence_id = o.sequence_id AND p.numerics_id > o.numerics_id
+  abs(o.sum - p.sum) / CASE WHEN abs(o.sum) > abs(p.sum) THEN abs(o.sum) ELSE abs(p.sum) END AS relative_difference,
+  o.assignment_id, o.measure_id, o.sequence_id
+FROM observation o CROSS JOIN observation p
 JOIN numerics no ON no.id = o.numerics_id JOIN numerics np ON np.id = p.numerics_id
-JOIN assignment a ON a.id = o.assignment_id JOIN measure me ON me.id = o.measure_id JOIN sequence s ON s.id = o.sequence_id
-WHERE (o.outcome <> p.outcome
-    OR abs(o.sum - p.sum) > max(1e-4 * max(abs(o.sum), abs(p.sum)), 1e-6 * o.prediction_count))
+JOIN assignment a ON a.id = o.assignment_id JOIN measure_summary me ON me.measure_id = o.measure_id
+JOIN sequence s ON s.id = o.sequence_id
+WHERE p.assignment_id = o.assignment_id AND p.measure_id = o.measure_id AND p.sequence_id = o.sequence_id
+  AND p.numerics_id > o.numerics_id
+  -- Follows from the condition before; it saves looking for a second answer where there is one arithmetic.
+  AND o.numerics_id < (SELECT max(id) FROM numerics)
+  AND (o.outcome <> p.outcome OR abs(o.sum - p.sum) > 1e-6 * o.prediction_count
+    AND abs(o.sum - p.sum) > 1e-4 * abs(o.sum) AND abs(o.sum - p.sum) > 1e-4 * abs(p.sum))
   AND NOT EXISTS (
     SELECT 1 FROM observation_void v
     WHERE v.assignment_id = o.assignment_id AND v.measure_id = o.measure_id AND v.sequence_id = o.sequence_id
-      AND (v.numerics_id, v.attempt) IN (VALUES (o.numerics_id, o.attempt), (p.numerics_id, p.attempt)));
+      AND (v.numerics_id = o.numerics_id AND v.attempt = o.attempt OR v.numerics_id = p.numerics_id AND v.attempt = p.attempt));
 
 -- One row per data set with its size. A sequence may be listed more than once: distinct_sequence_count counts each once, as
 -- standard errors do.
@@ -576,91 +619,76 @@ CREATE VIEW data_set_sequence AS
 SELECT d.id AS data_set_id, d.sequence_list_id, i.sequence_id, min(i.position) AS first_position,
   count(*) AS occurrence_count
 FROM data_set d JOIN sequence_list_item i ON i.sequence_list_id = d.sequence_list_id
-GROUP BY d.id, i.sequence_id;
+GROUP BY d.id, d.sequence_list_id, i.sequence_id;
 
--- Fitness of an assignment on a data set. value and standard_error (over different sequences) are NULL unless every sequence
--- of the set has a finite answer (complete = 1); standard_error is NULL too where there is but one different sequence. value
--- is mean KL per token in nats, or perplexity.
+-- Every answer on every sequence of a data set, for plots: sum over the predictions, and per prediction. One row per different
+-- sequence, at the position where it is listed first. Ask for one assignment at a time.
+CREATE VIEW sequence_result AS
+SELECT e.assignment_id, lower(hex(a.digest)) AS assignment, d.id AS data_set_id, d.name AS data_set, me.measure, e.measure_id,
+  i.first_position, i.occurrence_count, s.token_count, e.prediction_count, e.sum, e.sum / e.prediction_count AS mean, e.outcome,
+  e.sequence_id, lower(hex(s.digest)) AS sequence
+-- CROSS JOIN fixes the order of SQLite's loops: a sequence is in far more minibatches than data sets.
+FROM assignment a CROSS JOIN evaluation e CROSS JOIN data_set_sequence i
+JOIN data_set d ON d.id = i.data_set_id JOIN sequence s ON s.id = e.sequence_id
+JOIN measure_summary me ON me.measure_id = e.measure_id
+WHERE e.assignment_id = a.id AND i.sequence_id = e.sequence_id;
+
+-- How much of a data set an assignment has answers for. is_complete is 1 where every sequence has a finite answer.
+CREATE VIEW evaluation_coverage AS
+SELECT a.id AS assignment_id, lower(hex(a.digest)) AS assignment, i.data_set_id, d.name AS data_set, me.measure, e.measure_id,
+  sum(i.occurrence_count) AS answered_sequence_count, l.sequence_count,
+  1.0 * sum(i.occurrence_count) / l.sequence_count AS coverage,
+  count(*) - count(e.sum) AS diverged_sequence_count,
+  sum(i.occurrence_count) = l.sequence_count AND count(e.sum) = count(*) AS is_complete
+FROM assignment a CROSS JOIN evaluation e CROSS JOIN data_set_sequence i
+JOIN data_set d ON d.id = i.data_set_id JOIN sequence_list l ON l.id = d.sequence_list_id
+JOIN measure_summary me ON me.measure_id = e.measure_id
+WHERE e.assignment_id = a.id AND i.sequence_id = e.sequence_id
+GROUP BY a.id, a.digest, e.measure_id, me.measure, i.data_set_id, d.name, l.sequence_count;
+
+-- Fitness of an assignment on a data set: one row where every sequence of the set has a finite answer. value is mean KL per
+-- token in nats, or perplexity; standard_error is over different sequences, NULL where there is but one.
 CREATE VIEW evaluation_summary AS
-SELECT t.assignment_id, lower(hex(a.digest)) AS assignment, d.name AS data_set, d.id AS data_set_id, me.name AS measure,
-  me.top_k, t.measure_id, t.complete, t.observed_count AS sequence_count, t.distinct_count AS distinct_sequence_count,
-  sl.sequence_count AS set_sequence_count, 1.0 * t.observed_count / sl.sequence_count AS coverage,
-  CASE WHEN t.complete THEN CASE me.name WHEN 'perplexity' THEN exp(t.mean) ELSE t.mean END END AS value,
-  CASE WHEN t.complete AND t.distinct_count > 1 THEN
-    sqrt(max(0.0, t.sum_squares - 2 * t.mean * t.sum_products + t.mean * t.mean * t.count_squares)
-      * t.distinct_count / (t.distinct_count - 1)) / t.prediction_count
-    * CASE me.name WHEN 'perplexity' THEN exp(t.mean) ELSE 1 END END AS standard_error
-FROM (
-  -- s and n are what a sequence adds to the mean's two sums, as often as it is listed.
-  SELECT o.assignment_id, o.data_set_id, o.measure_id, sum(o.occurrence_count) AS observed_count,
-    count(*) AS distinct_count, sum(o.occurrence_count) = o.sequence_count AND count(o.s) = count(*) AS complete,
-    sum(o.s) / sum(o.n) AS mean, sum(o.n) AS prediction_count, sum(o.s * o.s) AS sum_squares,
-    sum(o.s * o.n) AS sum_products, sum(1.0 * o.n * o.n) AS count_squares
-  FROM (
-    SELECT e.assignment_id, i.data_set_id, e.measure_id, i.occurrence_count, l.sequence_count,
-      i.occurrence_count * e.sum AS s, i.occurrence_count * e.prediction_count AS n
-    -- CROSS JOIN fixes the order of the loops: a sequence is in far more minibatches than data sets.
-    FROM evaluation e CROSS JOIN data_set_sequence i ON i.sequence_id = e.sequence_id
-    CROSS JOIN sequence_list l ON l.id = i.sequence_list_id) o
-  GROUP BY o.assignment_id, o.data_set_id, o.measure_id) t
-JOIN assignment a ON a.id = t.assignment_id JOIN data_set d ON d.id = t.data_set_id
-JOIN sequence_list sl ON sl.id = d.sequence_list_id JOIN measure me ON me.id = t.measure_id;
+SELECT f.assignment_id, lower(hex(a.digest)) AS assignment, f.data_set_id, d.name AS data_set, f.measure_id, me.measure,
+  l.sequence_count, f.distinct_sequence_count, f.prediction_count,
+  CASE me.name WHEN 'perplexity' THEN exp(f.sum / f.prediction_count) ELSE f.sum / f.prediction_count END AS value,
+  CASE WHEN f.distinct_sequence_count > 1 THEN
+    sqrt(f.residual_square_sum * f.distinct_sequence_count / (f.distinct_sequence_count - 1)) / f.prediction_count
+      * CASE me.name WHEN 'perplexity' THEN exp(f.sum / f.prediction_count) ELSE 1 END END AS standard_error
+FROM set_fitness f JOIN assignment a ON a.id = f.assignment_id JOIN data_set d ON d.id = f.data_set_id
+JOIN sequence_list l ON l.id = d.sequence_list_id JOIN measure_summary me ON me.measure_id = f.measure_id;
 
--- What may be complete, for the views below: assignments with at least as many answers as a data set has different
--- sequences. Nearly all candidates of a search have fewer, so that counting them first saves looking at their answers.
-CREATE VIEW complete_candidate AS
-WITH wanted AS (
-  SELECT data_set_id, sequence_list_id, count(*) AS distinct_sequence_count FROM data_set_sequence
-  GROUP BY data_set_id, sequence_list_id)
-SELECT c.assignment_id, c.measure_id, w.data_set_id, w.sequence_list_id, w.distinct_sequence_count
-FROM (SELECT o.assignment_id, o.measure_id, count(*) AS answer_count FROM observation o
-  GROUP BY o.assignment_id, o.measure_id HAVING count(*) >= (SELECT min(distinct_sequence_count) FROM wanted)) c
-CROSS JOIN wanted w ON c.answer_count >= w.distinct_sequence_count;
-
--- The assignment with the lowest complete value at each size, per data set and measure.
+-- The assignment with the lowest value at each size, per data set and measure.
 CREATE VIEW best_assignment AS
-SELECT model, data_set, measure, top_k, average_bits, stored_bytes, assignment_id, assignment, value, standard_error
+SELECT model, data_set, measure, average_bits, stored_bytes, assignment_id, assignment, value, standard_error
 FROM (
-  SELECT s.model, d.name AS data_set, me.name AS measure, me.top_k, s.average_bits, s.stored_bytes, t.assignment_id,
-    s.assignment, CASE me.name WHEN 'perplexity' THEN exp(t.mean) ELSE t.mean END AS value,
-    CASE WHEN t.distinct_count > 1 THEN
-      sqrt(max(0.0, t.sum_squares - 2 * t.mean * t.sum_products + t.mean * t.mean * t.count_squares)
-        * t.distinct_count / (t.distinct_count - 1)) / t.prediction_count
-      * CASE me.name WHEN 'perplexity' THEN exp(t.mean) ELSE 1 END END AS standard_error,
-    row_number() OVER (PARTITION BY s.model, d.id, t.measure_id, s.average_bits ORDER BY t.mean, s.assignment) AS place
-  FROM (
-    SELECT c.assignment_id, c.data_set_id, c.measure_id, count(*) AS distinct_count,
-      sum(c.s) / sum(c.n) AS mean, sum(c.n) AS prediction_count, sum(c.s * c.s) AS sum_squares,
-      sum(c.s * c.n) AS sum_products, sum(1.0 * c.n * c.n) AS count_squares
-    FROM (
-      SELECT c.assignment_id, c.data_set_id, c.measure_id, c.distinct_sequence_count,
-        i.occurrence_count * e.sum AS s, i.occurrence_count * e.prediction_count AS n
-      FROM complete_candidate c CROSS JOIN data_set_sequence i ON i.data_set_id = c.data_set_id
-      CROSS JOIN evaluation e ON e.assignment_id = c.assignment_id AND e.measure_id = c.measure_id
-        AND e.sequence_id = i.sequence_id) c
-    GROUP BY c.assignment_id, c.data_set_id, c.measure_id
-    HAVING count(c.s) = c.distinct_sequence_count) t
-  JOIN assignment_summary s ON s.assignment_id = t.assignment_id JOIN data_set d ON d.id = t.data_set_id
-  JOIN measure me ON me.id = t.measure_id)
+  SELECT s.model, e.data_set, e.measure, s.average_bits, s.stored_bytes, e.assignment_id, e.assignment, e.value,
+    e.standard_error, row_number() OVER (PARTITION BY s.model, e.data_set_id, e.measure_id, s.average_bits
+      ORDER BY e.value, e.assignment) AS place
+  FROM evaluation_summary e JOIN assignment_summary s ON s.assignment_id = e.assignment_id) t
 WHERE place = 1;
 
 -- Multiple choice, question by question, where all choices of a question are answered. A choice is taken if no other has a
--- higher log-likelihood (taken), or a higher one per character (taken_norm) or per byte (taken_bytes); of equal ones the
--- first, and never one that diverged. Each is 1 if the right choice is taken.
+-- higher log-likelihood, or a higher one per character (norm) or per byte (bytes); of equal ones the first, and never one that
+-- diverged. is_correct, is_correct_norm and is_correct_bytes are 1 if the right choice is taken.
 CREATE VIEW task_item_result AS
-SELECT e.assignment_id, k.task_id, k.item_index, count(*) AS choice_count,
-  min(e.sum IS NOT NULL AND NOT coalesce(f.sum < e.sum OR f.sum = e.sum AND c.choice_index < k.choice_index, 0)) AS taken,
-  min(e.sum IS NOT NULL AND NOT coalesce(f.sum / c.character_count < e.sum / k.character_count
-    OR f.sum / c.character_count = e.sum / k.character_count AND c.choice_index < k.choice_index, 0)) AS taken_norm,
-  min(e.sum IS NOT NULL AND NOT coalesce(f.sum / c.byte_count < e.sum / k.byte_count
-    OR f.sum / c.byte_count = e.sum / k.byte_count AND c.choice_index < k.choice_index, 0)) AS taken_bytes,
+SELECT a.id AS assignment_id, lower(hex(a.digest)) AS assignment, k.task_id, k.item_index, count(*) AS choice_count,
+  min(CASE WHEN e.sum IS NULL OR f.sum < e.sum OR f.sum = e.sum AND c.choice_index < k.choice_index THEN 0 ELSE 1 END)
+    AS is_correct,
+  min(CASE WHEN e.sum IS NULL OR f.sum / c.character_count < e.sum / k.character_count
+    OR f.sum / c.character_count = e.sum / k.character_count AND c.choice_index < k.choice_index THEN 0 ELSE 1 END)
+    AS is_correct_norm,
+  min(CASE WHEN e.sum IS NULL OR f.sum / c.byte_count < e.sum / k.byte_count
+    OR f.sum / c.byte_count = e.sum / k.byte_count AND c.choice_index < k.choice_index THEN 0 ELSE 1 END)
+    AS is_correct_bytes,
   -min(e.sum) AS answer_log_likelihood
-FROM evaluation e
-CROSS JOIN task_choice k ON k.sequence_id = e.sequence_id AND k.measure_id = e.measure_id AND k.is_answer
-CROSS JOIN task_choice c ON c.task_id = k.task_id AND c.item_index = k.item_index
-CROSS JOIN evaluation f ON f.assignment_id = e.assignment_id AND f.measure_id = c.measure_id
-  AND f.sequence_id = c.sequence_id
-GROUP BY e.assignment_id, k.task_id, k.item_index
+FROM assignment a CROSS JOIN evaluation e CROSS JOIN task_choice k CROSS JOIN task_choice c CROSS JOIN evaluation f
+WHERE e.assignment_id = a.id AND k.sequence_id = e.sequence_id AND k.measure_id = e.measure_id AND k.is_answer = 1
+  AND c.task_id = k.task_id AND c.item_index = k.item_index
+  AND f.assignment_id = e.assignment_id AND f.measure_id = c.measure_id AND f.sequence_id = c.sequence_id
+  -- Follows from the conditions before; it passes over all answers to other measures at once.
+  AND e.measure_id IN (SELECT n.id FROM measure n WHERE n.first_token IS NOT NULL)
+GROUP BY a.id, a.digest, k.task_id, k.item_index
 HAVING count(*) = (SELECT count(*) FROM task_choice n WHERE n.task_id = k.task_id AND n.item_index = k.item_index);
 
 -- The different questions of every task: how often each stands there, and where first.
@@ -668,67 +696,74 @@ CREATE VIEW task_question AS
 SELECT task_id, min(item_index) AS item_index, count(*) AS occurrence_count
 FROM (SELECT k.task_id, k.item_index, group_concat(k.choice_index || ':' || k.sequence_id || ':' || k.measure_id || ':'
     || k.is_answer || ':' || k.character_count || ':' || k.byte_count) AS content
-  FROM task_choice k GROUP BY k.task_id, k.item_index)
+  FROM task_choice k GROUP BY k.task_id, k.item_index) q
 GROUP BY task_id, content;
 
 -- Multiple choice as lm-evaluation-harness reports it: acc by log-likelihood, acc_norm by log-likelihood per character of
 -- the choice, acc_bytes per byte; standard errors over different questions, sqrt(p (1 - p) / (n - 1)) where none is repeated.
--- NULL unless every question is answered (complete = 1).
+-- NULL unless every question is answered (is_complete = 1).
 CREATE VIEW task_result AS
-SELECT r.assignment_id, lower(hex(a.digest)) AS assignment, r.task_id, t.name AS task, lower(hex(t.digest)) AS task_digest,
-  r.item_count, r.answered AS answered_item_count, r.distinct_count AS distinct_item_count,
-  r.answered = r.item_count AS complete,
-  CASE WHEN r.answered = r.item_count THEN 1.0 * r.taken / r.answered END AS acc,
-  CASE WHEN r.answered = r.item_count AND r.distinct_count > 1
-    THEN sqrt(max(0.0, r.taken_squares * (1 - 2.0 * r.taken / r.answered)
-        + r.squares * (1.0 * r.taken / r.answered) * (1.0 * r.taken / r.answered))
-      * r.distinct_count / (r.distinct_count - 1)) / r.answered END AS acc_standard_error,
-  CASE WHEN r.answered = r.item_count THEN 1.0 * r.taken_norm / r.answered END AS acc_norm,
-  CASE WHEN r.answered = r.item_count AND r.distinct_count > 1
-    THEN sqrt(max(0.0, r.taken_norm_squares * (1 - 2.0 * r.taken_norm / r.answered)
-        + r.squares * (1.0 * r.taken_norm / r.answered) * (1.0 * r.taken_norm / r.answered))
-      * r.distinct_count / (r.distinct_count - 1)) / r.answered END AS acc_norm_standard_error,
-  CASE WHEN r.answered = r.item_count THEN 1.0 * r.taken_bytes / r.answered END AS acc_bytes,
-  CASE WHEN r.answered = r.item_count AND r.distinct_count > 1
-    THEN sqrt(max(0.0, r.taken_bytes_squares * (1 - 2.0 * r.taken_bytes / r.answered)
-        + r.squares * (1.0 * r.taken_bytes / r.answered) * (1.0 * r.taken_bytes / r.answered))
-      * r.distinct_count / (r.distinct_count - 1)) / r.answered END AS acc_bytes_standard_error
+SELECT p.assignment_id, p.assignment, p.task_id, t.name AS task, lower(hex(t.digest)) AS task_digest,
+  t.item_count, p.answered_item_count, p.distinct_item_count, p.answered_item_count = t.item_count AS is_complete,
+  p.acc, sqrt(p.squares * (1 - p.acc) * (1 - p.acc) + (p.all_squares - p.squares) * p.acc * p.acc) * p.scale
+    AS acc_standard_error,
+  p.acc_norm, sqrt(p.norm_squares * (1 - p.acc_norm) * (1 - p.acc_norm)
+    + (p.all_squares - p.norm_squares) * p.acc_norm * p.acc_norm) * p.scale AS acc_norm_standard_error,
+  p.acc_bytes, sqrt(p.bytes_squares * (1 - p.acc_bytes) * (1 - p.acc_bytes)
+    + (p.all_squares - p.bytes_squares) * p.acc_bytes * p.acc_bytes) * p.scale AS acc_bytes_standard_error
 FROM (
-  SELECT i.assignment_id, i.task_id, t.item_count, sum(q.occurrence_count) AS answered, count(*) AS distinct_count,
-    sum(q.occurrence_count * q.occurrence_count) AS squares,
-    sum(q.occurrence_count * i.taken) AS taken,
-    sum(q.occurrence_count * q.occurrence_count * i.taken) AS taken_squares,
-    sum(q.occurrence_count * i.taken_norm) AS taken_norm,
-    sum(q.occurrence_count * q.occurrence_count * i.taken_norm) AS taken_norm_squares,
-    sum(q.occurrence_count * i.taken_bytes) AS taken_bytes,
-    sum(q.occurrence_count * q.occurrence_count * i.taken_bytes) AS taken_bytes_squares
-  FROM task_item_result i JOIN task_question q ON q.task_id = i.task_id AND q.item_index = i.item_index
-  JOIN task t ON t.id = i.task_id
-  GROUP BY i.assignment_id, i.task_id) r
-JOIN task t ON t.id = r.task_id JOIN assignment a ON a.id = r.assignment_id;
+  -- w is how often a question stands in the task; the squares are those of w, of all questions and of the correct ones.
+  SELECT r.assignment_id, r.assignment, r.task_id, sum(r.w) AS answered_item_count, count(*) AS distinct_item_count,
+    CASE WHEN sum(r.w) = r.item_count THEN 1.0 * sum(r.w * r.is_correct) / sum(r.w) END AS acc,
+    CASE WHEN sum(r.w) = r.item_count THEN 1.0 * sum(r.w * r.is_correct_norm) / sum(r.w) END AS acc_norm,
+    CASE WHEN sum(r.w) = r.item_count THEN 1.0 * sum(r.w * r.is_correct_bytes) / sum(r.w) END AS acc_bytes,
+    sum(r.w * r.w) AS all_squares, sum(r.w * r.w * r.is_correct) AS squares,
+    sum(r.w * r.w * r.is_correct_norm) AS norm_squares, sum(r.w * r.w * r.is_correct_bytes) AS bytes_squares,
+    CASE WHEN count(*) > 1 THEN sqrt(1.0 * count(*) / (count(*) - 1)) / sum(r.w) END AS scale
+  FROM (SELECT i.*, q.occurrence_count AS w, t.item_count FROM task_item_result i
+    JOIN task_question q ON q.task_id = i.task_id AND q.item_index = i.item_index JOIN task t ON t.id = i.task_id) r
+  GROUP BY r.assignment_id, r.assignment, r.task_id, r.item_count) p
+JOIN task t ON t.id = p.task_id;
 
--- One row per run with its ends and its size. Of the target columns those have a value that fit what the budget counts.
+-- The choices of a space: one row per unit, level and layer. cost_bits is what the level takes of the budget (bits, weights or
+-- subblocks, as cost says) for all layers of the unit; a layer without variant is dense or dropped.
+CREATE VIEW space_choice AS
+SELECT s.id AS space_id, lower(hex(s.digest)) AS space, m.name AS model, s.cost, u.unit_index, u.name AS unit, u.weight_count,
+  l.level_index, l.label AS level, l.cost_bits, y.layer_index, y.name AS layer, b.is_dropped, me.name AS method, v.bits,
+  v.sparsity, v.nmse, v.stored_bits / 8 AS stored_bytes, v.id AS variant_id
+FROM space s JOIN model m ON m.id = s.model_id JOIN space_unit u ON u.space_id = s.id
+JOIN space_level l ON l.space_id = u.space_id AND l.unit_index = u.unit_index
+LEFT JOIN space_member b ON b.space_id = l.space_id AND b.unit_index = l.unit_index AND b.level_index = l.level_index
+LEFT JOIN layer y ON y.id = b.layer_id LEFT JOIN variant v ON v.id = b.variant_id LEFT JOIN method me ON me.id = v.method_id;
+
+-- One row per run with its ends and its size. Of the target columns those have a value that fit what the budget counts
+-- (cost): target_bits are averages of the codes (codes), target_stored_bits of all stored bytes (stored).
 CREATE VIEW run_summary AS
-SELECT r.id AS run_id, r.name AS run, r.strategy, r.state, m.name AS model, me.name AS measure, me.top_k, cal.name AS calibration_set,
+SELECT r.id AS run_id, r.name AS run, r.strategy, r.state, m.name AS model, me.measure, cal.name AS calibration_set,
   val.name AS validation_set, sp.cost,
-  CASE WHEN sp.cost IN ('codes', 'stored') THEN 1.0 * r.budget_bits / m.compressible_weight_count END AS target_bits,
+  CASE WHEN sp.cost = 'codes' THEN 1.0 * r.budget_bits / m.compressible_weight_count END AS target_bits,
+  CASE WHEN sp.cost = 'stored' THEN 1.0 * r.budget_bits / m.compressible_weight_count END AS target_stored_bits,
   CASE WHEN sp.cost = 'stored' THEN r.budget_bits / 8 END AS target_bytes,
   CASE WHEN sp.cost = 'weights' THEN 1 - 1.0 * r.budget_bits / m.compressible_weight_count END AS target_sparsity,
   CASE WHEN sp.cost = 'subblocks' THEN (SELECT sum(l.cost_bits) FROM space_level l WHERE l.space_id = sp.id
     AND l.level_index = 0) - r.budget_bits END AS target_dropped_subblock_count,
-  (SELECT j.value FROM json_each(r.recipe) j WHERE j.key = 'seed') AS seed, (SELECT j.value FROM json_each(r.recipe) j WHERE j.key = 'generations') AS generations,
+  (SELECT j.atom FROM json_each(r.recipe) j WHERE j.key = 'seed') AS seed,
+  (SELECT j.atom FROM json_each(r.recipe) j WHERE j.key = 'generations') AS generation_count,
   (SELECT max(g.generation_index) FROM generation g WHERE g.run_id = r.id) AS closed_generation,
   nullif(lower(hex(st.digest)), '') AS start_assignment, nullif(lower(hex(re.digest)), '') AS reference_assignment,
   nullif(lower(hex(fo.digest)), '') AS found_assignment, r.recommendation, o.name AS origin_run, r.origin_generation,
-  r.created_at
-FROM run r JOIN model m ON m.id = r.model_id JOIN measure me ON me.id = r.measure_id JOIN space sp ON sp.id = r.space_id
+  sp.id AS space_id, r.created_at
+FROM run r JOIN model m ON m.id = r.model_id JOIN measure_summary me ON me.measure_id = r.measure_id
+JOIN space sp ON sp.id = r.space_id
 JOIN data_set cal ON cal.id = r.calibration_set_id LEFT JOIN data_set val ON val.id = r.validation_set_id
 LEFT JOIN assignment st ON st.id = r.start_assignment_id LEFT JOIN assignment re ON re.id = r.reference_assignment_id
 LEFT JOIN assignment fo ON fo.id = r.found_assignment_id LEFT JOIN run o ON o.id = r.origin_run_id;
 
--- The recipe of every run, a row per parameter; lists as JSON.
+-- The recipe of every run, a row per parameter; lists as JSON, NULL where there is none.
 CREATE VIEW run_parameter AS
-SELECT r.id AS run_id, r.name AS run, j.key AS name, j.value FROM run r JOIN json_each(r.recipe) j;
+SELECT r.id AS run_id, r.name AS run, j.key AS name,
+  CASE WHEN CAST(j.value AS TEXT) IN ('', '""', '[]') THEN NULL ELSE j.value END AS value
+FROM run r CROSS JOIN json_each(r.recipe) j;
 
 -- One row per closed generation of a run: who entered, what the last stage said, whether the parent changed.
 CREATE VIEW run_progress AS
@@ -744,21 +779,40 @@ SELECT r.name AS run, g.generation_index AS generation,
     AND c.candidate_index = x.candidate_index WHERE x.run_id = g.run_id AND x.generation_index = g.generation_index
     AND c.assignment_id = g.parent_assignment_id ORDER BY x.stage_index DESC LIMIT 1) AS parent_stage_fitness,
   g.generation_index > 0 AND g.parent_assignment_id <> (SELECT p.parent_assignment_id FROM generation p
-    WHERE p.run_id = g.run_id AND p.generation_index = g.generation_index - 1) AS parent_changed,
+    WHERE p.run_id = g.run_id AND p.generation_index = g.generation_index - 1) AS is_parent_changed,
   lower(hex(a.digest)) AS parent_assignment, g.closed_at
 FROM generation g JOIN run r ON r.id = g.run_id JOIN assignment a ON a.id = g.parent_assignment_id;
 
--- Every candidate of every stage with its fitness there. History stays as it was: rests_on_void marks a fitness that may
+-- The parents of a run from its first ancestor on: those of the runs that it branched from, up to the generation where it did,
+-- then its own. depth is 0 for its own generations, 1 for those of the run it branched from, and so on; switch_count says how
+-- far the parent is from the one before.
+CREATE VIEW run_lineage AS
+WITH RECURSIVE ancestor (run_id, depth, ancestor_id, last_generation) AS (
+  SELECT r.id, 0, r.id, NULL FROM run r
+  UNION ALL
+  SELECT t.run_id, t.depth + 1, r.origin_run_id,
+    CASE WHEN t.last_generation < r.origin_generation THEN t.last_generation ELSE r.origin_generation END
+  FROM ancestor t JOIN run r ON r.id = t.ancestor_id WHERE r.origin_run_id IS NOT NULL AND t.depth < 1000)
+SELECT r.name AS run, t.depth, o.name AS ancestor_run, g.generation_index AS generation, g.parent_assignment_id,
+  lower(hex(a.digest)) AS parent_assignment,
+  (SELECT max(c.switch_count) FROM candidate c WHERE c.run_id = g.run_id AND c.generation_index = g.generation_index
+    AND c.assignment_id = g.parent_assignment_id) AS switch_count
+FROM ancestor t JOIN run r ON r.id = t.run_id JOIN run o ON o.id = t.ancestor_id JOIN generation g ON g.run_id = t.ancestor_id
+JOIN assignment a ON a.id = g.parent_assignment_id
+WHERE t.last_generation IS NULL OR g.generation_index <= t.last_generation;
+
+-- Every candidate of every stage with its fitness there. History stays as it was: is_based_on_void marks a fitness that may
 -- rest on an observation which was declared wrong after the generation was closed.
 CREATE VIEW candidate_result AS
 SELECT r.name AS run, x.generation_index AS generation, x.stage_index AS stage, x.candidate_index AS candidate, c.role,
-  c.switch_count, x.fitness, x.survived, sl.token_count, lower(hex(sl.digest)) AS minibatch, c.assignment_id,
+  c.switch_count, x.fitness, x.is_survivor, sl.token_count, lower(hex(sl.digest)) AS minibatch, c.assignment_id,
   lower(hex(a.digest)) AS assignment,
   EXISTS (
-    SELECT 1 FROM observation_void v JOIN generation g ON g.run_id = x.run_id AND g.generation_index = x.generation_index
-    WHERE v.assignment_id = c.assignment_id AND v.measure_id = r.measure_id AND v.voided_at >= g.closed_at
+    SELECT 1 FROM observation_void v CROSS JOIN generation g
+    WHERE g.run_id = x.run_id AND g.generation_index = x.generation_index AND v.assignment_id = c.assignment_id
+      AND v.measure_id = r.measure_id AND v.voided_at >= g.closed_at
       AND v.sequence_id IN (SELECT i.sequence_id FROM sequence_list_item i WHERE i.sequence_list_id = st.minibatch_id)
-  ) AS rests_on_void
+  ) AS is_based_on_void
 FROM stage_result x JOIN run r ON r.id = x.run_id JOIN candidate c ON c.run_id = x.run_id
   AND c.generation_index = x.generation_index AND c.candidate_index = x.candidate_index
 JOIN assignment a ON a.id = c.assignment_id JOIN stage st ON st.run_id = x.run_id
@@ -769,108 +823,67 @@ JOIN sequence_list sl ON sl.id = st.minibatch_id;
 -- error over different sequences, for perplexity by the delta method. Complete pairs only. Ask for one assignment at a time: all pairs
 -- of a large file are many.
 CREATE VIEW paired_difference AS
-SELECT t.data_set_id, t.data_set, t.measure_id, t.measure, t.top_k, t.assignment_id, t.other_assignment_id,
-  CASE t.measure WHEN 'perplexity' THEN t.slope - t.other_slope ELSE t.mean - t.other_mean END AS difference,
-  CASE WHEN t.distinct_count > 1 THEN
-    sqrt(max(0.0, (t.slope + t.other_slope) * (t.slope + t.other_slope) / 4 * t.dd
-        + (t.slope - t.other_slope) * (t.slope - t.other_slope) * t.uu
-        + (t.slope * t.slope - t.other_slope * t.other_slope) * t.du
-        - (t.slope + t.other_slope) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.dn
-        - 2 * (t.slope - t.other_slope) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.un
-        + (t.slope * t.mean - t.other_slope * t.other_mean) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.nn)
-      * t.distinct_count / (t.distinct_count - 1)) / t.prediction_count END AS standard_error
+SELECT t.data_set_id, t.data_set, t.measure_id, t.measure, t.assignment_id, t.assignment, t.other_assignment_id,
+  t.other_assignment, t.value - t.other_value AS difference,
+  -- Residuals of the linearised difference: slope is the derivative of the value by the mean.
+  CASE WHEN t.distinct_sequence_count > 1 THEN (
+    SELECT sqrt(sum(i.occurrence_count * i.occurrence_count * (t.slope * (e.sum - t.mean * e.prediction_count)
+        - t.other_slope * (f.sum - t.other_mean * f.prediction_count))
+      * (t.slope * (e.sum - t.mean * e.prediction_count) - t.other_slope * (f.sum - t.other_mean * f.prediction_count)))
+      * t.distinct_sequence_count / (t.distinct_sequence_count - 1)) / t.prediction_count
+    FROM data_set_sequence i
+    CROSS JOIN evaluation e CROSS JOIN evaluation f
+    WHERE i.data_set_id = t.data_set_id
+      AND e.assignment_id = t.assignment_id AND e.measure_id = t.measure_id AND e.sequence_id = i.sequence_id
+      AND f.assignment_id = t.other_assignment_id AND f.measure_id = t.measure_id AND f.sequence_id = i.sequence_id) END AS standard_error
 FROM (
-  -- slope is the derivative of the value by the mean. Per different sequence, d is the difference of the two sums, u half their sum
-  -- and n the number of predictions: so nothing large cancels when the two are close.
-  SELECT g.*, d.name AS data_set, me.name AS measure, me.top_k,
-    CASE me.name WHEN 'perplexity' THEN exp(g.mean) ELSE 1.0 END AS slope,
-    CASE me.name WHEN 'perplexity' THEN exp(g.other_mean) ELSE 1.0 END AS other_slope
-  FROM (
-    SELECT p.data_set_id, p.measure_id, p.assignment_id, p.other_assignment_id, count(*) AS distinct_count,
-      sum(p.n) AS prediction_count, sum(p.s) / sum(p.n) AS mean, sum(p.f) / sum(p.n) AS other_mean,
-      sum((p.s - p.f) * (p.s - p.f)) AS dd, sum((p.s + p.f) * (p.s + p.f)) / 4 AS uu,
-      sum((p.s - p.f) * (p.s + p.f)) / 2 AS du, sum((p.s - p.f) * p.n) AS dn, sum((p.s + p.f) * p.n) / 2 AS un,
-      sum(1.0 * p.n * p.n) AS nn
-    FROM (
-      SELECT c.data_set_id, c.measure_id, c.assignment_id, o.assignment_id AS other_assignment_id,
-        c.distinct_sequence_count, i.occurrence_count * e.sum AS s, i.occurrence_count * f.sum AS f,
-        i.occurrence_count * e.prediction_count AS n
-      FROM complete_candidate c CROSS JOIN complete_candidate o ON o.data_set_id = c.data_set_id
-        AND o.measure_id = c.measure_id
-      CROSS JOIN data_set_sequence i ON i.data_set_id = c.data_set_id
-      CROSS JOIN evaluation e ON e.assignment_id = c.assignment_id AND e.measure_id = c.measure_id
-        AND e.sequence_id = i.sequence_id
-      CROSS JOIN evaluation f ON f.assignment_id = o.assignment_id AND f.measure_id = c.measure_id
-        AND f.sequence_id = i.sequence_id) p
-    GROUP BY p.assignment_id, p.other_assignment_id, p.data_set_id, p.measure_id
-    HAVING count(p.s - p.f) = p.distinct_sequence_count) g
-  JOIN data_set d ON d.id = g.data_set_id JOIN measure me ON me.id = g.measure_id) t;
+  SELECT f.data_set_id, d.name AS data_set, f.measure_id, me.measure, f.assignment_id,
+    lower(hex(a.digest)) AS assignment, g.assignment_id AS other_assignment_id, lower(hex(b.digest)) AS other_assignment,
+    f.distinct_sequence_count, f.prediction_count, f.sum / f.prediction_count AS mean,
+    g.sum / g.prediction_count AS other_mean,
+    CASE me.name WHEN 'perplexity' THEN exp(f.sum / f.prediction_count) ELSE 1.0 END AS slope,
+    CASE me.name WHEN 'perplexity' THEN exp(g.sum / g.prediction_count) ELSE 1.0 END AS other_slope,
+    CASE me.name WHEN 'perplexity' THEN exp(f.sum / f.prediction_count) ELSE f.sum / f.prediction_count END AS value,
+    CASE me.name WHEN 'perplexity' THEN exp(g.sum / g.prediction_count) ELSE g.sum / g.prediction_count END AS other_value
+  FROM set_fitness f JOIN set_fitness g ON g.measure_id = f.measure_id AND g.data_set_id = f.data_set_id
+  JOIN data_set d ON d.id = f.data_set_id JOIN measure_summary me ON me.measure_id = f.measure_id
+  JOIN assignment a ON a.id = f.assignment_id JOIN assignment b ON b.id = g.assignment_id) t;
+
+-- The four assignments of a run that its report is about.
+CREATE VIEW run_point AS
+SELECT r.id AS run_id, r.name AS run, 'found' AS point, r.found_assignment_id AS assignment_id FROM run r
+UNION ALL SELECT r.id, r.name, 'reference', r.reference_assignment_id FROM run r
+UNION ALL SELECT r.id, r.name, 'start', r.start_assignment_id FROM run r
+UNION ALL SELECT r.id, r.name, 'dense', r.dense_assignment_id FROM run r;
 
 -- The report of a run: dense, start, reference and found assignment on both data sets, in the run's measure and in
--- perplexity; difference and its paired standard error are against the reference, as in paired_difference. It starts from
--- the run's few points, so that its time does not grow with the file.
+-- perplexity; difference and its paired standard error are against the reference.
 CREATE VIEW run_result AS
-SELECT t.run, t.point, t.data_set, CASE WHEN t.data_set_id = r.calibration_set_id THEN 'calibration'
-    ELSE 'validation' END AS data_set_role, t.measure, t.top_k,
-  CASE t.measure WHEN 'perplexity' THEN t.slope ELSE t.mean END AS value,
-  CASE WHEN t.distinct_count > 1 THEN
-    sqrt(max(0.0, t.ss - 2 * t.mean * t.sn + t.mean * t.mean * t.nn) * t.distinct_count / (t.distinct_count - 1))
-      / t.prediction_count * t.slope END AS standard_error,
-  CASE t.measure WHEN 'perplexity' THEN t.slope - t.other_slope ELSE t.mean - t.other_mean END AS difference,
-  CASE WHEN t.distinct_count > 1 AND t.other_mean IS NOT NULL THEN
-    sqrt(max(0.0, (t.slope + t.other_slope) * (t.slope + t.other_slope) / 4 * t.dd
-        + (t.slope - t.other_slope) * (t.slope - t.other_slope) * t.uu
-        + (t.slope * t.slope - t.other_slope * t.other_slope) * t.du
-        - (t.slope + t.other_slope) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.dn
-        - 2 * (t.slope - t.other_slope) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.un
-        + (t.slope * t.mean - t.other_slope * t.other_mean) * (t.slope * t.mean - t.other_slope * t.other_mean) * t.nn)
-      * t.distinct_count / (t.distinct_count - 1)) / t.prediction_count END AS difference_standard_error,
+SELECT p.run, p.point, e.data_set, CASE WHEN e.data_set_id = r.calibration_set_id THEN 'calibration'
+    ELSE 'validation' END AS data_set_role, e.measure, e.value, e.standard_error,
+  (SELECT d.difference FROM paired_difference d WHERE d.assignment_id = p.assignment_id
+    AND d.other_assignment_id = r.reference_assignment_id AND d.measure_id = e.measure_id AND d.data_set_id = e.data_set_id)
+    AS difference,
+  (SELECT d.standard_error FROM paired_difference d WHERE d.assignment_id = p.assignment_id
+    AND d.other_assignment_id = r.reference_assignment_id AND d.measure_id = e.measure_id AND d.data_set_id = e.data_set_id)
+    AS difference_standard_error,
   s.average_bits, s.average_stored_bits, s.stored_bytes, s.sparsity, s.dropped_subblock_count, s.assignment,
   s.assignment_id
-FROM (
-  SELECT g.*, d.name AS data_set, me.name AS measure, me.top_k,
-    CASE me.name WHEN 'perplexity' THEN exp(g.mean) ELSE 1.0 END AS slope,
-    CASE me.name WHEN 'perplexity' THEN exp(g.other_mean) ELSE 1.0 END AS other_slope
-  FROM (
-    SELECT o.run_id, o.run, o.point, o.assignment_id, o.data_set_id, o.measure_id, count(*) AS distinct_count,
-      sum(o.n) AS prediction_count, sum(o.s) / sum(o.n) AS mean,
-      CASE WHEN count(o.f) = count(*) THEN sum(o.f) / sum(o.n) END AS other_mean,
-      sum(o.s * o.s) AS ss, sum(o.s * o.n) AS sn, sum(1.0 * o.n * o.n) AS nn,
-      sum((o.s - o.f) * (o.s - o.f)) AS dd, sum((o.s + o.f) * (o.s + o.f)) / 4 AS uu,
-      sum((o.s - o.f) * (o.s + o.f)) / 2 AS du, sum((o.s - o.f) * o.n) AS dn, sum((o.s + o.f) * o.n) / 2 AS un
-    FROM (
-      SELECT p.run_id, p.run, p.point, p.assignment_id, ds.id AS data_set_id, l.sequence_count, i.occurrence_count,
-        e.measure_id, i.occurrence_count * e.sum AS s, i.occurrence_count * e.prediction_count AS n,
-        i.occurrence_count * f.sum AS f
-      FROM (
-        SELECT r.id AS run_id, r.name AS run, v.point, CASE v.point WHEN 'found' THEN r.found_assignment_id
-            WHEN 'reference' THEN r.reference_assignment_id WHEN 'start' THEN r.start_assignment_id
-            ELSE r.dense_assignment_id END AS assignment_id, r.reference_assignment_id, r.calibration_set_id,
-          r.validation_set_id
-        FROM run r CROSS JOIN (SELECT 'found' AS point UNION ALL SELECT 'reference' UNION ALL SELECT 'start'
-          UNION ALL SELECT 'dense') v) p
-      JOIN data_set ds ON ds.id IN (p.calibration_set_id, p.validation_set_id)
-      JOIN sequence_list l ON l.id = ds.sequence_list_id
-      CROSS JOIN data_set_sequence i ON i.data_set_id = ds.id
-      CROSS JOIN measure m CROSS JOIN evaluation e ON e.assignment_id = p.assignment_id AND e.measure_id = m.id
-        AND e.sequence_id = i.sequence_id
-      LEFT JOIN evaluation f ON f.assignment_id = p.reference_assignment_id AND f.measure_id = e.measure_id
-        AND f.sequence_id = e.sequence_id) o
-    GROUP BY o.run, o.point, o.data_set_id, o.measure_id
-    HAVING count(o.s) = count(*) AND sum(o.occurrence_count) = o.sequence_count) g
-  JOIN data_set d ON d.id = g.data_set_id JOIN measure me ON me.id = g.measure_id) t
-JOIN run r ON r.id = t.run_id JOIN assignment_summary s ON s.assignment_id = t.assignment_id;
+FROM run_point p JOIN run r ON r.id = p.run_id
+JOIN evaluation_summary e ON e.assignment_id = p.assignment_id
+  AND e.data_set_id IN (r.calibration_set_id, r.validation_set_id)
+JOIN assignment_summary s ON s.assignment_id = p.assignment_id;
 
 -- Pairs of assignments complete on the same data set where the one with the lower sum of layer errors, or the strict subset
 -- of removed subblocks, has the worse fitness: the most certain ones that evodb monotonicity last found. difference is a
--- mean over predictions in nats (for perplexity of the negative log-likelihood); standard_errors says how certain it is.
+-- mean over predictions in nats (for perplexity of the negative log-likelihood); z_score is that in its standard errors.
 CREATE VIEW monotonicity_violation AS
-SELECT d.name AS data_set, me.name AS measure, me.top_k, p.kind, lower(hex(a.digest)) AS lighter_assignment,
+SELECT d.name AS data_set, me.measure, p.kind, lower(hex(a.digest)) AS lighter_assignment,
   lower(hex(b.digest)) AS heavier_assignment, p.lighter_error, p.heavier_error, p.difference, p.standard_error,
-  CASE WHEN p.standard_error > 0 THEN p.difference / p.standard_error END AS standard_errors,
+  CASE WHEN p.standard_error > 0 THEN p.difference / p.standard_error END AS z_score,
   c.violation_count, c.pair_count, c.assignment_count, p.lighter_assignment_id, p.heavier_assignment_id
 FROM monotonicity_pair p JOIN data_set d ON d.sequence_list_id = p.sequence_list_id
-JOIN measure me ON me.id = p.measure_id JOIN assignment a ON a.id = p.lighter_assignment_id
+JOIN measure_summary me ON me.measure_id = p.measure_id JOIN assignment a ON a.id = p.lighter_assignment_id
 JOIN assignment b ON b.id = p.heavier_assignment_id JOIN monotonicity_count c
   ON c.sequence_list_id = p.sequence_list_id AND c.measure_id = p.measure_id AND c.kind = p.kind;
 

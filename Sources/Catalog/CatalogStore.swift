@@ -218,10 +218,11 @@ public final class CatalogStore: @unchecked Sendable {
       let result: T
       do {
         result = try body(CatalogTransaction(connection: connection, rows: rows))
+        try rows.settle()
         try connection.execute("COMMIT")
       } catch {
         if connection.isInTransaction { try? connection.execute("ROLLBACK") }
-        rows.forgetIDs()
+        rows.forgetAll()
         // SQLite itself notices it when it makes a journal.
         if (error as? SQLiteError)?.isPermission == true { try requirePlace() }
         throw error

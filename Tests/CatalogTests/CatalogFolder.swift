@@ -31,6 +31,13 @@ struct CatalogFolder {
     try connection.execute(script)
   }
 
+  /// Makes anew what follows from rows that `tamper` changed, as `evodb gc` does.
+  func renewFitness() throws {
+    let store = try write()
+    defer { store.close() }
+    try store.write { try $0.drop([.fitness], isOld: { _, _ in false }) }
+  }
+
   /// A catalog with everything of `ExampleContents`, closed.
   static func filled(reversed: Bool = false) throws -> (folder: CatalogFolder, contents: ExampleContents) {
     let folder = try CatalogFolder()

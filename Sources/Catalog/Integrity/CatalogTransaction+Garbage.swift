@@ -61,6 +61,10 @@ extension CatalogTransaction {
           "\(sizes) \(table.name) c JOIN blob b ON b.id = c.\(column.name)")
       }
     }
+    if kinds.contains(.fitness) {
+      let count = try FitnessUpkeep.compare(connection) { _ in }
+      if count > 0 { result.append(Garbage(kind: .fitness, what: "sums", rowCount: count, byteCount: 0)) }
+    }
     return result
   }
 
@@ -96,6 +100,7 @@ extension CatalogTransaction {
     try connection.run("DELETE FROM blob WHERE id \(Self.unusedBlobs)")
     // Ids of dropped rows may be given out again.
     rows.forgetIDs()
+    if kinds.contains(.fitness) { try FitnessUpkeep.rebuild(connection, rows) }
   }
 
   private func oldMethods(_ isOld: (String, Int64) -> Bool) throws -> [(id: Int64, name: String, revision: Int64)] {

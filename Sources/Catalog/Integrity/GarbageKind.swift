@@ -8,9 +8,12 @@ public enum GarbageKind: String, CaseIterable, Sendable {
   case revisions
   /// The matrices of statistics: without them new levels need a new calibration.
   case statistics
+  /// Sums of fitness on data sets that do not follow from the observations, if another program changed those. All are made
+  /// anew.
+  case fitness
 
   /// Dropped where nothing is said: only what costs little, or nothing, to make again.
-  public static let standard: [GarbageKind] = [.unused, .caches, .revisions]
+  public static let standard: [GarbageKind] = [.unused, .caches, .revisions, .fitness]
 }
 
 /// What one kind of garbage takes.

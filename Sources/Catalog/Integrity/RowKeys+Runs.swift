@@ -49,7 +49,7 @@ extension RowKeys {
       FROM space_member m JOIN space s ON s.id = m.space_id LEFT JOIN layer l ON l.id = m.layer_id
         LEFT JOIN variant v ON v.id = m.variant_id
       WHERE m.space_id = ? AND (l.model_id IS NOT s.model_id
-        OR m.variant_id IS NOT NULL AND (m.dropped OR v.weight_id IS NOT l.weight_id))
+        OR m.variant_id IS NOT NULL AND (m.is_dropped OR v.weight_id IS NOT l.weight_id))
       """)
     {
       return "a layer is another model's, or has a variant of another layer"

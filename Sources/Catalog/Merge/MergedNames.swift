@@ -90,6 +90,10 @@ struct MergedNames {
       }
       for row in referring { try into.rows.update(child, id: row, [column.name: .integer(twin)]) }
     }
+    // The twin has the same content, and rows of its own that follow from it.
+    for (child, column) in table.references where child.kind == .derived {
+      try into.connection.run("DELETE FROM \(child.name) WHERE \(column.name) = ?", [.integer(id)])
+    }
     try into.connection.run("DELETE FROM \(table.name) WHERE id = ?", [.integer(id)])
   }
 }

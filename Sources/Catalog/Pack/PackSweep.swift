@@ -16,6 +16,8 @@ struct PackSweep {
   }
 
   func run() throws {
+    // What follows from other rows must keep nothing alive.
+    for table in TableDescription.all where table.kind == .derived { try connection.run("DELETE FROM \(table.name)") }
     // Children before parents.
     for (table, column) in TableDescription.run.references.reversed() where table.name != "run" {
       let isOther = "\(column.name) NOT IN (\(runs))"
@@ -41,6 +43,8 @@ struct PackSweep {
       }
       try connection.run("DELETE FROM \(table.name) WHERE id NOT IN (\(used))")
     }
+    rows.forgetAll()
+    try FitnessUpkeep.rebuild(connection, rows)
   }
 
   private func update(_ table: TableDescription, where condition: String, _ changes: [String: SQLValue]) throws {

@@ -6,15 +6,16 @@
 
 -- @runs: Which searches are there, and how did they end?
 -- One line a run, the oldest first, with its result on held-out data (on the calibration set if there is none).
-SELECT s.run, s.origin_run, s.origin_generation, s.state, s.strategy, s.target_bits, s.measure, s.seed,
-  s.closed_generation AS generation, s.generations, r.value, r.difference, r.difference_standard_error, s.recommendation
+SELECT s.run, s.origin_run, s.origin_generation, s.state, s.strategy, s.target_bits, s.target_stored_bits,
+  s.target_sparsity, s.target_dropped_subblock_count, s.measure, s.seed, s.closed_generation AS generation, s.generation_count,
+  r.value, r.difference, r.difference_standard_error, s.recommendation
 FROM run_summary s LEFT JOIN run_result r ON r.run = s.run AND r.point = 'found' AND r.measure = s.measure
   AND r.data_set_role = CASE WHEN s.validation_set IS NULL THEN 'calibration' ELSE 'validation' END
 ORDER BY s.run_id;
 
 -- @pareto: Which assignments are best at each size?
 -- :data_set (text): measured on this data set; without it on the newest run's validation set, else its calibration set
--- :measure (text): kl, topk-kl or perplexity; without it that of the newest run
+-- :measure (text): kl, topk-kl:10 (with its k) or perplexity; without it that of the newest run
 -- Of all assignments that were evaluated on the whole data set, in whatever run, those that no smaller one beats. Sizes are
 -- averages over all compressible weights.
 WITH newest AS (SELECT * FROM run_summary ORDER BY run_id DESC LIMIT 1),
@@ -36,7 +37,7 @@ WITH chosen AS (
   WHERE found_assignment IS NOT NULL AND run = coalesce(nullif(:run, ''), run) ORDER BY run_id DESC LIMIT 1),
 layers AS (
   SELECT l.role, l.weight_count,
-    CASE WHEN l.dropped THEN 0 WHEN l.level IS NULL THEN m.dense_bits WHEN l.bits IS NULL THEN (1 - l.sparsity) * m.dense_bits
+    CASE WHEN l.is_dropped THEN 0 WHEN l.level IS NULL THEN m.dense_bits WHEN l.bits IS NULL THEN (1 - l.sparsity) * m.dense_bits
       ELSE l.bits END AS bits,
     3 * l.block_index / (1 + max(l.block_index) OVER ()) AS third
   FROM chosen c JOIN assignment_summary s ON s.assignment = c.assignment
@@ -52,15 +53,15 @@ FROM layers GROUP BY role ORDER BY mean_bits DESC, role;
 -- @convergence: How did a run converge?
 -- :run (text): which run; without it the newest
 -- One line a generation: what its last stage said of the parent that it ended with. Stage fitness compares only inside its
--- stage (every generation draws other sequences), so it scatters; switches is how far the new parent is from the old one.
+-- stage (every generation draws other sequences), so it scatters; switch_count is how far the new parent is from the old one.
 WITH chosen AS (
   SELECT run FROM run_summary WHERE run = coalesce(nullif(:run, ''), run) ORDER BY run_id DESC LIMIT 1)
 SELECT p.generation, p.offspring_count, p.stage_count, p.evaluated_prediction_count, p.parent_stage_fitness AS fitness,
   (SELECT r.fitness - p.parent_stage_fitness FROM candidate_result r
     WHERE r.run = p.run AND r.generation = p.generation AND r.stage = p.stage_count - 1 AND r.role = 'parent') AS gain,
   (SELECT max(r.switch_count) FROM candidate_result r
-    WHERE r.run = p.run AND r.generation = p.generation AND r.assignment = p.parent_assignment) AS switches,
-  p.parent_changed, substr(p.parent_assignment, 1, 12) AS parent
+    WHERE r.run = p.run AND r.generation = p.generation AND r.assignment = p.parent_assignment) AS switch_count,
+  p.is_parent_changed, substr(p.parent_assignment, 1, 12) AS parent
 FROM chosen c JOIN run_progress p ON p.run = c.run ORDER BY p.generation;
 
 -- @level-trials: Which levels of which layers were tried, and how did fitness move?
@@ -71,18 +72,18 @@ FROM chosen c JOIN run_progress p ON p.run = c.run ORDER BY p.generation;
 WITH chosen AS (
   SELECT run FROM run_summary WHERE run = coalesce(nullif(:run, ''), run) ORDER BY run_id DESC LIMIT 1),
 offspring AS (
-  SELECT r.generation, r.assignment_id, r.survived, r.fitness - avg(r.fitness) OVER (PARTITION BY r.generation) AS effect
+  SELECT r.generation, r.assignment_id, r.is_survivor, r.fitness - avg(r.fitness) OVER (PARTITION BY r.generation) AS effect
   FROM chosen c JOIN candidate_result r ON r.run = c.run WHERE r.role = 'offspring' AND r.stage = 0),
 parents AS (
   SELECT DISTINCT r.generation, r.assignment_id FROM chosen c JOIN candidate_result r ON r.run = c.run
   WHERE r.role = 'parent')
-SELECT n.layer, coalesce(o.level, CASE WHEN o.dropped THEN 'drop' ELSE 'dense' END) AS from_level,
-  coalesce(n.level, CASE WHEN n.dropped THEN 'drop' ELSE 'dense' END) AS to_level, count(*) AS trial_count,
-  sum(f.survived) AS survivor_count, avg(f.effect) AS mean_effect, min(f.effect) AS best_effect
+SELECT n.layer, coalesce(o.level, CASE WHEN o.is_dropped THEN 'drop' ELSE 'dense' END) AS from_level,
+  coalesce(n.level, CASE WHEN n.is_dropped THEN 'drop' ELSE 'dense' END) AS to_level, count(*) AS trial_count,
+  sum(f.is_survivor) AS survivor_count, avg(f.effect) AS mean_effect, min(f.effect) AS best_effect
 FROM offspring f JOIN parents p ON p.generation = f.generation
 JOIN assignment_layer n ON n.assignment_id = f.assignment_id
 JOIN assignment_layer o ON o.assignment_id = p.assignment_id AND o.layer_index = n.layer_index
-WHERE n.level IS NOT o.level OR n.dropped <> o.dropped
+WHERE n.level IS NOT o.level OR n.is_dropped <> o.is_dropped
 GROUP BY n.layer_index, from_level, to_level ORDER BY mean_effect LIMIT 40;
 
 -- @error-misleads: Where does the layer error mislead?
@@ -120,7 +121,7 @@ FROM job_summary ORDER BY job_id;
 -- @progress: How far is the work under way?
 -- Jobs that have not ended, the newest first; evodb status FILE --watch follows the first. One that was killed stays
 -- here until a later job takes its run up.
-SELECT j.command, j.run, s.closed_generation AS generation, s.generations,
+SELECT j.command, j.run, s.closed_generation AS generation, s.generation_count,
   (SELECT p.parent_stage_fitness FROM run_progress p WHERE p.run = j.run ORDER BY p.generation DESC LIMIT 1) AS fitness,
   j.forward_token_count, j.evaluation_count, j.cache_hit_count,
   round((julianday(j.updated_at) - julianday(j.started_at)) * 86400, 1) AS seconds, j.updated_at
@@ -161,15 +162,15 @@ pair AS (
       (SELECT found_assignment FROM finished WHERE place = 2)) AS one,
     coalesce((SELECT found_assignment FROM run_summary WHERE run = :other), nullif(:other, ''),
       (SELECT found_assignment FROM finished WHERE place = 1)) AS two)
-SELECT x.layer, coalesce(x.level, CASE WHEN x.dropped THEN 'drop' ELSE 'dense' END) AS one,
-  coalesce(y.level, CASE WHEN y.dropped THEN 'drop' ELSE 'dense' END) AS other, x.nmse AS one_nmse, y.nmse AS other_nmse,
-  coalesce(y.stored_bytes, CASE WHEN y.dropped THEN 0 ELSE m.weight_count * m.dense_bits / 8 END)
-    - coalesce(x.stored_bytes, CASE WHEN x.dropped THEN 0 ELSE m.weight_count * m.dense_bits / 8 END) AS difference_bytes
+SELECT x.layer, coalesce(x.level, CASE WHEN x.is_dropped THEN 'drop' ELSE 'dense' END) AS one,
+  coalesce(y.level, CASE WHEN y.is_dropped THEN 'drop' ELSE 'dense' END) AS other, x.nmse AS one_nmse, y.nmse AS other_nmse,
+  coalesce(y.stored_bytes, CASE WHEN y.is_dropped THEN 0 ELSE m.weight_count * m.dense_bits / 8 END)
+    - coalesce(x.stored_bytes, CASE WHEN x.is_dropped THEN 0 ELSE m.weight_count * m.dense_bits / 8 END) AS difference_bytes
 FROM pair p JOIN assignment_summary a ON a.assignment = p.one JOIN assignment_summary b ON b.assignment = p.two
 JOIN assignment_layer x ON x.assignment_id = a.assignment_id
 JOIN assignment_layer y ON y.assignment_id = b.assignment_id AND y.layer_index = x.layer_index
 JOIN model_layer m ON m.model = a.model AND m.layer_index = x.layer_index
-WHERE x.level IS NOT y.level OR x.dropped <> y.dropped OR x.nmse IS NOT y.nmse ORDER BY x.layer_index;
+WHERE x.level IS NOT y.level OR x.is_dropped <> y.is_dropped OR x.nmse IS NOT y.nmse ORDER BY x.layer_index;
 
 -- @paired-differences: Which of two assignments is better, and how sure is that?
 -- :one (text): an assignment's digest, or a run for its result; without it the result of the newest finished run but one
@@ -206,7 +207,7 @@ results AS (
     min(r.fitness) OVER (PARTITION BY r.generation, r.stage) AS best, max(r.stage) OVER (PARTITION BY r.generation) AS last_stage
   FROM chosen c JOIN candidate_result r ON r.run = c.run)
 SELECT f.generation, f.candidate, f.switch_count, f.fitness AS first_fitness, l.place AS last_place, l.fitness - l.best AS regret,
-  coalesce(l.place, 2) > 1 AS was_lucky, substr(f.assignment, 1, 12) AS assignment
+  coalesce(l.place, 2) > 1 AS is_lucky, substr(f.assignment, 1, 12) AS assignment
 FROM results f LEFT JOIN results l ON l.generation = f.generation AND l.stage = f.last_stage AND l.candidate = f.candidate
 WHERE f.stage = 0 AND f.place = 1 AND f.last_stage > 0 ORDER BY f.generation;
 
@@ -215,7 +216,7 @@ WHERE f.stage = 0 AND f.place = 1 AND f.last_stage > 0 ORDER BY f.generation;
 -- calibration value in their joint standard errors; compare it with that of the reference: texts differ in difficulty.
 SELECT s.run, c.point, c.measure, c.value AS calibration_value, v.value AS validation_value, c.difference AS calibration_difference,
   v.difference AS validation_difference, v.difference_standard_error,
-  (v.difference >= 0) AND (c.difference < 0) AS lost_on_validation, substr(c.assignment, 1, 12) AS assignment
+  (v.difference >= 0) AND (c.difference < 0) AS is_lost_on_validation, substr(c.assignment, 1, 12) AS assignment
 FROM run_summary s JOIN run_result c ON c.run = s.run AND c.data_set_role = 'calibration' AND c.measure = s.measure
 JOIN run_result v ON v.run = s.run AND v.data_set_role = 'validation' AND v.point = c.point AND v.measure = c.measure
 WHERE c.point IN ('found', 'start') ORDER BY s.run_id, c.point;
@@ -224,7 +225,7 @@ WHERE c.point IN ('found', 'start') ORDER BY s.run_id, c.point;
 -- Fitness of everything that was evaluated on a whole data set, the best first.
 SELECT substr(e.assignment, 1, 12) AS assignment, s.average_bits, e.data_set, e.measure, e.value, e.standard_error, e.sequence_count
 FROM evaluation_summary e JOIN assignment_summary s ON s.assignment_id = e.assignment_id
-WHERE e.complete ORDER BY e.data_set, e.measure, e.value;
+ORDER BY e.data_set, e.measure, e.value;
 
 -- @disk: What takes the room?
 -- Packed variants by method and level. evodb doctor lists all tables.
@@ -238,5 +239,42 @@ FROM void_summary GROUP BY assignment, measure, voided_at, voided_by, reason ORD
 -- @void-rests: Which generations rest on results that were declared wrong later?
 -- History is never rewritten: these candidates were judged with sums that are void now. evodb branch from the generation before
 -- searches on with sound ones.
-SELECT run, generation, stage, count(*) AS candidate_count, sum(survived) AS survivor_count
-FROM candidate_result WHERE rests_on_void GROUP BY run, generation, stage ORDER BY run, generation, stage;
+SELECT run, generation, stage, count(*) AS candidate_count, sum(is_survivor) AS survivor_count
+FROM candidate_result WHERE is_based_on_void GROUP BY run, generation, stage ORDER BY run, generation, stage;
+
+-- @data: Which models and data sets are there?
+-- One line a data set with its sequences, each counted once as distinct, and how many assignments are complete on it.
+SELECT d.data_set, d.sequence_count, d.distinct_sequence_count, d.token_count, d.prediction_count,
+  (SELECT count(DISTINCT e.assignment_id) FROM evaluation_summary e WHERE e.data_set_id = d.data_set_id) AS assignment_count,
+  d.created_at
+FROM data_set_summary d ORDER BY d.data_set_id;
+
+-- @sequences: On which sequences does the result differ most from the reference?
+-- :run (text): whose result; without it the newest finished run
+-- The run's measure on its validation set (its calibration set if there is none), sequence by sequence, per prediction: to plot.
+WITH chosen AS (
+  SELECT run, measure, coalesce(validation_set, calibration_set) AS data_set, found_assignment, reference_assignment
+  FROM run_summary WHERE found_assignment IS NOT NULL AND run = coalesce(nullif(:run, ''), run) ORDER BY run_id DESC LIMIT 1)
+SELECT f.first_position AS position, substr(f.sequence, 1, 12) AS sequence, f.occurrence_count, f.prediction_count,
+  f.mean AS found, r.mean AS reference, f.mean - r.mean AS difference
+FROM chosen c JOIN sequence_result f ON f.assignment = c.found_assignment AND f.data_set = c.data_set AND f.measure = c.measure
+JOIN sequence_result r ON r.assignment = c.reference_assignment AND r.data_set_id = f.data_set_id
+  AND r.measure_id = f.measure_id AND r.sequence_id = f.sequence_id
+ORDER BY difference DESC;
+
+-- @choices: What may a search choose, and what does it cost?
+-- :run (text): whose space; without it the newest
+-- One line a unit and level; cost_bits is in what cost says (bits of codes or of all that is stored, weights, or subblocks), nmse
+-- the mean relative error over the unit's layers.
+SELECT s.unit, s.level_index, s.level, s.cost, s.cost_bits, count(s.layer) AS layer_count, avg(s.nmse) AS nmse
+FROM space_choice s
+WHERE s.space_id = (SELECT space_id FROM run_summary WHERE run = coalesce(nullif(:run, ''), run) ORDER BY run_id DESC LIMIT 1)
+GROUP BY s.unit_index, s.unit, s.level_index, s.level, s.cost, s.cost_bits ORDER BY s.unit_index, s.level_index;
+
+-- @lineage: From which parents does a run descend?
+-- :run (text): which run; without it the newest
+-- Parents of all generations, those of the runs that it branched from first; switch_count is how far each is from the one before.
+WITH chosen AS (
+  SELECT run FROM run_summary WHERE run = coalesce(nullif(:run, ''), run) ORDER BY run_id DESC LIMIT 1)
+SELECT l.ancestor_run, l.generation, l.switch_count, substr(l.parent_assignment, 1, 12) AS parent
+FROM chosen c JOIN run_lineage l ON l.run = c.run ORDER BY l.depth DESC, l.generation;

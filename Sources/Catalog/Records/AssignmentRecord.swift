@@ -69,6 +69,9 @@ public struct MeasureRecord: Hashable, Sendable {
     self.revision = revision
   }
 
+  /// The name with its parameter, as the view `measure_summary` gives it: `topk-kl:10`.
+  public var label: String { (topK ?? firstToken).map { "\(name):\($0)" } ?? name }
+
   /// Content key.
   public var digest: Digest {
     var record = CanonicalRecord(kind: "measure")

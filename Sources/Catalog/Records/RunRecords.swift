@@ -259,10 +259,8 @@ public struct RunResult: Equatable, Sendable {
   public var dataSet: String
   /// What the data set is for.
   public var role: DataSetRole
-  /// The measure's name.
+  /// The measure's label: `kl`, `topk-kl:10`, `perplexity`.
   public var measure: String
-  /// k of `topk-kl`.
-  public var topK: Int?
   /// Mean KL per token in nats, or perplexity, over the whole set.
   public var value: Double
   /// Standard error of `value` over sequences; nil for a single one.

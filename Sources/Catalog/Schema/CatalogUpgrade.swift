@@ -131,6 +131,7 @@ public struct CatalogUpgrade {
     let byteCount = try CatalogTransaction(connection: copy, rows: RowWriter(copy)).usedByteCount()
     for step in steps(from: version) ?? [] { try step.apply(copy) }
     for view in wanted where view.type == "view" { try copy.execute(view.sql ?? "") }
+    try FitnessUpkeep.rebuild(copy, RowWriter(copy))
     let digest = SHA256.digest(of: target.text.utf8).hex
     try copy.run(
       "UPDATE catalog_property SET value = ?, row_check = ? WHERE name = 'schema_digest'",

@@ -3,6 +3,8 @@ final class RowWriter {
   private let connection: Connection
   /// The next local id of a table.
   private var nextIDs: [String: Int64] = [:]
+  /// Told of every row that is written.
+  private let upkeep = FitnessUpkeep()
 
   init(_ connection: Connection) { self.connection = connection }
 
@@ -23,18 +25,22 @@ final class RowWriter {
       row[0] = .integer(id)
     }
     try connection.run(table.insertion, row + check(row, table))
+    upkeep.note(table, row)
     return id
   }
 
   /// Inserts a row as it is, with its local id; one with the same key must not be there.
   func insertExactly(_ table: TableDescription, row: [SQLValue]) throws {
     try connection.run(table.insertion, row + check(row, table))
+    upkeep.note(table, row)
   }
 
   /// Inserts a row of a table without local ids unless its key is there; whether it did.
   func insertIfNew(_ table: TableDescription, row: [SQLValue]) throws -> Bool {
     try connection.run(table.insertionIfNew, row + check(row, table))
-    return connection.changeCount > 0
+    guard connection.changeCount > 0 else { return false }
+    upkeep.note(table, row)
+    return true
   }
 
   /// Changes some columns of the row with this id.
@@ -45,12 +51,22 @@ final class RowWriter {
     ) { $0.values }
     guard var row = known else { throw CatalogError.damaged("no row \(id) in table \(table.name)") }
     for (column, value) in changes { row[table[column]] = value }
+    upkeep.note(table, row)
     // Setting the id, even to itself, would make SQLite look for children in tables without an index on it.
     try connection.run(table.updating, row.dropFirst() + check(row, table) + [.integer(id)])
   }
 
-  /// After a rolled-back transaction the ids given out may be given out again.
+  /// After rows were deleted their ids may be given out again.
   func forgetIDs() { nextIDs.removeAll() }
+
+  /// After a transaction that was rolled back nothing of it holds.
+  func forgetAll() {
+    forgetIDs()
+    upkeep.forget()
+  }
+
+  /// Writes what follows from the rows that were written: before that is read, and at the end of every transaction.
+  func settle() throws { try upkeep.settle(connection, self) }
 
   /// The check of a row with these values: `RowBytes`.
   static func check(_ values: [SQLValue]) -> Int64 { RowBytes(values).check }

@@ -123,6 +123,11 @@ extension TableDescription {
     .key(to: "assignment", "assignment_id"), .key(to: "measure", "measure_id"), .key(to: "sequence", "sequence_id"),
     .key(to: "numerics", "numerics_id"), .key(.integer, "attempt"), .key(.text, "voided_at", "voided_by", "reason"))
 
+  static let setFitness = TableDescription(
+    "set_fitness", .derived,
+    .key(to: "assignment", "assignment_id"), .key(to: "measure", "measure_id"), .key(to: "data_set", "data_set_id"),
+    .local(.integer, "distinct_sequence_count", "prediction_count"), .local(.real, "sum", "residual_square_sum"))
+
   static let teacherState = TableDescription(
     "teacher_state", .cache,
     .key(to: "model", "model_id"), .key(to: "sequence", "sequence_id"), .key(to: "numerics", "numerics_id"),
@@ -182,7 +187,7 @@ extension TableDescription {
   static let spaceMember = TableDescription(
     "space_member", .accompanying, partOf: "space",
     .key(to: "space", "space_id"), .key(.integer, "unit_index", "level_index"), .key(to: "layer", "layer_id"),
-    .shared(to: "variant", "variant_id").optional, .shared(.integer, "dropped"))
+    .shared(to: "variant", "variant_id").optional, .shared(.integer, "is_dropped"))
 
   static let run = TableDescription(
     "run", .provenance, standsAlone: true, isUnproven: true, naming: Naming(key: "uuid"),
@@ -228,7 +233,7 @@ extension TableDescription {
     "stage_result", .provenance,
     .key(to: "run", "run_id"), .key(.integer, "generation_index", "stage_index", "candidate_index"),
     .shared(.real, "sum").optional, .shared(.integer, "prediction_count"), .shared(.real, "fitness").optional,
-    .shared(.integer, "survived"))
+    .shared(.integer, "is_survivor"))
 
   static let job = TableDescription(
     "job", .accompanying, winner: .later("updated_at"), check: RowKeys.checkJobs,
@@ -256,7 +261,7 @@ extension TableDescription {
   /// All tables: parents before children, and before those whose parts are their children.
   static let all: [TableDescription] = [
     catalogProperty, numerics, blob, blobChunk, weight, model, modelSource, tensor, site, layer, sequence, sequenceList,
-    sequenceListItem, dataSet, method, statistic, variant, assignment, measure, observationVoid, teacherState,
+    sequenceListItem, dataSet, method, statistic, variant, assignment, measure, observationVoid, setFitness, teacherState,
     calibrationStream, blockScore, monotonicityCount, monotonicityPair, task, taskChoice, space, spaceUnit, spaceLevel,
     spaceMember, run, candidate, stage, stageResult, job, observation, generation,
   ]

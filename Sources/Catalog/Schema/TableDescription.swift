@@ -15,6 +15,8 @@ struct TableDescription: Sendable {
     case local
     /// Never leaves the file, and is computed again rather than saved.
     case cache
+    /// Never leaves the file, follows from other rows, and is made anew by whatever deletes those (`FitnessUpkeep`).
+    case derived
   }
 
   /// Which of two rows stays that have the same key and different content.

@@ -161,34 +161,29 @@ extension CatalogTransaction {
   }
 }
 
-/// Fitness on a data set, as the view `evaluation_summary` gives it.
+/// Fitness on a whole data set, as the view `evaluation_summary` gives it.
 public struct EvaluationSummary: Equatable, Sendable {
-  /// Name and k of the measure.
+  /// The measure's label: `kl`, `topk-kl:10`, `perplexity`.
   public var measure: String
-  /// k of `topk-kl`.
-  public var topK: Int?
-  /// Whether every sequence has an answer.
-  public var isComplete: Bool
-  /// Mean, or perplexity; nil unless complete and finite.
-  public var value: Double?
-  /// Over sequences.
+  /// Mean, or perplexity.
+  public var value: Double
+  /// Over different sequences; nil: there is but one.
   public var standardError: Double?
 }
 
 extension CatalogTransaction {
-  /// All that is known of an assignment on a data set.
+  /// The measures in which an assignment has a finite answer on every sequence of a data set.
   public func evaluationSummaries(ofAssignment assignmentID: Int64, dataSetID: Int64) throws -> [EvaluationSummary] {
+    try rows.settle()
     var result: [EvaluationSummary] = []
     try connection.forEachRow(
       """
-      SELECT measure, top_k, complete, value, standard_error FROM evaluation_summary
+      SELECT measure, value, standard_error FROM evaluation_summary
       WHERE assignment_id = ? AND data_set_id = ?
       """, [.integer(assignmentID), .integer(dataSetID)]
     ) { row in
       result.append(
-        EvaluationSummary(
-          measure: row.text(0), topK: row.optionalInteger(1).map { Int($0) }, isComplete: row.integer(2) != 0,
-          value: row.optionalReal(3), standardError: row.optionalReal(4)))
+        EvaluationSummary(measure: row.text(0), value: row.real(1), standardError: row.optionalReal(2)))
     }
     return result
   }

@@ -56,7 +56,7 @@ extension CatalogTransaction {
     }
     try connection.forEachRow(
       """
-      SELECT stage_index, candidate_index, sum, prediction_count, fitness, survived FROM stage_result
+      SELECT stage_index, candidate_index, sum, prediction_count, fitness, is_survivor FROM stage_result
       WHERE run_id = ? AND generation_index = ? ORDER BY stage_index, candidate_index
       """, key
     ) { row in

@@ -17,6 +17,7 @@ extension CatalogTransaction {
       counts.append(Int($0.integer(0)))
       occurrences.append(Int($0.integer(1)))
     }
+    try rows.settle()
     var result: [(id: Int64, sums: [Double])] = []
     var current: (id: Int64, sums: [Double])?
     func finish() {
@@ -24,10 +25,13 @@ extension CatalogTransaction {
     }
     try connection.forEachRow(
       """
-      SELECT a.id, e.sum FROM assignment a CROSS JOIN (SELECT sequence_id, min(position) AS position
-        FROM sequence_list_item WHERE sequence_list_id = ? GROUP BY sequence_id) i CROSS JOIN evaluation e
-        ON e.assignment_id = a.id AND e.measure_id = ? AND e.sequence_id = i.sequence_id
-      WHERE a.model_id = ? AND e.sum IS NOT NULL ORDER BY a.id, i.position
+      SELECT a.id, e.sum FROM set_fitness f CROSS JOIN assignment a ON a.id = f.assignment_id
+      CROSS JOIN (SELECT sequence_id, min(position) AS position
+        FROM sequence_list_item WHERE sequence_list_id = ?1 GROUP BY sequence_id) i
+      CROSS JOIN evaluation e
+        ON e.assignment_id = f.assignment_id AND e.measure_id = f.measure_id AND e.sequence_id = i.sequence_id
+      WHERE f.measure_id = ?2 AND f.data_set_id = (SELECT min(id) FROM data_set WHERE sequence_list_id = ?1)
+        AND a.model_id = ?3 ORDER BY a.id, i.position
       """, [.integer(sequenceListID), .integer(measureID), .integer(modelID)]
     ) { row in
       if current?.id != row.integer(0) {
@@ -55,9 +59,17 @@ extension CatalogTransaction {
   }
 
   /// Replaces what was known about pairs that break monotonicity.
-  public func replace(monotonicity findings: [MonotonicityFinding]) throws {
-    try connection.run("DELETE FROM monotonicity_pair")
-    try connection.run("DELETE FROM monotonicity_count")
+  ///
+  /// - Parameter measure: the label of the only measure that was looked at; nil: all were.
+  public func replace(monotonicity findings: [MonotonicityFinding], measure: String? = nil) throws {
+    for table in ["monotonicity_pair", "monotonicity_count"] {
+      guard let measure else {
+        try connection.run("DELETE FROM \(table)")
+        continue
+      }
+      let ids = "SELECT measure_id FROM measure_summary WHERE measure = ?"
+      try connection.run("DELETE FROM \(table) WHERE measure_id IN (\(ids))", [.text(measure)])
+    }
     for finding in findings {
       let key: [String: SQLValue] = [
         "sequence_list_id": .integer(finding.sequenceListID), "measure_id": .integer(finding.measureID),

@@ -26,7 +26,7 @@ extension CatalogTransaction {
             .spaceMember,
             levelKey.merging([
               "layer_id": .integer(member.layerID), "variant_id": .integer(member.variantID),
-              "dropped": .flag(member.isDropped),
+              "is_dropped": .flag(member.isDropped),
             ]) { $1 })
         }
       }
@@ -55,7 +55,7 @@ extension CatalogTransaction {
     try connection.forEachRow(
       """
       SELECT l.unit_index, l.level_index, l.cost_bits, l.label, y.id, y.name, y.layer_index, m.variant_id, v.content_key,
-        m.dropped
+        m.is_dropped
       FROM space_level l LEFT JOIN space_member m ON m.space_id = l.space_id AND m.unit_index = l.unit_index
         AND m.level_index = l.level_index
       LEFT JOIN layer y ON y.id = m.layer_id LEFT JOIN variant v ON v.id = m.variant_id
@@ -152,7 +152,7 @@ extension CatalogTransaction {
           stageKey.merging([
             "candidate_index": .integer(result.candidateIndex), "sum": .real(result.observation.sum),
             "prediction_count": .integer(result.observation.predictionCount), "fitness": .real(result.fitness),
-            "survived": .flag(result.survived),
+            "is_survivor": .flag(result.survived),
           ]) { $1 })
       }
     }
@@ -195,24 +195,25 @@ extension CatalogTransaction {
 
   /// The report of a run, as the view `run_result` gives it.
   public func results(ofRun name: String) throws -> [RunResult] {
+    try rows.settle()
     var result: [RunResult] = []
     try connection.forEachRow(
       """
-      SELECT point, data_set, data_set_role, measure, top_k, value, standard_error, difference, difference_standard_error,
+      SELECT point, data_set, data_set_role, measure, value, standard_error, difference, difference_standard_error,
         average_bits, average_stored_bits, stored_bytes, sparsity, dropped_subblock_count, assignment
-      FROM run_result WHERE run = ? ORDER BY data_set_role, point, measure, top_k
+      FROM run_result WHERE run = ? ORDER BY data_set_role, point, measure
       """, [.text(name)]
     ) { row in
-      guard let assignment = Digest(hex: row.text(14)), let point = RunPoint(rawValue: row.text(0)),
+      guard let assignment = Digest(hex: row.text(13)), let point = RunPoint(rawValue: row.text(0)),
         let role = DataSetRole(rawValue: row.text(2))
       else { throw CatalogError.damaged("the results of run \(name)") }
       result.append(
         RunResult(
           point: point, dataSet: row.text(1), role: role, measure: row.text(3),
-          topK: row.optionalInteger(4).map { Int($0) }, value: row.real(5), standardError: row.optionalReal(6),
-          difference: row.optionalReal(7), differenceStandardError: row.optionalReal(8), averageBits: row.real(9),
-          averageStoredBits: row.real(10), storedByteCount: row.integer(11),
-          sparsity: row.optionalReal(12), droppedSubblockCount: Int(row.integer(13)), assignment: assignment))
+          value: row.real(4), standardError: row.optionalReal(5), difference: row.optionalReal(6),
+          differenceStandardError: row.optionalReal(7), averageBits: row.real(8), averageStoredBits: row.real(9),
+          storedByteCount: row.integer(10), sparsity: row.optionalReal(11),
+          droppedSubblockCount: Int(row.integer(12)), assignment: assignment))
     }
     return result
   }

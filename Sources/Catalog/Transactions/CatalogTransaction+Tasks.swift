@@ -48,9 +48,9 @@ extension CatalogTransaction {
     try connection.firstRow(
       """
       SELECT sum(q.occurrence_count), count(*), sum(q.occurrence_count * q.occurrence_count),
-        sum(q.occurrence_count * i.taken), sum(q.occurrence_count * q.occurrence_count * i.taken),
-        sum(q.occurrence_count * i.taken_norm), sum(q.occurrence_count * q.occurrence_count * i.taken_norm),
-        sum(q.occurrence_count * i.taken_bytes), sum(q.occurrence_count * q.occurrence_count * i.taken_bytes)
+        sum(q.occurrence_count * i.is_correct), sum(q.occurrence_count * q.occurrence_count * i.is_correct),
+        sum(q.occurrence_count * i.is_correct_norm), sum(q.occurrence_count * q.occurrence_count * i.is_correct_norm),
+        sum(q.occurrence_count * i.is_correct_bytes), sum(q.occurrence_count * q.occurrence_count * i.is_correct_bytes)
       FROM task_item_result i
       JOIN (SELECT item_index, occurrence_count FROM task_question WHERE task_id = ?) q ON q.item_index = i.item_index
       WHERE i.assignment_id = ? AND i.task_id = ? GROUP BY i.task_id

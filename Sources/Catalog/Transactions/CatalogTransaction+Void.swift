@@ -127,8 +127,8 @@ extension CatalogTransaction {
   public func measureIDs(named name: String) throws -> [Int64] {
     var ids: [Int64] = []
     var known: [String] = []
-    try connection.forEachRow("SELECT id, name, top_k FROM measure ORDER BY id") { row in
-      let full = row.isNull(2) ? row.text(1) : "\(row.text(1)):\(row.integer(2))"
+    try connection.forEachRow("SELECT measure_id, name, measure FROM measure_summary ORDER BY measure_id") { row in
+      let full = row.text(2)
       if !known.contains(full) { known.append(full) }
       if name == full || name == row.text(1) { ids.append(row.integer(0)) }
     }

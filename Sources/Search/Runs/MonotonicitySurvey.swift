@@ -8,15 +8,20 @@ public enum MonotonicitySurvey {
   /// The error of an assignment is Σ nmse over its layers, each layer counting once (as in the reference's dynamic
   /// programming); a dense layer has error 0. Assignments that remove subblocks are compared by subsets alone.
   ///
-  /// - Parameter limit: pairs that are kept per set, measure and kind; all are counted.
-  public static func run(model: ModelRecord, limit: Int, tx: CatalogTransaction) throws -> [MonotonicityFinding] {
+  /// - Parameters:
+  ///   - measure: the label of the only one to look at; nil: all that fitness is computed with.
+  ///   - limit: pairs that are kept per set, measure and kind; all are counted.
+  public static func run(model: ModelRecord, measure wanted: String? = nil, limit: Int, tx: CatalogTransaction) throws
+    -> [MonotonicityFinding]
+  {
     let errors = try tx.layerErrors()
     let layers = try tx.layers(ofModel: model.id)
     var contents: [Int64: (error: Double?, removed: Set<Int>, parts: [[Int64]])] = [:]
     var findings: [MonotonicityFinding] = []
     var seen: Set<Int64> = []
     for set in try tx.dataSets() where seen.insert(set.sequenceListID).inserted {
-      for measure in try tx.measures() {
+      // Tasks leave measures of continuations, which say nothing of a whole sequence.
+      for measure in try tx.measures() where measure.firstToken == nil && (wanted ?? measure.label) == measure.label {
         let complete = try tx.completeSums(
           modelID: model.id, measureID: measure.id, sequenceListID: set.sequenceListID)
         guard complete.assignments.count > 1, complete.predictionCounts.count > 1 else { continue }

@@ -28,6 +28,7 @@ struct RunReport {
     self.work = work
     self.notes = notes
     recipe = try SearchRecipe(json: run.recipe)
+    measureName = try Measure(recipe.measure).description
     (lines, referenceName, missing) = try store.read { tx in
       let setting = try run.referenceAssignmentID.flatMap { try tx.uniformSetting(ofAssignment: $0) }?.rule
       return (
@@ -39,7 +40,8 @@ struct RunReport {
 
   private var strategyName: RunStrategyName? { RunStrategyName(rawValue: run.strategy) }
 
-  private var measureName: String { recipe.measure.hasPrefix("topk-kl") ? "topk-kl" : recipe.measure }
+  /// The label of the run's measure.
+  private let measureName: String
 
   private func line(_ point: RunPoint, _ role: DataSetRole, _ measure: String) -> RunResult? {
     lines.first { $0.point == point && $0.role == role && $0.measure == measure }
@@ -74,7 +76,7 @@ struct RunReport {
       for (suffix, role) in [("", judgedRole), ("_calibration", DataSetRole.calibration)]
       where role != judgedRole || suffix.isEmpty {
         for measure in Set([measureName, "perplexity"]).sorted() {
-          let name = prefix + measure.replacingOccurrences(of: "-", with: "_")
+          let name = prefix + measure.prefix { $0 != ":" }.replacing("-", with: "_")
           let line = line(point, role, measure)
           result.add("\(name)\(suffix)", .real(line?.value), .real(significantDigits: 6))
           result.add("\(name)_standard_error\(suffix)", .real(line?.standardError), .real(significantDigits: 3))

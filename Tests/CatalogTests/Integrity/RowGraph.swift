@@ -5,7 +5,9 @@ struct RowGraph {
   private(set) var rows: [String: [[SQLValue]]] = [:]
   private let shapes: [TableDescription]
 
-  static let leftOut: Set<String> = ["catalog_property", "calibration_stream", "teacher_state", "blob_chunk"]
+  static let leftOut: Set<String> = [
+    "catalog_property", "calibration_stream", "teacher_state", "set_fitness", "blob_chunk",
+  ]
   /// Rows that are lost with any of these.
   private static let wholes = [
     "tensor": "model", "site": "model", "layer": "model", "sequence_list_item": "sequence_list", "task_choice": "task",

@@ -46,10 +46,10 @@ import Testing
   @Test func itNamesRowsOfTablesWithoutIDs() throws {
     let (folder, contents) = try CatalogFolder.filled()
     try folder.tamper(
-      "UPDATE stage_result SET survived = 1 WHERE generation_index = 1 AND stage_index = 0 AND candidate_index = 2")
+      "UPDATE stage_result SET is_survivor = 1 WHERE generation_index = 1 AND stage_index = 0 AND candidate_index = 2")
     let found = try findings(folder)
     #expect(found.map(\.row) == ["run first, generation 1, stage 0, candidate 2"])
-    #expect(found.first?.column == "survived" && found.first?.problem == "one bit is flipped; it was 0")
+    #expect(found.first?.column == "is_survivor" && found.first?.problem == "one bit is flipped; it was 0")
     #expect(contents.run.name == "first")
   }
 
@@ -86,10 +86,10 @@ import Testing
 
   @Test func itFindsAChangedSchema() throws {
     let (folder, _) = try CatalogFolder.filled()
-    try folder.tamper("DROP VIEW run_summary; CREATE VIEW more AS SELECT 1 AS one; DROP INDEX run_by_recipe")
+    try folder.tamper("DROP VIEW run_summary; CREATE VIEW more AS SELECT 1 AS one; DROP INDEX assignment_by_text")
     let found = try findings(folder).map { "\($0.row) \($0.problem)" }
     #expect(found.contains("view run_summary is missing"))
-    #expect(found.contains("index run_by_recipe is missing"))
+    #expect(found.contains("index assignment_by_text is missing"))
     #expect(found.contains("view more does not belong to a catalog"))
   }
 

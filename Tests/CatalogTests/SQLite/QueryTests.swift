@@ -56,7 +56,7 @@ import Testing
     "CREATE TEMP VIEW v AS SELECT 1", "CREATE VIEW v AS SELECT 1", "CREATE INDEX i ON model (name)",
     "CREATE TEMP TRIGGER g AFTER INSERT ON model BEGIN SELECT 1; END", "CREATE VIRTUAL TABLE v USING fts5(x)",
     "CREATE VIRTUAL TABLE temp.v USING rtree(i, a, b)", "DROP TABLE model", "DROP VIEW evaluation",
-    "DROP INDEX run_by_recipe", "ALTER TABLE model RENAME TO m", "ALTER TABLE model ADD COLUMN x",
+    "DROP INDEX assignment_by_text", "ALTER TABLE model RENAME TO m", "ALTER TABLE model ADD COLUMN x",
     "ATTACH 'other.db' AS other", "ATTACH ':memory:' AS other", "ATTACH '' AS x", "DETACH main", "VACUUM",
     "VACUUM INTO 'stolen.db'", "REINDEX", "ANALYZE", "BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT s", "RELEASE s",
     "PRAGMA user_version = 2", "PRAGMA journal_mode = DELETE", "PRAGMA writable_schema = ON", "PRAGMA query_only = OFF",

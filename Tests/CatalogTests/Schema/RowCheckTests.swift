@@ -42,7 +42,7 @@ import Testing
   @Test(arguments: [
     ("observation", "sum = sum + 1e-9 WHERE sum = 1.75"), ("assignment", "code_bits = code_bits + 1"),
     ("model", "name = 'Tiny'"), ("sequence", "token_ids = x'0100000002000000' WHERE id = 1"),
-    ("variant", "trouble = NULL WHERE trouble IS NOT NULL"), ("stage_result", "survived = 1 - survived"),
+    ("variant", "trouble = NULL WHERE trouble IS NOT NULL"), ("stage_result", "is_survivor = 1 - is_survivor"),
     ("weight", "row_check = row_check + 1"),
   ])
   func aChangedValueIsNoticed(table: String, change: String) throws {

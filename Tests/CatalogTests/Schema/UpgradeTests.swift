@@ -101,59 +101,172 @@ import Testing
     return rows
   }
 
+  /// Values to the last bit, what is computed from residuals to twelve digits.
+  private func expectEqual(_ found: [[SQLValue]], _ before: [[SQLValue]], exactColumns: Int, _ sql: String) {
+    #expect(found.count == before.count, "\(sql)")
+    for (row, old) in zip(found, before) {
+      for (place, pair) in zip(row, old).enumerated() where pair.0 != pair.1 {
+        guard place >= exactColumns, case .real(let a) = pair.0, case .real(let b) = pair.1 else {
+          Issue.record("\(row) was \(old) in: \(sql)")
+          continue
+        }
+        // A standard error of a difference that ought to be 0 is what rounding leaves of numbers up to 10.
+        #expect(abs(a - b) <= 1e-12 * abs(b) + 1e-15, "\(a) was \(b) in: \(sql)")
+      }
+    }
+  }
+
   @Test func viewsOfVersion1GiveTheSameNumbersInVersion2() throws {
     let folder = try CatalogFolder()
     try FileManager.default.copyItem(atPath: Fixtures.url("catalogs/v1.evodb").path, toPath: folder.path)
-    let questions = [
-      "SELECT assignment, data_set, measure, value, standard_error FROM evaluation_summary ORDER BY 1, 2, 3",
-      "SELECT data_set, measure, average_bits, assignment, value, standard_error FROM best_assignment ORDER BY 1, 2, 3",
-      "SELECT * FROM run_result ORDER BY data_set, point, measure",
-      "SELECT * FROM paired_difference ORDER BY data_set_id, measure, assignment_id, other_assignment_id",
+    let questions: [(sql: String, exactColumns: Int)] = [
+      (
+        "SELECT assignment, data_set, measure, value, standard_error FROM evaluation_summary WHERE value IS NOT NULL "
+          + "ORDER BY 1, 2, 3", 4
+      ),
+      (
+        "SELECT data_set, measure, average_bits, assignment, value, standard_error FROM best_assignment ORDER BY 1, 2, 3",
+        5
+      ),
+      (
+        """
+        SELECT run, point, data_set, data_set_role, measure, average_bits, average_stored_bits, stored_bytes, sparsity,
+          dropped_subblock_count, assignment, value, difference, standard_error, difference_standard_error FROM run_result
+        ORDER BY data_set, point, measure
+        """, 13
+      ),
+      (
+        """
+        SELECT data_set, measure, assignment_id, other_assignment_id, difference, standard_error FROM paired_difference
+        ORDER BY 1, 2, 3, 4
+        """, 5
+      ),
+      ("SELECT * FROM layer_error ORDER BY variant_id", 99), ("SELECT * FROM model_layer ORDER BY layer_index", 99),
+      ("SELECT * FROM assignment_summary ORDER BY assignment_id", 99),
+      ("SELECT * FROM evaluation ORDER BY 1, 2, 3", 99),
+      ("SELECT assignment, layer, level, nmse, stored_bytes FROM assignment_layer ORDER BY 1, 2", 99),
+      ("SELECT run, generation, stage, candidate, fitness, minibatch FROM candidate_result ORDER BY 1, 2, 3, 4", 99),
     ]
-    let before = try questions.map { try rows(folder.path, $0) }
+    let before = try questions.map { try rows(folder.path, $0.sql) }
     #expect(throws: CatalogError.olderSchema(path: folder.path, found: 1, supported: CatalogSchema.version)) {
       _ = try folder.read()
     }
     _ = try CatalogUpgrade().run(path: folder.path)
-    #expect(before.allSatisfy { !$0.isEmpty })
-    // Nothing repeats there: every number is the same to the bit.
-    #expect(try questions.map { try rows(folder.path, $0) } == before)
+    for ((sql, exactColumns), old) in zip(questions, before) {
+      #expect(!old.isEmpty, "\(sql)")
+      expectEqual(try rows(folder.path, sql), old, exactColumns: exactColumns, sql)
+    }
     let new = try CatalogFolder()
     try new.create().close()
-    let views = "SELECT name, sql FROM sqlite_schema WHERE type = 'view' ORDER BY name"
-    #expect(try rows(folder.path, views) == rows(new.path, views))
+    let objects = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name"
+    #expect(try rows(folder.path, objects) == rows(new.path, objects))
+  }
+
+  /// What 0.1.0 said of `v1.evodb` with `evodb digest` and `evodb digest --all`.
+  private static let keptDigest = "8eac70b615f804bb65f776e8bec28c2836eef43f74d23f3ce331d52e52d3a449"
+  private static let keptDigestOfAll = "270292e87a03796092e2834697a918402b681580c1844ac296b038d221b2ae14"
+
+  private func digest(_ folder: CatalogFolder, withProvenance: Bool = false) throws -> String {
+    try folder.read().read { try $0.sharedDigest(includingProvenance: withProvenance).hex }
+  }
+
+  private func merge(_ paths: [String], into folder: CatalogFolder) throws {
+    let store = try folder.write()
+    defer { store.close() }
+    _ = try CatalogMerge(into: store).run(paths)
+  }
+
+  @Test func anUpgradedFileMergesLikeOneOfThisVersion() throws {
+    let upgraded = try CatalogFolder()
+    try FileManager.default.copyItem(atPath: Fixtures.url("catalogs/v1.evodb").path, toPath: upgraded.path)
+    _ = try CatalogUpgrade().run(path: upgraded.path)
+    #expect(try digest(upgraded) == Self.keptDigest)
+    #expect(try digest(upgraded, withProvenance: true) == Self.keptDigestOfAll)
+    // An empty catalog that takes it in is the same, row for row made by this version.
+    let copied = try CatalogFolder()
+    try copied.create().close()
+    try merge([upgraded.path], into: copied)
+    #expect(try digest(copied) == Self.keptDigest)
+    #expect(try digest(copied, withProvenance: true) == Self.keptDigestOfAll)
+    // And with a fresh one in either direction.
+    let (fresh, _) = try CatalogFolder.filled()
+    let both = try CatalogFolder()
+    try both.create().close()
+    try merge([fresh.path, upgraded.path], into: both)
+    let expected = (contents: try digest(both), all: try digest(both, withProvenance: true))
+    #expect(try expected.contents != digest(fresh) && expected.contents != Self.keptDigest)
+    let (first, second) = (try CatalogFolder(), try CatalogFolder())
+    for (folder, source) in [(first, fresh), (second, upgraded)] {
+      try FileManager.default.copyItem(atPath: source.path, toPath: folder.path)
+    }
+    try merge([upgraded.path], into: first)
+    try merge([fresh.path], into: second)
+    for folder in [first, second] {
+      #expect(try digest(folder) == expected.contents && digest(folder, withProvenance: true) == expected.all)
+      try merge([upgraded.path, fresh.path, both.path], into: folder)
+      #expect(try digest(folder) == expected.contents)
+      _ = try folder.read().verify(onFinding: { Issue.record("\($0)") })
+    }
   }
 
   @Test func findingsOnRepeatedSequencesAreLeftToBeMadeAnew() throws {
-    let (folder, contents) = try CatalogFolder.filled()
-    let store = try folder.write()
-    try store.write { tx in
-      let twice = try tx.store(
-        dataSet: "twice", sequences: ExampleContents.tokens + ExampleContents.tokens, tokenizerDigest: nil,
-        textDigest: nil, options: "{}", droppedTokenCount: 0
-      ).dataSet
-      let finding = { (list: Int64) in
-        MonotonicityFinding(
-          sequenceListID: list, measureID: contents.kl.id, kind: "layer-error", assignmentCount: 2, pairCount: 1,
-          violationCount: 1,
-          pairs: [
-            MonotonicityFinding.Pair(
-              lighterID: contents.low.id, heavierID: contents.high.id, lighterError: 0.25, heavierError: 0.5,
-              difference: 0.125, standardError: 0.0625)
-          ])
+    let folder = try CatalogFolder()
+    try FileManager.default.copyItem(atPath: Fixtures.url("catalogs/v1.evodb").path, toPath: folder.path)
+    let plain: Int64
+    do {
+      let connection = try Connection(path: folder.path, access: .readWrite, busyTimeoutMilliseconds: 1000)
+      plain = try #require(try connection.integer("SELECT sequence_list_id FROM data_set WHERE name = 'calibration'"))
+      let sequence = try connection.firstRow(
+        "SELECT s.id, s.digest, s.token_count FROM sequence s ORDER BY s.id LIMIT 1"
+      ) { (id: $0.integer(0), digest: try $0.digest(1), count: $0.integer(2)) }
+      let (id, digest, count) = try #require(sequence)
+      let measure = try #require(try connection.integer("SELECT min(id) FROM measure"))
+      let rows = RowWriter(connection)
+      let list = try rows.insert(
+        .sequenceList,
+        [
+          "digest": .digest(SequenceListRecord.digest(of: [digest, digest])), "sequence_count": .integer(2),
+          "token_count": .integer(2 * count), "prediction_count": .integer(2 * count - 2),
+        ])
+      for position in 0..<2 {
+        try rows.insert(
+          .sequenceListItem,
+          ["sequence_list_id": .integer(list), "position": .integer(position), "sequence_id": .integer(id)])
       }
-      try tx.replace(monotonicity: [finding(contents.dataSet.sequenceListID), finding(twice.sequenceListID)])
+      try rows.insert(
+        .dataSet,
+        [
+          "name": .text("twice"), "sequence_list_id": .integer(list), "options": .text("{}"),
+          "dropped_token_count": .integer(0), "created_at": .text("2026-01-01T00:00:00.000Z"),
+        ])
+      for list in [plain, list] {
+        let key: [String: SQLValue] = [
+          "sequence_list_id": .integer(list), "measure_id": .integer(measure), "kind": .text("layer-error"),
+        ]
+        try rows.insert(
+          .monotonicityCount,
+          key.merging([
+            "assignment_count": .integer(2), "pair_count": .integer(1), "violation_count": .integer(1),
+          ]) { $1 })
+        try rows.insert(
+          .monotonicityPair,
+          key.merging([
+            "lighter_assignment_id": .integer(1), "heavier_assignment_id": .integer(2), "lighter_error": .real(0.25),
+            "heavier_error": .real(0.5), "difference": .real(0.125), "standard_error": .real(0.0625),
+          ]) { $1 })
+      }
     }
-    store.close()
-    // Version 1 had the same tables.
-    try folder.tamper("PRAGMA user_version = 1")
     #expect(try CatalogUpgrade().run(path: folder.path).from == 1)
     for table in ["monotonicity_count", "monotonicity_pair"] {
-      #expect(
-        try rows(folder.path, "SELECT sequence_list_id FROM \(table)")
-          == [[.integer(contents.dataSet.sequenceListID)]])
+      #expect(try rows(folder.path, "SELECT sequence_list_id FROM \(table)") == [[.integer(plain)]])
     }
-    #expect(try folder.read().read { try $0.dataSets().count } == 3)
+    let store = try folder.read()
+    #expect(try store.read { try $0.dataSets().count } == 3)
+    _ = try store.verify(onFinding: { Issue.record("\($0)") })
+    // The sequence counts once: there is no standard error.
+    #expect(
+      try rows(folder.path, "SELECT DISTINCT standard_error FROM evaluation_summary WHERE data_set = 'twice'")
+        == [[.null]])
   }
 
   @Test func anotherPersonsOlderFileIsRefusedWithTheCommand() throws {

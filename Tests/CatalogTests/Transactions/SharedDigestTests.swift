@@ -62,7 +62,7 @@ import Testing
     "UPDATE run SET name = 'x'", "UPDATE run SET state = 'open'", "UPDATE run SET found_assignment_id = NULL",
     "UPDATE run SET recipe_digest = zeroblob(32)", "UPDATE generation SET content_digest = zeroblob(32)",
     "UPDATE candidate SET switch_count = 9", "UPDATE stage SET minibatch_id = (SELECT max(id) FROM sequence_list)",
-    "UPDATE stage_result SET survived = 1 - survived", "DELETE FROM stage_result",
+    "UPDATE stage_result SET is_survivor = 1 - is_survivor", "DELETE FROM stage_result",
   ])
   func provenanceMattersWhereItIsAskedFor(change: String) throws {
     let (folder, _) = try CatalogFolder.filled()

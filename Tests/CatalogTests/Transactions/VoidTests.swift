@@ -42,6 +42,8 @@ import Testing
       #expect(try tx.void([selection(contents)], reason: "wrong", by: "me@here") == 3)
       #expect(try answer(contents, tx) == nil)
       #expect(try tx.connection.integer("SELECT count(*) FROM observation") == before)
+    }
+    try file.read { (tx) throws in
       let id = contents.high.id
       let kl = "measure = 'kl' AND assignment_id = \(id)"
       #expect(try values(tx, "SELECT 1 FROM evaluation_summary WHERE \(kl)").isEmpty)
@@ -146,11 +148,11 @@ import Testing
     defer { file.close() }
     try file.write { (tx) throws in
       let before = try values(tx, "SELECT run, generation, stage, candidate, fitness FROM candidate_result")
-      #expect(try values(tx, "SELECT DISTINCT rests_on_void FROM candidate_result") == [[.integer(0)]])
+      #expect(try values(tx, "SELECT DISTINCT is_based_on_void FROM candidate_result") == [[.integer(0)]])
       try tx.void([selection(contents)], reason: "wrong", by: "me@here")
       #expect(try values(tx, "SELECT run, generation, stage, candidate, fitness FROM candidate_result") == before)
       #expect(
-        try values(tx, "SELECT DISTINCT assignment_id FROM candidate_result WHERE rests_on_void")
+        try values(tx, "SELECT DISTINCT assignment_id FROM candidate_result WHERE is_based_on_void")
           == [[.integer(contents.high.id)]])
     }
   }

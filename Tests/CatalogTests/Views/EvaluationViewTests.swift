@@ -44,8 +44,8 @@ import Testing
     let id = try #require(assignments[name]).id
     let source = "FROM evaluation_summary WHERE data_set = 'text' AND assignment_id = \(id) AND measure"
     let kl = ratio(try sums("\(name)/kl"), lengths)
-    let found = try reals(folder, "SELECT complete, value, standard_error, coverage \(source) = 'kl'")
-    #expect(found[0] == 1 && close(found[1], kl.mean) && close(found[2], kl.error) && found[3] == 1)
+    let found = try reals(folder, "SELECT value, standard_error, sequence_count, prediction_count \(source) = 'kl'")
+    #expect(close(found[0], kl.mean) && close(found[1], kl.error) && found[2] == 3 && found[3] == lengths.reduce(0, +))
     let loss = ratio(try sums("\(name)/perplexity"), lengths)
     let perplexity = try reals(folder, "SELECT value, standard_error \(source) = 'perplexity'")
     #expect(close(perplexity[0], exp(loss.mean)) && close(perplexity[1], exp(loss.mean) * loss.error))
@@ -68,10 +68,14 @@ import Testing
     let (folder, contents) = try CatalogFolder.filled()
     try folder.tamper(
       "DELETE FROM observation WHERE assignment_id = \(contents.low.id) AND sequence_id = \(contents.sequences[1].id)")
-    let source = "FROM evaluation_summary WHERE measure = 'kl' AND assignment_id = \(contents.low.id) AND data_set ="
-    let found = try reals(folder, "SELECT complete, value, standard_error, coverage \(source) 'text'")
-    #expect(found[0] == 0 && found[1] == nil && found[2] == nil && close(found[3], 2.0 / 3))
-    #expect(try reals(folder, "SELECT complete \(source) 'held-out'") == [1])
+    try folder.renewFitness()
+    let condition = "WHERE measure = 'kl' AND assignment_id = \(contents.low.id) AND data_set ="
+    #expect(try rows(folder, "SELECT value FROM evaluation_summary \(condition) 'text'").isEmpty)
+    #expect(try rows(folder, "SELECT value FROM evaluation_summary \(condition) 'held-out'").count == 1)
+    let found = try reals(
+      folder, "SELECT is_complete, coverage, answered_sequence_count FROM evaluation_coverage \(condition) 'text'")
+    #expect(found[0] == 0 && close(found[1], 2.0 / 3) && found[2] == 2)
+    #expect(try reals(folder, "SELECT is_complete FROM evaluation_coverage \(condition) 'held-out'") == [1])
   }
 
   @Test func aDivergedSequenceLeavesNoValue() throws {
@@ -81,13 +85,12 @@ import Testing
       UPDATE observation SET sum = NULL, outcome = 'diverged'
       WHERE assignment_id = \(contents.high.id) AND sequence_id = \(contents.sequences[1].id)
       """)
-    let found = try reals(
-      folder,
-      """
-      SELECT complete, value, standard_error, coverage FROM evaluation_summary
-      WHERE measure = 'kl' AND data_set = 'text' AND assignment_id = \(contents.high.id)
-      """)
-    #expect(found == [0, nil, nil, 1])
+    try folder.renewFitness()
+    let condition = "WHERE measure = 'kl' AND data_set = 'text' AND assignment_id = \(contents.high.id)"
+    #expect(
+      try reals(folder, "SELECT is_complete, diverged_sequence_count, coverage FROM evaluation_coverage \(condition)")
+        == [0, 1, 1])
+    #expect(try rows(folder, "SELECT value FROM evaluation_summary \(condition)").isEmpty)
     // It is no longer the best one, and no longer compared.
     #expect(
       try rows(folder, "SELECT 1 FROM best_assignment WHERE assignment_id = \(contents.high.id) AND data_set = 'text'")
@@ -121,10 +124,10 @@ import Testing
     let found = try reals(
       folder,
       """
-      SELECT complete, value, standard_error FROM evaluation_summary
+      SELECT distinct_sequence_count, value, standard_error FROM evaluation_summary
       WHERE data_set = 'twice' AND measure = 'kl' AND assignment_id = \(contents.low.id)
       """)
-    #expect(found[0] == 1 && close(found[1], mean) && close(found[2], error))
+    #expect(found[0] == 2 && close(found[1], mean) && close(found[2], error))
   }
 
   /// Difference and paired standard error by the definition: residuals of the linearised difference of the values.
@@ -185,6 +188,7 @@ import Testing
   @Test func aReferenceWithoutAnswersLeavesTheValueAndNoDifference() throws {
     let (folder, contents) = try CatalogFolder.filled()
     try folder.tamper("DELETE FROM observation WHERE assignment_id = \(contents.low.id)")
+    try folder.renewFitness()
     let results = try folder.read().read { try $0.results(ofRun: "first") }
     #expect(results.count == 3 * 2 * 2)
     #expect(results.allSatisfy { $0.difference == nil && $0.differenceStandardError == nil })

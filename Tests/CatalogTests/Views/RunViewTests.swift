@@ -15,7 +15,7 @@ import Testing
   @Test func anAssignmentShowsOneRowPerLayer() throws {
     let rows = try rows(
       """
-      SELECT l.layer_index, l.layer, l.level, l.bits, l.dropped, l.weight_count FROM assignment_layer l
+      SELECT l.layer_index, l.layer, l.level, l.bits, l.is_dropped, l.weight_count FROM assignment_layer l
       JOIN assignment a ON a.id = l.assignment_id WHERE a.dropped_subblocks <> '[]' ORDER BY 1
       """)
     #expect(
@@ -39,7 +39,7 @@ import Testing
     let rows = try rows(
       """
       SELECT generation, offspring_count, missing_offspring_count, stage_count, evaluated_prediction_count,
-        parent_stage_fitness, parent_changed FROM run_progress WHERE run = 'first' ORDER BY generation
+        parent_stage_fitness, is_parent_changed FROM run_progress WHERE run = 'first' ORDER BY generation
       """)
     let mixed = (0.5 + 0.375 + 0.1) / 10
     let high = (0.25 + 0.125 + 0.0625) / 10
@@ -53,7 +53,7 @@ import Testing
   @Test func theSummaryOfARunNamesItsEnds() throws {
     let rows = try rows(
       """
-      SELECT strategy, state, model, measure, calibration_set, validation_set, target_bits, seed, generations, closed_generation,
+      SELECT strategy, state, model, measure, calibration_set, validation_set, target_bits, seed, generation_count, closed_generation,
         recommendation FROM run_summary WHERE run = :run
       """, ["run": .text("first")])
     #expect(
@@ -67,7 +67,7 @@ import Testing
 
   @Test func everyCandidateOfEveryStageIsShown() throws {
     let rows = try rows(
-      "SELECT generation, stage, candidate, role, switch_count, survived, token_count FROM candidate_result ORDER BY 1, 2, 3"
+      "SELECT generation, stage, candidate, role, switch_count, is_survivor, token_count FROM candidate_result ORDER BY 1, 2, 3"
     )
     #expect(rows.count == 7)
     #expect(

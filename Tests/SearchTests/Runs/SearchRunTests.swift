@@ -104,7 +104,7 @@ import Testing
     for (stage, (tokens, survivors)) in zip(recipe.tokens, recipe.survivors).enumerated() {
       let rows = try catalog.rows(
         """
-        SELECT min(token_count), max(token_count), count(DISTINCT minibatch), sum(survived) FROM candidate_result
+        SELECT min(token_count), max(token_count), count(DISTINCT minibatch), sum(is_survivor) FROM candidate_result
         WHERE stage = \(stage) AND generation > 0 GROUP BY generation
         """)
       #expect(rows.count == recipe.generations)
@@ -120,12 +120,12 @@ import Testing
         """
         SELECT count(*) FROM generation g JOIN run r ON r.id = g.run_id WHERE g.generation_index > 0
         AND g.parent_assignment_id <> (SELECT x.assignment_id FROM candidate_result x WHERE x.run = r.name
-          AND x.generation = g.generation_index AND x.stage = \(last) AND x.survived = 1)
+          AND x.generation = g.generation_index AND x.stage = \(last) AND x.is_survivor = 1)
         """) == 0)
     #expect(
       try catalog.count(
         """
-        SELECT count(*) FROM candidate_result x WHERE x.stage = \(last) AND x.generation > 0 AND x.survived = 1
+        SELECT count(*) FROM candidate_result x WHERE x.stage = \(last) AND x.generation > 0 AND x.is_survivor = 1
         AND EXISTS (SELECT 1 FROM candidate_result y WHERE y.generation = x.generation AND y.stage = x.stage
           AND y.fitness < x.fitness)
         """) == 0)

@@ -132,17 +132,31 @@ extension WholeRunTests {
       }
     }
 
+    /// Moments spread over the whole of an upgrade and a little beyond; `Scripts/kill-test.sh` takes eight times as many.
     @Test func aKilledUpgradeLeavesTheOldFileOrTheNew() throws {
       let old = try Data(contentsOf: Fixtures.url("catalogs/v1.evodb"))
+      func begin() throws -> (runner: CommandLineRunner, folder: TemporaryFolder, path: String) {
+        let folder = try TemporaryFolder()
+        return (
+          try CommandLineRunner(workingDirectory: folder.url), folder, try folder.write(Array(old), to: "a.evodb").path
+        )
+      }
+      // How long it takes here says where a kill can meet it.
+      let undisturbed = try begin()
+      let start = Date()
+      #expect(try undisturbed.runner.run(["upgrade", "a.evodb"]).exitCode == 0)
+      let seconds = Date().timeIntervalSince(start)
+      let digest = try undisturbed.runner.run(["digest", "--all", "a.evodb"]).output
+      let fitness = ["query", "a.evodb", "SELECT * FROM set_fitness ORDER BY 1, 2, 3", "--format", "csv"]
+      let sums = try undisturbed.runner.run(fitness).output
+      #expect(sums.split(whereSeparator: \.isNewline).count > 10)
       var random = SplitMix64(property: 7)
       var versions: Set<Int> = []
       let counted = KillCount(["upgrade"])
       while try counted.isBelow(15 * KillCount.scale) {
-        let folder = try TemporaryFolder()
-        let path = try folder.write(Array(old), to: "a.evodb").path
-        let runner = try CommandLineRunner(workingDirectory: folder.url)
+        let (runner, folder, path) = try begin()
         let running = try runner.start(["upgrade", "a.evodb"])
-        Thread.sleep(forTimeInterval: Double(Int.random(in: 1...60, using: &random)) / 1000)
+        Thread.sleep(forTimeInterval: Double.random(in: 0...1.2, using: &random) * seconds)
         try counted.kill(running)
         let now = try Data(contentsOf: URL(fileURLWithPath: path))
         if now == old {
@@ -157,6 +171,8 @@ extension WholeRunTests {
         #expect(again.exitCode == 0, "\(again.diagnostics)")
         #expect(try Data(contentsOf: URL(fileURLWithPath: path + ".v1.bak")) == old)
         #expect(try runner.run(["verify", "a.evodb"]).exitCode == 0)
+        #expect(try runner.run(["digest", "--all", "a.evodb"]).output == digest)
+        #expect(try runner.run(fitness).output == sums)
         let left = try FileManager.default.contentsOfDirectory(atPath: folder.url.path).sorted()
         #expect(left == ["a.evodb", "a.evodb.v1.bak"])
       }

@@ -51,7 +51,10 @@ final class RowPruning {
         hasChanged = try remove { try keys.checkPackedWeights(packedWeightProblem, $0) } || hasChanged
       }
     }
-    try inTransaction { try dropUnusedBlobs(invented) }
+    try inTransaction {
+      try dropUnusedBlobs(invented)
+      try FitnessUpkeep.rebuild(target, rows)
+    }
   }
 
   private func inTransaction<T>(_ body: () throws -> T) throws -> T {

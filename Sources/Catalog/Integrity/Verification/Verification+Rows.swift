@@ -93,6 +93,9 @@ extension Verification {
       try part("variant", "the packed weights") { try keys.checkPackedWeights(packedWeightProblem, report) }
     }
     progress("statistics and weights", 1, 1)
+    progress("fitness on data sets", 0, 1)
+    try part("set_fitness", "the sums") { try FitnessUpkeep.compare(connection, report) }
+    progress("fitness on data sets", 1, 1)
   }
 }
 

@@ -10,14 +10,15 @@ struct GcCommand: Command {
   static let discussion = """
     Kinds: unused (variants that no assignment, space or calibration uses, and blobs that nothing points to), caches (the \
     dense model's states), revisions (unused results of older revisions of evodb), statistics (the Hessian matrices: \
-    without them new levels need a new calibration; dropped only when asked). What an assignment, an evaluation or a run \
-    refers to always stays. --dry-run tells the bytes and drops nothing.
+    without them new levels need a new calibration; dropped only when asked), fitness (the sums of complete evaluations, \
+    which are made anew at once). What an assignment, an evaluation or a run refers to always stays. --dry-run tells the bytes and drops nothing.
     """
   static let examples = ["evodb gc my.evodb --dry-run", "evodb gc my.evodb --what statistics --what caches"]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
   @Option(
-    "--what", "KIND", "What to drop: unused, caches, revisions, statistics; may be repeated [default: the first three]."
+    "--what", "KIND",
+    "What to drop: unused, caches, revisions, fitness, statistics; may be repeated [default: the first four]."
   )
   var kinds: [GarbageKind]
   let dryRun = DryRunOption()

@@ -30,10 +30,11 @@ struct RunTree {
       var parts: [String] = []
       if let strategy = text("strategy"), strategy != "evolution" { parts.append(strategy) }
       if let bits = real("target_bits") { parts.append("\(HumanFormat.number(bits, decimals: 2)) bits") }
+      if let bits = real("target_stored_bits") { parts.append("\(HumanFormat.number(bits, decimals: 2)) stored bits") }
       if let seed = integer("seed") { parts.append("seed \(seed)") }
       let done = integer("generation").map { String($0) } ?? "-"
       if let state = text("state") {
-        parts.append("\(state), generation \(done)" + (integer("generations").map { " of \($0)" } ?? ""))
+        parts.append("\(state), generation \(done)" + (integer("generation_count").map { " of \($0)" } ?? ""))
       }
       if let value = real("value") {
         var result = "\(text("measure") ?? "value") \(HumanFormat.number(value, significantDigits: 4))"

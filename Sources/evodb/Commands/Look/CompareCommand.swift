@@ -105,13 +105,13 @@ struct CompareCommand: Command {
     _ = try store.query(
       """
       SELECT s.average_bits, s.stored_bytes, s.sparsity, s.dropped_subblock_count,
-        e.measure || coalesce(':' || e.top_k, ''), e.value, e.standard_error,
+        e.measure, e.value, e.standard_error,
         CASE WHEN :id <> :other THEN (SELECT p.difference FROM paired_difference p WHERE p.assignment_id = :id
           AND p.other_assignment_id = :other AND p.data_set_id = :set AND p.measure_id = e.measure_id) END,
         CASE WHEN :id <> :other THEN (SELECT p.standard_error FROM paired_difference p WHERE p.assignment_id = :id
           AND p.other_assignment_id = :other AND p.data_set_id = :set AND p.measure_id = e.measure_id) END
       FROM evaluation_summary e JOIN assignment_summary s ON s.assignment_id = e.assignment_id
-      WHERE e.assignment_id = :id AND e.data_set_id = :set AND e.value IS NOT NULL ORDER BY e.measure, e.top_k
+      WHERE e.assignment_id = :id AND e.data_set_id = :set ORDER BY e.measure
       """, parameters: ["id": .integer(entry.assignment.id), "other": .integer(otherID), "set": .integer(set.id)],
       timeout: 600, maximumRows: .max, onColumns: { _ in }
     ) { row in

@@ -18,11 +18,14 @@ struct MonotonicityCommand: Command {
     """
   static let examples = [
     "evodb monotonicity my.evodb --validation held-out",
-    "evodb query my.evodb \"SELECT * FROM monotonicity_violation ORDER BY standard_errors DESC LIMIT 5\"",
+    "evodb query my.evodb \"SELECT * FROM monotonicity_violation ORDER BY z_score DESC LIMIT 5\"",
   ]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
   @Option("--validation", "NAME", "Held-out data to confirm the most certain pairs on.") var validation: String?
+  @Option(
+    "--measure", "NAME", "Only this one: kl, topk-kl:K or perplexity [default: all that fitness was computed with].")
+  var measure: String?
   @Option("--limit", "N", "Pairs to keep per data set, measure and kind.", rule: .within(1...100_000)) var limit: Int =
     1000
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
@@ -33,9 +36,10 @@ struct MonotonicityCommand: Command {
   func run(in context: CommandContext) throws {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     let table = try session.write(Self.name, resources: resources) { job in
+      let wanted = try measure.map { try Measure($0).description }
       let (owner, held) = try job.store.read { tx in (try tx.model(model), try validation.map { try tx.dataSet($0) }) }
       func survey() throws -> [MonotonicityFinding] {
-        try job.store.read { try MonotonicitySurvey.run(model: owner, limit: limit, tx: $0) }
+        try job.store.read { try MonotonicitySurvey.run(model: owner, measure: wanted, limit: limit, tx: $0) }
       }
       var findings = try survey()
       var confirmed: [Key: PairedDifference] = [:]
@@ -48,7 +52,7 @@ struct MonotonicityCommand: Command {
       if let held, held.distinctSequenceCount < 2, !progress.quiet {
         context.note("evodb: \(held.name) is one sequence, listed once or more: it cannot confirm anything")
       }
-      try job.write(durable: true) { try $0.replace(monotonicity: findings) }
+      try job.write(durable: true) { try $0.replace(monotonicity: findings, measure: wanted) }
       return try job.store.read { try self.table(findings, confirmed, $0) }
     }
     try context.print(table, as: output.format)
@@ -85,7 +89,7 @@ struct MonotonicityCommand: Command {
         let record = try tx.measures().first { $0.id == finding.measureID }
         return (
           [try tx.assignment(id: pair.lighterID), try tx.assignment(id: pair.heavierID)],
-          try Measure(record.map { $0.topK == nil ? $0.name : "\($0.name):\($0.topK ?? 0)" } ?? "")
+          try Measure(record?.label ?? "")
         )
       }
       let answers = try evaluations.observations(of: assignments, on: sequences, measures: [measure]) { done, total in
@@ -109,9 +113,9 @@ struct MonotonicityCommand: Command {
       ResultColumn("heavier"), ResultColumn("lighter_error", .real(significantDigits: 4)),
       ResultColumn("heavier_error", .real(significantDigits: 4)),
       ResultColumn("difference", .real(significantDigits: 3)),
-      ResultColumn("standard_errors", .real(significantDigits: 3)),
+      ResultColumn("z_score", .real(significantDigits: 3)),
       ResultColumn("validation_difference", .real(significantDigits: 3)),
-      ResultColumn("validation_standard_errors", .real(significantDigits: 3)),
+      ResultColumn("validation_z_score", .real(significantDigits: 3)),
     ])
     let (sets, measures) = (try tx.dataSets(), try tx.measures())
     for finding in findings {
@@ -121,7 +125,7 @@ struct MonotonicityCommand: Command {
       }
       table.append([
         .text(sets.first { $0.sequenceListID == finding.sequenceListID }?.name),
-        .text(measures.first { $0.id == finding.measureID }?.name), .text(finding.kind),
+        .text(measures.first { $0.id == finding.measureID }?.label), .text(finding.kind),
         .integer(finding.assignmentCount), .integer(finding.pairCount), .integer(finding.violationCount),
         .text(try pair.map { try tx.assignment(id: $0.lighterID).digest.short }),
         .text(try pair.map { try tx.assignment(id: $0.heavierID).digest.short }),

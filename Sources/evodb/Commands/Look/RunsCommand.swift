@@ -15,8 +15,9 @@ struct RunsCommand: Command {
         SELECT s.run, s.strategy, s.state, s.model,
           CASE s.cost WHEN 'weights' THEN printf('sparsity %.4g', s.target_sparsity)
             WHEN 'subblocks' THEN printf('drop %d', s.target_dropped_subblock_count)
-            ELSE printf('%.4g %s', s.target_bits, CASE s.cost WHEN 'codes' THEN 'bits' ELSE 'stored bits' END) END AS target,
-          s.measure, s.seed, s.closed_generation AS generation, s.generations,
+            WHEN 'stored' THEN printf('%.4g stored bits', s.target_stored_bits)
+            ELSE printf('%.4g bits', s.target_bits) END AS target,
+          s.measure, s.seed, s.closed_generation AS generation, s.generation_count,
           substr(s.found_assignment, 1, 12) AS found,
           (SELECT r.value FROM run_result r WHERE r.run = s.run AND r.point = 'found' AND r.measure = s.measure
             ORDER BY r.data_set_role DESC LIMIT 1) AS value, s.recommendation, s.created_at

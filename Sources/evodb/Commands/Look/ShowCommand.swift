@@ -21,8 +21,8 @@ struct ShowCommand: Command {
       }
       try CatalogQuery.print(
         """
-        SELECT layer, role, weight_count, CASE WHEN dropped THEN 'dropped' ELSE coalesce(method, 'dense') END AS method, level,
-          bits, sparsity, nmse, CASE WHEN dropped THEN 0 ELSE stored_bytes END AS stored_bytes FROM assignment_layer
+        SELECT layer, role, weight_count, CASE WHEN is_dropped THEN 'dropped' ELSE coalesce(method, 'dense') END AS method, level,
+          bits, sparsity, nmse, CASE WHEN is_dropped THEN 0 ELSE stored_bytes END AS stored_bytes FROM assignment_layer
         WHERE assignment_id = :id ORDER BY layer_index
         """, parameters: ["id": .integer(assignment.id)], store: store, as: output.format, in: context)
     }

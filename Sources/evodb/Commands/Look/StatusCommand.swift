@@ -51,7 +51,7 @@ struct StatusCommand: Command {
       result.add("writer", .text(store.currentWriter))
       var progress: [String] = []
       try store.query(
-        "SELECT run, closed_generation, generations FROM run_summary WHERE state = 'open'", timeout: 60,
+        "SELECT run, closed_generation, generation_count FROM run_summary WHERE state = 'open'", timeout: 60,
         maximumRows: 100,
         onColumns: { _ in }
       ) { row in

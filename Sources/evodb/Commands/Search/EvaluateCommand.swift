@@ -104,7 +104,7 @@ struct EvaluateCommand: Command {
     result.add("stored_bytes", .integer(assignment.storedBits / 8), .bytes)
     result.add("dropped_subblock_count", .integer(assignment.droppedSubblocks.count), .count)
     for measure in measures {
-      let summary = summaries.first { $0.measure == measure.name && $0.topK == measure.topK }
+      let summary = summaries.first { $0.measure == measure.description }
       let name = measure.name.replacingOccurrences(of: "-", with: "_")
       result.add(name, .real(summary?.value), .real(significantDigits: 6))
       result.add("\(name)_standard_error", .real(summary?.standardError), .real(significantDigits: 3))

@@ -41,6 +41,14 @@ import Testing
       #expect(try report.text("state") == "finished")
       #expect(try parent(catalog, name, 0) == parent(catalog, "first", generation))
     }
+    let lineage = try catalog.rows(
+      "SELECT depth, ancestor_run, generation, parent_assignment FROM run_lineage WHERE run = 'from-2' "
+        + "ORDER BY depth DESC, generation")
+    #expect(try lineage.map { try $0.integer("depth") } == [1, 1, 1, 0, 0, 0])
+    for row in lineage {
+      let expected = try parent(catalog, row.text("ancestor_run"), row.integer("generation"))
+      #expect(try row.text("parent_assignment") == expected)
+    }
     // Without a generation it is the last one.
     try catalog.output("branch", "first", "--name", "on", "--set", "seed=2", "--no-search")
     #expect(try catalog.number("SELECT origin_generation FROM run_summary WHERE run = 'on'") == 4)

@@ -8,7 +8,7 @@ import Testing
 @Suite struct LogAndDiffTests {
   private func run(_ name: String, from origin: String? = nil, at generation: Int64? = nil) -> RunTree.Run {
     RunTree.Run(
-      columns: ["run", "origin_run", "origin_generation", "state", "generation", "generations"],
+      columns: ["run", "origin_run", "origin_generation", "state", "generation", "generation_count"],
       values: [
         .text(name), .text(origin), generation.map { ResultValue.integer($0) } ?? .null, .text("finished"), .integer(4),
         .integer(4),

@@ -12,7 +12,7 @@ import Testing
     let catalog = try TinyCatalog(.searched)
     let assignment = try found(catalog)
     let before = try catalog.json("best")
-    let value = "SELECT count(*) FROM evaluation_summary WHERE assignment = '\(assignment)' AND complete"
+    let value = "SELECT count(*) FROM evaluation_summary WHERE assignment = '\(assignment)'"
     #expect(try catalog.number(value) == 4)
     let result = try catalog.json("void", "\(assignment.prefix(12)):validation", "--reason", "cut wrongly")
     #expect(try result.integer("voided_count") == 16)
@@ -41,7 +41,7 @@ import Testing
     #expect(try Data(contentsOf: URL(fileURLWithPath: catalog.path)) == bytes)
     #expect(try catalog.json("void", "--job", job, "--reason", "x").number("voided_count") == all)
     #expect(try catalog.number("SELECT count(*) FROM evaluation") == 0)
-    #expect(try catalog.number("SELECT count(*) FROM candidate_result WHERE NOT rests_on_void") == 0)
+    #expect(try catalog.number("SELECT count(*) FROM candidate_result WHERE NOT is_based_on_void") == 0)
   }
 
   private static let refused: [(arguments: [String], code: Int32)] = [
