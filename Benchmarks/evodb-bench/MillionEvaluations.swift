@@ -81,7 +81,7 @@ struct MillionEvaluations {
       words: """
         \(counts[0]) evaluations of \(Self.runCount) searches of \(Self.generationCount) generations, \
         \(try store.fileByteCount() >> 20) MiB. Opening includes the checks of the file and a first query; the queries are \
-        those of evodb runs and evodb best, and whole views; a look-up is at a random place. The readers hold their snapshots for 30 s.
+        those of evodb log and evodb show, and whole views; a look-up is at a random place. The readers hold their snapshots for 30 s.
         """,
       figures: [
         Figure("million_open_milliseconds", "opening", opening * 1e3, "ms", digits: 2).aiming("< 50 ms"),

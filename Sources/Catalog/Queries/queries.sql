@@ -5,13 +5,36 @@
 -- which are all optional: without a value they are NULL. The other comment lines are its description. Queries read views only.
 
 -- @runs: Which searches are there, and how did they end?
--- One line a run, the oldest first, with its result on held-out data (on the calibration set if there is none).
-SELECT s.run, s.origin_run, s.origin_generation, s.state, s.strategy, s.target_bits, s.target_stored_bits,
-  s.target_sparsity, s.target_dropped_subblock_count, s.measure, s.seed, s.closed_generation AS generation, s.generation_count,
-  r.value, r.difference, r.difference_standard_error, s.recommendation
+-- One line a run, the oldest first, with its result on held-out data (on the calibration set if there is none). The target is written
+-- as the option --target reads it.
+SELECT s.run, s.origin_run, s.origin_generation, s.state, s.strategy,
+  CASE s.cost WHEN 'weights' THEN printf('%.4g%%', 100 * s.target_sparsity)
+    WHEN 'subblocks' THEN printf('drop=%g', s.target_dropped_subblock_count / 2.0)
+    WHEN 'stored' THEN printf('%.4gbit-stored', s.target_stored_bits) ELSE printf('%.4gbit', s.target_bits) END AS target,
+  s.measure, s.seed, s.closed_generation AS generation, s.generation_count, r.value, r.difference,
+  r.difference_standard_error, s.recommendation
 FROM run_summary s LEFT JOIN run_result r ON r.run = s.run AND r.point = 'found' AND r.measure = s.measure
   AND r.data_set_role = CASE WHEN s.validation_set IS NULL THEN 'calibration' ELSE 'validation' END
 ORDER BY s.run_id;
+
+-- @models: Which models are there?
+-- One line a model. dense_bits are those that the checkpoint stores a compressible weight in.
+SELECT model, architecture, block_count, layer_count, parameter_count, compressible_weight_count, dense_bits, folder
+FROM model_summary ORDER BY model_id;
+
+-- @data-sets: Which data sets are there?
+SELECT * FROM data_set_summary ORDER BY data_set;
+
+-- @variants: Which compressed variants are built?
+-- One line a model, method and level; nmse is the relative layer error.
+SELECT model, method, level, count(*) AS layer_count, sum(stored_bytes) AS stored_bytes, avg(nmse) AS mean_nmse,
+  max(nmse) AS largest_nmse, count(trouble) AS trouble_count
+FROM layer_error GROUP BY model, method, level ORDER BY model, method, min(variant_id);
+
+-- @assignments: Which assignments are there?
+-- The newest first.
+SELECT substr(assignment, 1, 12) AS assignment, model, average_bits, stored_bytes, sparsity, dropped_subblock_count
+FROM assignment_summary ORDER BY assignment_id DESC;
 
 -- @pareto: Which assignments are best at each size?
 -- :data_set (text): measured on this data set; without it on the newest run's validation set, else its calibration set
@@ -133,7 +156,7 @@ ORDER BY j.job_id DESC;
 -- @run-differences: What do two runs differ in?
 -- :run (text): one run; without it the newest but one
 -- :other (text): the other; without it the newest
--- Parameters of the recipes that differ, then what came out. evodb diff FILE RUN RUN compares the results layer by layer.
+-- Parameters of the recipes that differ, then what came out. evodb compare FILE RUN RUN shows the layers as well.
 WITH newest AS (SELECT run, row_number() OVER (ORDER BY run_id DESC) AS place FROM run_summary),
 pair AS (
   SELECT coalesce(nullif(:run, ''), (SELECT run FROM newest WHERE place = 2)) AS one,

@@ -64,7 +64,7 @@ public enum AssignmentReference {
       "no run and no assignment \(text); "
         + (isFile
           ? "\(ShellCommand("import-profile", catalog, text)) takes a profile in and prints its digest"
-          : "\(ShellCommand("runs", catalog)) lists the runs"))
+          : "\(ShellCommand("log", catalog)) lists the runs"))
   }
 
   private static func uniform(

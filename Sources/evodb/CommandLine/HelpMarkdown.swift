@@ -31,7 +31,7 @@ enum HelpMarkdown {
     if !all.isEmpty { text += "\n| argument | meaning |\n|---|---|\n" }
     for item in all {
       let needed = item.isRequired && item.kind == .option ? " Needed." : ""
-      text += "| `\(cell(item.typed))` | \(cell(item.fullHelp + needed)) |\n"
+      text += "| `\(cell(item.typedWithShortName))` | \(cell(item.fullHelp + needed)) |\n"
     }
     if !command.examples.isEmpty {
       text += "\n```\n" + command.examples.map { $0 + "\n" }.joined() + "```\n"

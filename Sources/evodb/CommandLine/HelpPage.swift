@@ -24,16 +24,16 @@ enum HelpPage {
     for paragraph in paragraphs(of: command.discussion) { text += "\n" + wrap(paragraph, width: width) }
     let all = arguments.positionalSpecifications + arguments.optionSpecifications + [helpOption]
     // Beyond 30 columns a long name takes a line of its own instead of squeezing all the texts.
-    let indent = 4 + min(26, all.map { $0.typed.count }.max() ?? 0)
+    let indent = 4 + min(26, all.map { $0.typedWithShortName.count }.max() ?? 0)
     if !arguments.positionalSpecifications.isEmpty {
       text += "\nArguments:\n"
       for item in arguments.positionalSpecifications {
-        text += entry(item.typed, item.fullHelp, indent: indent, width: width)
+        text += entry(item.typedWithShortName, item.fullHelp, indent: indent, width: width)
       }
     }
     text += "\nOptions:\n"
     for item in arguments.optionSpecifications + [helpOption] {
-      text += entry(item.typed, item.fullHelp, indent: indent, width: width)
+      text += entry(item.typedWithShortName, item.fullHelp, indent: indent, width: width)
     }
     if !command.examples.isEmpty {
       text += "\nExamples:\n" + command.examples.map { "  \($0)\n" }.joined()

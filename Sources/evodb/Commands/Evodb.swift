@@ -21,16 +21,16 @@ enum Evodb {
           ]),
         .init(title: "Share", commands: [MergeCommand.self, PackCommand.self]),
         .init(
-          title: "Look",
+          title: "Inspect",
           commands: [
-            StatusCommand.self, RunsCommand.self, LogCommand.self, ShowCommand.self, DiffCommand.self, BestCommand.self,
-            CompareCommand.self, MonotonicityCommand.self, QueryCommand.self,
-            SchemaCommand.self,
-            DigestCommand.self, CheckCommand.self,
+            StatusCommand.self, ListCommand.self, ShowCommand.self, CompareCommand.self, MonotonicityCommand.self,
+            QueryCommand.self, SchemaCommand.self, DigestCommand.self, CheckCommand.self,
           ]),
-        .init(title: "Look back", commands: [BranchCommand.self, ReplayCommand.self, VoidCommand.self]),
         .init(
-          title: "Care",
+          title: "History",
+          commands: [LogCommand.self, BranchCommand.self, ReplayCommand.self, VoidCommand.self]),
+        .init(
+          title: "Maintenance",
           commands: [
             VerifyCommand.self, DoctorCommand.self, BackupCommand.self, GcCommand.self, SalvageCommand.self,
             UpgradeCommand.self,

@@ -12,12 +12,37 @@ import Testing
     #expect(context.output.captured == page, "write it anew: evodb help --markdown > docs/cli.md")
   }
 
-  @Test func theReadmeNamesOnlyVerbsThatExist() throws {
-    let page = try String(contentsOf: Fixtures.repositoryFile("README.md"), encoding: .utf8)
+  private static func pages() throws -> [(path: String, text: String)] {
+    let folder = Fixtures.repositoryFile("docs")
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".md") }.sorted()
+    return try (["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"] + names.map { "docs/\($0)" }).map {
+      ($0, try String(contentsOf: Fixtures.repositoryFile($0), encoding: .utf8))
+    }
+  }
+
+  @Test func pagesNameOnlyVerbsThatExist() throws {
     let verbs = Set(Evodb.registry.commands.map { $0.name } + ["help"])
-    for line in page.split(separator: "\n") where line.hasPrefix("    $ evodb ") {
-      let verb = line.dropFirst("    $ evodb ".count).prefix { $0 != " " }
-      #expect(verbs.contains(String(verb)), "README.md shows evodb \(verb)")
+    var count = 0
+    for page in try Self.pages() {
+      // A command line in a block, or the beginning of one in a sentence.
+      for match in page.text.matches(of: /(?:\$ |`)evodb ([a-z][a-z-]*)/) {
+        count += 1
+        #expect(verbs.contains(String(match.1)), "\(page.path) shows evodb \(match.1)")
+      }
+    }
+    #expect(count > 50)
+  }
+
+  @Test func everyDecisionHasItsHeadings() throws {
+    let folder = Fixtures.repositoryFile("docs/decisions")
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".md") }.sorted()
+    #expect(names.count >= 12)
+    for (index, name) in names.enumerated() {
+      let page = try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
+      let lines = page.split(separator: "\n", omittingEmptySubsequences: false)
+      #expect(lines[0].hasPrefix("# \(index + 1). ") && lines[2].hasPrefix("Status: "), "\(name)")
+      let headings = lines.filter { $0.hasPrefix("## ") }
+      #expect(headings == ["## Context", "## Decision", "## Turned down", "## Consequences"], "\(name)")
     }
   }
 

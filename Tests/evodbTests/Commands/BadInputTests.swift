@@ -7,7 +7,8 @@ import Testing
 /// Files that are not what they should be end with 65, are named, and are left as they were.
 @Suite struct BadInputTests {
   private static let verbs = [
-    ["status"], ["runs"], ["digest"], ["query", "SELECT 1"], ["import", TinyCatalog.model], ["calibrate"], ["resume"],
+    ["status"], ["log"], ["ls"], ["digest"], ["query", "SELECT 1"], ["import", TinyCatalog.model], ["calibrate"],
+    ["resume"],
     ["search", "--target-bits", "3"], ["evaluate", "dense"],
   ]
 

@@ -29,7 +29,7 @@ extension WholeRunTests {
       #expect(try catalog.number("SELECT count(*) AS n FROM run_summary WHERE strategy = 'dp'") == 2)
       #expect(try catalog.number("SELECT count(*) AS n FROM candidate_result WHERE run = 'random-1'") == 4)
       #expect(try catalog.run("resume", "dp-1").output.contains("No forward pass"))
-      #expect(try catalog.run("best", "dp-1").output.contains("dp chose"))
+      #expect(try catalog.run("show", "dp-1").output.contains("dp chose"))
     }
 
     /// What the least sum of layer errors is has been checked against trying everything; here it is that of the run.
@@ -60,8 +60,8 @@ extension WholeRunTests {
         #expect(try catalog.json(["baseline", name] + target).integer("forward_tokens") == 0, "\(name)")
       }
       // One block is one step of removal, of which greedy takes the best.
-      #expect(try catalog.json("best", "greedy-1").number("kl_calibration") == best)
-      #expect(try catalog.json("best", "kl-score-1").number("kl_calibration") == best)
+      #expect(try catalog.json("show", "greedy-1").number("kl_calibration") == best)
+      #expect(try catalog.json("show", "kl-score-1").number("kl_calibration") == best)
       let over = try catalog.rows(
         """
         SELECT count(*) AS n FROM candidate c JOIN run r ON r.id = c.run_id JOIN assignment a ON a.id = c.assignment_id

@@ -35,7 +35,9 @@ import Testing
     let catalog = try TinyCatalog(.searched)
     let bytes = try Data(contentsOf: URL(fileURLWithPath: catalog.path))
     try bytes.prefix(bytes.count - 5000).write(to: URL(fileURLWithPath: catalog.path))
-    for verb in [["verify"], ["status"], ["runs"], ["best"], ["resume"], ["backup", "o.evodb"], ["gc"], ["digest"]] {
+    for verb in [
+      ["verify"], ["status"], ["log"], ["ls"], ["show"], ["resume"], ["backup", "o.evodb"], ["gc"], ["digest"],
+    ] {
       let result = try catalog.run(verb[0], Array(verb.dropFirst()))
       #expect(result.exitCode == 65, "\(verb): \(result.exitCode) \(result.diagnostics)")
       #expect(result.diagnostics.contains("evodb salvage"))
@@ -78,13 +80,13 @@ import Testing
     let preview = try catalog.output("gc", "--dry-run")
     #expect(preview.contains("variants") && preview.contains("dense states"))
     #expect(try catalog.number("SELECT count(*) AS n FROM variant WHERE level = 'bits=7'") == 21)
-    let best = try catalog.output("best", "first")
+    let best = try catalog.output("show", "first")
     let size = try Data(contentsOf: URL(fileURLWithPath: catalog.path)).count
     try catalog.output("gc")
     #expect(try catalog.number("SELECT count(*) AS n FROM variant WHERE level = 'bits=7'") == 0)
     #expect(try Data(contentsOf: URL(fileURLWithPath: catalog.path)).count < size)
     #expect(try catalog.run("verify").exitCode == 0)
-    #expect(try catalog.output("best", "first") == best)
+    #expect(try catalog.output("show", "first") == best)
     #expect(try catalog.json(TinyCatalog.firstSearch).integer("forward_tokens") == 0)
     #expect(try catalog.run("gc", "--what", "statistics").exitCode == 0)
     #expect(try catalog.number("SELECT count(*) AS n FROM statistic WHERE matrix_blob_id IS NOT NULL") == 0)

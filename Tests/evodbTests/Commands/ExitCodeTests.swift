@@ -25,7 +25,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ["status"], ["runs"], ["best"], ["show", "x"], ["digest"], ["query", "SELECT 1"], ["import", TinyCatalog.model],
+    ["status"], ["log"], ["ls"], ["show"], ["show", "x"], ["digest"], ["query", "SELECT 1"],
+    ["import", TinyCatalog.model],
     ["data", "n", "a.txt"], ["calibrate"], ["build"], ["search", "--target-bits", "3"], ["resume"],
     ["evaluate", "dense"], ["verify"], ["doctor"], ["backup", "out.evodb"], ["gc"], ["gc", "--dry-run"], ["upgrade"],
   ]) func aMissingCatalogEndsWith66AndIsNotMade(command: [String]) throws {
@@ -41,7 +42,7 @@ import Testing
     let missing = [
       ["import", "nowhere"], ["data", "n", "nowhere.txt"], ["data", "n", "--token-ids", "nowhere.safetensors"],
       ["search", "--target-bits", "3", "--data", "nothing"], ["evaluate", "f00dfeed", "--data", "validation"],
-      ["evaluate", "no-such-run", "--data", "validation"], ["evaluate", "dense"], ["resume"], ["best"],
+      ["evaluate", "no-such-run", "--data", "validation"], ["evaluate", "dense"], ["resume"], ["show"],
       ["show", "nothing"], ["resume", "nothing"], ["build", "--model", "nothing"],
     ]
     for command in missing {

@@ -70,7 +70,7 @@ extension WholeRunTests {
       try kill(15, perCatalog: 5, seed: 2, milliseconds: 30...250, command: longSearch, make: { try TinyCatalog() }) {
         catalog, kills in
         #expect(try catalog.digest("--all") == digest)
-        let found = try catalog.json("best", "long")
+        let found = try catalog.json("show", "long")
         #expect(try found.text("assignment") == best.text("assignment"))
         #expect(try found.number("kl").bitPattern == best.number("kl").bitPattern)
         #expect(try found.number("kl_calibration").bitPattern == best.number("kl_calibration").bitPattern)

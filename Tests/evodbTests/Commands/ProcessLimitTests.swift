@@ -58,7 +58,8 @@ extension WholeRunTests {
     @Test func verbsThatDoNotComputeWorkUnderTightLimits() throws {
       let catalog = try TinyCatalog(.searched)
       for command in [
-        "status tiny.evodb", "query tiny.evodb 'SELECT count(*) FROM observation'", "log tiny.evodb", "best tiny.evodb",
+        "status tiny.evodb", "query tiny.evodb 'SELECT count(*) FROM observation'", "log tiny.evodb", "show tiny.evodb",
+        "ls tiny.evodb",
         "verify tiny.evodb", "doctor tiny.evodb", "data tiny.evodb again --token-ids calibration.safetensors",
       ] {
         for limit in ["ulimit -v 300000", "ulimit -d 80000", "ulimit -n 40", "ulimit -s 512"] {

@@ -44,7 +44,7 @@ import Testing
     #expect(noScale.exitCode == 64 && noScale.diagnostics.contains("--step-weights"), "\(noScale.diagnostics)")
     try Data("none\nattn\nnone\n".utf8).write(to: catalog.folder.appendingPathComponent("depth.txt"))
     #expect(try catalog.run("import-profile", ["depth.txt"] + scale).exitCode == 64)
-    for verb in [["show", "steps.txt"], ["compare", "steps.txt", digest], ["diff", "steps.txt", digest]] {
+    for verb in [["show", "steps.txt"], ["compare", "steps.txt", digest]] {
       let unknown = try catalog.run(verb[0], Array(verb.dropFirst()))
       #expect(unknown.exitCode == 66 && unknown.diagnostics.contains("import-profile"), "\(unknown.diagnostics)")
     }

@@ -34,9 +34,9 @@ extension WholeRunTests {
       let other = try catalog.json(["search"] + TinyCatalog.recipe + ["--data", "calibration", "--seed", "1"])
       #expect(try other.text("run") == "run-1")
       #expect(try other.integer("forward_tokens") > 0)
-      #expect(try other.text("start_assignment") == catalog.json("best", "first").text("start_assignment"))
+      #expect(try other.text("start_assignment") == catalog.json("show", "first").text("start_assignment"))
       #expect(try catalog.number("SELECT count(*) AS n FROM run") == 2)
-      #expect(try catalog.run("best").exitCode == 66, "two runs need a name")
+      #expect(try catalog.run("show").exitCode == 66, "two runs need a name")
     }
 
     @Test func threadsPrefixesAndMemoryChangeNoBit() throws {

@@ -18,7 +18,10 @@ import Testing
     let found = try catalog.json(options)
     #expect(try found.integer("dropped_subblock_count") == 2)
     #expect(try found.integer("forward_tokens") == 0)
-    #expect(try catalog.output("runs").contains("drop 2"))
+    #expect(try catalog.output("ls", "runs").contains("drop=1"))
+    // The same target in one word is the same run.
+    let words = options.map { $0 == "--target-drop" ? "--target" : $0 == "0.34" ? "drop=34%" : $0 }
+    #expect(try catalog.json(words).text("run") == found.text("run"))
     let digest = try found.text("assignment")
     #expect(try catalog.output("show", digest).contains("dropped"))
     let value = try catalog.json("evaluate", digest, "--data", "validation")

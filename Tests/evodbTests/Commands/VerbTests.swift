@@ -154,17 +154,17 @@ import Testing
     for text in ["calibration", "validation", "dense", "uniform 3", "found", "perplexity", "ecommended"] {
       #expect(shown.contains(text), "\(text) in:\n\(shown)")
     }
-    #expect(try catalog.output("best", "first") == shown)
-    #expect(try catalog.output("best") == shown)
+    #expect(try catalog.output("show", "first") == shown)
+    #expect(try catalog.output("show") == shown)
   }
 
   @Test func theLooksAgreeWithEachOther() throws {
     let catalog = try TinyCatalog(.searched)
-    let best = try catalog.json("best")
+    let best = try catalog.json("show")
     #expect(try best.text("run") == "first")
     #expect(try best.text("recommendation") == "found" || best.text("recommendation") == "reference")
     #expect(!best.has("forward_tokens"), "nothing was computed")
-    let runs = try catalog.output("runs", "--format", "jsonl")
+    let runs = try catalog.output("ls", "runs", "--format", "jsonl")
     let run = try JSONFields(runs)
     #expect(try run.integer("generation") == 4)
     #expect(try run.number("value") == best.number("kl"))
@@ -187,7 +187,8 @@ import Testing
   @Test(arguments: ["table", "json", "jsonl", "csv"]) func everyReadingVerbHasEveryFormat(format: String) throws {
     let catalog = try TinyCatalog(.searched)
     for command in [
-      ["status"], ["runs"], ["best"], ["show", "first"], ["digest"], ["query", "SELECT * FROM run_result"],
+      ["status"], ["log"], ["ls", "variants"], ["show"], ["show", "first"], ["digest"],
+      ["query", "SELECT * FROM run_result"],
     ] {
       let text = try catalog.output(command + ["--format", format])
       switch format {

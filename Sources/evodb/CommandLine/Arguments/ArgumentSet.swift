@@ -57,8 +57,7 @@ struct ArgumentSet {
 
   private func takeOption(_ argument: String, from rest: inout ArraySlice<String>) throws {
     let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-    // The one short name: git, compilers and everybody's fingers have it.
-    let name = parts[0] == "-o" ? "--output" : String(parts[0])
+    let name = ArgumentSpecification.longNames[String(parts[0])] ?? String(parts[0])
     guard let option = options.first(where: { $0.specification.name == name }) else {
       let known = optionSpecifications.map(\.name) + ["--help"]
       let hint = Suggestion.nearest(to: name, among: known).map { "; did you mean \($0)?" } ?? ""

@@ -21,8 +21,16 @@ struct ArgumentSpecification: Equatable, Sendable {
   let isRequired: Bool
   let isRepeatable: Bool
 
+  /// The short names of options, which mean the same with every verb: those of compilers and of make.
+  static let longNames = ["-o": "--output", "-j": "--threads"]
+
   /// How it is typed: `--seed N`, `CATALOG`, `--quiet`.
   var typed: String { kind == .option ? "\(name) \(placeholder)" : name }
+
+  /// The same with its short name, if it has one: `-o, --output PATH`.
+  var typedWithShortName: String {
+    Self.longNames.first { $0.value == name }.map { "\($0.key), \(typed)" } ?? typed
+  }
 
   /// Its place in a usage line, with brackets if it may be left out.
   var usage: String {

@@ -4,7 +4,7 @@ import Inference
 /// `evodb build`.
 struct BuildCommand: Command {
   static let name = "build"
-  static let abstract = "Build compressed variants of all layers; what is there is not built again."
+  static let abstract = "Build compressed variants of all layers that are not built yet."
   static let discussion = """
     \(methodList) Calibration data are needed where a method looks at a layer's inputs. --sparsity S with --levels K builds round(S x weights) + l x N zeros for l from \
     -K to K, with the same N (--step-weights) in every layer; levels below no zeros or beyond all of them are left out.

@@ -5,7 +5,7 @@ import Inference
 /// `evodb data`.
 struct DataCommand: Command {
   static let name = "data"
-  static let abstract = "Make a data set: cut texts into sequences, or sample them from a model."
+  static let abstract = "Make a data set from texts, token ids, or samples of a model."
   static let discussion = """
     As the reference does, the whole text is tokenised without special tokens and cut consecutively; the incomplete tail \
     is left out and its size printed. Each input is read once, so a pipe will do: <(zcat wiki.txt.gz), or - for stdin.

@@ -5,7 +5,7 @@ import Inference
 /// `evodb import`.
 struct ImportCommand: Command {
   static let name = "import"
-  static let abstract = "Take a model folder into a catalog: keys and shapes; its weights stay where they are."
+  static let abstract = "Import a model folder: keys and shapes; its weights stay where they are."
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
   @Positional("MODEL_DIR", "A Hugging Face folder with config.json and safetensors.") var folder: String

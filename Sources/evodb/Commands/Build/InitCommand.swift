@@ -3,7 +3,7 @@ import Catalog
 /// `evodb init`.
 struct InitCommand: Command {
   static let name = "init"
-  static let abstract = "Make an empty catalog."
+  static let abstract = "Create an empty catalog."
 
   @Positional("CATALOG", "The file to make.") var catalog: String
   let progress = ProgressOptions()

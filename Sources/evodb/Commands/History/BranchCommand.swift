@@ -5,7 +5,7 @@ import Search
 /// `evodb branch`.
 struct BranchCommand: Command {
   static let name = "branch"
-  static let abstract = "Search on from any generation of a run, with other parameters."
+  static let abstract = "Start a new run from any generation of another, with changed parameters."
   static let discussion = """
     The new run begins with the parent that GENERATION of RUN ended with (without one: its last), made to fit if the target is \
     another one. All parameters are those of the run, apart from what --set changes: FIELD is an option of evodb search \

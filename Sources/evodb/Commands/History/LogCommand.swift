@@ -3,7 +3,7 @@ import Catalog
 /// `evodb log`.
 struct LogCommand: Command {
   static let name = "log"
-  static let abstract = "Show the runs of a catalog in the order of their making, and what branched from what."
+  static let abstract = "List the runs of a catalog, oldest first, and what branched from what."
   static let discussion = """
     With --graph the runs are drawn as a tree: a branch hangs below the run it came from, at the generation whose parent it \
     began with. Lines are drawn in Unicode where the locale is UTF-8, else in ASCII.
@@ -23,7 +23,10 @@ struct LogCommand: Command {
   func run(in context: CommandContext) throws {
     try CatalogSession(context: context, path: catalog).read { store in
       guard let query = DocumentedQuery.named("runs") else { return }
-      guard drawsGraph else { return try printTable(query, store, context) }
+      guard drawsGraph else {
+        try CatalogQuery.print(query.sql, store: store, as: output.format, in: context)
+        return
+      }
       var runs: [RunTree.Run] = []
       var columns: [String] = []
       try store.query(query.sql, timeout: 600, maximumRows: .max, onColumns: { columns = $0 }) { row in
@@ -32,9 +35,5 @@ struct LogCommand: Command {
       let tree = RunTree(runs, usesUnicode: context.environment.usesUnicode)
       for line in tree.lines { try context.output.write(TerminalText.visible(line) + "\n") }
     }
-  }
-
-  private func printTable(_ query: DocumentedQuery, _ store: CatalogStore, _ context: CommandContext) throws {
-    try CatalogQuery.print(query.sql, store: store, as: output.format, in: context)
   }
 }

@@ -5,7 +5,7 @@ import Search
 /// `evodb replay`.
 struct ReplayCommand: Command {
   static let name = "replay"
-  static let abstract = "Compute a run again from its recipe, without anything stored, and compare."
+  static let abstract = "Recompute a run from its recipe and compare it with the stored one."
   static let discussion = """
     Every closed generation is computed from the parent that the one before it ended with: the same offspring, minibatches and \
     forward passes, the dense model's too. On equal numerics (OpenBLAS, its kernels, evodb's kernels) every bit must be the \

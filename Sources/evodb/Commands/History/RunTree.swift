@@ -29,8 +29,7 @@ struct RunTree {
       originGeneration = integer("origin_generation")
       var parts: [String] = []
       if let strategy = text("strategy"), strategy != "evolution" { parts.append(strategy) }
-      if let bits = real("target_bits") { parts.append("\(HumanFormat.number(bits, decimals: 2)) bits") }
-      if let bits = real("target_stored_bits") { parts.append("\(HumanFormat.number(bits, decimals: 2)) stored bits") }
+      if let target = text("target") { parts.append(target) }
       if let seed = integer("seed") { parts.append("seed \(seed)") }
       let done = integer("generation").map { String($0) } ?? "-"
       if let state = text("state") {

@@ -3,7 +3,7 @@ import Catalog
 /// `evodb void`.
 struct VoidCommand: Command {
   static let name = "void"
-  static let abstract = "Declare results wrong: they stay in the file, and nothing uses them any more."
+  static let abstract = "Mark results as wrong: they stay in the file, and nothing uses them any more."
   static let discussion = """
     An EVALUATION is ASSIGNMENT[:DATA_SET[:MEASURE]]: an assignment by 8 or more digits of its digest, or a run (its \
     result); without data set and measure all that is known of it. --job and --numerics narrow that, or stand alone: \

@@ -4,7 +4,7 @@ import Inference
 /// `evodb query`.
 struct QueryCommand: Command {
   static let name = "query"
-  static let abstract = "Ask a catalog: a documented question, or any reading SQL statement."
+  static let abstract = "Run a documented query or any read-only SQL statement."
   static let discussion = """
     SQL is one statement; @NAME one of the documented queries, which --list shows and docs/queries.md explains; @PATH (with \
     a slash or a point) a file with one; - takes it from stdin. evodb schema shows the views.

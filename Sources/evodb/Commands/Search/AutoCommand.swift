@@ -6,7 +6,7 @@ import Search
 /// `evodb auto`.
 struct AutoCommand: Command {
   static let name = "auto"
-  static let abstract = "From a model folder and a text to the best assignment: import, data, build and search in one."
+  static let abstract = "Import a model, cut a text, build variants and search, all in one."
   static let discussion = """
     Everything is kept in the catalog, so the same command again computes nothing, and a stopped one goes on. Without \
     --validation every fourth sequence of the text is held out for the report.
@@ -42,8 +42,15 @@ struct AutoCommand: Command {
     }
   }
 
-  private func onlyTarget() throws -> (target: SearchRecipe.Target, cost: SearchRecipe.Cost) {
-    try BitTargetOptions.only(target.given, of: "--target-bits, --target-stored-bits, --target-bytes")
+  private func onlyTarget() throws -> SearchTarget {
+    let asked = try BitTargetOptions.only(
+      target.given, of: "--target, --target-bits, --target-stored-bits, --target-bytes")
+    guard asked.cost == .codes || asked.cost == .stored else {
+      throw UsageError(
+        "auto chooses bit-widths: --target must be bits or bytes, not \(asked.argumentText); evodb search takes all targets"
+      )
+    }
+    return asked
   }
 
   func run(in context: CommandContext) throws {
@@ -86,8 +93,8 @@ struct AutoCommand: Command {
       stage(
         "\(HumanFormat.count(Int64(built.builtVariantCount))) variants built with GPTQ, "
           + "\(HumanFormat.count(Int64(built.foundVariantCount))) found in the catalog", job)
-      let (target, cost) = try onlyTarget()
-      var start = SearchRecipe(target: target, cost: cost)
+      let asked = try onlyTarget()
+      var start = SearchRecipe(target: asked.target, cost: asked.cost)
       start.bits = bits.values
       start.layers = layers.pattern ?? ""
       let recipe = try search.recipe(start, tokenCount: sets.calibration.tokenCount) { text in

@@ -5,7 +5,7 @@ import Search
 /// `evodb baseline`.
 struct BaselineCommand: Command {
   static let name = "baseline"
-  static let abstract = "Choose an assignment as others do, to compare a search with."
+  static let abstract = "Choose an assignment by a known heuristic, to compare a search with."
   static let usage = [
     "baseline CATALOG NAME --target-bits B | --target-sparsity S | --target-drop F [OPTIONS]", "baseline --list",
   ]

@@ -6,7 +6,7 @@ import Search
 /// `evodb evaluate`.
 struct EvaluateCommand: Command {
   static let name = "evaluate"
-  static let abstract = "Measure an assignment on a whole data set, or on multiple-choice questions."
+  static let abstract = "Evaluate an assignment on a data set or on multiple-choice questions."
   static let discussion = """
     With --tasks it answers the questions of a JSON Lines file, {"context": "…", "choices": ["…", "…"], "answer": 0}, by \
     the log-likelihood of each choice, as lm-evaluation-harness does: acc takes the highest, acc_norm the highest per \

@@ -5,7 +5,7 @@ import Search
 /// `evodb resume`.
 struct ResumeCommand: Command {
   static let name = "resume"
-  static let abstract = "Go on with a stopped search to the same end."
+  static let abstract = "Resume a stopped search; it ends as if it had never stopped."
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
   @Positional("RUN", "Which run; may be left out if only one is open.") var runName: String?

@@ -6,7 +6,7 @@ import Search
 /// `evodb search`.
 struct SearchCommand: Command {
   static let name = "search"
-  static let abstract = "Search the best assignment of levels within a budget."
+  static let abstract = "Search for the best assignment of levels within a budget."
   static let discussion = """
     The target decides what is searched: bit-widths (--target-bits), sparsities (--target-sparsity), attentions and MLPs to \
     remove (--target-drop), or all of them in one budget of stored bytes (--target-bytes or --target-stored-bits with several \

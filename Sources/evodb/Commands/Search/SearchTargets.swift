@@ -2,8 +2,65 @@ import Catalog
 import Inference
 import Search
 
+/// A target in one word.
+struct SearchTarget: ArgumentValue, Equatable {
+  let target: SearchRecipe.Target
+  /// What it counts.
+  let cost: SearchRecipe.Cost
+
+  static let rule =
+    "3bit, 3.1bit-stored, 3.2MB, 50% (sparsity), drop=0.25 or drop=25% (share of the blocks), or drop=3 (blocks)"
+
+  init(_ target: SearchRecipe.Target, _ cost: SearchRecipe.Cost) {
+    self.target = target
+    self.cost = cost
+  }
+
+  init?(argument: String) {
+    func number(before suffix: String, in text: String = argument) -> Double? {
+      text.hasSuffix(suffix) ? Double(argument: String(text.dropLast(suffix.count))) : nil
+    }
+    if argument.hasPrefix("drop=") {
+      let value = String(argument.dropFirst("drop=".count))
+      if let count = Int(value), count >= 0 {
+        self.init(.dropCount(count), .subblocks)
+      } else if let share = number(before: "%", in: value).map({ $0 / 100 }) ?? Double(argument: value),
+        (0...1).contains(share)
+      {
+        self.init(.drop(share), .subblocks)
+      } else {
+        return nil
+      }
+    } else if let bits = number(before: "bit") ?? number(before: "bits"), bits > 0 {
+      self.init(.bits(bits), .codes)
+    } else if let bits = number(before: "bit-stored") ?? number(before: "bits-stored"), bits > 0 {
+      self.init(.bits(bits), .stored)
+    } else if let percent = number(before: "%"), (0...100).contains(percent) {
+      self.init(.sparsity(percent / 100), .weights)
+    } else if argument.last?.isLetter == true, let size = ByteSize(argument: argument) {
+      self.init(.bytes(size.bytes), .stored)
+    } else {
+      // A number alone could be any of them.
+      return nil
+    }
+  }
+
+  var argumentText: String {
+    switch (target, cost) {
+    case (.bits(let bits), .stored): return "\(bits.argumentText)bit-stored"
+    case (.bits(let bits), _): return "\(bits.argumentText)bit"
+    case (.bytes(let bytes), _): return "\(bytes)B"
+    case (.sparsity(let share), _): return "\((100 * share).argumentText)%"
+    case (.drop(let share), _): return "drop=\((100 * share).argumentText)%"
+    case (.dropCount(let count), _): return "drop=\(count)"
+    }
+  }
+}
+
 /// Targets in bits and bytes.
 struct BitTargetOptions: ArgumentGroup {
+  @Option("--target", "TARGET", "What to reach, in one word: \(SearchTarget.rule).")
+  var target: SearchTarget?
   @Option(
     "--target-bits", "B",
     "Average bits of the codes per compressible weight, as EvoPress counts; 2.25 and the like lie between levels.",
@@ -14,21 +71,18 @@ struct BitTargetOptions: ArgumentGroup {
   var storedBits: Double?
   @Option("--target-bytes", "SIZE", "Stored bytes of all compressible layers, such as 3.2M.") var bytes: ByteSize?
 
-  /// All that are given, with what they count.
-  var given: [(target: SearchRecipe.Target, cost: SearchRecipe.Cost)] {
-    var given: [(target: SearchRecipe.Target, cost: SearchRecipe.Cost)] = []
-    if let bits { given.append((.bits(bits), .codes)) }
-    if let storedBits { given.append((.bits(storedBits), .stored)) }
-    if let bytes { given.append((.bytes(bytes.bytes), .stored)) }
-    return given
+  /// All that are given.
+  var given: [SearchTarget] {
+    [
+      target, bits.map { SearchTarget(.bits($0), .codes) }, storedBits.map { SearchTarget(.bits($0), .stored) },
+      bytes.map { SearchTarget(.bytes($0.bytes), .stored) },
+    ].compactMap { $0 }
   }
 
   /// The one target.
   ///
   /// - Throws: `UsageError` for none or several.
-  static func only(
-    _ given: [(target: SearchRecipe.Target, cost: SearchRecipe.Cost)], of names: String
-  ) throws -> (target: SearchRecipe.Target, cost: SearchRecipe.Cost) {
+  static func only(_ given: [SearchTarget], of names: String) throws -> SearchTarget {
     guard given.count == 1 else {
       throw UsageError("\(given.isEmpty ? "a target is missing" : "there must be one target"): give one of \(names)")
     }
@@ -75,15 +129,16 @@ struct SearchSpaceOptions: ArgumentGroup {
   @Flag("--worst", "Search the worst assignment in place of the best.") var isInverted: Bool
 
   private static let targetNames =
-    "--target-bits, --target-stored-bits, --target-bytes, --target-sparsity, --target-drop, --drop-count"
+    "--target, --target-bits, --target-stored-bits, --target-bytes, --target-sparsity, --target-drop, --drop-count"
 
-  private var target: (target: SearchRecipe.Target, cost: SearchRecipe.Cost) {
+  private var target: SearchTarget {
     get throws {
-      var given = bitTargets.given
-      if let sparsity { given.append((.sparsity(sparsity), .weights)) }
-      if let drop { given.append((.drop(drop), .subblocks)) }
-      if let dropCount { given.append((.dropCount(dropCount), .subblocks)) }
-      return try BitTargetOptions.only(given, of: Self.targetNames)
+      try BitTargetOptions.only(
+        bitTargets.given
+          + [
+            sparsity.map { SearchTarget(.sparsity($0), .weights) }, drop.map { SearchTarget(.drop($0), .subblocks) },
+            dropCount.map { SearchTarget(.dropCount($0), .subblocks) },
+          ].compactMap { $0 }, of: Self.targetNames)
     }
   }
 
@@ -127,8 +182,8 @@ struct SearchSpaceOptions: ArgumentGroup {
   ///
   /// - Throws: `SearchError.invalidProfile` for a list of subblocks that breaks its rules.
   func recipe(_ model: ModelRecord) throws -> SearchRecipe {
-    let (target, cost) = try target
-    var recipe = SearchRecipe(target: target, cost: cost)
+    let asked = try target
+    var recipe = SearchRecipe(target: asked.target, cost: asked.cost)
     if let methods { recipe.methods = methods.values.map(\.name) }
     recipe.bits = bits?.values ?? []
     recipe.patterns = patterns?.values.map(\.description) ?? []
@@ -151,9 +206,14 @@ struct SearchSpaceOptions: ArgumentGroup {
       }
       if recipe.allowed.count == 2 * model.blockCount { recipe.allowed = [] }
     }
-    if cost == .subblocks {
+    let removed: Int?
+    switch asked.target {
+    case .drop(let share): removed = Int(share * Double(model.blockCount))
+    case .dropCount(let count): removed = count
+    case .bits, .bytes, .sparsity: removed = nil
+    }
+    if let removed {
       let perUnit = recipe.ties.contains(.pairs) ? 2 : 1
-      let removed = dropCount ?? Int((drop ?? 0) * Double(model.blockCount))
       recipe.generations = SearchRecipe.dropGenerations(
         removed: min(removed, model.blockCount) / perUnit, of: model.blockCount / perUnit)
     }

@@ -38,7 +38,7 @@ struct ExportCommand: Command {
       + "digest, or an EvoPress profile file.")
   var assignment: String
   @Option("--to", "FORM", "What to write.") var target: Target
-  @Option("--output", "PATH", "Where to write it; -o for short. Must not exist.", rule: .notEmpty) var place: String?
+  @Option("--output", "PATH", "Where to write it; must not exist.", rule: .notEmpty) var place: String?
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
   @Option(
     "--method", "M",

@@ -6,7 +6,7 @@ import Search
 /// `evodb import-profile`.
 struct ImportProfileCommand: Command {
   static let name = "import-profile"
-  static let abstract = "Take a profile of EvoPress or gptq-gguf-toolkit as an assignment."
+  static let abstract = "Import a profile of EvoPress or gptq-gguf-toolkit as an assignment."
   static let discussion = """
     The kind follows from the content: bits or signed steps per layer, or none, attn, mlp, attn+mlp per block. The levels \
     must be built. Steps need --sparsity and --step-weights, the arguments with which the levels were made; with them \

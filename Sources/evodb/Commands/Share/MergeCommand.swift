@@ -4,7 +4,7 @@ import Foundation
 /// `evodb merge`.
 struct MergeCommand: Command {
   static let name = "merge"
-  static let abstract = "Bring what other catalogs hold into this one; the others are not changed."
+  static let abstract = "Merge other catalogs into this one; the others are not changed."
   static let discussion = """
     The union of both: models, data sets, statistics, variants, assignments, runs and every evaluation, nothing twice. The \
     order of merging does not matter, and merging again changes nothing: compare with ‘evodb digest’. The other files may \

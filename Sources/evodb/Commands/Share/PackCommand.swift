@@ -4,7 +4,7 @@ import Foundation
 /// `evodb pack`.
 struct PackCommand: Command {
   static let name = "pack"
-  static let abstract = "Write what is worth sharing of a catalog into one clean file."
+  static let abstract = "Write the shareable rows of a catalog into one clean file."
   static let discussion = """
     The file can be read from a read-only folder, queried, merged, and searched in. ‘results’ leaves out the weights: small \
     enough to mail, and warm where a local build gives the same content keys (‘merge’ says how many do). ‘variants’ brings \
@@ -19,7 +19,7 @@ struct PackCommand: Command {
   ]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
-  @Option("--output", "OUT", "The new file (-o for short); an existing one is never overwritten.") var out: String
+  @Option("--output", "OUT", "The new file; an existing one is never overwritten.") var out: String
   @Option("--with", "CONTENTS", "What comes along: results, variants or all.") var contents: CatalogPack.Contents =
     .results
   @Option("--run", "RUN", "Only what belongs to this run and those it branched from; may be repeated.") var runs:

@@ -4,7 +4,7 @@ import Inference
 /// `evodb doctor`.
 struct DoctorCommand: Command {
   static let name = "doctor"
-  static let abstract = "Look at the program, the machine and a catalog, and advise."
+  static let abstract = "Diagnose the program, the machine and a catalog."
   static let discussion = """
     Without a catalog: versions of evodb and its libraries, and whether OpenBLAS uses what the processor can do. With one: its lock and log, the file system, what fills it, \
     what an older revision of evodb made, and whether its models are still where they were. It looks; nothing is changed, \

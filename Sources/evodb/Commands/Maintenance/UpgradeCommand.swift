@@ -3,7 +3,7 @@ import Catalog
 /// `evodb upgrade`.
 struct UpgradeCommand: Command {
   static let name = "upgrade"
-  static let abstract = "Bring a catalog of an older evodb up to date; the old file is kept beside it."
+  static let abstract = "Upgrade a catalog of an older version; the old file is kept beside it."
   static let discussion = """
     Works on a copy, which takes the file's name in one step when it is whole, so that a kill at any instant leaves the \
     old or the new catalog. The old file stays as CATALOG.vN.bak, N being its version; delete it when you are content.

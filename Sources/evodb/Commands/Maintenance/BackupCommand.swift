@@ -3,7 +3,7 @@ import Catalog
 /// `evodb backup`.
 struct BackupCommand: Command {
   static let name = "backup"
-  static let abstract = "Copy a catalog into a new file, also while a search is writing to it."
+  static let abstract = "Copy a catalog into a new file, even while a search writes to it."
   static let discussion = """
     The copy is one state of the catalog, at rest in one file; it appears under its name when it is whole and synced. \
     Never copy a catalog that is in use with cp: its newest rows are in the log beside it.

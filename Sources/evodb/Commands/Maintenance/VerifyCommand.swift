@@ -5,7 +5,7 @@ import Inference
 /// `evodb verify`.
 struct VerifyCommand: Command {
   static let name = "verify"
-  static let abstract = "Hold everything a catalog stores against its checks, and name what is damaged."
+  static let abstract = "Check everything a catalog stores and name what is damaged."
   static let discussion = """
     Looks at every page, every row's check, the SHA-256 of every blob, every reference, the keys and sums that are stored \
     beside what they are made of, and into the packed weights. It only reads, also beside a writer. Exit code 65 if anything is damaged: evodb salvage \

@@ -4,7 +4,7 @@ import Inference
 /// `evodb salvage`.
 struct SalvageCommand: Command {
   static let name = "salvage"
-  static let abstract = "Save what is whole of a damaged catalog into a new one."
+  static let abstract = "Recover the intact rows of a damaged catalog into a new one."
   static let discussion = """
     The damaged file is only read. Every row whose check fits is saved, unless it points to something lost or contradicts \
     other rows; blobs whose bytes are damaged keep their digest, and evodb build makes what they held again. The new catalog \

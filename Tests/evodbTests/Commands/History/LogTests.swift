@@ -4,8 +4,8 @@ import Testing
 
 @testable import evodb
 
-/// `evodb log`, `evodb diff` and `evodb status --watch`.
-@Suite struct LogAndDiffTests {
+/// `evodb log` and `evodb status --watch`.
+@Suite struct LogTests {
   private func run(_ name: String, from origin: String? = nil, at generation: Int64? = nil) -> RunTree.Run {
     RunTree.Run(
       columns: ["run", "origin_run", "origin_generation", "state", "generation", "generation_count"],
@@ -39,31 +39,8 @@ import Testing
     let row = try JSONFields(try catalog.output("log", "--format", "jsonl"))
     #expect(try row.text("run") == "first")
     #expect(
-      try catalog.output("log", "--graph").contains(" first  3.00 bits, seed 0, finished, generation 4 of 4, kl "))
+      try catalog.output("log", "--graph").contains(" first  3bit, seed 0, finished, generation 4 of 4, kl "))
     #expect(try catalog.run("log", "--graph", "--format", "json").exitCode == 64)
-  }
-
-  @Test func aDiffShowsParametersResultsAndLayers() throws {
-    let catalog = try TinyCatalog(.searched)
-    let second = TinyCatalog.recipe.map { $0 == "3" ? "2.5" : $0 }
-    try catalog.output(["search"] + second + ["--data", "calibration", "--name", "second", "--seed", "5"])
-    let text = try catalog.output("diff", "first", "second")
-    #expect(text.contains("target_bits") && text.contains("seed") && text.contains("standard_error"))
-    let layers = try catalog.output("diff", "first", "second", "--format", "jsonl").split(separator: "\n")
-    let expected = try catalog.number(
-      """
-      SELECT count(*) FROM run_summary r JOIN run_summary s ON s.run = 'second'
-      JOIN assignment_layer a ON a.assignment = r.found_assignment
-      JOIN assignment_layer b ON b.assignment = s.found_assignment AND b.layer = a.layer
-      WHERE r.run = 'first' AND a.level <> b.level
-      """)
-    #expect(Double(layers.count) == expected && expected > 0)
-    let parameters = try catalog.output("diff", "first", "second", "--part", "recipes", "--format", "jsonl")
-    #expect(parameters.contains(#"{"name":"seed","one":0,"other":5}"#))
-    let digest = try #require(try catalog.rows("SELECT found_assignment AS a FROM run_summary").first).text("a")
-    #expect(try catalog.output("diff", "first", String(digest.prefix(10)), "--format", "jsonl").isEmpty)
-    #expect(try catalog.run("diff", "first", "ffffffff").exitCode == 66)
-    #expect(try catalog.run("diff", "first", digest, "--part", "recipes").exitCode == 64)
   }
 
   @Test func aWatchEndsWithTheWork() throws {

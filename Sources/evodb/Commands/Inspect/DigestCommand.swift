@@ -3,7 +3,7 @@ import Catalog
 /// `evodb digest`.
 struct DigestCommand: Command {
   static let name = "digest"
-  static let abstract = "One digest over all shared rows: equal for catalogs that hold the same."
+  static let abstract = "Print one digest of all shared rows, equal for catalogs that hold the same."
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
   @Flag("--all", "Also runs, names and other provenance, without times and machines.") var includesProvenance: Bool

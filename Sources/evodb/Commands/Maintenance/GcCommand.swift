@@ -6,7 +6,7 @@ extension GarbageKind: ArgumentChoice {}
 /// `evodb gc`.
 struct GcCommand: Command {
   static let name = "gc"
-  static let abstract = "Drop what nobody needs any more and give its bytes back to the disk."
+  static let abstract = "Delete rows that nothing needs any more and shrink the file."
   static let discussion = """
     Kinds: unused (variants that no assignment, space or calibration uses, and blobs that nothing points to), caches (the \
     dense model's states), revisions (unused results of older revisions of evodb), statistics (the Hessian matrices: \

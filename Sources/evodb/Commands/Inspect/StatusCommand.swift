@@ -4,7 +4,7 @@ import Catalog
 struct StatusCommand: Command {
   static let name = "status"
   static let abstract =
-    "What a catalog holds, what is being done to it, and what the last jobs took beside their estimates."
+    "Show what a catalog holds, who writes to it, and what the last jobs took."
   static let discussion = """
     With --watch the work of another process is followed, from any terminal, until it ends or ^C; the end of the work is \
     followed by the usual page.

@@ -6,7 +6,7 @@ import Search
 /// `evodb monotonicity`.
 struct MonotonicityCommand: Command {
   static let name = "monotonicity"
-  static let abstract = "Find assignments with less layer error, or fewer removals, and yet a worse model."
+  static let abstract = "Find assignments with less layer error, or fewer removals, that are worse all the same."
   static let discussion = """
     Compares all assignments that are complete on the same data set: the sum of their layers' relative errors (nmse, each \
     layer counting once) with their fitness, and sets of removed subblocks with their strict subsets. All pairs are \

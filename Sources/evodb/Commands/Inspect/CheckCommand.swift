@@ -4,7 +4,7 @@ import Inference
 /// `evodb check`.
 struct CheckCommand: Command {
   static let name = "check"
-  static let abstract = "Say what a model folder is, and hold its logits against reference ones."
+  static let abstract = "Describe a model folder and compare its logits with expected ones."
   static let discussion = """
     Exit code 65 if the folder is not supported, or holds tensors that the model its config.json describes does not use; 1 if the logits differ by more than the tolerance, are not finite, or do \
     not have the right shape.
