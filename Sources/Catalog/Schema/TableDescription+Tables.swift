@@ -261,9 +261,9 @@ extension TableDescription {
   /// All tables: parents before children, and before those whose parts are their children.
   static let all: [TableDescription] = [
     catalogProperty, numerics, blob, blobChunk, weight, model, modelSource, tensor, site, layer, sequence, sequenceList,
-    sequenceListItem, dataSet, method, statistic, variant, assignment, measure, observationVoid, setFitness, teacherState,
-    calibrationStream, blockScore, monotonicityCount, monotonicityPair, task, taskChoice, space, spaceUnit, spaceLevel,
-    spaceMember, run, candidate, stage, stageResult, job, observation, generation,
+    sequenceListItem, dataSet, method, statistic, variant, assignment, measure, observationVoid, setFitness,
+    teacherState, calibrationStream, blockScore, monotonicityCount, monotonicityPair, task, taskChoice, space,
+    spaceUnit, spaceLevel, spaceMember, run, candidate, stage, stageResult, job, observation, generation,
   ]
 
   private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })

@@ -119,7 +119,7 @@ import Testing
     let (source, _) = try CatalogFolder.filled()
     let bytes = try source.bytes
     let folder = try CatalogFolder()
-    let tables = try CatalogSalvage(path: source.path, output: folder.path, job: note("salvage")).run()
+    let tables = try CatalogSalvage(path: source.path, output: folder.path, job: note("salvage")).run().tables
     try expectNote("salvage", folder, beside: try jobs(source).count)
     let saved = tables.first { $0.name == "job" }?.savedCount
     #expect(saved == Int64(try jobs(source).count), "its own row was not saved from anything")

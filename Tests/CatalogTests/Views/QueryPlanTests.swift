@@ -29,6 +29,8 @@ import Testing
 
   /// Documented queries that list all there is, by table.
   private static let listing: [String: (tables: Set<String>, reason: String)] = [
+    "variants": (["layer"], "it adds up the variants of all layers"),
+    "assignments": (["assignment"], "they are its answer"),
     "jobs": (["job"], "they are its answer"),
     "progress": (["job"], "one row a command"),
     "disk": (["layer"], "it adds up the variants of all layers"),

@@ -45,7 +45,7 @@ extension RunCatalog {
       AND NOT EXISTS (SELECT 1 FROM space_member m JOIN layer y ON y.id = m.layer_id
         JOIN json_each(a.variant_ids) j ON j.key = y.layer_index
         WHERE m.space_id = l.space_id AND m.unit_index = l.unit_index AND m.level_index = l.level_index
-          AND (m.dropped <> EXISTS (SELECT 1 FROM json_each(a.dropped_subblocks) d
+          AND (m.is_dropped <> EXISTS (SELECT 1 FROM json_each(a.dropped_subblocks) d
               WHERE d.value = y.block_index || '.' || y.subblock)
             OR m.variant_id IS NOT j.value))
     ) AS cost, r.space_id, a.id AS assignment_id, a.dropped_subblocks, a.variant_ids
@@ -62,7 +62,7 @@ extension RunCatalog {
         max(m.level_index) AS level_index
       FROM cost c JOIN json_each(c.variant_ids) j JOIN run r ON r.id = c.run_id
       JOIN layer y ON y.model_id = r.model_id AND y.layer_index = j.key
-      JOIN space_member m ON m.space_id = c.space_id AND m.layer_id = y.id AND m.dropped = 0 AND m.variant_id IS j.value
+      JOIN space_member m ON m.space_id = c.space_id AND m.layer_id = y.id AND m.is_dropped = 0 AND m.variant_id IS j.value
       WHERE NOT EXISTS (SELECT 1 FROM json_each(c.dropped_subblocks) d WHERE d.value = y.block_index || '.' || y.subblock)
       GROUP BY 1, 2, 3, 6),
     -- What each subblock costs at its cheapest, as far as a unit of the space drops it beside others that hold it.
@@ -76,7 +76,7 @@ extension RunCatalog {
           GROUP BY h.unit_index)) AS cost,
         (SELECT y.block_index || '.' || y.subblock FROM space_member i JOIN layer y ON y.id = i.layer_id
           WHERE i.space_id = g.space_id AND i.unit_index = g.unit_index LIMIT 1) AS subblock
-      FROM space_member g WHERE g.dropped = 1 GROUP BY g.space_id, g.unit_index)
+      FROM space_member g WHERE g.is_dropped = 1 GROUP BY g.space_id, g.unit_index)
     SELECT a.run_id, a.generation_index, a.candidate_index FROM at a
     JOIN space_level now ON now.space_id = a.space_id AND now.unit_index = a.unit_index
       AND now.level_index = a.level_index

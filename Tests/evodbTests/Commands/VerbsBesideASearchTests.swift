@@ -18,7 +18,7 @@ extension WholeRunTests {
       "branch": ["first", "--name", "other", "--set", "generations=6"],
       "void": ["first:validation", "--reason", "a test"], "gc": [], "upgrade": [],
       "backup": ["made"], "pack": ["-o", "made"], "salvage": ["-o", "made"],
-      "status": [], "runs": [], "log": [], "show": ["first"], "diff": ["first", "long"], "best": ["first"],
+      "status": [], "ls": [], "log": [], "show": ["first"],
       "compare": ["first", "--data", "validation"], "query": ["SELECT count(*) FROM model"], "digest": [],
       "replay": ["first"], "verify": [], "doctor": [],
     ]
@@ -33,7 +33,7 @@ extension WholeRunTests {
     static let making: Set = ["backup", "pack", "salvage"]
     /// Only look.
     static let reading: Set = [
-      "status", "runs", "log", "show", "diff", "best", "compare", "query", "digest", "verify", "doctor",
+      "status", "ls", "log", "show", "compare", "query", "digest", "verify", "doctor",
     ]
     /// Have no catalog yet, or none at all.
     static let others: Set = ["init", "schema", "check"]

@@ -25,7 +25,9 @@ final class RowRescue {
   func run() throws {
     // Not what the new file has already, and no caches, which are computed again rather than trusted. Blobs last: only
     // those come along that what was saved speaks of.
-    let wanted = TableDescription.all.filter { $0.hasRowCheck && ![.cache, .derived].contains($0.kind) && $0.name != "catalog_property" }
+    let wanted = TableDescription.all.filter {
+      $0.hasRowCheck && ![.cache, .derived].contains($0.kind) && $0.name != "catalog_property"
+    }
     let order = wanted.filter { $0.name != "blob" } + [.blob]
     var found: [String: CatalogSalvage.Table] = [:]
     for (index, table) in order.enumerated() {

@@ -121,6 +121,8 @@ import Testing
   private func pipe(_ name: String, _ bytes: [UInt8]) throws -> InputFile {
     let path = folder.url.appendingPathComponent(name).path
     try #require(mkfifo(path, 0o600) == 0)
+    // Who reads may stop before the end.
+    signal(SIGPIPE, SIG_IGN)
     Thread.detachNewThread {
       guard let handle = FileHandle(forWritingAtPath: path) else { return }
       try? handle.write(contentsOf: Data(bytes))
@@ -142,6 +144,8 @@ import Testing
     let path = folder.url.appendingPathComponent("nobody").path
     try #require(mkfifo(path, 0o600) == 0)
     let cancellation = Cancellation()
+    // Who reads may stop before the end.
+    signal(SIGPIPE, SIG_IGN)
     Thread.detachNewThread {
       Thread.sleep(forTimeInterval: 0.2)
       cancellation.request()
