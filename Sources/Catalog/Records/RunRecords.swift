@@ -114,7 +114,7 @@ public struct RunRecord: Equatable, Sendable {
   public var name: String
   /// Content key of the recipe and everything it points to.
   public var recipeDigest: Digest
-  /// How assignments were chosen: `evolution`, or the name of a baseline.
+  /// How assignments were chosen: `evolution`, `guided`, or the name of a baseline.
   public var strategy: String
   /// Revision of the strategy's code.
   public var engineRevision: Int
@@ -181,6 +181,8 @@ public struct RunRecord: Equatable, Sendable {
 
   /// The strategy of a search.
   public static let evolution = "evolution"
+  /// The strategy of a search that measures sensitivities.
+  public static let guided = "guided"
 
   /// Content key of a recipe and everything it points to.
   ///

@@ -97,6 +97,15 @@ extension CatalogTransaction {
     return first
   }
 
+  /// The input tokens of a data set's content or a minibatch.
+  ///
+  /// - Throws: `CatalogError.notFound` if no list has this content key.
+  public func tokenCount(ofSequenceList digest: Digest) throws -> Int {
+    let count = try connection.integer("SELECT token_count FROM sequence_list WHERE digest = ?", [.blob(digest.bytes)])
+    guard let count else { throw CatalogError.notFound("no list of sequences \(digest.short)") }
+    return Int(count)
+  }
+
   /// The sequences of a list in order.
   public func sequences(ofList listID: Int64) throws -> [SequenceRecord] {
     var result: [SequenceRecord] = []

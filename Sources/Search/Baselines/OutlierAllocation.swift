@@ -39,7 +39,7 @@ public struct OutlierAllocation: Equatable, Sendable {
   /// The assignment of stored levels that comes closest to sparsities of blocks within a budget.
   ///
   /// OWL prunes at exactly its sparsities; a catalog has levels. The least Σ weights·(level's sparsity − block's
-  /// sparsity)² within the budget is found by ``LevelProgram``, and what is left of the budget is spent where it costs
+  /// sparsity)² within the budget is found by ``BudgetAllocation``, and what is left of the budget is spent where it costs
   /// the least.
   ///
   /// - Parameters:
@@ -55,9 +55,9 @@ public struct OutlierAllocation: Equatable, Sendable {
         return Double(space.units[unit].weightCount) * distance * distance
       }
     }
-    let program = try LevelProgram(space: space, errors: errors)
-    var solution = try program.solve(budget: budget)
-    program.spend(budget, on: &solution, worsening: true)
+    let allocation = try BudgetAllocation(space: space, losses: errors)
+    var solution = try allocation.solve(budget: budget)
+    allocation.spend(budget, on: &solution, worsening: true)
     return solution.levels
   }
 }

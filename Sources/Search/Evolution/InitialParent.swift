@@ -64,6 +64,16 @@ struct Starts: Equatable, Sendable {
 }
 
 extension SearchSpace {
+  /// Every unit at the dearest level within its even share of the budget, and what that leaves spent at random.
+  ///
+  /// - Throws: ``SearchError/impossible(detail:)`` for a budget outside of ``feasibleCosts``.
+  func nearlyUniform(budget: Int64, seed: UInt64) throws -> LevelVector {
+    try repaired(
+      LevelVector(units.indices.map { isGate($0) ? 0 : uniformShare(ofUnit: $0, budget: budget).level }),
+      budget: budget,
+      seed: seed)
+  }
+
   /// Every unit at the level that costs its even share of the budget.
   ///
   /// - Throws: ``SearchError/impossible(detail:)`` if the target lies between two levels of a unit.

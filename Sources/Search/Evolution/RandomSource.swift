@@ -15,6 +15,10 @@ public struct RandomSource: Sendable {
     case minibatch = 3
     /// Making an assignment of elsewhere fit a budget.
     case repair = 4
+    /// The minibatch that sensitivities are measured on.
+    case sweep = 5
+    /// Draws from a model of the losses.
+    case proposal = 6
   }
 
   private var state: (UInt64, UInt64, UInt64, UInt64)

@@ -9,23 +9,38 @@ public struct RunState: Equatable, Sendable {
   public let nextGeneration: Int
   /// The parent of the next generation; nil before generation 0.
   public let parent: LevelVector?
+  /// All closed generations, for strategies that learn from them (``RunStrategy/readsHistory``); empty for others.
+  public let history: [ProposedGeneration]
 
   /// The state before generation 0.
-  public static let beginning = RunState(nextGeneration: 0, parent: nil)
+  public static let beginning = RunState(nextGeneration: 0, parent: nil, history: [])
 
-  /// The state after a closed generation.
+  /// The state after closed generations; the last one's winner is the parent.
+  public init(after history: [ProposedGeneration]) {
+    self.init(nextGeneration: history.count, parent: history.last?.winner, history: history)
+  }
+
+  /// The state after a closed generation, for strategies that need nothing but its winner.
   public init(after generation: ProposedGeneration) {
-    self.init(nextGeneration: generation.index + 1, parent: generation.winner)
+    self.init(closedGeneration: generation.index, parent: generation.winner)
   }
 
   /// The state after generation `closedGeneration`, which ended with the given parent.
   public init(closedGeneration: Int, parent: LevelVector) {
-    self.init(nextGeneration: closedGeneration + 1, parent: parent)
+    self.init(nextGeneration: closedGeneration + 1, parent: parent, history: [])
   }
 
-  private init(nextGeneration: Int, parent: LevelVector?) {
+  private init(nextGeneration: Int, parent: LevelVector?, history: [ProposedGeneration]) {
     self.nextGeneration = nextGeneration
     self.parent = parent
+    self.history = history
+  }
+
+  /// The state after one more generation.
+  func after(_ generation: ProposedGeneration, keepsHistory: Bool) -> RunState {
+    RunState(
+      nextGeneration: generation.index + 1, parent: generation.winner,
+      history: keepsHistory ? history + [generation] : [])
   }
 }
 
@@ -37,6 +52,8 @@ public protocol RunStrategy {
   var lastGeneration: Int { get }
   /// Whether a result that is its own reference counts as found: a baseline's, where there is nothing else to compare.
   var recommendsItsReference: Bool { get }
+  /// Whether it needs the closed generations, and not only the parent that the last one ended with.
+  var readsHistory: Bool { get }
 
   /// Runs the next generation.
   ///
@@ -49,6 +66,9 @@ public protocol RunStrategy {
 }
 
 extension RunStrategy {
+  /// Most need the parent only.
+  public var readsHistory: Bool { false }
+
   /// Runs all generations from a state to the end and returns the last state.
   ///
   /// - Parameter onClosed: receives every generation when it is closed; what it throws stops the run.
@@ -62,7 +82,7 @@ extension RunStrategy {
     while state.nextGeneration <= lastGeneration {
       let generation = try generation(after: state, evaluator: &evaluator, shouldStop: shouldStop)
       try onClosed(generation)
-      state = RunState(after: generation)
+      state = state.after(generation, keepsHistory: readsHistory)
     }
     return state
   }
@@ -76,6 +96,27 @@ public protocol StageEvaluator {
   ///
   /// - Throws: whatever stops the run; the generation under way then leaves no trace.
   mutating func fitness(_ question: StageQuestion) throws -> [StageFitness]
+
+  /// The fitness of what a sweep measures on a minibatch, in the order of the probes.
+  ///
+  /// - Throws: as for candidates.
+  mutating func fitness(_ question: ProbeQuestion) throws -> [StageFitness]
+}
+
+extension StageEvaluator {
+  /// Evaluates assignments of the space as candidates.
+  ///
+  /// - Throws: ``SearchError/impossible(detail:)`` for changes of the dense model, which this evaluator does not know.
+  public mutating func fitness(_ question: ProbeQuestion) throws -> [StageFitness] {
+    let vectors = try question.probes.map { probe in
+      guard case .levels(let vector) = probe else {
+        throw SearchError.impossible(detail: "changes of the dense model cannot be evaluated here")
+      }
+      return vector
+    }
+    return try fitness(
+      StageQuestion(vectors, on: question.minibatch, generation: question.generation, purpose: question.purpose))
+  }
 }
 
 /// What a strategy asks of an evaluator.
@@ -100,6 +141,26 @@ public struct StageQuestion {
     self.minibatch = minibatch
     self.generation = generation
     self.measure = measure
+    self.purpose = purpose
+  }
+}
+
+/// What a strategy asks of an evaluator to measure sensitivities.
+public struct ProbeQuestion {
+  /// The assignments.
+  public var probes: [Probe]
+  /// What they are evaluated on.
+  public var minibatch: Minibatch
+  /// The generation under way.
+  public var generation: Int
+  /// What it is for, in a few words.
+  public var purpose: String
+
+  /// A question about what a sweep measures.
+  public init(_ probes: [Probe], on minibatch: Minibatch, generation: Int, purpose: String) {
+    self.probes = probes
+    self.minibatch = minibatch
+    self.generation = generation
     self.purpose = purpose
   }
 }

@@ -5,6 +5,8 @@ import Inference
 public enum RunStrategyName: Hashable, Sendable {
   /// EvoPress's search.
   case evolution
+  /// The search that measures sensitivities and learns from what it compares.
+  case guided
   /// What searches are compared with.
   case baseline(Baseline)
 
@@ -12,14 +14,15 @@ public enum RunStrategyName: Hashable, Sendable {
   public var rawValue: String {
     switch self {
     case .evolution: RunRecord.evolution
+    case .guided: RunRecord.guided
     case .baseline(let baseline): baseline.rawValue
     }
   }
 
   /// nil if there is no strategy of this name.
   public init?(rawValue: String) {
-    if rawValue == RunRecord.evolution {
-      self = .evolution
+    if let search = [Self.evolution, .guided].first(where: { $0.rawValue == rawValue }) {
+      self = search
     } else if let baseline = Baseline(rawValue: rawValue) {
       self = .baseline(baseline)
     } else {
@@ -38,7 +41,10 @@ public enum RunStrategyName: Hashable, Sendable {
   }
 
   /// What runs without a name are called.
-  var namePrefix: String { self == .evolution ? "run" : rawValue }
+  var namePrefix: String { isSearch ? "run" : rawValue }
+
+  /// Whether it goes on from generation to generation; a baseline has but one.
+  public var isSearch: Bool { self == .evolution || self == .guided }
 }
 
 /// A run in a catalog: a strategy that chooses, and a ledger that answers and records. It begins, goes on after any stop,
@@ -71,9 +77,9 @@ public final class Run {
     // Everything that can be wrong is found before anything is stored.
     let (space, plan, recipe) = try job.store.read { tx in
       switch strategy {
-      case .evolution:
-        let preview = try EvolutionPreview(
-          recipe, model: evaluations.model.record, calibration: calibration, origin: origin, tx: tx)
+      case .evolution, .guided:
+        let preview = try SearchPreview(
+          strategy, recipe, model: evaluations.model.record, calibration: calibration, origin: origin, tx: tx)
         return (preview.space, preview.plan, preview.recipe)
       case .baseline(let baseline):
         let preview = try BaselinePreview(baseline, recipe, model: evaluations.model.record, tx: tx)
@@ -99,12 +105,16 @@ public final class Run {
     ledger = try RunLedger(record, evaluations: evaluations, job: job)
     switch name {
     case .evolution: strategy = try ledger.evolution()
+    case .guided: strategy = try ledger.guidedSearch()
     case .baseline(let baseline): strategy = try BaselineStrategy(baseline, ledger)
     }
   }
 
   /// How many assignments the first parent is chosen from; 1: it is given.
   public var startCount: Int { (strategy as? Evolution)?.startCount ?? 1 }
+
+  /// Changes that a sweep measures; 0: the strategy makes none.
+  public var sweepCount: Int { (strategy as? GuidedSearch)?.sweepCount ?? 0 }
 
   /// Goes on to the end: the remaining generations, then the complete evaluation of start, reference and result.
   ///
@@ -114,7 +124,8 @@ public final class Run {
       let job = ledger.job
       var evaluator = ledger
       let final = try strategy.run(
-        from: try ledger.state, evaluator: &evaluator, shouldStop: { job.cancellation.isRequested },
+        from: try ledger.state(readsHistory: strategy.readsHistory), evaluator: &evaluator,
+        shouldStop: { job.cancellation.isRequested },
         onClosed: { try self.ledger.close($0, isLast: $0.index == self.strategy.lastGeneration) })
       try ledger.find(final)
     }
@@ -134,7 +145,8 @@ public final class Run {
     }
     var evaluator = ledger
     let generation = try strategy.generation(
-      after: try ledger.state(before: index), evaluator: &evaluator, shouldStop: { job.cancellation.isRequested })
+      after: try ledger.state(before: index, readsHistory: strategy.readsHistory), evaluator: &evaluator,
+      shouldStop: { job.cancellation.isRequested })
     let computed = try job.write { try ledger.stored(generation, $0).byDigest }
     ledger.forgetAssignments()
     return GenerationComparison(stored: stored.content, computed: computed)

@@ -102,20 +102,40 @@ public final class RunLedger: StageEvaluator {
   /// - Throws: `InferenceError`, `CatalogError`; what was committed before stays.
   public func fitness(_ question: StageQuestion) throws -> [StageFitness] {
     let own = try question.measure.map { try Measure($0) } ?? measure
-    let wanted = [own] + measures.filter { $0 != own }
-    let sequences = try job.store.write { try store(question.minibatch, $0) }.sequences
     let tokens = question.candidates.count * question.minibatch.tokenCount
+    let result = try fitness(of: question.candidates, on: question.minibatch, own, assignment: assignment) { share in
+      self.report(question, share, tokens: tokens)
+    }
+    seenTokens += tokens
+    return result
+  }
+
+  /// Evaluates what a sweep measures through the catalog.
+  ///
+  /// - Throws: as for candidates.
+  public func fitness(_ question: ProbeQuestion) throws -> [StageFitness] {
+    let count = question.probes.count
+    return try fitness(of: question.probes, on: question.minibatch, measure, assignment: space.store(_:tx:)) { share in
+      self.job.progress("\(self.record.name): \(question.purpose)", Int(Double(count) * share), of: count)
+    }
+  }
+
+  private func fitness<Element>(
+    of elements: [Element], on minibatch: Minibatch, _ own: Measure,
+    assignment: (Element, CatalogTransaction) throws -> AssignmentRecord, watch: @escaping (Double) -> Void
+  ) throws -> [StageFitness] {
+    let wanted = [own] + measures.filter { $0 != own }
+    let sequences = try job.store.write { try store(minibatch, $0) }.sequences
     var result: [StageFitness] = []
-    for first in stride(from: 0, to: question.candidates.count, by: Self.chunkSize) {
-      let chunk = question.candidates[first..<min(first + Self.chunkSize, question.candidates.count)]
+    for first in stride(from: 0, to: elements.count, by: Self.chunkSize) {
+      let chunk = elements[first..<min(first + Self.chunkSize, elements.count)]
       let assignments = try job.store.write { tx in try chunk.map { try assignment($0, tx) } }
       let observations = try evaluations.observations(of: assignments, on: sequences, measures: wanted) { done, total in
         let share = Double(first) + Double(chunk.count) * Double(done) / Double(max(total, 1))
-        self.report(question, share / Double(question.candidates.count), tokens: tokens)
+        watch(share / Double(elements.count))
       }
       result += observations.map { Self.fitness($0.map { $0[0] }, own) }
     }
-    seenTokens += tokens
     return result
   }
 
@@ -152,22 +172,39 @@ public final class RunLedger: StageEvaluator {
   // MARK: Generations
 
   /// Where the run stands: behind its last closed generation.
-  var state: RunState {
-    get throws {
-      try job.store.read { tx in
-        guard let last = try tx.lastGeneration(ofRun: record.id) else { return .beginning }
-        return RunState(closedGeneration: last.index, parent: try space.vector(of: last.parent, tx: tx))
-      }
-    }
+  ///
+  /// - Parameter readsHistory: see `RunStrategy`.
+  func state(readsHistory: Bool) throws -> RunState {
+    guard let last = try job.store.read({ try $0.lastGeneration(ofRun: record.id) }) else { return .beginning }
+    return try state(before: last.index + 1, readsHistory: readsHistory)
   }
 
   /// The state before a stored generation.
-  func state(before index: Int) throws -> RunState {
+  func state(before index: Int, readsHistory: Bool) throws -> RunState {
     guard index > 0 else { return .beginning }
     return try job.store.read { tx in
+      if readsHistory { return RunState(after: try (0..<index).map { try proposed($0, tx) }) }
       let parent = try tx.parent(ofGeneration: index - 1, ofRun: record)
       return RunState(closedGeneration: index - 1, parent: try space.vector(of: parent, tx: tx))
     }
+  }
+
+  /// A stored generation as strategies make it. Of its minibatches only the lengths are right: what comes later does not
+  /// ask which sequences they were of.
+  private func proposed(_ index: Int, _ tx: CatalogTransaction) throws -> ProposedGeneration {
+    guard let stored = try tx.generation(index, ofRun: record.id) else {
+      throw CatalogError.damaged("run \(record.name): generation \(index) is missing")
+    }
+    return try stored.content.mapped(
+      assignment: { digest in
+        guard let assignment = try tx.assignment(digestPrefix: digest.hex) else {
+          throw CatalogError.damaged("run \(record.name): assignment \(digest.short) of generation \(index) is missing")
+        }
+        return try space.vector(of: assignment, tx: tx)
+      },
+      minibatch: { digest in
+        Minibatch(items: [Minibatch.Item(sequenceIndex: 0, tokenCount: try tx.tokenCount(ofSequenceList: digest))])
+      })
   }
 
   /// A generation as the catalog holds it.

@@ -12,10 +12,13 @@ public enum SearchEstimate {
   /// It takes every offspring for new, and counts the sequences of a minibatch that its candidates have met before as far
   /// as they are expected to: those of the stages before, for the parent those of the last stage that it won.
   ///
-  /// - Parameter startCount: assignments that the first parent is chosen from; 1: it is given.
+  /// - Parameters:
+  ///   - startCount: assignments that the first parent is chosen from; 1: it is given.
+  ///   - sweepCount: changes of the dense model that are measured first.
   /// - Throws: `InferenceError`, `CatalogError`.
   public static func work(
-    _ recipe: SearchRecipe, startCount: Int, closedGenerations: Int = 0, model: OpenModel, calibration: DataSetRecord,
+    _ recipe: SearchRecipe, startCount: Int, sweepCount: Int = 0, closedGenerations: Int = 0, model: OpenModel,
+    calibration: DataSetRecord,
     validation: DataSetRecord?, threadCount: Int, store: CatalogStore
   ) throws -> WorkEstimate {
     let sequences = try store.read { try $0.sequences(ofList: calibration.sequenceListID).map(\.tokenIDs) }
@@ -24,6 +27,7 @@ public enum SearchEstimate {
     }
     let generations = max(0, recipe.generations - closedGenerations)
     let compared = closedGenerations == 0 && startCount > 1 ? startCount * recipe.initialTokens : 0
+    let swept = closedGenerations == 0 ? sweepCount * min(recipe.sweepTokens, calibration.tokenCount) : 0
     let searched = generations * freshTokensPerGeneration(recipe, setTokens: calibration.tokenCount)
     let complete = calibration.tokenCount + (validation?.tokenCount ?? 0)
     // Start and result on both sets whole, and the dense model once on every sequence.
@@ -33,15 +37,17 @@ public enum SearchEstimate {
     let reported = 2 * (complete - met)
     let seconds =
       Double(searched) * speed.secondsPerToken(computedShare: computedShare(switches: recipe.maximumSwitches))
+      // A change spares the blocks before it: half of them on average.
+      + Double(swept) * speed.secondsPerToken(computedShare: 0.5)
       + Double(reported + compared) * speed.secondsPerToken(computedShare: 1)
       + Double(complete) * speed.denseSecondsPerToken
       + Double(generations * recipe.tokens.reduce(0, +) + reported) * speed.teacherSecondsPerToken
     let candidates = generations * (recipe.offspring + recipe.survivors.reduce(0, +))
-    let observations = (compared + searched + reported) / max(longest.count, 1)
+    let observations = (compared + swept + searched + reported) / max(longest.count, 1)
     return WorkEstimate(
       seconds: seconds / Double(threadCount),
       peakMemoryByteCount: model.expectedMemoryByteCount(isDense: recipe.cost == .subblocks),
-      forwardTokenCount: compared + searched + reported + complete,
+      forwardTokenCount: compared + swept + searched + reported + complete,
       diskByteCount: complete * model.stateByteCountPerToken + observations * observationByteCount
         + candidates * candidateByteCount)
   }

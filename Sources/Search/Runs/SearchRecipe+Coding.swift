@@ -23,6 +23,7 @@ extension SearchRecipe: Codable {
     case allowsDrop = "allow_drop"
     case allowed, ties
     case isInverted = "worst"
+    case sweepTokens = "sweep_tokens"
   }
 
   /// Canonical JSON: sorted keys.
@@ -76,6 +77,7 @@ extension SearchRecipe: Codable {
     if !allowed.isEmpty { try container.encode(allowed, forKey: .allowed) }
     if !ties.isEmpty { try container.encode(ties.map(\.rawValue), forKey: .ties) }
     if isInverted { try container.encode(true, forKey: .isInverted) }
+    if sweepTokens != Self.standardSweepTokens { try container.encode(sweepTokens, forKey: .sweepTokens) }
   }
 
   /// Reads the keys above; of the targets there must be one.
@@ -119,5 +121,6 @@ extension SearchRecipe: Codable {
       return tie
     }
     isInverted = try container.decodeIfPresent(Bool.self, forKey: .isInverted) ?? false
+    sweepTokens = try container.decodeIfPresent(Int.self, forKey: .sweepTokens) ?? Self.standardSweepTokens
   }
 }

@@ -71,6 +71,8 @@ public struct SearchRecipe: Equatable, Sendable {
   public var initial: String
   /// Tokens to choose the first parent on.
   public var initialTokens: Int
+  /// Tokens that every change of a sensitivity sweep is evaluated on; the guided search only.
+  public var sweepTokens = standardSweepTokens
   /// Of all randomness.
   public var seed: UInt64
 
@@ -97,6 +99,9 @@ public struct SearchRecipe: Equatable, Sendable {
     self.init(target: .bits(targetBits), cost: .codes)
     mutationGroup = MutationGrouping.size.rawValue
   }
+
+  /// Tokens of a sweep: single changes of the dense model stand out clearly on few.
+  public static let standardSweepTokens = 512
 
   /// The defaults, whatever the target.
   public static let standard = SearchRecipe(targetBits: 3)
@@ -162,6 +167,7 @@ public struct SearchRecipe: Equatable, Sendable {
     try require("maximum switches", maximumSwitches, 1...Limits.switches)
     try require("the number of stages", tokens.count, 0...Limits.stages)
     try require("initial tokens", initialTokens, 0...Limits.tokens)
+    try require("sweep tokens", sweepTokens, 2...Limits.tokens)
     for value in tokens { try require("tokens of a stage", value, 1...Limits.tokens) }
     for value in survivors { try require("survivors of a stage", value, 1...Limits.offspring) }
   }
@@ -171,19 +177,26 @@ public struct SearchRecipe: Equatable, Sendable {
   /// - Parameters:
   ///   - uniform: the assignment with every unit at exactly the target; nil if there is none.
   ///   - given: the assignment that `initial` names, made to fit.
-  func evolutionParameters(uniform: LevelVector?, given: LevelVector?) throws -> EvolutionParameters {
+  ///   - fallback: how to start where `initial` says nothing and there is no uniform assignment; nil: from the best of random
+  ///     ones.
+  func evolutionParameters(uniform: LevelVector?, given: LevelVector?, fallback: InitialParent? = nil) throws
+    -> EvolutionParameters
+  {
     guard let grouping = MutationGrouping(rawValue: mutationGroup) else {
       throw SearchError.invalidParameter(
         detail: "mutation group is size, name or none, not \(mutationGroup)")
     }
     return EvolutionParameters(
       generations: generations, offspring: offspring, stages: try SelectionStages(survivors: survivors, tokens: tokens),
-      maximumSwitches: maximumSwitches, grouping: grouping, initialParent: try initialParent(uniform, given),
+      maximumSwitches: maximumSwitches, grouping: grouping, initialParent: try initialParent(uniform, given, fallback),
       initialTokens: initialTokens, seed: seed, isInverted: isInverted)
   }
 
-  private func initialParent(_ uniform: LevelVector?, _ given: LevelVector?) throws -> InitialParent {
+  private func initialParent(_ uniform: LevelVector?, _ given: LevelVector?, _ fallback: InitialParent?) throws
+    -> InitialParent
+  {
     if let given { return .given(given) }
+    if let fallback, initial.isEmpty, uniform == nil { return fallback }
     let random = cost == .subblocks ? "random:64" : "random:32"
     let text = initial.isEmpty ? (uniform == nil ? random : "uniform") : initial
     if text == "uniform" {

@@ -144,7 +144,7 @@ struct RunReport {
 
   /// Whether a point is a line of its own: a baseline has no start, and often nothing to be compared with.
   private func isShown(_ point: RunPoint) -> Bool {
-    let isBaseline = strategyName != .evolution
+    let isBaseline = strategyName?.isSearch != true
     switch point {
     case .start: return !isBaseline && run.startAssignmentID != run.referenceAssignmentID
     case .reference: return !isBaseline || run.referenceAssignmentID != run.foundAssignmentID
@@ -224,7 +224,7 @@ struct RunReport {
     {
       let share = HumanFormat.percent(abs(difference) / reference.value)
       let certainty = certainty(difference, found.differenceStandardError)
-      if strategyName != .evolution {
+      if strategyName?.isSearch != true {
         sentences.append(baselineSentence(found, reference, difference, certainty))
       } else if recipe.isInverted {
         sentences.append(worstSentence(found, reference, difference, certainty))

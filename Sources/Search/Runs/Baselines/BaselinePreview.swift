@@ -53,7 +53,7 @@ public struct BaselinePreview {
         throw SearchError.impossible(
           detail: "dp adds up layer errors, and a dropped subblock has none: leave out --allow-drop")
       }
-      _ = try LevelProgram(space: space.space, errors: try space.layerErrors())
+      _ = try BudgetAllocation(space: space.space, losses: try space.layerErrors())
       candidateCount = 0
     case .owl:
       _ = try space.statisticKeys(hasSelection: !recipe.layers.isEmpty)
@@ -89,6 +89,20 @@ public struct BaselinePreview {
 }
 
 extension AssignmentSpace {
+  /// The relative error of every unit at every level, 0 for a dense one; nil where it was not measured, or something is dropped.
+  /// `[units][levels]`
+  var knownLayerErrors: [[Double?]] {
+    record.units.map { unit in
+      unit.levels.map { level in
+        level.members.reduce(0.0 as Double?) { sum, member in
+          guard let sum, !member.isDropped else { return nil }
+          guard let id = member.variantID else { return sum }
+          return variants[id]?.nmse.map { sum + $0 }
+        }
+      }
+    }
+  }
+
   /// The relative error of every unit at every level, which dp adds up. `[units][levels]`
   ///
   /// - Throws: `SearchError.impossible` for a variant whose error was not measured.

@@ -122,12 +122,12 @@ struct BaselineStrategy: RunStrategy {
   // MARK: Layer errors
 
   /// The least sum of layer errors: over all units, or inside mutation groups.
-  private func leastError() throws -> LevelProgram.Solution {
-    let program = try LevelProgram(space: space.space, errors: try space.layerErrors())
+  private func leastError() throws -> BudgetAllocation.Solution {
+    let allocation = try BudgetAllocation(space: space.space, losses: try space.layerErrors())
     guard let grouping = MutationGrouping(rawValue: recipe.mutationGroup), grouping != .none else {
-      return try program.solve(budget: budget)
+      return try allocation.solve(budget: budget)
     }
-    return try program.solve(budget: budget, groups: grouping.groups(of: space.space))
+    return try allocation.solve(budget: budget, groups: grouping.groups(of: space.space))
   }
 
   /// What of the result a reader should know beside its figures.
@@ -136,11 +136,8 @@ struct BaselineStrategy: RunStrategy {
   func notes() throws -> [String] {
     guard baseline == .dp else { return [] }
     let solution = try leastError()
-    guard solution.largestLoss > 0 else { return [] }
-    return [
-      "Costs were rounded up to buckets of \(solution.bucket) bits: the sum of layer errors, \(Float(solution.error)), may "
-        + "lie \(Float(solution.largestLoss)) above the least at most."
-    ]
+    guard solution.gap > 0 else { return [] }
+    return ["The sum of layer errors, \(Float(solution.loss)), may lie \(Float(solution.gap)) above the least at most."]
   }
 
   // MARK: OWL

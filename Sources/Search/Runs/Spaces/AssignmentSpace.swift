@@ -60,6 +60,12 @@ public struct AssignmentSpace {
     return try tx.store(assignmentOf: model, layers: layers, variants: chosen, methods: methods, dropped: dropped)
   }
 
+  /// Stores the assignment that a sweep measures, or finds it.
+  func store(_ probe: Probe, tx: CatalogTransaction) throws -> AssignmentRecord {
+    let (chosen, dropped) = contents(of: probe)
+    return try tx.store(assignmentOf: model, layers: layers, variants: chosen, methods: methods, dropped: dropped)
+  }
+
   /// Content key of the assignment of a level vector.
   public func digest(of vector: LevelVector) -> Digest {
     let (chosen, dropped) = contents(of: vector)
@@ -156,10 +162,24 @@ public struct AssignmentSpace {
   }
 
   private func contents(of vector: LevelVector) -> (variants: [VariantRecord?], dropped: Set<String>) {
+    contents(ofLevels: zip(record.units.indices, vector.levels).map { ($0, $1) })
+  }
+
+  private func contents(of probe: Probe) -> (variants: [VariantRecord?], dropped: Set<String>) {
+    switch probe {
+    case .levels(let vector): return contents(of: vector)
+    case .dense(let changes): return contents(ofLevels: changes.sorted { $0.key < $1.key }.map { ($0, $1) })
+    }
+  }
+
+  /// What units at levels make of the layers; all other layers are dense.
+  private func contents(ofLevels levels: [(unit: Int, level: Int)]) -> (
+    variants: [VariantRecord?], dropped: Set<String>
+  ) {
     var chosen: [VariantRecord?] = Array(repeating: nil, count: layers.count)
     var dropped: Set<String> = []
-    for (unit, level) in zip(record.units, vector.levels) {
-      for member in unit.levels[level].members {
+    for (unit, level) in levels {
+      for member in record.units[unit].levels[level].members {
         if member.isDropped { dropped.insert(layers[member.layerIndex].subblockName) }
         if let id = member.variantID { chosen[member.layerIndex] = variants[id] }
       }

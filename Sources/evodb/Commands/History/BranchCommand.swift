@@ -32,10 +32,10 @@ struct BranchCommand: Command {
     let report = try session.write(Self.name, resources: resources) { job in
       let (origin, recipe) = try job.store.read { tx in
         let origin = try point(tx)
-        guard RunStrategyName(rawValue: origin.run.strategy) == .evolution else {
+        guard RunStrategyName(rawValue: origin.run.strategy)?.isSearch == true else {
           throw SearchError.impossible(
             detail:
-              "run \(origin.run.name) is no evolution but \(origin.run.strategy): it has no generations to branch from")
+              "run \(origin.run.name) is no search but \(origin.run.strategy): it has no generations to branch from")
         }
         return (origin, try origin.recipe(tx) { try RecipeChange.apply(changes, to: $0) })
       }
@@ -49,7 +49,8 @@ struct BranchCommand: Command {
       let evaluations = try EvaluationLedger.opened(
         model, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources)
       let run = try Run(
-        .evolution, recipe, name: runName, calibration: calibration, validation: validation, evaluations: evaluations,
+        RunStrategyName(rawValue: origin.run.strategy) ?? .evolution, recipe, name: runName, calibration: calibration,
+        validation: validation, evaluations: evaluations,
         job: job,
         origin: origin)
       guard !onlyMakes else { return try RunReport(run.record, store: job.store) }

@@ -1,3 +1,5 @@
+import Catalog
+
 /// Runs and their branches as lines of text, like `git log --graph` turned upside down: time runs downwards.
 struct RunTree {
   /// A line of the documented query `runs`.
@@ -28,7 +30,7 @@ struct RunTree {
       origin = text("origin_run")
       originGeneration = integer("origin_generation")
       var parts: [String] = []
-      if let strategy = text("strategy"), strategy != "evolution" { parts.append(strategy) }
+      if let strategy = text("strategy"), strategy != RunRecord.evolution { parts.append(strategy) }
       if let target = text("target") { parts.append(target) }
       if let seed = integer("seed") { parts.append("seed \(seed)") }
       let done = integer("generation").map { String($0) } ?? "-"

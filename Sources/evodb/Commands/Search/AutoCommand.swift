@@ -35,6 +35,7 @@ struct AutoCommand: Command {
 
   func validate() throws {
     _ = try onlyTarget()
+    try search.validate()
     _ = try layers.selection
     _ = try options.method(GPTQMethod.self)
     guard [text, validation].count(where: { $0 == "-" }) <= 1 else {
@@ -101,7 +102,8 @@ struct AutoCommand: Command {
         try job.store.write { try AssignmentReference.resolve(text, model: model, tx: $0) }
       }
       let run = try Run(
-        .evolution, recipe, name: nil, calibration: sets.calibration, validation: sets.validation,
+        search.strategyName, recipe, name: nil, calibration: sets.calibration,
+        validation: sets.validation,
         evaluations: EvaluationLedger(model: open(.evaluation), job: job), job: job)
       try run.run()
       let report = try RunReport(run, job: job)

@@ -37,7 +37,10 @@ struct SearchCommand: Command {
   let output = OutputOptions()
   let progress = ProgressOptions()
 
-  func validate() throws { try space.validate() }
+  func validate() throws {
+    try space.validate()
+    try search.validate()
+  }
 
   func run(in context: CommandContext) throws {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
@@ -52,7 +55,8 @@ struct SearchCommand: Command {
         sharesPrefixes: !sharesNothing)
       let recipe = try job.store.write { try self.recipe(owner, calibration, $0) }
       let run = try Run(
-        .evolution, recipe, name: runName, calibration: calibration, validation: validation, evaluations: evaluations,
+        search.strategyName, recipe, name: runName, calibration: calibration, validation: validation,
+        evaluations: evaluations,
         job: job)
       try run.expectWork(model: evaluations.model, calibration: calibration, validation: validation, job: job)
       try run.run()
@@ -80,11 +84,13 @@ struct SearchCommand: Command {
     let open = try OpenModel(
       model, store: store, longestSequence: length, threadCount: threads, memoryLimit: resources.memory?.bytes,
       cancellation: cancellation)
-    let starts = try store.read {
-      try EvolutionPreview(recipe, model: model, calibration: sets.calibration, tx: $0).startCount
+    let preview = try store.read {
+      try SearchPreview(
+        search.strategyName, recipe, model: model, calibration: sets.calibration, tx: $0)
     }
     let work = try SearchEstimate.work(
-      recipe, startCount: starts, model: open, calibration: sets.calibration, validation: sets.validation,
+      recipe, startCount: preview.startCount, sweepCount: preview.sweepCount, model: open,
+      calibration: sets.calibration, validation: sets.validation,
       threadCount: threads,
       store: store)
     var result = recipe.estimate
@@ -129,7 +135,8 @@ extension Run {
     let closed = try job.store.read { try $0.lastGeneration(ofRun: record.id)?.index ?? 0 }
     try job.expect(
       SearchEstimate.work(
-        recipe, startCount: startCount, closedGenerations: closed, model: model, calibration: calibration,
+        recipe, startCount: startCount, sweepCount: sweepCount, closedGenerations: closed, model: model,
+        calibration: calibration,
         validation: validation,
         threadCount: job.threadCount, store: job.store))
   }

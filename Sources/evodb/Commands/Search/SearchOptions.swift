@@ -6,6 +6,15 @@ import Search
 /// How to search, as options.
 struct SearchOptions: ArgumentGroup {
   @Option(
+    "--strategy", "S",
+    "evopress is the paper's search; guided measures what each layer costs the model and looks where that says something "
+      + "is to be gained.")
+  var strategy: SearchStrategy = .evopress
+  @Option(
+    "--sweep-tokens", "N", "Tokens on which the guided search measures each layer by itself.",
+    rule: .within(2...SearchRecipe.Limits.tokens))
+  var sweepTokens: Int = SearchRecipe.standardSweepTokens
+  @Option(
     "--generations", "N", "Generations [default: 10; for drops k(n − k)/1.5].",
     rule: .within(0...SearchRecipe.Limits.generations))
   var generations: Int?
@@ -36,6 +45,22 @@ struct SearchOptions: ArgumentGroup {
     rule: .within(2...SearchRecipe.Limits.tokens))
   var initialTokens: Int = SearchRecipe.standard.initialTokens
   @Option("--seed", "N", "Of all randomness, \(UInt64.rule): equal seeds give equal runs.") var seed: UInt64 = 0
+
+  /// How the search chooses.
+  var strategyName: RunStrategyName { strategy == .guided ? .guided : .evolution }
+
+  /// Checks what needs no catalog.
+  ///
+  /// - Throws: `UsageError` for what the strategy has no use for.
+  func validate() throws {
+    if strategy != .guided, $sweepTokens.wasGiven {
+      throw UsageError("--sweep-tokens has no use for --strategy \(strategy.rawValue)")
+    }
+    if strategy == .guided, generations == 0 {
+      throw UsageError(
+        "--generations must be at least 1 for --strategy guided, whose last one chooses on the whole set")
+    }
+  }
 
   /// A recipe with how to search filled in.
   ///
@@ -68,6 +93,7 @@ struct SearchOptions: ArgumentGroup {
         detail: "--initial-tokens asks for \(initialTokens) tokens, but the calibration set has \(tokenCount)")
     }
     recipe.initialTokens = min(initialTokens, tokenCount)
+    recipe.sweepTokens = min(sweepTokens, tokenCount)
     recipe.seed = seed
     try recipe.validate()
     return recipe
@@ -88,3 +114,9 @@ extension Measure {
 }
 
 extension MutationGrouping: ArgumentChoice {}
+
+/// How a search chooses, by the names of users.
+enum SearchStrategy: String, ArgumentChoice {
+  case guided
+  case evopress
+}

@@ -1,0 +1,171 @@
+/// What an assignment's fitness is expected to be: a sum of losses of units at levels, and how sure that is.
+///
+/// Bayesian linear regression. Before anything is measured every loss is that of a sweep, uncertain in proportion to its size;
+/// every comparison of two assignments on common sequences then shifts the losses of the units in which they differ. All
+/// arithmetic is plain IEEE double in a fixed order, so that every machine draws the same proposals.
+struct LossModel {
+  /// A comparison: what changed between two assignments, and by how much fitness rose.
+  struct Comparison {
+    var from: LevelVector
+    var to: LevelVector
+    /// Fitness of `to` minus that of `from` on the same tokens.
+    var difference: Double
+    /// The tokens.
+    var tokenCount: Int
+  }
+
+  /// The prior's standard deviation of a loss, as a share of the loss.
+  static let relativeUncertainty = 0.5
+
+  private let space: SearchSpace
+  /// Expected losses. `[units][levels]`
+  private(set) var mean: [[Double]]
+  /// Units and levels that some comparison is about; the covariance follows their order.
+  private let features: [(unit: Int, level: Int)]
+  /// Cholesky factor of the posterior covariance of `features`, row by row, lower. `[features, features]`
+  private let factor: [Double]
+  private let prior: [[Double]]
+
+  /// A model of a space.
+  ///
+  /// - Parameters:
+  ///   - prior: losses of a sweep. `[units][levels]`
+  ///   - comparisons: what was measured since.
+  ///   - noise: the variance of a difference of fitness on one token.
+  init(space: SearchSpace, prior: [[Double]], comparisons: [Comparison], noise: Double) {
+    self.space = space
+    self.prior = prior
+    var known: [Int: Int] = [:]
+    var features: [(unit: Int, level: Int)] = []
+    let rows = comparisons.map { comparison -> [(feature: Int, sign: Double)] in
+      var row: [(feature: Int, sign: Double)] = []
+      for unit in space.units.indices where comparison.from[unit] != comparison.to[unit] {
+        for (level, sign) in [(comparison.to[unit], 1.0), (comparison.from[unit], -1.0)] {
+          let key = unit << 16 | level
+          if known[key] == nil {
+            known[key] = features.count
+            features.append((unit, level))
+          }
+          row.append((known[key] ?? 0, sign))
+        }
+      }
+      return row
+    }
+    self.features = features
+    let scale = LossModel.typical(prior)
+    // Precision of the posterior, and precision times its mean above the prior's.
+    let count = features.count
+    var precision = [Double](repeating: 0, count: count * count)
+    var shift = [Double](repeating: 0, count: count)
+    for (index, feature) in features.enumerated() {
+      let deviation = Self.deviation(prior[feature.unit][feature.level], scale)
+      precision[index * count + index] = 1 / (deviation * deviation)
+    }
+    for (row, comparison) in zip(rows, comparisons) {
+      let weight = Double(max(1, comparison.tokenCount)) / max(noise, .leastNormalMagnitude)
+      let expected = row.reduce(0) { $0 + $1.sign * prior[features[$1.feature].unit][features[$1.feature].level] }
+      let surprise = comparison.difference - expected
+      guard surprise.isFinite else { continue }
+      for one in row {
+        shift[one.feature] += weight * one.sign * surprise
+        for other in row { precision[one.feature * count + other.feature] += weight * one.sign * other.sign }
+      }
+    }
+    let lower = CholeskyFactor(precision, count: count)
+    let change = lower.solve(shift)
+    var mean = prior
+    for (index, feature) in features.enumerated() { mean[feature.unit][feature.level] += change[index] }
+    self.mean = mean
+    factor = lower.inverse
+  }
+
+  /// A typical loss: the median of what is above 0.
+  static func typical(_ losses: [[Double]]) -> Double {
+    let values = losses.flatMap { $0 }.filter { $0 > 0 && $0 < .infinity }.sorted()
+    return values.isEmpty ? 1 : values[values.count / 2]
+  }
+
+  private static func deviation(_ loss: Double, _ scale: Double) -> Double {
+    max(abs(loss < .infinity ? loss : 0), 0.1 * scale) * relativeUncertainty
+  }
+
+  /// Losses as they may be: a draw from the posterior. `[units][levels]`
+  func sample(using random: inout RandomSource) -> [[Double]] {
+    var losses = mean
+    let scale = Self.typical(prior)
+    var isFitted = losses.map { $0.map { _ in false } }
+    let draws = features.map { _ in random.nearlyNormal() }
+    let count = features.count
+    for (index, feature) in features.enumerated() {
+      // With precision L Lᵀ, L⁻ᵀ z has the posterior's covariance.
+      var sum = 0.0
+      for row in index..<count { sum += factor[row * count + index] * draws[row] }
+      losses[feature.unit][feature.level] += sum
+      isFitted[feature.unit][feature.level] = true
+    }
+    for unit in losses.indices {
+      for level in losses[unit].indices where !isFitted[unit][level] && losses[unit][level] < .infinity {
+        losses[unit][level] += Self.deviation(prior[unit][level], scale) * random.nearlyNormal()
+      }
+    }
+    return losses
+  }
+}
+
+/// The factor L of a symmetric positive definite matrix L Lᵀ.
+private struct CholeskyFactor {
+  private let count: Int
+  /// Row by row, lower. `[count, count]`
+  private var lower: [Double]
+
+  init(_ matrix: [Double], count: Int) {
+    self.count = count
+    lower = matrix
+    for row in 0..<count {
+      for column in 0...row {
+        var sum = lower[row * count + column]
+        for place in 0..<column { sum -= lower[row * count + place] * lower[column * count + place] }
+        lower[row * count + column] =
+          row == column ? max(sum, .leastNormalMagnitude).squareRoot() : sum / lower[column * count + column]
+      }
+    }
+  }
+
+  /// x with L Lᵀ x = right.
+  func solve(_ right: [Double]) -> [Double] {
+    var x = right
+    for row in 0..<count {
+      for place in 0..<row { x[row] -= lower[row * count + place] * x[place] }
+      x[row] /= lower[row * count + row]
+    }
+    for row in (0..<count).reversed() {
+      for place in row + 1..<max(count, row + 1) { x[row] -= lower[place * count + row] * x[place] }
+      x[row] /= lower[row * count + row]
+    }
+    return x
+  }
+
+  /// L⁻¹, row by row, lower. `[count, count]`
+  var inverse: [Double] {
+    var result = [Double](repeating: 0, count: count * count)
+    for column in 0..<count {
+      result[column * count + column] = 1 / lower[column * count + column]
+      for row in column + 1..<max(count, column + 1) {
+        var sum = 0.0
+        for place in column..<row { sum -= lower[row * count + place] * result[place * count + column] }
+        result[row * count + column] = sum / lower[row * count + row]
+      }
+    }
+    return result
+  }
+}
+
+extension RandomSource {
+  /// A number of mean 0 and variance 1, nearly normal: twelve uniform ones added up (Irwin and Hall), which needs no function
+  /// whose last bit differs between systems.
+  mutating func nearlyNormal() -> Double {
+    var sum = 0.0
+    for _ in 0..<12 { sum += Double(next() >> 11) * 0x1p-53 }
+    return sum - 6
+  }
+}

@@ -1,0 +1,262 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Search
+
+/// A fitness that is known: losses of layers that interact, seen through sequences that differ.
+private struct Landscape: StageEvaluator {
+  let space: SearchSpace
+  let scales: [Double]
+  /// How far losses add up to more than their sum.
+  var interaction = 0.5
+  /// How much one sequence differs from another.
+  var noise = 0.2
+  var tokens = 0
+
+  init(_ space: SearchSpace, seed: UInt64) {
+    self.space = space
+    var random = RandomSource(seed: TestSeed.mixed(seed), generation: 1, stage: 1, purpose: .start)
+    scales = space.units.map { _ in 0.001 * exp(random.nearlyNormal()) }
+  }
+
+  func loss(_ unit: Int, _ level: Int?) -> Double {
+    level.map { scales[unit] * pow(3.7, Double($0 - 1)) * (1 + 0.1 * sin(Double(7 * unit + 3 * $0))) } ?? 0
+  }
+
+  func fitness(_ levels: [Int?]) -> Double {
+    let sum = levels.indices.reduce(0) { $0 + loss($1, levels[$1]) }
+    return sum * (1 + interaction * sum)
+  }
+
+  func fitness(_ vector: LevelVector) -> Double { fitness(vector.levels.map { $0 }) }
+
+  private func seen(_ levels: [Int?], on minibatch: Minibatch) -> Double {
+    var sum = 0.0
+    for item in minibatch.items {
+      var random = RandomSource(seed: UInt64(item.sequenceIndex), generation: 3, stage: 3, purpose: .start)
+      let common = 1 + noise * random.nearlyNormal()
+      let own = levels.indices.reduce(0) { $0 + 0.5 * noise * random.nearlyNormal() * loss($1, levels[$1]) }
+      sum += Double(item.tokenCount) * (fitness(levels) * common + own)
+    }
+    return sum / Double(minibatch.tokenCount)
+  }
+
+  mutating func fitness(_ question: StageQuestion) throws -> [StageFitness] {
+    tokens += question.candidates.count * question.minibatch.tokenCount
+    return question.candidates.map { StageFitness(seen($0.levels.map { $0 }, on: question.minibatch)) }
+  }
+
+  mutating func fitness(_ question: ProbeQuestion) throws -> [StageFitness] {
+    tokens += question.probes.count * question.minibatch.tokenCount
+    return question.probes.map { probe in
+      switch probe {
+      case .levels(let vector): return StageFitness(seen(vector.levels.map { $0 }, on: question.minibatch))
+      case .dense(let changes):
+        return StageFitness(seen(space.units.indices.map { changes[$0] }, on: question.minibatch))
+      }
+    }
+  }
+}
+
+@Suite struct GuidedSearchTests {
+  private let lengths = Array(repeating: 64, count: 96)
+
+  private func search(
+    _ space: SearchSpace, bits: Double = 3, generations: Int = 5, seed: UInt64 = 0, start: LevelVector? = nil
+  ) throws -> GuidedSearch {
+    let budget = try space.budget(targetBits: bits)
+    return try GuidedSearch(
+      space: space, budget: budget,
+      parameters: GuidedParameters(
+        generations: generations, offspring: 16, stages: try SelectionStages(survivors: [3, 1], tokens: [128, 1024]),
+        sweepTokens: 128, seed: seed),
+      starts: [try start ?? space.nearlyUniform(budget: budget, seed: seed)],
+      shapes: space.units.map { unit in unit.costs.indices.map { pow(3.7, Double($0 - 1)) } }, sequenceLengths: lengths,
+      tieKey: { $0.levels.map { UInt8($0) } })
+  }
+
+  @Test(arguments: 0..<3 as Range<UInt64>)
+  func findsMoreThanThePapersSearchWithFewerTokens(seed: UInt64) throws {
+    let space = try Spaces.quantization(blocks: 6)
+    var landscape = Landscape(space, seed: seed)
+    let guided = try search(space, seed: seed)
+    let uniform = try space.uniformStart(budget: guided.budget)
+    let found = try guided.run(evaluator: &landscape) { try space.validate($0.winner, budget: guided.budget) }
+    let guidedTokens = landscape.tokens
+    landscape.tokens = 0
+    let paper = try Evolution(
+      space: space, budget: guided.budget,
+      parameters: EvolutionParameters(
+        generations: 12, offspring: 16, stages: guided.parameters.stages, initialParent: .given(uniform), seed: seed),
+      sequenceLengths: lengths, tieKey: { $0.levels.map { UInt8($0) } })
+    let evolved = try paper.run(evaluator: &landscape) { _ in }
+    #expect(landscape.tokens >= guidedTokens)
+    let parent = try #require(found.parent)
+    #expect(landscape.fitness(parent) < 0.9 * landscape.fitness(uniform))
+    #expect(landscape.fitness(parent) < landscape.fitness(try #require(evolved.parent)))
+  }
+
+  /// Where losses multiply, the sum of single ones misleads, and only evaluated steps help.
+  @Test(arguments: 0..<3 as Range<UInt64>)
+  func isNeverWorseThanItsStartOnTheWholeSet(seed: UInt64) throws {
+    let space = try Spaces.quantization(blocks: 4)
+    var landscape = Landscape(space, seed: seed)
+    landscape.interaction = 20
+    landscape.noise = 1
+    let guided = try search(space, generations: 3, seed: seed)
+    let start = try space.nearlyUniform(budget: guided.budget, seed: seed)
+    let found = try #require(try guided.run(evaluator: &landscape) { _ in }.parent)
+    let whole = Minibatch(items: lengths.enumerated().map { Minibatch.Item(sequenceIndex: $0, tokenCount: $1) })
+    let values = try landscape.fitness(StageQuestion([start, found], on: whole, generation: 0)).map(\.fitness)
+    #expect(try #require(values[1]) <= #require(values[0]))
+  }
+
+  @Test func goesOnFromEveryGenerationAsIfItHadNeverStopped() throws {
+    let space = try Spaces.quantization(blocks: 2)
+    var landscape = Landscape(space, seed: 4)
+    var generations: [ProposedGeneration] = []
+    try search(space).run(evaluator: &landscape) { generations.append($0) }
+    #expect(generations.count == 6)
+    for stop in generations.indices {
+      // What the catalog gives back of a minibatch is its length.
+      let stored = generations[..<stop].map { generation in
+        generation.mapped(
+          assignment: { $0 },
+          minibatch: { Minibatch(items: $0.items.map { .init(sequenceIndex: 0, tokenCount: $0.tokenCount) }) })
+      }
+      var rest: [ProposedGeneration] = []
+      let state = stored.isEmpty ? RunState.beginning : RunState(after: Array(stored))
+      try search(space).run(from: state, evaluator: &landscape) { rest.append($0) }
+      #expect(rest == Array(generations[stop...]), "from generation \(stop)")
+    }
+  }
+
+  @Test func fractionalTargetsAndBranchesBeginWhereTheyAreTold() throws {
+    let space = try Spaces.kQuants(blocks: 4)
+    var landscape = Landscape(space, seed: 5)
+    let guided = try search(space, bits: 3.4)
+    let found = try #require(try guided.run(evaluator: &landscape) { _ in }.parent)
+    let branch = try search(space, bits: 3.4, seed: 1, start: found)
+    var first: ProposedGeneration?
+    let end = try #require(
+      try branch.run(evaluator: &landscape) { generation in first = first ?? generation }.parent)
+    #expect(first?.candidates[0].assignment == found)
+    try space.validate(end, budget: branch.budget)
+  }
+
+  @Test func removedSubblocksStayEquallyMany() throws {
+    let space = try Spaces.depth(blocks: 8)
+    var landscape = Landscape(space, seed: 6)
+    let budget = Int64(16 - 2 * 3)
+    let mutation = try LevelSwitchMutation(space: space, budget: budget, grouping: .name, maximumSwitches: 3)
+    let starts = try Starts(.bestOfRandom(4), space: space, budget: budget, mutation: mutation, seed: 0).vectors
+    let guided = try GuidedSearch(
+      space: space, budget: budget,
+      parameters: GuidedParameters(
+        generations: 3, offspring: 8, stages: try SelectionStages(survivors: [1], tokens: [512]), sweepTokens: 128,
+        grouping: .name),
+      starts: starts, shapes: space.units.map { _ in [nil, nil] }, sequenceLengths: lengths,
+      tieKey: { $0.levels.map { UInt8($0) } })
+    #expect(guided.sweepCount == 1 + 2 * 16)
+    try guided.run(evaluator: &landscape) { generation in
+      for candidate in generation.candidates {
+        for parity in 0...1 {
+          let removed = candidate.assignment.levels.indices.count { $0 % 2 == parity && candidate.assignment[$0] == 1 }
+          #expect(removed == 3, "generation \(generation.index)")
+        }
+      }
+    }
+  }
+
+  @Test func whatCannotBeIsRefused() throws {
+    let space = try Spaces.quantization(blocks: 1)
+    #expect { try search(space, generations: 0) } throws: { "\($0)".contains("at least 1 generation") }
+    #expect { try search(space, bits: 9) } throws: { "\($0)".contains("outside of what the stored levels allow") }
+  }
+}
+
+@Suite struct SensitivitySweepTests {
+  @Test func fromTheDenseModelOneStrongLevelSpeaksForAll() throws {
+    let space = try Spaces.quantization(blocks: 1)
+    let shapes: [[Double?]] = space.units.map { _ in [0.1, 0.2, 0.4, 0.8, 1.6] }
+    let sweep = SensitivitySweep(of: space, around: nil, shapes: shapes)
+    #expect(sweep.probes == [.dense(changing: [:])] + space.units.indices.map { .dense(changing: [$0: 4]) })
+    // The base's own fitness counts as nothing.
+    let losses = sweep.losses([0.5] + space.units.indices.map { 0.5 + Double($0) })
+    for unit in space.units.indices {
+      for (loss, share) in zip(losses[unit], [0.0625, 0.125, 0.25, 0.5, 1]) {
+        #expect(abs(loss - Double(unit) * share) < 1e-12)
+      }
+    }
+  }
+
+  @Test func levelsWithoutErrorsSpeakForThemselves() throws {
+    let space = try Spaces.quantization(blocks: 1)
+    var shapes: [[Double?]] = space.units.map { _ in [0.1, 0.2, 0.4, 0.8, 1.6] }
+    shapes[2] = [nil, nil, nil, nil, nil]
+    let sweep = SensitivitySweep(of: space, around: nil, shapes: shapes)
+    #expect(sweep.probes.count == 1 + 6 + 5)
+    // Noise below 0 is no gain; what diverges is never chosen.
+    let values: [Double?] = [0, 1, 1, -0.1, 0.2, 0.3, 0.4, nil, 1, 1, 1, 1]
+    #expect(sweep.losses(values)[2] == [0, 0.2, 0.3, 0.4, .infinity])
+  }
+
+  @Test func aroundAnAssignmentNeighboursAreMeasuredAndTheRestFollows() throws {
+    let space = try Spaces.quantization(blocks: 1)
+    let shapes: [[Double?]] = space.units.map { _ in [0.1, 0.2, 0.4, 0.8, 1.6] }
+    var base = LevelVector(space.units.map { _ in 2 })
+    base[0] = 0
+    let sweep = SensitivitySweep(of: space, around: base, shapes: shapes)
+    #expect(sweep.probes.count == 1 + 1 + 2 * 6)
+    let losses = sweep.losses([1.0, 1.1] + (0..<6).flatMap { _ in [0.8, 1.4] })
+    #expect(losses[0][0] == 0 && abs(losses[0][1] - 0.1) < 1e-12 && abs(losses[0][4] - 1.5) < 1e-12)
+    // Less compression gains in proportion to the error it takes away, more of it costs in proportion to what it adds.
+    for (loss, expected) in zip(losses[3], [-0.3, -0.2, 0, 0.4, 1.2]) { #expect(abs(loss - expected) < 1e-12) }
+  }
+}
+
+@Suite struct LossModelTests {
+  @Test func comparisonsShiftTheLossesTheyAreAbout() throws {
+    let space = try Spaces.quantization(blocks: 1)
+    let prior = space.units.map { _ in [0.1, 0.2, 0.4, 0.8, 1.6] }
+    let one = LevelVector(space.units.map { _ in 2 })
+    var other = one
+    other[1] = 3
+    // Expected is a rise of 0.4; measured, again and again, is 0.1.
+    let comparison = LossModel.Comparison(from: one, to: other, difference: 0.1, tokenCount: 1000)
+    let model = LossModel(
+      space: space, prior: prior, comparisons: Array(repeating: comparison, count: 50), noise: 0.01)
+    #expect(abs(model.mean[1][3] - model.mean[1][2] - 0.1) < 0.001)
+    #expect(model.mean[1][3] < prior[1][3] && model.mean[1][2] > prior[1][2])
+    #expect(model.mean[0] == prior[0] && model.mean[1][0] == prior[1][0])
+    let untouched = LossModel(space: space, prior: prior, comparisons: [], noise: 1)
+    #expect(untouched.mean == prior)
+  }
+
+  /// Draws have the posterior's mean and spread: wide where nothing was measured, narrow where much was.
+  @Test func drawsSpreadWhereNothingIsKnown() throws {
+    let space = try Spaces.quantization(blocks: 1)
+    let prior = space.units.map { _ in [0.1, 0.2, 0.4, 0.8, 1.6] }
+    let one = LevelVector(space.units.map { _ in 2 })
+    var other = one
+    other[1] = 3
+    let comparison = LossModel.Comparison(from: one, to: other, difference: 0.1, tokenCount: 1000)
+    let model = LossModel(
+      space: space, prior: prior, comparisons: Array(repeating: comparison, count: 50), noise: 0.01)
+    var random = RandomSource(seed: TestSeed.mixed(1), generation: 0, stage: 0, purpose: .proposal)
+    let draws = (0..<2000).map { _ in model.sample(using: &random) }
+    func moments(_ value: ([[Double]]) -> Double) -> (mean: Double, deviation: Double) {
+      let values = draws.map(value)
+      let mean = values.reduce(0, +) / Double(values.count)
+      return (mean, (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)).squareRoot())
+    }
+    let measured = moments { $0[1][3] - $0[1][2] }
+    #expect(abs(measured.mean - 0.1) < 0.01 && measured.deviation < 0.01)
+    let unmeasured = moments { $0[0][3] }
+    #expect(abs(unmeasured.mean - 0.8) < 0.05 && abs(unmeasured.deviation - 0.4) < 0.05)
+    // Both sides of a comparison move together: each alone stays uncertain.
+    let side = moments { $0[1][3] }
+    #expect(side.deviation > 0.1)
+  }
+}

@@ -1,0 +1,65 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension WholeRunTests {
+  /// `evodb search --strategy guided`.
+  @Suite struct GuidedSearchCommandTests {
+    private let search =
+      ["search"] + TinyCatalog.recipe
+      + ["--data", "calibration", "--strategy", "guided", "--sweep-tokens", "64", "--name", "guided"]
+
+    @Test func aGuidedSearchIsARunLikeAnyOther() throws {
+      let catalog = try TinyCatalog()
+      let found = try catalog.json(search)
+      #expect(try found.text("state") == "finished" && found.integer("forward_tokens") > 0)
+      #expect(try found.number("average_bits") <= 3)
+      // On the calibration set it is not worse than what it began with.
+      #expect(try found.number("kl_calibration") <= found.number("start_kl_calibration"))
+      #expect(try JSONFields(try catalog.output("ls", "runs", "--format", "jsonl")).text("strategy") == "guided")
+      #expect(try catalog.json(search).integer("forward_tokens") == 0)
+      let replay = try catalog.json("replay", "guided", "--verify")
+      #expect(try replay.integer("equal_generation_count") == 5 && replay.integer("generation_count") == 5)
+      #expect(try catalog.run("verify").exitCode == 0)
+      // Another budget uses the same sweep.
+      let other = search.dropLast().map { $0 == "3" ? "2.5" : $0 } + ["other"]
+      let second = try catalog.json(other)
+      #expect(try second.integer("cache_hits") > 21)
+      let branch = try catalog.json("branch", "guided@1", "--name", "fork", "--set", "generations=2")
+      #expect(try branch.text("state") == "finished")
+      #expect(try catalog.number("SELECT count(*) FROM run_summary WHERE run = 'fork' AND strategy = 'guided'") == 1)
+    }
+
+    @Test func aStoppedGuidedSearchGoesOnToTheSameEnd() throws {
+      let long = search.map { $0 == "4" ? "12" : $0 }
+      let undisturbed = try TinyCatalog()
+      try undisturbed.output(long)
+      let catalog = try TinyCatalog()
+      let running = try catalog.start(long)
+      try catalog.wait(for: running, until: "SELECT count(*) AS n FROM generation", exceeds: 1)
+      running.send(SIGTERM)
+      #expect([0, 75].contains(try running.wait(timeout: 20).exitCode))
+      #expect(try catalog.json("resume", "guided").text("state") == "finished")
+      #expect(try catalog.digest("--all") == undisturbed.digest("--all"))
+    }
+
+    @Test func targetsOfEveryKindAreGuided() throws {
+      let catalog = try TinyCatalog()
+      let short = [
+        "--generations", "2", "--offspring", "4", "--survivors", "2,1", "--tokens", "64,128", "--data", "calibration",
+        "--strategy", "guided", "--sweep-tokens", "64",
+      ]
+      for target in [["--target", "2.7bit"], ["--target", "3bit-stored", "--allow-drop"], ["--target", "drop=1"]] {
+        let found = try catalog.json(["search"] + target + short)
+        #expect(try found.text("state") == "finished", "\(target)")
+      }
+      #expect(try catalog.run("verify").exitCode == 0)
+      #expect(try catalog.run("search", ["--target", "3bit", "--worst"] + short).exitCode == 78)
+      #expect(try catalog.run("search", ["--target", "3bit", "--sweep-tokens", "64"]).exitCode == 64)
+      #expect(
+        try catalog.run("search", ["--target", "3bit", "--strategy", "guided", "--generations", "0"]).exitCode == 64)
+      let dry = try catalog.json(["search", "--target", "3bit", "--dry-run"] + short)
+      #expect(try dry.integer("forward_tokens") > 0)
+    }
+  }
+}
