@@ -3,7 +3,7 @@
 /// `RowWriter` tells it of every row that may change fitness on a data set; what the rows of a transaction complete, or undo,
 /// is written at the end of the same transaction.
 final class FitnessUpkeep {
-  /// What is asked of weights.
+  /// An assignment and a measure.
   private struct Question: Hashable, Comparable {
     var assignmentID: Int64
     var measureID: Int64
@@ -20,7 +20,7 @@ final class FitnessUpkeep {
   private var changed: [Question: Set<Int64>] = [:]
   /// Data sets that are new or have changed.
   private var changedSets: Set<Int64> = []
-  /// By local id. Their content does not change, and it may be long.
+  /// Data sets read so far, by local id. Their content never changes.
   private var dataSets: [Int64: DataSet] = [:]
 
   /// Notes a row that was written.

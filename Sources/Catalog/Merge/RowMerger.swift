@@ -62,7 +62,7 @@ final class RowMerger {
     try from.forEachRow(of: table) { theirs in
       var row = try self.mapped(theirs, table)
       if let names, let naming = table.naming {
-        // What is here keeps the name it has here.
+        // A row that this catalog has already keeps its name.
         let isNamedByKey = table.identity.contains(table[naming.column])
         if try isNamedByKey || self.row(ofIdentity: row, table) == nil {
           let claim = try names.claim(row)

@@ -149,7 +149,7 @@ final class RunMerger {
 
   private func isFinished(_ row: [SQLValue]) -> Bool { row[TableDescription.run["state"]] == .text("finished") }
 
-  /// What two copies of a run may differ in. Its name is claimed, and its origin follows from its place among the branches.
+  /// Columns in which two copies of a run are compared. Names are settled by `MergedNames`, origins by `RunForest`.
   private static let compared = TableDescription.run.shared.filter { position in
     !["name", "origin_run_id", "origin_generation"].contains(TableDescription.run.columns[position].name)
   }

@@ -7,7 +7,7 @@ final class MendedCopy {
   /// Pages that tell whose log or journal it is; more would only cost time.
   private static let mostComparedPages = 1024
 
-  /// What lies beside the damaged file and was not taken, by the end of its name, with the reason.
+  /// Logs and journals beside the damaged file that were not applied: the suffix of the file name, and why.
   private(set) var leftOut: [(suffix: String, reason: String)] = []
 
   /// Copies the file and its own log or journal, which a killed writer may have left.

@@ -6,7 +6,7 @@ import Foundation
 /// A block that is done is never lost: its Hessians and each layer's variants are committed durably as they come, and the
 /// streams are kept every few seconds, so that a stop repeats no more than that (docs/decisions/0005).
 public final class CompressionJob {
-  /// What came of it.
+  /// How much a job computed, and how much it found in the catalog.
   public struct Outcome: Sendable {
     /// Hessians accumulated now.
     public var computedStatisticCount = 0
