@@ -28,22 +28,24 @@ extension CatalogStore {
     case .renamed(let path): what = "was renamed to \(path) while it was being written"
     case .logLost(let log): what = "lost its \((log as NSString).lastPathComponent) while it was being written"
     }
-    let remedy: String
+    let rest: String
+    var remedy: Remedy?
     switch (saved, change) {
-    case (nil, .renamed(let path)): remedy = "all rows are in \(path): go on with that name"
-    case (nil, _): remedy = "all rows are in the file itself: run the same command again"
+    case (nil, .renamed(let path)): rest = "all rows are in \(path): go on with that name"
+    case (nil, _): rest = "all rows are in the file itself: run the same command again"
     case (.success(let copy), .replaced):
-      remedy = "all rows are in \(copy): go on with that; the file that is there now was not changed"
+      rest = "all rows are in \(copy): go on with that; the file that is there now was not changed"
     case (.success(let copy), .removed):
-      remedy =
+      rest =
         "all rows are in \(copy): to go on, "
-        + "mv \(ShellCommand.quoted(copy)) \(ShellCommand.quoted(file.given)) and run the same command again"
+        + "mv \(ShellWord.quoted(copy)) \(ShellWord.quoted(file.given)) and run the same command again"
     case (.success(let copy), _):
-      remedy = "all rows are in \(copy): go on with that; move \(file.shown("")) away"
+      rest = "all rows are in \(copy): go on with that; move \(file.shown("")) away"
     case (.failure(let error), _):
-      remedy = "its rows could not be saved: \(error)"
+      rest = "its rows could not be saved: \(error)"
+      remedy = (error as? any Remediable)?.remedy
     }
-    return .displaced(path: file.name, detail: "\(what); \(remedy)")
+    return .displaced(path: file.name, detail: "\(what); \(rest)", remedy: remedy)
   }
 
   /// Folds the log into the file and brings that to rest; false while a reader holds it for more than 2 s.

@@ -50,7 +50,7 @@ extension CatalogStore {
         }
         if guardian.isExpired { throw CatalogError.queryTimedOut(seconds: timeout) }
         if let wish = guardian.refusal {
-          throw CatalogError.refusedQuery("evodb query only reads, it does not allow \(wish)")
+          throw CatalogError.refusedQuery("a query only reads, it does not allow \(wish)")
         }
         if error.isBusy || error.isDamage || error.isStorageFailure || error.isPermission { throw error }
         throw CatalogError.invalidQuery(error.message)

@@ -140,12 +140,11 @@ public final class CatalogStore: @unchecked Sendable {
       lock = try WriterLock(
         forCatalog: file.path, shownAs: file.name, isLocal: FileSystem.networkName(of: file.path) == nil,
         command: command)
-    } catch CatalogError.notPermitted(let place, _) {
+    } catch CatalogError.notPermitted(let place, _, _) {
       throw CatalogError.notPermitted(
         path: place,
-        detail:
-          "a killed process left a change half done, which only somebody who may write here can take back: they run "
-          + "\(ShellCommand("doctor", file.given))")
+        detail: "a killed process left a change half done, which only somebody who may write here can take back",
+        remedy: .recoverCatalog(path: file.given))
     }
     defer { lock.release() }
     let connection = try Connection(path: file.path, access: .readWrite, busyTimeoutMilliseconds: 5000)
@@ -314,9 +313,8 @@ public final class CatalogStore: @unchecked Sendable {
     guard let owner = WriterLock.currentOwner(ofCatalog: file.path) else { return }
     throw CatalogError.busy(
       path: file.name,
-      reason:
-        "in use by \(owner), and on \(networkFileSystem) nobody can read beside a writer; wait, or have a copy made "
-        + "when it has ended (\(ShellCommand("pack", file.given, options: [("-o", "COPY.evodb")])))")
+      reason: "in use by \(owner), and on \(networkFileSystem) nobody can read beside a writer",
+      remedy: .waitForCopy(path: file.given))
   }
 
   /// Makes an empty catalog under a temporary name and renames it when it is whole, so that a process that is killed
@@ -386,7 +384,7 @@ public final class CatalogStore: @unchecked Sendable {
         throw CatalogError.damaged("\(path): its schema digest is not what was written")
       }
       throw CatalogError.notACatalog(
-        path: path, reason: "made by another development build; make a new one with: evodb init FILE")
+        path: path, reason: "made by another development build", remedy: .makeCatalog(path: nil))
     }
   }
 

@@ -6,6 +6,12 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
   case missingInput(path: String, reason: String)
   /// A file's content breaks the rules of its format; `detail` names the place, the rule and the received value.
   case invalidData(file: String, detail: String)
+  /// A model's folder does not hold what was imported from it.
+  case changedModel(file: String, detail: String, origin: ModelOrigin)
+  /// The inputs of a model's layers are not finite on some data; `place` names where.
+  case diverged(place: String, detail: String)
+  /// What a calibration keeps is needed, and not there.
+  case notCalibrated(detail: String)
   /// A well-formed input that asks for something evodb does not do; `detail` names what.
   case unsupported(file: String, detail: String)
   /// A request that no input can satisfy; `detail` names the feasible range.
@@ -17,7 +23,7 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
   /// Something is where an output would go; nothing is ever overwritten.
   case outputExists(path: String)
   /// The operating system grants this process less than the work needs (`ulimit`, control groups); `detail` names the
-  /// limit, the least that works, and the remedy.
+  /// limit, the least that works, and how to need less.
   case systemLimit(detail: String)
   /// A worker does not answer a request.
   case refusedRequest(EvaluationRefusal)
@@ -30,9 +36,10 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
   public var description: String {
     switch self {
     case .missingInput(let path, let reason): return "\(path): \(reason)"
-    case .invalidData(let file, let detail): return "\(file): \(detail)"
+    case .invalidData(let file, let detail), .changedModel(let file, let detail, _), .diverged(let file, let detail):
+      return "\(file): \(detail)"
     case .unsupported(let file, let detail): return "\(file): not supported: \(detail)"
-    case .impossible(let detail), .systemLimit(let detail): return detail
+    case .impossible(let detail), .notCalibrated(let detail), .systemLimit(let detail): return detail
     case .inputOutput(let path, let detail), .notPermitted(let path, let detail): return "\(path): \(detail)"
     case .outputExists(let path):
       return "\(path) exists already and is not overwritten; remove it or choose another name"
@@ -41,6 +48,16 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
     case .interrupted: return "stopped on request; nothing is lost"
     }
   }
+}
+
+/// Where the catalog has a model from, for an error about it.
+public struct ModelOrigin: Equatable, Sendable {
+  /// The catalog's path.
+  public let catalog: String
+  /// The model's folder.
+  public let folder: String
+  /// What the model is called if the folder, as it is now, can still be taken for it; nil: only as another model.
+  public let name: String?
 }
 
 extension InferenceError {
@@ -52,7 +69,9 @@ extension InferenceError {
     case .unsupported(_, let detail): return .unsupported(file: path, detail: detail)
     case .notPermitted(_, let detail): return .notPermitted(path: path, detail: detail)
     case .inputOutput(_, let detail): return .inputOutput(path: path, detail: detail)
-    case .impossible, .outputExists, .systemLimit, .refusedRequest, .wrongAnswer, .interrupted: return self
+    case .changedModel, .diverged, .notCalibrated, .impossible, .outputExists, .systemLimit, .refusedRequest,
+      .wrongAnswer, .interrupted:
+      return self
     }
   }
 

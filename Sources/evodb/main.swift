@@ -5,7 +5,7 @@ do {
   // Before anything starts a thread.
   try ProcessLimits.prepare()
 } catch {
-  FileHandle.standardError.write(Data("evodb: \(error)\n".utf8))
+  FileHandle.standardError.write(Data("evodb: \(ErrorText.line(error))\n".utf8))
   exit(ExitCode(for: error).rawValue)
 }
 exit(Evodb.registry.run(Array(CommandLine.arguments.dropFirst()), in: .process()).rawValue)

@@ -121,7 +121,9 @@ final class ForeignCatalog {
   }
 
   /// The error that says why the file is refused.
-  func refusal(_ detail: String) -> CatalogError { .untrusted(path: path, detail: detail) }
+  func refusal(_ detail: String, remedy: Remedy? = nil) -> CatalogError {
+    .untrusted(path: path, detail: detail, remedy: remedy)
+  }
 
   // MARK: Rules
 
@@ -230,7 +232,7 @@ final class ForeignCatalog {
       if error.needsRecovery {
         return CatalogError.busy(
           path: path,
-          reason: "a killed process left a change half done; \(ShellCommand("doctor", path)) takes it back")
+          reason: "a killed process left a change half done", remedy: .recoverCatalog(path: path))
       }
       if error.isPermission || (error.isStorageFailure && !error.isShortRead) { return error }
       return CatalogError.untrusted(path: path, detail: error.brokenRule ?? error.message)

@@ -30,7 +30,7 @@ final class RowMerger {
       guard let rule = error.brokenRule else { throw error }
       // A row that breaks a rule of the table is theirs to mend, unless ours cannot be found by their keys.
       if let finding = try ownFinding() { throw CatalogError.damaged("\(into.connection.path): \(finding)") }
-      throw from.refusal("\(rule); \(ShellCommand("verify", from.path)) says what is wrong with it")
+      throw from.refusal(rule, remedy: .verifyCatalog(path: from.path))
     }
   }
 

@@ -106,8 +106,7 @@ struct CatalogFile: Equatable {
     case ENOENT where isLink(given):
       let target = end(ofLink: given) ?? "nowhere"
       return .notFound(
-        "\(given): a link to \(target), where there is no file; make a catalog there with: \(ShellCommand("init", target))"
-      )
+        "\(given): a link to \(target), where there is no file", remedy: .makeCatalog(path: target))
     case ENOENT, ENOTDIR: return .missing(path: given)
     case ELOOP: return .notFound("\(given): its links lead in a circle")
     case EACCES, EPERM: return .notPermitted(path: given, detail: "cannot be reached: \(text(code))")

@@ -33,7 +33,7 @@ extension Connection {
         path: file.name,
         detail: "the log beside it, \(log), belongs to another file that had this name, and would damage this one; "
           + "nothing was changed. Put it back beside its file, or move it away: "
-          + "mv \(ShellCommand.quoted(log)) \(ShellCommand.quoted(log + ".other"))")
+          + "mv \(ShellWord.quoted(log)) \(ShellWord.quoted(log + ".other"))")
     }
     let owner = lock.map(\.predecessor) ?? WriterLock.lastOwner(ofCatalog: file.path)
     guard FileSystem.byteCount(of: file.logPath) == nil else {
@@ -43,8 +43,8 @@ extension Connection {
       return .wrongLog(
         path: file.name,
         detail: "the log beside it, \(log), is not the one that was written with it, and would damage it; nothing was "
-          + "changed. Put its own log back, or save what the file alone holds: "
-          + "\(ShellCommand("salvage", file.given, options: [("-o", "NEW")]))")
+          + "changed. Put its own log back",
+        remedy: .salvageFile(path: file.given))
     }
     if lock == nil, owner?.isAlive != true, let writer = WriterLock.currentOwner(ofCatalog: file.path) {
       return .locked(path: file.name, owner: "\(writer) under another name")
@@ -55,7 +55,7 @@ extension Connection {
       path: file.name,
       detail: "its log is missing: it was renamed or copied while it was being written, or after a kill, without "
         + "\(log), which may hold the newest rows; nothing was changed. Put the log beside it under this name "
-        + "(mv OLDNAME-wal \(ShellCommand.quoted(log))), or save what the file alone holds: "
-        + "\(ShellCommand("salvage", file.given, options: [("-o", "NEW")]))")
+        + "(mv OLDNAME-wal \(ShellWord.quoted(log)))",
+      remedy: .salvageFile(path: file.given))
   }
 }

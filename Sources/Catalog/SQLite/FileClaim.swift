@@ -41,7 +41,7 @@ final class FileClaim {
         case EACCES, EPERM, EROFS:
           throw CatalogError.notPermitted(
             path: path,
-            detail: detail + "; get the right to, or work on a copy: \(ShellCommand("backup", path, "COPY"))")
+            detail: detail + "; get the right to do that", remedy: kind == .writing ? .copyCatalog(path: path) : nil)
         default: throw CatalogError.inputOutput(path: path, detail: detail)
         }
       }

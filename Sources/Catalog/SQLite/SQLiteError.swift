@@ -1,7 +1,7 @@
 import CSQLite
 
 /// A failure reported by SQLite: extended result code, message and the statement.
-public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
+public struct SQLiteError: Remediable, Equatable, Sendable, CustomStringConvertible {
   /// SQLite's extended result code (sqlite.org/rescode.html).
   public let code: Int32
   /// SQLite's message.
@@ -77,44 +77,52 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Whether SQLite did not understand the statement, or could not compute it.
   public var isRefusedStatement: Bool { primaryCode == SQLITE_ERROR }
 
-  /// What is wrong with which file and what to do; else code, message and the start of the statement.
+  /// What is wrong with which file; else code, message and the start of the statement.
   public var description: String {
-    if let brokenRule { return "\(path.map { "\($0): " } ?? "")\(brokenRule); evodb verify FILE says what is wrong" }
+    if let brokenRule { return "\(path.map { "\($0): " } ?? "")\(brokenRule)" }
     guard let path, !path.isEmpty, let trouble else {
       return sql.map { "SQLite error \(code): \(message) in: \($0.prefix(200))" } ?? "SQLite error \(code): \(message)"
     }
-    return "\(path): \(trouble.what) (SQLite error \(code): \(message)); \(trouble.remedy)"
+    return "\(path): \(trouble.what) (SQLite error \(code): \(message))"
+      + (trouble.advice.map { "; \($0)" } ?? "")
   }
 
-  /// What the file, its folder or its disk refuses; nil for other failures.
-  private var trouble: (what: String, remedy: String)? {
+  /// What to do with a command.
+  public var remedy: Remedy? {
+    let known = path.flatMap { $0.isEmpty ? nil : $0 }
+    if isConstraint { return .verifyCatalog(path: known) }
+    return known == nil ? nil : trouble?.remedy
+  }
+
+  /// What the file, its folder or its disk refuses, and what to do with and without a command; nil for other failures.
+  private var trouble: (what: String, advice: String?, remedy: Remedy?)? {
     let path = path ?? ""
     switch (primaryCode, code >> 8) {
     // SQLITE_READONLY_DBMOVED
     case (SQLITE_READONLY, 4):
-      return ("was renamed, removed or replaced while it was in use", "run again under the name it has now")
+      return ("was renamed, removed or replaced while it was in use", "run again under the name it has now", nil)
     // SQLITE_READONLY_RECOVERY, _CANTLOCK, _ROLLBACK, _CANTINIT
     case (SQLITE_READONLY, 1), (SQLITE_READONLY, 2), (SQLITE_READONLY, 3), (SQLITE_READONLY, 5):
       return (
         "a writer is at work or was killed, and its log can be read only by somebody who may write here",
-        "they run \(ShellCommand("doctor", path)), or make a copy for you: \(ShellCommand("backup", path, "COPY"))"
+        nil, .recoverCatalog(path: path)
       )
     case (SQLITE_READONLY, _), (SQLITE_PERM, _):
       return (
         "cannot be written: the file, its folder or the whole disk is read-only",
-        "get the right to write there, or work on a copy: \(ShellCommand("backup", path, "COPY"))"
+        "get the right to write there", .copyCatalog(path: path)
       )
     case (SQLITE_CANTOPEN, _):
       return (
         "the file, or one of -journal, -wal and -shm beside it, cannot be opened or made",
-        "look for a folder or link under one of these names (ls -ld \(ShellCommand.quoted(path))*), at the rights of file and folder, and at "
-          + "the limit of open files (ulimit -n)"
+        "look for a folder or link under one of these names (ls -ld \(ShellWord.quoted(path))*), at the rights of file "
+          + "and folder, and at the limit of open files (ulimit -n)", nil
       )
-    case (SQLITE_FULL, _): return ("the disk is full", "what was committed is whole: make room and run again")
+    case (SQLITE_FULL, _): return ("the disk is full", "what was committed is whole: make room and run again", nil)
     case (SQLITE_IOERR, _):
       return (
         "reading or writing failed",
-        "look at the disk and the system's log; what was committed is whole if the disk is: \(ShellCommand("verify", path))"
+        "look at the disk and the system's log; what was committed is whole if the disk is", .verifyCatalog(path: path)
       )
     default: return nil
     }

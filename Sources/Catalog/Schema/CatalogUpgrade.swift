@@ -81,7 +81,7 @@ public struct CatalogUpgrade {
       let isCurrent = digest == SHA256.digest(of: target.text.utf8).hex
       guard version < target.number || isCurrent, steps(from: version) != nil else {
         throw CatalogError.notACatalog(
-          path: path, reason: "made by another development build; make a new one with: evodb init FILE")
+          path: path, reason: "made by another development build", remedy: .makeCatalog(path: nil))
       }
       return version
     } catch let error as SQLiteError where error.isDamage {

@@ -48,8 +48,8 @@ extension CatalogTransaction {
     }
     if bytes.isEmpty, head.byteCount > 0, try !isHere(blob: id) {
       throw CatalogError.notFound(
-        "the weights with the digest \(head.digest.short)… are not in this file, which was packed without them; build them "
-          + "with ‘evodb build’, or merge a pack made with --with variants")
+        "the weights with the digest \(head.digest.short)… are not in this file, which was packed without them",
+        remedy: .restoreWeights)
     }
     guard bytes.count == head.byteCount, SHA256.digest(of: bytes) == head.digest else {
       throw CatalogError.damaged("blob \(id) does not have its digest \(head.digest.short)…")

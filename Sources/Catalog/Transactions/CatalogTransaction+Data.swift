@@ -88,11 +88,11 @@ extension CatalogTransaction {
     let all = try dataSets()
     if let name { return try Self.only(all.filter { $0.name == name }, "data set", name, all.map(\.name)) }
     guard let first = all.first else {
-      throw CatalogError.notFound("the catalog holds no data set; add one with: evodb data FILE NAME TEXT_FILE")
+      throw CatalogError.notFound("the catalog holds no data set", remedy: .addDataSet)
     }
     guard all.count == 1 else {
       throw CatalogError.notFound(
-        "the catalog holds several data sets; choose with --data: \(all.map(\.name).joined(separator: ", "))")
+        "the catalog holds several data sets", remedy: .choose(.dataSet, values: all.map(\.name)))
     }
     return first
   }

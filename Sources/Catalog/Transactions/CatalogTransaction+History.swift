@@ -10,7 +10,8 @@ extension CatalogTransaction {
       let last = try lastGeneration(ofRun: run.id)
       throw CatalogError.notFound(
         last.map { "run \(run.name) has no closed generation \(index); there are 0 to \($0.index)" }
-          ?? "run \(run.name) has closed no generation yet; go on with: \(ShellCommand("resume", "FILE", run.name))")
+          ?? "run \(run.name) has closed no generation yet",
+        remedy: last == nil ? .resumeRun(catalog: nil, name: run.name) : nil)
     }
     return try assignment(id: id)
   }

@@ -11,7 +11,7 @@ extension CatalogTransaction {
     if let other = try connection.firstRow(
       "SELECT digest FROM model WHERE name = ?", [.text(model.name)], { try $0.digest(0) }), other != model.digest
     {
-      throw CatalogError.nameTaken("another model is called \(model.name); choose a name with --name")
+      throw CatalogError.nameTaken("another model is called \(model.name)", remedy: .choose(.name, values: []))
     }
     let isNew = try id(of: model.digest, in: .model) == nil
     var model = model
@@ -57,11 +57,11 @@ extension CatalogTransaction {
         models.filter { $0.digest.hex.hasPrefix(name) && name.count >= 8 }, "model", name, models.map(\.name))
     }
     guard !models.isEmpty else {
-      throw CatalogError.notFound("the catalog holds no model; add one with: evodb import FILE MODEL_DIR")
+      throw CatalogError.notFound("the catalog holds no model", remedy: .importModel)
     }
     guard models.count == 1 else {
       throw CatalogError.notFound(
-        "the catalog holds several models; choose with --model: \(models.map(\.name).joined(separator: ", "))")
+        "the catalog holds several models", remedy: .choose(.model, values: models.map(\.name)))
     }
     return models[0]
   }

@@ -86,7 +86,7 @@ extension CatalogTransaction {
   public func begin(run: RunRecord) throws -> RunRecord {
     try CatalogName.require(run.name, of: "run")
     if try connection.integer("SELECT 1 FROM run WHERE name = ?", [.text(run.name)]) != nil {
-      throw CatalogError.nameTaken("a run called \(run.name) has another recipe; choose a name with --name")
+      throw CatalogError.nameTaken("a run called \(run.name) has another recipe", remedy: .choose(.name, values: []))
     }
     var run = run
     run.id = try rows.insert(
@@ -112,7 +112,7 @@ extension CatalogTransaction {
     if all.count == 1 { return all[0] }
     if let open = all.last(where: { !$0.isFinished }) { return open }
     guard !all.isEmpty else {
-      throw CatalogError.notFound("the catalog holds no run; start one with: evodb search FILE --target-bits 3")
+      throw CatalogError.notFound("the catalog holds no run", remedy: .startSearch)
     }
     throw CatalogError.notFound(
       "the catalog holds several runs; name one of: \(all.map(\.name).joined(separator: ", "))")

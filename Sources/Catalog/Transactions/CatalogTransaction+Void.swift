@@ -146,8 +146,7 @@ extension CatalogTransaction {
   /// - Throws: `CatalogError.notFound` if none or several fit.
   public func jobID(uuidPrefix prefix: String) throws -> Int64 {
     try onlyID(
-      "SELECT id FROM job WHERE substr(uuid, 1, length(?1)) = lower(?1)", "job", prefix,
-      "evodb query FILE @jobs lists them")
+      "SELECT id FROM job WHERE substr(uuid, 1, length(?1)) = lower(?1)", "job", prefix)
   }
 
   /// Local id of the numerics whose digest begins with `prefix` (8 or more hexadecimal digits).
@@ -155,17 +154,16 @@ extension CatalogTransaction {
   /// - Throws: `CatalogError.notFound` if none or several fit.
   public func numericsID(digestPrefix prefix: String) throws -> Int64 {
     try onlyID(
-      "SELECT id FROM numerics WHERE substr(lower(hex(digest)), 1, length(?1)) = lower(?1)", "numerics", prefix,
-      "evodb query FILE @jobs lists them")
+      "SELECT id FROM numerics WHERE substr(lower(hex(digest)), 1, length(?1)) = lower(?1)", "numerics", prefix)
   }
 
-  private func onlyID(_ sql: String, _ kind: String, _ prefix: String, _ advice: String) throws -> Int64 {
+  private func onlyID(_ sql: String, _ kind: String, _ prefix: String) throws -> Int64 {
     guard prefix.count >= 8 else {
-      throw CatalogError.notFound("\(kind) \(prefix): give 8 or more digits; \(advice)")
+      throw CatalogError.notFound("\(kind) \(prefix): give 8 or more digits", remedy: .listJobs)
     }
     var ids: [Int64] = []
     try connection.forEachRow(sql, [.text(prefix)]) { ids.append($0.integer(0)) }
-    guard let id = ids.first else { throw CatalogError.notFound("no \(kind) \(prefix); \(advice)") }
+    guard let id = ids.first else { throw CatalogError.notFound("no \(kind) \(prefix)", remedy: .listJobs) }
     guard ids.count == 1 else { throw CatalogError.notFound("\(prefix) fits \(ids.count) \(kind)s; give more digits") }
     return id
   }

@@ -21,7 +21,7 @@ extension Checkpoint {
       file: directory.path,
       detail:
         "the model that config.json describes does not use \(Self.list(unused)); correct config.json or the weights, "
-        + "or take the model without \(unused.count == 1 ? "it" : "them"): --allow-unused")
+        + "or allow unused tensors")
   }
 
   /// `tensor a` or `3 tensors: a, b, c`, long lists cut.

@@ -204,8 +204,8 @@ public struct SparsitySteps: Hashable, Sendable {
     guard (1...max(smallest, 1)).contains(step) else {
       throw InferenceError.impossible(
         detail: stepWeightCount == nil
-          ? "at sparsity \(sparsity) there is no step of its own; give --step-weights from 1 to \(smallest)"
-          : "--step-weights must be from 1 to \(smallest), the weights of the smallest layer, not \(step)")
+          ? "at sparsity \(sparsity) there is no step of its own; give a step from 1 to \(smallest) weights"
+          : "the step must be from 1 to \(smallest) weights, those of the smallest layer, not \(step)")
     }
     // Beyond this many steps no layer has a level.
     let reach = min(levelCount, (weightCounts.max() ?? 0) / step + 1)

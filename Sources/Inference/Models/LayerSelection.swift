@@ -33,6 +33,7 @@ public struct LayerSelection: Sendable {
     guard selected.isEmpty else { return selected }
     let examples = (names.prefix(3) + names.suffix(1)).joined(separator: ", ")
     throw InferenceError.impossible(
-      detail: "--layers \(pattern) matches none of the model's \(names.count) layers; their names are like \(examples)")
+      detail: "the layer pattern \(pattern) matches none of the model's \(names.count) layers; their names are like "
+        + examples)
   }
 }

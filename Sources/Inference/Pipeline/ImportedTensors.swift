@@ -9,16 +9,16 @@ final class ImportedTensors: TensorGuard, @unchecked Sendable {
   /// States in which all tensors of a file are known to be right.
   private let knownStates: Set<FileState>
   private let modelName: String
-  private let remedy: String
+  private let origin: ModelOrigin
   private let lock = NSLock()
   private var checked: [ByteString: FileState] = [:]
 
-  /// - Parameter remedy: what to do about other bytes.
-  init(_ records: [TensorRecord], knownStates: Set<FileState>, modelName: String, remedy: String) {
+  /// - Parameter origin: for errors about other bytes.
+  init(_ records: [TensorRecord], knownStates: Set<FileState>, modelName: String, origin: ModelOrigin) {
     self.records = Dictionary(records.map { (ByteString($0.name), $0) }, uniquingKeysWith: { first, _ in first })
     self.knownStates = knownStates
     self.modelName = modelName
-    self.remedy = remedy
+    self.origin = origin
   }
 
   func knows(_ tensor: TensorDescription, in state: FileState) -> Bool {
@@ -32,19 +32,20 @@ final class ImportedTensors: TensorGuard, @unchecked Sendable {
 
   func beginCheck(of tensor: TensorDescription, file: String) -> any TensorCheck {
     Check(expected: records[tensor.key]?.digest) {
-      InferenceError.invalidData(
+      InferenceError.changedModel(
         file: file,
-        detail: "tensor \(tensor.name) does not hold the bytes it had when it was imported as \(self.modelName); "
-          + self.remedy)
+        detail: "tensor \(tensor.name) does not hold the bytes it had when it was imported as \(self.modelName)",
+        origin: self.origin)
     }
   }
 
   /// Holds what the headers say against the records.
   ///
-  /// - Throws: `InferenceError.invalidData` naming tensors that lack, are new, or have another type or shape.
+  /// - Throws: `InferenceError.changedModel` naming tensors that lack, are new, or have another type or shape.
   func verifyHeaders(of checkpoint: Checkpoint) throws {
     func refuse(_ what: String) -> InferenceError {
-      .invalidData(file: checkpoint.directory.path, detail: "\(what) when it was imported as \(modelName); \(remedy)")
+      .changedModel(
+        file: checkpoint.directory.path, detail: "\(what) when it was imported as \(modelName)", origin: origin)
     }
     let found = Set(checkpoint.tensors.map(\.key))
     let lost = records.keys.filter { !found.contains($0) }.sorted().map(\.description)

@@ -10,8 +10,8 @@ public struct ModelFolder {
     case asImported
     /// Nothing speaks against it, but files have changed since their bytes were looked at, or were copied.
     case unchecked
-    /// It cannot be used; in words.
-    case unusable(String)
+    /// It cannot be used: why, and what to do.
+    case unusable(String, remedy: Remedy?)
   }
 
   private let model: ModelRecord
@@ -39,16 +39,16 @@ public struct ModelFolder {
       let isKnown = now.isComplete && now.states.isSubset(of: WeightFingerprint(source.fingerprint).states)
       return isKnown ? .asImported : .unchecked
     } catch {
-      return .unusable("\(error)")
+      return .unusable("\(error)", remedy: (error as? any Remediable)?.remedy)
     }
   }
 
   /// Opens it. Configuration and headers must be those that were imported; bytes are looked at when they are read.
   ///
-  /// - Throws: `InferenceError.invalidData` naming what is another, and what to do; else as `Checkpoint`.
+  /// - Throws: `InferenceError.changedModel` naming what is another; else as `Checkpoint`.
   func open() throws -> Checkpoint {
     let imported = ImportedTensors(
-      tensors, knownStates: WeightFingerprint(source.fingerprint).states, modelName: model.name, remedy: remedy)
+      tensors, knownStates: WeightFingerprint(source.fingerprint).states, modelName: model.name, origin: origin())
     let checkpoint = try Checkpoint(directory: url, watch: imported)
     try verify(checkpoint.configuration)
     try imported.verifyHeaders(of: checkpoint)
@@ -58,7 +58,7 @@ public struct ModelFolder {
   /// Opens it and looks at the bytes of all files whose state does not vouch for them. Then their state is noted in the
   /// catalog, if that is open for writing.
   ///
-  /// - Throws: as `open`; `InferenceError.invalidData` naming a tensor that holds other bytes, `.interrupted`.
+  /// - Throws: as `open`; `InferenceError.changedModel` naming a tensor that holds other bytes, `.interrupted`.
   func openChecked(threadCount: Int, cancellation: Cancellation, progress: @escaping (Int, Int) -> Void) throws
     -> Checkpoint
   {
@@ -83,7 +83,7 @@ public struct ModelFolder {
   /// The folder's tokenizer, which must be the one that was imported, and its digest.
   ///
   /// - Parameter need: why there has to be one, and what to do without.
-  /// - Throws: `InferenceError.missingInput` if there is none, `.invalidData` if it is another.
+  /// - Throws: `InferenceError.missingInput` if there is none, `.changedModel` if it is another.
   func tokenizer(of checkpoint: Checkpoint, need: String) throws -> (tokenizer: Tokenizer, digest: Digest) {
     guard let url = checkpoint.tokenizerURL else {
       throw InferenceError.missingInput(path: source.folder, reason: "the model has no tokenizer.json\(need)")
@@ -103,20 +103,16 @@ public struct ModelFolder {
   func verifyTokenizer(_ url: URL) throws -> Digest {
     let digest = try ModelImport.fileDigest(url)
     guard source.tokenizerDigest == nil || source.tokenizerDigest == digest else {
-      throw InferenceError.invalidData(
+      throw InferenceError.changedModel(
         file: url.path,
-        detail:
-          "changed since it was imported with \(model.name): the same text would give other tokens; put the old file "
-          + "back, or take this one with: "
-          + "\(ShellCommand("import", store.path, source.folder, options: [("--name", model.name)]))")
+        detail: "changed since it was imported with \(model.name): the same text would give other tokens",
+        origin: origin(as: model.name))
     }
     return digest
   }
 
-  /// What to do about a folder that holds another model.
-  private var remedy: String {
-    "put the old files back, or take what is there now as another model: "
-      + "\(ShellCommand("import", store.path, source.folder, options: [("--name", "NAME")]))"
+  private func origin(as name: String? = nil) -> ModelOrigin {
+    ModelOrigin(catalog: store.path, folder: source.folder, name: name)
   }
 
   private func verify(_ configuration: ModelConfiguration) throws {
@@ -129,9 +125,10 @@ public struct ModelFolder {
       members.filter { !others.contains($0) }.map { "\($0.key) = \($0.value.summary)" }
     }
     func list(_ items: [String]) -> String { items.isEmpty ? "nothing of the kind" : items.joined(separator: ", ") }
-    throw InferenceError.invalidData(
+    throw InferenceError.changedModel(
       file: file,
       detail: "says \(list(differences(now, then))), but \(list(differences(then, now))) when it was imported as "
-        + "\(model.name); \(remedy)")
+        + model.name,
+      origin: origin())
   }
 }

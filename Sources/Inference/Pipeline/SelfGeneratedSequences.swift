@@ -37,7 +37,7 @@ public struct SelfGeneratedSequences: Sendable {
     }
     guard tokenCount >= sequenceLength else {
       throw InferenceError.impossible(
-        detail: "--tokens \(tokenCount) is less than one sequence of \(sequenceLength) tokens")
+        detail: "\(tokenCount) tokens are less than one sequence of \(sequenceLength) tokens")
     }
     if let known = try job.store.read({ try $0.dataSets().first { $0.name == name } }), known.options == options(model)
     {

@@ -94,11 +94,12 @@ public struct TextSequences: Sendable {
     let folder = try ModelFolder(model, store: job.store)
     let checkpoint = try folder.open()
     let (tokenizer, tokenizerDigest) = try folder.tokenizer(
-      of: checkpoint, need: "; give token ids with --token-ids instead")
+      of: checkpoint, need: "; give token ids instead")
     var head: [Int32] = []
     if beginning == .eachSequence {
       guard let id = try Self.beginningToken(of: checkpoint) else {
-        throw InferenceError.impossible(detail: "--bos each-sequence: the model's config.json names no bos_token_id")
+        throw InferenceError.impossible(
+          detail: "no token can begin each sequence: the model's config.json names no bos_token_id")
       }
       head = [id]
     }
@@ -129,8 +130,8 @@ public struct TextSequences: Sendable {
       throw InferenceError.invalidData(
         file: read.paths.joined(separator: ", "),
         detail: tokenLimit.map { $0 < sequenceLength } == true
-          ? "--tokens \(tokenLimit ?? 0) is less than one sequence of \(sequenceLength) tokens"
-          : "has \(dropped) tokens, less than one sequence of \(sequenceLength); give more text or a smaller --sequence-length"
+          ? "a limit of \(tokenLimit ?? 0) tokens is less than one sequence of \(sequenceLength) tokens"
+          : "has \(dropped) tokens, less than one sequence of \(sequenceLength); give more text or a smaller sequence length"
       )
     }
     try Self.check(sequences, model, source: checkpoint.tokenizerURL?.path ?? folder.url.path)

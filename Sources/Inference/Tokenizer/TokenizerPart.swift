@@ -102,7 +102,7 @@ struct TokenizerPart {
       file: file,
       detail: """
         \(place(name)) = \(object[name]?.summary ?? "absent"); evodb reads the BPE tokenizers listed in \
-        docs/tokenizers.md; for others, give token ids: evodb data --token-ids
+        docs/tokenizers.md; for others, give token ids instead of text
         """)
   }
 

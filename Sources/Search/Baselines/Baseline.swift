@@ -18,7 +18,7 @@ public enum Baseline: String, CaseIterable, Codable, Sendable {
   public var summary: String {
     switch self {
     case .uniform: return "the same level everywhere"
-    case .random: return "the best of N random assignments within the budget (--candidates N)"
+    case .random: return "the best of N random assignments within the budget, N being the number of candidates"
     case .dp: return "least sum of layer errors by dynamic programming (SPDY, arXiv 2201.13096, Algorithm 1)"
     case .owl: return "sparsity of a block by its share of outliers, best of 20 settings (OWL, arXiv 2310.05175)"
     case .cosine: return "remove blocks whose output is most like their input (ShortGPT, arXiv 2403.03853)"
@@ -31,7 +31,7 @@ public enum Baseline: String, CaseIterable, Codable, Sendable {
     case .l2: return "remove blocks with the smallest |out - in|"
     case .normalizedL2: return "remove blocks with the smallest distance of normalised input and output"
     case .greedy: return "remove one unit at a time, scoring all that are left again"
-    case .bruteForce: return "every set of the size asked for; --dry-run says how many"
+    case .bruteForce: return "every set of the size asked for; a dry run says how many"
     }
   }
 

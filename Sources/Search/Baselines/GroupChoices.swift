@@ -43,7 +43,7 @@ public struct GroupChoices: Equatable, Sendable {
         throw SearchError.impossible(
           detail:
             "sets can be counted out only where every unit is kept or removed, all of a kind cost the same, and a "
-            + "whole number of each kind goes; use --target-drop or --drop-count")
+            + "whole number of each kind goes; give a share or a number of blocks to drop as the target")
       }
       return Quota(units: movable, count: Int(part / own[0]))
     }

@@ -52,10 +52,10 @@ public struct SparsityScale: Equatable, Sendable {
   /// - Throws: `SearchError.invalidParameter` for a target outside 0 to 1 or a step below 1.
   public init(target: Double, stepWeightCount: Int) throws {
     guard (0...1).contains(target) else {
-      throw SearchError.invalidParameter(detail: "--sparsity must be from 0 to 1, not \(target)")
+      throw SearchError.invalidParameter(detail: "the sparsity must be from 0 to 1, not \(target)")
     }
     guard stepWeightCount >= 1 else {
-      throw SearchError.invalidParameter(detail: "--step-weights must be at least 1, not \(stepWeightCount)")
+      throw SearchError.invalidParameter(detail: "the step must be at least 1 weight, not \(stepWeightCount)")
     }
     self.target = target
     self.stepWeightCount = stepWeightCount

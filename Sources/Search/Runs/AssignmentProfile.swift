@@ -22,7 +22,7 @@ public enum AssignmentProfile {
     let profile = try EvoPressProfile(text, isOfSteps: scale != nil || prunes)
     if case .depth = profile, scale != nil {
       throw SearchError.invalidParameter(
-        detail: "\(path) says which halves of blocks are removed; --sparsity and --step-weights have no use for it")
+        detail: "\(path) says which halves of blocks are removed; a sparsity and a step have no use for it")
     }
     return profile
   }
@@ -36,7 +36,7 @@ public enum AssignmentProfile {
   ///     and magnitude that has variants for steps.
   ///   - scale: what steps mean.
   /// - Throws: `SearchError.invalidProfile` if the profile does not fit the model, `.impossible` for levels that are not
-  ///   built, `.invalidParameter` for steps without a scale.
+  ///   built, `.unknownStep` for steps without a scale.
   public static func store(
     _ profile: EvoPressProfile, model: ModelRecord, method: String?, scale: SparsityScale?, tx: CatalogTransaction
   ) throws -> AssignmentRecord {
@@ -58,13 +58,7 @@ public enum AssignmentProfile {
       }
     case .sparsity(let profile):
       let values = try byLayer(profile.entries.map { ($0.layer, $0.level) }, layers)
-      guard let scale else {
-        throw SearchError.invalidParameter(
-          detail:
-            "a profile of steps does not say what a step is; give --sparsity S and --step-weights N as the levels "
-            + "were made (evodb import-profile, evaluate and export take them, everything else the digest that "
-            + "import-profile prints)")
-      }
+      guard let scale else { throw SearchError.unknownStep }
       let known = Set(try tx.methods().map(\.name))
       let standard = MethodRegistry.shared.names(offering: .zeros).first { known.contains($0) } ?? SparseGPTMethod.name
       return try store(model, layers, method: method ?? standard, tx) { layer, built in
@@ -130,8 +124,8 @@ public enum AssignmentProfile {
   /// The profile of an assignment, its layers in the model's order.
   ///
   /// - Parameter scale: what steps mean; needed for sparse assignments.
-  /// - Throws: `SearchError.impossible` for an assignment that mixes applications, which no profile can say;
-  ///   `.invalidParameter` for sparsity without a scale.
+  /// - Throws: `SearchError.noProfile` for an assignment that mixes applications; `.unknownStep` for sparsity without a
+  ///   scale.
   public static func profile(
     of assignment: AssignmentRecord, model: ModelRecord, scale: SparsityScale?, tx: CatalogTransaction
   ) throws -> EvoPressProfile {
@@ -159,11 +153,7 @@ public enum AssignmentProfile {
       }
       return count
     }
-    guard let scale else {
-      throw SearchError.invalidParameter(
-        detail: "a profile of steps needs to know what a step is; give --sparsity S and --step-weights N as the levels "
-          + "were made")
-    }
+    guard let scale else { throw SearchError.unknownStep }
     return .sparsity(
       SparsityProfile(
         entries: try zip(layers, zeros).map { layer, zeros in
@@ -178,9 +168,7 @@ public enum AssignmentProfile {
   }
 
   private static func unsayable(_ assignment: AssignmentRecord, _ reason: String) -> SearchError {
-    .impossible(
-      detail: "assignment \(assignment.digest.short) \(reason); a profile says one kind of compression: export it with "
-        + "--to hf")
+    .noProfile(assignment: assignment.digest.short, reason: reason)
   }
 }
 

@@ -44,7 +44,7 @@ public enum AssignmentReference {
     if let run = try tx.runs().first(where: { $0.name == text }) {
       guard let id = run.foundAssignmentID else {
         throw CatalogError.notFound(
-          "run \(text) has no result yet; go on with: \(ShellCommand("resume", "FILE", text))")
+          "run \(text) has no result yet", remedy: .resumeRun(catalog: nil, name: text))
       }
       return try tx.assignment(id: id)
     }
@@ -61,10 +61,8 @@ public enum AssignmentReference {
   public static func unknown(_ text: String, catalog: String) -> CatalogError {
     let isFile = FileManager.default.fileExists(atPath: text)
     return .notFound(
-      "no run and no assignment \(text); "
-        + (isFile
-          ? "\(ShellCommand("import-profile", catalog, text)) takes a profile in and prints its digest"
-          : "\(ShellCommand("log", catalog)) lists the runs"))
+      "no run and no assignment \(text)",
+      remedy: isFile ? .importProfile(catalog: catalog, path: text) : .listRuns(catalog: catalog))
   }
 
   private static func uniform(

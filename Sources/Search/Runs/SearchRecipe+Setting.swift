@@ -73,7 +73,7 @@ extension SearchRecipe {
     do {
       recipe = try JSONDecoder().decode(SearchRecipe.self, from: data)
     } catch {
-      throw wrong("of another kind; evodb search --help says which")
+      throw wrong("a value that a search takes for it")
     }
     try recipe.validate()
     return recipe

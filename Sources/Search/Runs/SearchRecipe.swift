@@ -202,8 +202,8 @@ public struct SearchRecipe: Equatable, Sendable {
     if text == "uniform" {
       guard let uniform else {
         throw SearchError.impossible(
-          detail: "--initial uniform needs a target that is a level of every layer; this one lies between levels: use "
-            + "random:N")
+          detail: "the initial assignment can be uniform only if the target is a level of every layer; this one lies "
+            + "between levels: use random:N")
       }
       return .given(uniform)
     }
@@ -212,7 +212,8 @@ public struct SearchRecipe: Equatable, Sendable {
       (1...Limits.starts).contains(count)
     else {
       throw SearchError.invalidParameter(
-        detail: "--initial is uniform, random:N with N from 1 to \(Limits.starts), or an assignment, not \(text)")
+        detail: "the initial assignment is uniform, random:N with N from 1 to \(Limits.starts), or an assignment that "
+          + "the catalog holds, not \(text)")
     }
     return .bestOfRandom(count)
   }

@@ -76,9 +76,7 @@ struct CommandRegistry {
     // What the command printed before it failed is still wanted; if that fails too, the first error is the one to tell.
     try? context.output.flush()
     if error is ExitCode || error as? OutputError == .brokenPipe { return code }
-    let message = (error as? CocoaError)?.localizedDescription ?? "\(error)"
-    let remedy = (error as? any RemedyProviding)?.remedy.map { "; \($0)" } ?? ""
-    context.note("\(program): \(message)\(remedy)")
+    context.note("\(program): \(ErrorText.line(error))")
     if error is UsageError {
       context.note(program == "evodb" ? "Run ‘evodb help’ for the verbs." : "Run ‘\(program) --help’ for its usage.")
     }

@@ -52,13 +52,6 @@ protocol ExitCodeProviding: Error {
   var exitCode: ExitCode { get }
 }
 
-/// An error that a command line can mend. The modules below this one know no verbs and options; their errors carry what the
-/// remedy is made of.
-protocol RemedyProviding: Error {
-  /// What to do next, as it stands after the message and a semicolon; nil if there is nothing.
-  var remedy: String? { get }
-}
-
 /// A command's own failure that no module has an error for: what to say, and how to end.
 struct CommandFailure: ExitCodeProviding, Equatable, Sendable, CustomStringConvertible {
   let exitCode: ExitCode

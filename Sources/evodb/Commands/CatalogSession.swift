@@ -67,7 +67,7 @@ struct CatalogSession {
       // The job's end is a courtesy to readers; the error itself matters more than a failure to note it. But that the
       // catalog is gone from its place matters most: “nothing is lost” would then be wrong.
       do {
-        try job.finish(code == .tryAgain ? .interrupted : .failed, message: "\(error)")
+        try job.finish(code == .tryAgain ? .interrupted : .failed, message: ErrorText.line(error))
       } catch let displacement as CatalogError {
         if case .displaced = displacement { throw displacement }
       } catch {}

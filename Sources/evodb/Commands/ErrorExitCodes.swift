@@ -32,8 +32,8 @@ extension InferenceError: ExitCodeProviding {
   var exitCode: ExitCode {
     switch self {
     case .missingInput: return .missingInput
-    case .invalidData, .unsupported: return .badData
-    case .impossible: return .impossible
+    case .invalidData, .changedModel, .diverged, .unsupported: return .badData
+    case .impossible, .notCalibrated: return .impossible
     case .inputOutput: return .inputOutput
     case .notPermitted: return .permission
     case .outputExists: return .outputExists
@@ -48,8 +48,8 @@ extension InferenceError: ExitCodeProviding {
 extension SearchError: ExitCodeProviding {
   var exitCode: ExitCode {
     switch self {
-    case .impossible, .notBuilt: return .impossible
-    case .invalidParameter: return .usage
+    case .impossible, .notBuilt, .noProfile: return .impossible
+    case .invalidParameter, .unknownStep: return .usage
     case .invalidProfile: return .badData
     case .interrupted: return .tryAgain
     }

@@ -26,7 +26,7 @@ import Testing
     try change()
     var detail = ""
     let error = #expect(throws: CatalogError.self) { try writer.write { _ = try $0.store(sequence: [300, 400]) } }
-    if case .displaced(_, let text) = error { detail = text } else { Issue.record("\(String(describing: error))") }
+    if case .displaced(_, let text, _) = error { detail = text } else { Issue.record("\(String(describing: error))") }
     // It says the same again, and writes nothing more.
     #expect(throws: try #require(error)) { try writer.write { _ = try $0.store(sequence: [500, 600]) } }
     writer.close()
@@ -173,7 +173,7 @@ import Testing
     do {
       try CatalogStore(path: folder.path, mode: mode).close()
       return nil
-    } catch CatalogError.wrongLog(_, let detail) {
+    } catch CatalogError.wrongLog(_, let detail, _) {
       return detail
     } catch {
       Issue.record("\(error)")

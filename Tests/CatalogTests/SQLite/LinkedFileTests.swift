@@ -165,11 +165,11 @@ import Testing
       #expect(error { _ = try CatalogPack(contents: .results).run(from: folder.path, to: path) } == refusal)
       #expect(error { _ = try CatalogSalvage(path: folder.path, output: path).run() } == refusal)
       for mode in [CatalogStore.Mode.read, .write] {
-        guard case .notFound(let text) = error({ try CatalogStore(path: path, mode: mode).close() }) else {
+        guard case .notFound(let text, let remedy) = error({ try CatalogStore(path: path, mode: mode).close() }) else {
           Issue.record("\(path)")
           continue
         }
-        #expect(path == circle ? text.contains("circle") : text.contains("evodb init \(target)"))
+        #expect(path == circle ? text.contains("circle") : remedy == .makeCatalog(path: target))
       }
     }
     #expect(try folder.files == ["c.evodb", "chain", "circle", "nowhere"])
@@ -274,11 +274,13 @@ import Testing
 
   @Test func everyErrorOfFileAndDiskNamesTheFileAndWhatToDo() {
     for code: Int32 in [8, 14, 10, 13, 264, 520, 776, 1032, 1288, 1544, 270, 526, 3] {
-      let text = SQLiteError(code: code, message: "m", sql: "COMMIT", path: "/f/c.evodb").description
-      #expect(text.hasPrefix("/f/c.evodb: ") && text.contains("; ") && !text.contains("COMMIT"), "\(text)")
+      let error = SQLiteError(code: code, message: "m", sql: "COMMIT", path: "/f/c.evodb")
+      let text = error.description
+      #expect(text.hasPrefix("/f/c.evodb: ") && !text.contains("COMMIT"), "\(text)")
+      #expect(text.contains("; ") || error.remedy != nil, "\(text)")
     }
-    #expect(
-      SQLiteError(code: 19, message: "m", sql: "x", path: "/f").description
-        == "/f: a row holds a value that its table does not take; evodb verify FILE says what is wrong")
+    let broken = SQLiteError(code: 19, message: "m", sql: "x", path: "/f")
+    #expect(broken.description == "/f: a row holds a value that its table does not take")
+    #expect(broken.remedy == .verifyCatalog(path: "/f"))
   }
 }

@@ -277,7 +277,7 @@ import Testing
     let error = #expect(throws: CatalogError.olderSchema(path: other, found: 1, supported: CatalogSchema.version)) {
       _ = try ForeignCatalog(path: other)
     }
-    #expect(error.map { "\($0)" }?.contains("evodb upgrade") == true)
+    #expect(error?.remedy == .upgradeCatalog(path: other))
   }
 
   @Test func aNewerFileIsRefusedAndNothingIsOverwritten() throws {

@@ -84,11 +84,13 @@ import Testing
     let store = try folder.create()
     defer { store.close() }
     try store.read { (transaction) throws in
-      for body: () throws -> Void in [
-        { _ = try transaction.dataSet(nil) }, { _ = try transaction.model(nil) }, { _ = try transaction.run(nil) },
-      ] {
+      let cases: [(body: () throws -> Void, remedy: Remedy)] = [
+        ({ _ = try transaction.dataSet(nil) }, .addDataSet), ({ _ = try transaction.model(nil) }, .importModel),
+        ({ _ = try transaction.run(nil) }, .startSearch),
+      ]
+      for (body, remedy) in cases {
         let error = #expect(throws: CatalogError.self) { try body() }
-        #expect(error?.description.contains("evodb ") == true)
+        #expect(error?.remedy == remedy)
       }
     }
   }

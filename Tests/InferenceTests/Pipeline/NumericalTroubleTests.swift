@@ -59,7 +59,7 @@ import Testing
     }
     #expect(place == "model.layers.1.self_attn.in of spoilt")
     #expect(detail.contains("is inf") && detail.contains("model.layers.1.self_attn.q_proj"), "\(detail)")
-    #expect(detail.contains("--layers"))
+    #expect(detail.contains("select the layers without these"))
     // What came before it is there, and nothing of it.
     #expect(try catalog.texts("SELECT DISTINCT block_index FROM statistic JOIN site ON site.id = site_id") == ["0"])
   }
@@ -67,12 +67,13 @@ import Testing
   @Test func inputsThatAreNoNumbersAreToldApart() throws {
     let catalog = try catalog(with: 3e38, in: "model.layers.0.post_attention_layernorm.weight")
     let error = try failure(catalog, Self.methods[0].0, Self.methods[0].1)
-    guard case .invalidData(let place, let detail) = error else {
+    guard case .diverged(let place, let detail) = error else {
       Issue.record("\(String(describing: error))")
       return
     }
     #expect(place.hasPrefix("model.layers.0.mlp.") && place.hasSuffix(" of spoilt"))
     #expect(detail.contains("model.layers.0.mlp."), "\(detail)")
+    #expect(error?.remedy == .traceDivergence)
   }
 
   @Test(arguments: methods.indices) func aMethodThatFailsNamesLayerSiteAndModel(index: Int) throws {
@@ -98,7 +99,7 @@ import Testing
       return
     }
     #expect(place == "\(layer.name) of \(model.name)")
-    #expect(detail.contains("Hessian of \(layer.siteName)") && detail.contains("--layers"), "\(detail)")
+    #expect(detail.contains("Hessian of \(layer.siteName)") && detail.contains("select the layers"), "\(detail)")
   }
 
   @Test func weightsThatAreNoNumbersNameTheirTensor() throws {

@@ -79,7 +79,7 @@ import Testing
     let short = try folder.write("Too short.", to: "short.txt")
     #expect(refusal { _ = try store([short], as: "x") }.contains("less than one sequence of 256"))
     #expect(refusal { _ = try store([short], as: "x", length: 1) }.contains("at least 2 tokens"))
-    #expect(refusal { _ = try store([short], as: "x", length: 16, limit: 15) }.contains("--tokens 15 is less"))
+    #expect(refusal { _ = try store([short], as: "x", length: 16, limit: 15) }.contains("15 tokens is less"))
     #expect(refusal { _ = try store([folder.url.appendingPathComponent("no.txt")], as: "x") }.contains("no such file"))
     #expect(try catalog.store.read { try $0.dataSets() }.isEmpty)
   }
@@ -105,6 +105,6 @@ import Testing
     let text = Fixtures.example("prose-10m/validation.txt")
     let plan = TextSequences(sequenceLength: 8, tokenLimit: nil, beginning: .none, documents: .join)
     let answer = refusal { _ = try plan.store([InputFile(text)], as: "x", model: model, job: tiny.job) }
-    #expect(answer.contains("--token-ids"))
+    #expect(answer.contains("token ids"))
   }
 }

@@ -54,7 +54,7 @@ import Testing
     var tiny = TinyTokenizer()
     tiny.modelSettings = settings
     let detail = try #require(try unsupported(tiny))
-    #expect(detail.contains("model.") && detail.contains("--token-ids"))
+    #expect(detail.contains("model.") && detail.contains("token ids"))
   }
 
   @Test(arguments: [

@@ -92,8 +92,11 @@ extension WholeRunTests {
       try catalog.output("build", "--method", "magnitude", "--sparsity", "0.25,0.5,0.75")
       for (options, hint) in [
         (["dp", "--target-bits", "3", "--method", "rtn"], "no layer error"),
-        (["owl", "--target-sparsity", "0.5", "--method", "magnitude"], "no calibration"),
-        (["random", "--target-bits", "2.5", "--candidates", "200000"], "fewer --candidates"),
+        (
+          ["owl", "--target-sparsity", "0.5", "--method", "magnitude"],
+          "no calibration, and owl needs the Hessian's diagonal; build levels with: evodb build FILE --method sparsegpt"
+        ),
+        (["random", "--target-bits", "2.5", "--candidates", "200000"], "fewer candidates"),
       ] {
         let refused = try catalog.run("baseline", options + Self.data)
         #expect(refused.exitCode == 78 && refused.diagnostics.contains(hint), "\(refused.diagnostics)")
@@ -124,8 +127,10 @@ extension WholeRunTests {
     }
 
     @Test(arguments: [
-      (["dp", "--drop-count", "1"], Int32(78), "greedy"), (["owl", "--target-bits", "3"], 78, "--target-sparsity"),
-      (["cosine", "--target-bits", "3"], 78, "--drop-count"), (["uniform", "--target-bits", "2.5"], 78, "random"),
+      (["dp", "--drop-count", "1"], Int32(78), "greedy"),
+      (["owl", "--target-bits", "3"], 78, "a sparsity as the target"),
+      (["cosine", "--target-bits", "3"], 78, "blocks to drop as the target"),
+      (["uniform", "--target-bits", "2.5"], 78, "random"),
       (["uniform", "--drop-count", "1"], 78, "random"), (["brute-force", "--drop-count", "3"], 78, "1 to 2"),
       (["brute-force", "--drop-count", "1", "--limit", "8"], 78, "limit of 8"),
       (["dp", "--target-bits", "9"], 78, "2.0"),

@@ -114,7 +114,7 @@ import Testing
     for command in commands {
       let result = try catalog.runner.run(command)
       #expect(result.exitCode == 65, "\(command): \(result.exitCode) \(result.diagnostics)")
-      for text in ["9 tensors: model.layers.2.", "and 4 more", "--allow-unused"] {
+      for text in ["9 tensors: model.layers.2.", "and 4 more", "allow unused tensors"] {
         #expect(result.diagnostics.contains(text), "\(command): \(result.diagnostics)")
       }
     }

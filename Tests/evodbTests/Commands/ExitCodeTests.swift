@@ -58,7 +58,7 @@ import Testing
     try Data("Some text.".utf8).write(to: catalog.folder.appendingPathComponent("a.txt"))
     let result = try catalog.run("data", "n", "a.txt")
     #expect(result.exitCode == 66)
-    #expect(result.diagnostics.contains("--token-ids"))
+    #expect(result.diagnostics.contains("give token ids"))
   }
 
   @Test func namesThatAreTakenEndWith73() throws {

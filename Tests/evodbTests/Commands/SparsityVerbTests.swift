@@ -74,7 +74,7 @@ import Testing
     (["wanda", "--sparsity", "0.5", "--damping", "0.1"], 64, "--damping has no use for wanda"),
     (["gptq", "--sparsity", "0.5"], 64, "gptq, which takes --bits"),
     (["sparsegpt", "--sparsity", "0.5", "--step-weights", "2049"], 78, "from 1 to 2048"),
-    (["sparsegpt", "--sparsity", "1", "--levels", "2"], 78, "--step-weights from 1 to 2048"),
+    (["sparsegpt", "--sparsity", "1", "--levels", "2"], 78, "a step from 1 to 2048 weights"),
   ]) func impossibleRequestsSayWhatIsPossible(options: [String], code: Int, words: String) throws {
     let catalog = try TinyCatalog(.filled)
     for extra in [[], ["--dry-run"]] {

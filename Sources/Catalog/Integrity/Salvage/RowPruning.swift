@@ -148,7 +148,7 @@ final class RowPruning {
         "id": .integer(job.id), "uuid": .text(UUID().uuidString.lowercased()), "command": .text("unknown"),
         "evodb_version": .text("unknown"), "numerics_id": .integer(job.numerics), "user_name": .text("unknown"),
         "host_name": .text("unknown"), "started_at": .text(now), "updated_at": .text(now), "outcome": .text("failed"),
-        "message": .text("its row was damaged; evodb salvage put this one in its place"),
+        "message": .text("its row was damaged and could not be saved; this one was put in its place"),
       ]
       let values = TableDescription.job.columns.map { column -> SQLValue in
         if let value = known[column.name] { return value }

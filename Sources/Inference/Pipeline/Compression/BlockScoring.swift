@@ -92,8 +92,8 @@ public final class BlockScoring {
       try tx.statistic(recipeKey: key, preferring: job.numericsID)?.diagonalBlobID.map { try tx.blob($0) }
     }
     guard let bytes else {
-      throw InferenceError.impossible(
-        detail: "\(layer.name): the diagonal of its Hessian is not in the catalog; make it with: evodb calibrate FILE")
+      throw InferenceError.notCalibrated(
+        detail: "\(layer.name): the diagonal of its Hessian is not in the catalog")
     }
     guard let matrix = Matrix(rows: 1, columns: bytes.count / 4, littleEndianBytes: bytes), !matrix.values.isEmpty
     else {

@@ -180,16 +180,20 @@ public final class CompressionJob {
     guard let (row, column) = HessianFactor.firstNonFiniteElement(of: hessian) else { return }
     let layers = model.layers.filter { $0.siteName == site.name }.map(\.name).joined(separator: ", ")
     let value = hessian[row, column]
+    let place = "\(site.name) of \(model.record.name)"
+    let what =
+      "the Hessian of its inputs on \(data.name) is not finite (element [\(row), \(column)] is \(value)); it belongs to "
+      + "\(layers). "
+    let advice =
+      "Use other calibration data, another treatment of the blocks upstream, or select the layers without these"
+    if value.isNaN {
+      throw InferenceError.diverged(
+        place: place,
+        detail: what + "The inputs themselves are not finite: the model diverges on these data. " + advice)
+    }
     throw InferenceError.invalidData(
-      file: "\(site.name) of \(model.record.name)",
-      detail:
-        "the Hessian of its inputs on \(data.name) is not finite (element [\(row), \(column)] is \(value)); it belongs to "
-        + "\(layers). "
-        + (value.isNaN
-          ? "The inputs themselves are not finite: the model diverges on these data; evodb check and evodb evaluate dense "
-            + "show where. "
-          : "The inputs are so large that their squares leave the range of Float32. ")
-        + "Use other calibration data, another --upstream, or leave these layers dense with --layers")
+      file: place,
+      detail: what + "The inputs are so large that their squares leave the range of Float32. " + advice)
   }
 
   /// Moves the streams through all blocks before `block`, from kept ones if there are any.

@@ -78,8 +78,8 @@ struct LayerCompression {
     } catch InferenceError.invalidData(let part, let detail) {
       let advice =
         part == "Hessian" || part == "weight"
-        ? "use other calibration data, or leave the layer dense with --layers"
-        : "build with a larger --damping, or leave the layer dense with --layers"
+        ? "use other calibration data, or select the layers without this one"
+        : "build with a larger damping, or select the layers without this one"
       throw InferenceError.invalidData(
         file: "\(layer.name) of \(modelName)",
         detail: "\(wanted.method.title) at \(wanted.level) failed: \(part)"

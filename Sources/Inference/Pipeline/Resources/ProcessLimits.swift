@@ -53,7 +53,7 @@ public enum ProcessLimits {
     try require(
       byteCount: max(0, byteCount) + reservedByteCount(threadCount),
       because: "this work with \(threadCount) thread\(threadCount == 1 ? "" : "s")",
-      remedy: threadCount > 1 ? ", or take fewer --threads" : "")
+      remedy: threadCount > 1 ? ", or take fewer threads" : "")
   }
 
   /// Bytes of address space left for matrices and caches when the threads have theirs; nil: no limit.
@@ -78,7 +78,7 @@ public enum ProcessLimits {
     guard found >= wanted else {
       throw InferenceError.systemLimit(
         detail: "only \(found) more threads can be started, and \(wanted) are needed (RLIMIT_NPROC, or pids.max of the "
-          + "control group): raise the limit (ulimit -u)\(threadCount > 1 ? ", or take fewer --threads" : "")")
+          + "control group): raise the limit (ulimit -u)\(threadCount > 1 ? ", or take fewer threads" : "")")
     }
   }
 

@@ -33,11 +33,11 @@ public enum InputText {
   /// What the content is instead of UTF-8 text, and what to do; nil: nothing that is known.
   private static func otherKind(_ bytes: [UInt8], of input: InputFile) -> String? {
     func starts(_ magic: [UInt8]) -> Bool { bytes.starts(with: magic) }
-    let file = input.isStandardInput ? "FILE" : ShellCommand.quoted(input.argument)
+    let file = input.isStandardInput ? "FILE" : ShellWord.quoted(input.argument)
     func through(_ command: String) -> String { "give its content instead: <(\(command) \(file))" }
     func compressed(_ name: String, _ command: String) -> String {
       let isJSON = JSONLines.isNamed(input.name.split(separator: ".").dropLast().joined(separator: "."))
-      return "is compressed with \(name); \(through(command))" + (isJSON ? ", and --text-field" : "")
+      return "is compressed with \(name); \(through(command))" + (isJSON ? ", and name its text field" : "")
     }
     // UTF-32 first: its little-endian mark begins with that of UTF-16.
     if starts([0xFF, 0xFE, 0, 0]) || starts([0, 0, 0xFE, 0xFF]) {
@@ -58,8 +58,8 @@ public enum InputText {
     if starts([0x04, 0x22, 0x4D, 0x18]) { return compressed("lz4", "lz4cat") }
     if starts([0x50, 0x4B, 3, 4]) { return compressed("zip", "unzip -p") }
     let table = "write its text column as JSON lines (in pandas: to_json(path, orient=\"records\", lines=True)), "
-    if starts(Array("PAR1".utf8)) { return "is a Parquet file; \(table)then give that with --text-field" }
-    if starts(Array("ARROW1".utf8)) { return "is an Arrow file; \(table)then give that with --text-field" }
+    if starts(Array("PAR1".utf8)) { return "is a Parquet file; \(table)then give that and its text field" }
+    if starts(Array("ARROW1".utf8)) { return "is an Arrow file; \(table)then give that and its text field" }
     if starts(Array("%PDF-".utf8)) { return "is a PDF file; give its text, such as pdftotext makes" }
     return GitLFSPointer.isOne(bytes) ? GitLFSPointer.refusal : nil
   }

@@ -20,11 +20,11 @@ enum JSONLines {
     try forEachRecord(bytes, file: file) { record, place in
       guard let value = record[ByteString(field)] else {
         throw InferenceError.invalidData(
-          file: place, detail: "has no field \"\(field)\" (--text-field); its fields are \(names(of: record))")
+          file: place, detail: "has no field \"\(field)\" to be the text field; its fields are \(names(of: record))")
       }
       guard let text = value.string else {
         throw InferenceError.invalidData(
-          file: place, detail: "\"\(field)\" (--text-field) must be a string, is \(value.summary)")
+          file: place, detail: "the text field \"\(field)\" must be a string, is \(value.summary)")
       }
       texts.append(text.description)
       return true

@@ -74,7 +74,7 @@ public struct TextDocuments: Sendable {
     return .invalidData(
       file: input.path,
       detail:
-        "is JSON by its name: say with --text-field FIELD where its texts are\(fields). To take the file as it stands, "
-        + "give <(cat \(ShellCommand.quoted(input.argument)))")
+        "is JSON by its name: say as the text field where its texts are\(fields). To take the file as it stands, "
+        + "give <(cat \(ShellWord.quoted(input.argument)))")
   }
 }

@@ -1,4 +1,5 @@
 import Catalog
+import Inference
 
 /// What a baseline would do, before anything is computed or stored.
 public struct BaselinePreview {
@@ -20,10 +21,10 @@ public struct BaselinePreview {
   public init(_ baseline: Baseline, _ recipe: SearchRecipe, model: ModelRecord, tx: CatalogTransaction) throws {
     guard baseline.removesBlocks == false || recipe.cost == .subblocks else {
       throw SearchError.impossible(
-        detail: "\(baseline.rawValue) removes blocks; give --target-drop or --drop-count in place of another target")
+        detail: "\(baseline.rawValue) removes blocks; give a share or a number of blocks to drop as the target")
     }
     guard baseline != .owl || recipe.cost == .weights else {
-      throw SearchError.impossible(detail: "owl chooses sparsities; give --target-sparsity in place of another target")
+      throw SearchError.impossible(detail: "owl chooses sparsities; give a sparsity as the target")
     }
     guard baseline != .dp || recipe.cost != .subblocks else {
       throw SearchError.impossible(
@@ -51,7 +52,7 @@ public struct BaselinePreview {
     case .dp:
       guard space.space.gates.isEmpty else {
         throw SearchError.impossible(
-          detail: "dp adds up layer errors, and a dropped subblock has none: leave out --allow-drop")
+          detail: "dp adds up layer errors, and a dropped subblock has none: do not allow drops")
       }
       _ = try BudgetAllocation(space: space.space, losses: try space.layerErrors())
       candidateCount = 0
@@ -82,8 +83,8 @@ public struct BaselinePreview {
         detail: "\(baseline.rawValue) would evaluate \(candidateCount.map { "\($0)" } ?? "more than 2^63") "
           + "assignments, more than the limit of \(limit): "
           + (baseline == .random
-            ? "ask for fewer --candidates" : "ask for fewer removed blocks, tie them (--tie block)")
-          + ", or raise --limit")
+            ? "ask for fewer candidates" : "ask for fewer removed blocks, tie their halves by block")
+          + ", or raise the limit")
     }
   }
 }
@@ -133,11 +134,12 @@ extension AssignmentSpace {
     }
     return try layers.map { layer in
       guard let key = keys[layer.index] else {
-        throw SearchError.impossible(
-          detail: hasSelection
-            ? "owl compares the outliers of all layers; leave out --layers"
-            : "\(layer.name): its variants rest on no calibration, and owl needs the Hessian's diagonal; build them with "
-              + "--method sparsegpt")
+        guard !hasSelection else {
+          throw SearchError.impossible(detail: "owl compares the outliers of all layers; select all of them")
+        }
+        throw SearchError.notBuilt(
+          detail: "\(layer.name): its variants rest on no calibration, and owl needs the Hessian's diagonal",
+          method: SparseGPTMethod.name, rules: [])
       }
       return key
     }
@@ -163,7 +165,7 @@ extension AssignmentSpace {
     guard count <= blocks.count else {
       throw SearchError.impossible(
         detail: "\(count) blocks cannot go: \(blocks.count) of \(model.blockCount) can be removed by themselves "
-          + "(--allow names what may go, and --tie pairs removes no single block)")
+          + "(the list of subblocks that may go allows no other, and ties by pairs remove no single block)")
     }
     return (blocks, count)
   }

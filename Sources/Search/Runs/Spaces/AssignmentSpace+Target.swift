@@ -36,8 +36,8 @@ extension AssignmentSpace {
     case .sparsity(let sparsity): return try plan(sparsity: sparsity)
     case .drop(let share):
       let count = SearchSpace.floorOfProduct(share, Int64(model.blockCount)) ?? .max
-      return try plan(drops: Int(clamping: count), asked: "--target-drop \(share) removes \(count)", recipe)
-    case .dropCount(let count): return try plan(drops: count, asked: "--drop-count \(count) removes \(count)", recipe)
+      return try plan(drops: Int(clamping: count), asked: "a share of \(share) is \(count)", recipe)
+    case .dropCount(let count): return try plan(drops: count, asked: "the target is to drop \(count)", recipe)
     }
   }
 
@@ -119,9 +119,9 @@ extension AssignmentSpace {
       throw SearchError.impossible(
         detail: "\(asked) of \(model.blockCount) blocks; \(what) can be removed from "
           + (most >= 1
-            ? "\(perUnit) to \(most * perUnit) (--drop-count, or --target-drop from "
+            ? "\(perUnit) to \(most * perUnit) (shares from "
               + "\(Self.share(perUnit, model.blockCount)) to \(Self.share(most * perUnit, model.blockCount)))"
-            : "none: all but one unit of each kind must be kept, and --allow permits none"))
+            : "none: all but one unit of each kind must be kept, and the list of subblocks that may go allows none"))
     }
     let all = space.feasibleCosts.upperBound
     return BudgetPlan(budget: all - 2 * Int64(removed), uniform: nil, reference: nil)

@@ -10,7 +10,7 @@ struct SpaceBuilder {
   func drops() throws -> [SpaceRecord.Unit] {
     if let tie = recipe.ties.first(where: { $0 != .block && $0 != .pairs }) {
       throw SearchError.invalidParameter(
-        detail: "--tie \(tie.rawValue) ties layers; drops are tied by block or by pairs")
+        detail: "ties by \(tie.rawValue) are of layers; drops are tied by block or by pairs")
     }
     return DropUnit.all(model, layers, ties: recipe.ties, allowed: recipe.allowed).map { unit in
       let kept = SpaceRecord.Level(
@@ -26,7 +26,7 @@ struct SpaceBuilder {
   func layers(_ methods: [MethodRecord], _ built: [[VariantRecord]]) throws -> [SpaceRecord.Unit] {
     if recipe.ties.contains(.pairs) {
       throw SearchError.invalidParameter(
-        detail: "--tie pairs ties drops; layers are tied by qkv, gate_up, subblock or block")
+        detail: "ties by pairs are of drops; layers are tied by qkv, gate_up, subblock or block")
     }
     var choices = try LayerLevels(recipe, layers, methods, built: built).levels
     let drops =
@@ -68,7 +68,7 @@ struct SpaceBuilder {
     let name = tied.map(\.name).joined(separator: " ")
     guard !strict.isEmpty else {
       let remedy =
-        recipe.layers.isEmpty ? "build the same levels for each of them" : "--layers must select all of them or none"
+        recipe.layers.isEmpty ? "build the same levels for each of them" : "select all of them or none"
       throw SearchError.impossible(detail: "no level is there for all of \(name), which are tied; \(remedy)")
     }
     let weights = tied.reduce(0) { $0 + $1.weightCount }

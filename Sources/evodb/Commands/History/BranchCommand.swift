@@ -72,7 +72,7 @@ struct BranchCommand: Command {
   private func last(of run: RunRecord, _ tx: CatalogTransaction) throws -> RunOrigin {
     guard let last = try tx.lastGeneration(ofRun: run.id) else {
       throw CatalogError.notFound(
-        "run \(run.name) has closed no generation yet; go on with: \(ShellCommand("resume", catalog, run.name))")
+        "run \(run.name) has closed no generation yet", remedy: .resumeRun(catalog: catalog, name: run.name))
     }
     return RunOrigin(run: run, generation: last.index)
   }

@@ -60,7 +60,7 @@ struct CheckCommand: Command {
     do {
       return "\(try Tokenizer(contentsOf: url).vocabularySize) tokens"
     } catch let error as InferenceError {
-      return "unusable: \(error)"
+      return "unusable: \(ErrorText.line(error))"
     }
   }
 }

@@ -140,7 +140,7 @@ struct CompareCommand: Command {
       let last = try run.foundAssignmentID ?? tx.lastGeneration(ofRun: run.id)?.parent.id
       guard let id = last ?? run.startAssignmentID else {
         throw CatalogError.notFound(
-          "run \(name) has closed no generation yet; go on with: \(ShellCommand("resume", catalog, name))")
+          "run \(name) has closed no generation yet", remedy: .resumeRun(catalog: catalog, name: name))
       }
       return Entry(name: name, run: name, strategy: run.strategy, assignment: try tx.assignment(id: id))
     }

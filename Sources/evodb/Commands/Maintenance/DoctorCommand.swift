@@ -86,10 +86,10 @@ struct DoctorReport {
         advice =
           "its files changed since their bytes were looked at, or were copied: they are looked at before they are used; "
           + "to do it now: \(ShellCommand("import", store.path, place ?? "MODEL_DIR", options: [("--name", model.name)]))"
-      case .unusable(let problem):
+      case .unusable(let problem, let remedy):
         advice =
-          "reading, merging and queries work, computing does not: \(problem); where it lies elsewhere: "
-          + "\(ShellCommand("import", store.path, "MODEL_DIR"))"
+          "reading, merging and queries work, computing does not: \(ErrorText.line(problem, remedy)); where it lies "
+          + "elsewhere: \(ShellCommand("import", store.path, "MODEL_DIR"))"
       case nil:
         advice =
           "its folder is not known: reading, merging and queries work; to compute, import it again: "

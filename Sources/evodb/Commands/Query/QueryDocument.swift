@@ -72,7 +72,7 @@ struct QueryDocument {
     let (views, tables) = try store.read { (try $0.viewDescriptions(), try $0.tableNames()) }
     let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
     var text = """
-      # For Datasette (datasette.io): datasette \(ShellCommand.quoted("\(name).evodb")) -m datasette.yml
+      # For Datasette (datasette.io): datasette \(ShellWord.quoted("\(name).evodb")) -m datasette.yml
       # Written by: \(ShellCommand("query", "\(name).evodb", options: [("--document", "datasette")]))
       title: \(JSONWriter.quoted("evodb: \(name)"))
       description: "Non-uniform compression of language models: everything that was computed, and what it was worth."

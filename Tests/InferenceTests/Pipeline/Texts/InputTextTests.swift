@@ -82,15 +82,15 @@ import Testing
   }
 
   @Test func compressedJSONLinesAskForTheFieldToo() throws {
-    #expect(try refusal([0x1F, 0x8B, 8, 0], name: "c4.jsonl.gz").contains("--text-field"))
-    #expect(try refusal([0x1F, 0x8B, 8, 0], name: "c4.json.gz").contains("--text-field"))
-    #expect(try !refusal([0x1F, 0x8B, 8, 0], name: "c4.txt.gz").contains("--text-field"))
+    #expect(try refusal([0x1F, 0x8B, 8, 0], name: "c4.jsonl.gz").contains("text field"))
+    #expect(try refusal([0x1F, 0x8B, 8, 0], name: "c4.json.gz").contains("text field"))
+    #expect(try !refusal([0x1F, 0x8B, 8, 0], name: "c4.txt.gz").contains("text field"))
   }
 
   @Test(arguments: ["a.jsonl", "a.ndjson", "a.jsonlines", "a.json", "A.JSONL"])
   func aFileCalledLikeJSONIsRefusedWithoutAField(name: String) throws {
     let refusal = try refusal(Array(#"{"id": 1, "body": "x", "url": "y"}"#.utf8), name: name)
-    #expect(refusal.contains("--text-field") && refusal.contains("id, body, url"), "\(refusal)")
+    #expect(refusal.contains("text field") && refusal.contains("id, body, url"), "\(refusal)")
     // The content alone says nothing: such a text may be what somebody wants.
     #expect(try documents(Array(#"{"id": 1}"#.utf8), name: "a.txt").texts == [#"{"id": 1}"#])
   }

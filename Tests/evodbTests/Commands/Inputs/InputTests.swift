@@ -90,7 +90,7 @@ import Testing
   @Test func recordsAreReadWithTheirField() throws {
     let catalog = try catalog()
     let refused = try catalog.run("data", "x", "text.jsonl")
-    #expect(refused.exitCode == 65 && refused.diagnostics.contains("--text-field"), "\(refused.diagnostics)")
+    #expect(refused.exitCode == 65 && refused.diagnostics.contains("text field"), "\(refused.diagnostics)")
     #expect(refused.diagnostics.contains("id, text"))
     let options = ["--sequence-length", "8", "--text-field", "text"]
     try catalog.output(["data", "joined", "text.jsonl"] + options)

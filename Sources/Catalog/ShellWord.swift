@@ -1,31 +1,5 @@
-/// A command of evodb as a message advises it: to be copied into a shell as it stands, whatever paths and names hold.
-public struct ShellCommand: CustomStringConvertible, Sendable {
-  private let verb: String
-  private let arguments: [String]
-  private let options: [(name: String, value: String)]
-
-  /// - Parameters:
-  ///   - verb: `resume`.
-  ///   - arguments: paths, names and placeholders in capitals, in order.
-  ///   - options: such as (`--data`, a name).
-  public init(_ verb: String, _ arguments: String..., options: [(name: String, value: String)] = []) {
-    self.verb = verb
-    self.arguments = arguments
-    self.options = options
-  }
-
-  /// `evodb resume 'my file.evodb' run-1`.
-  public var description: String {
-    let given = options.map { option in
-      option.value.hasPrefix("-")
-        ? Self.quoted("\(option.name)=\(option.value)") : "\(option.name) \(Self.quoted(option.value))"
-    }
-    let words = arguments.map(Self.quoted)
-    // What begins with a dash would be taken for an option.
-    let needsMark = arguments.contains { $0.hasPrefix("-") && $0 != "-" }
-    return (["evodb", verb] + (needsMark ? given + ["--"] + words : words + given)).joined(separator: " ")
-  }
-
+/// How a word is written in a command line that a message advises, to be copied into a shell as it stands.
+public enum ShellWord {
   /// A word as a POSIX shell reads it back: bare where that is safe, else in single quotes; with control characters in
   /// `$'…'`, which bash, ksh and zsh know.
   public static func quoted(_ word: String) -> String {

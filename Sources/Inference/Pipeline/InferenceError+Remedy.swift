@@ -1,0 +1,16 @@
+import Catalog
+
+extension InferenceError: Remediable {
+  /// What to do with a command.
+  public var remedy: Remedy? {
+    switch self {
+    case .changedModel(_, _, let origin):
+      return .importChangedModel(catalog: origin.catalog, folder: origin.folder, name: origin.name)
+    case .diverged: return .traceDivergence
+    case .notCalibrated: return .calibrate
+    case .missingInput, .invalidData, .unsupported, .impossible, .notPermitted, .inputOutput, .outputExists,
+      .systemLimit, .refusedRequest, .wrongAnswer, .interrupted:
+      return nil
+    }
+  }
+}
