@@ -76,6 +76,9 @@ import Testing
       for line in advice.commands {
         let words = try ShellWords.split("\(line)")
         #expect(words.first == "evodb")
+        for word in words where word.hasPrefix("@") {
+          #expect(DocumentedQuery.named(String(word.dropFirst())) != nil, "\(line)")
+        }
         let type = try #require(Evodb.registry.command(named: words[1]), "\(line)")
         let command = type.init()
         do {

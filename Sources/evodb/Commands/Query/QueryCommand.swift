@@ -57,7 +57,7 @@ struct QueryCommand: Command {
     if printsSQL { return try context.output.write(TerminalText.visible(text.sql, keepingLines: true) + "\n") }
     let values = try text.values(try parameters.map { try QueryParameter($0) })
     let interruption = context.interruption
-    let slow = CatalogError.queryTimedOut(seconds: timeout)
+    let slow = ErrorText.line(CatalogError.queryTimedOut(seconds: timeout))
     let watchdog = QueryWatchdog(timeout: timeout) { context.note("evodb query: \(slow)") }
     let wasCut = try session.read(asksItself: true) { store in
       try CatalogQuery.print(
