@@ -5,7 +5,7 @@ import Foundation
 /// A connection of its own that only reads, small limits, a deadline, no view, trigger or virtual table of theirs; the
 /// schema is compared with ours object by object before any row is read; every row is checked for its types, its own
 /// check and the order of its table, and everything that follows from other rows is recomputed.
-final class ForeignCatalog {
+package final class ForeignCatalog {
   let path: String
   private let connection: Connection
   private let guardian: ForeignGuard
@@ -18,7 +18,7 @@ final class ForeignCatalog {
   ///   - wantsToStop: asked now and then.
   /// - Throws: `CatalogError.notFound`, `.untrusted`, `.newerSchema`, `.olderSchema`, `.notACatalog`, `.busy`, `.interrupted`,
   ///   `SQLiteError`.
-  init(path: String, timeLimit: Duration? = nil, wantsToStop: @escaping () -> Bool = { false }) throws {
+  package init(path: String, timeLimit: Duration? = nil, wantsToStop: @escaping () -> Bool = { false }) throws {
     let file: CatalogFile
     do {
       file = try CatalogFile(existing: path)
@@ -38,6 +38,23 @@ final class ForeignCatalog {
     } catch {
       throw Self.translated(error, path: path, guardian: nil, limit: limit)
     }
+    try takeHold()
+  }
+
+  /// Lets go of the state of the file, which others may then change; `reread` has to follow.
+  package func letGo() throws {
+    if connection.isInTransaction { try connection.execute("ROLLBACK") }
+  }
+
+  /// Takes hold of the state in which the file is now, with all the checks of opening it.
+  ///
+  /// - Throws: what `init` throws.
+  package func reread() throws {
+    guardian.deadline = .now + timeLimit
+    try takeHold()
+  }
+
+  private func takeHold() throws {
     try guarded {
       try connection.execute("BEGIN")
       try compareMarks()

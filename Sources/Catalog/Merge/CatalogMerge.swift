@@ -50,7 +50,11 @@ public struct CatalogMerge {
       return try store.write(durable: true) { transaction in
         var report = MergeReport()
         let byteCount = try transaction.usedByteCount()
-        for path in paths { try merge(path, transaction, timeLimit, &report) }
+        for path in paths {
+          progress("checking \(Self.name(of: path))")
+          let foreign = try ForeignCatalog(path: path, timeLimit: timeLimit, wantsToStop: wantsToStop)
+          try merge(foreign, transaction, &report)
+        }
         try compareAnswers(transaction, &report)
         if isRehearsal { throw Rehearsed(report: report) }
         if let job { try transaction.note(job, byteCountBefore: byteCount) }
@@ -61,12 +65,32 @@ public struct CatalogMerge {
     }
   }
 
-  private func merge(_ path: String, _ transaction: CatalogTransaction, _ limit: Duration?, _ report: inout MergeReport)
-    throws
-  {
-    let name = (path as NSString).lastPathComponent
-    progress("checking \(name)")
-    let foreign = try ForeignCatalog(path: path, timeLimit: limit, wantsToStop: wantsToStop)
+  /// Merges an open file twice, has a look at what that made, and takes it all back.
+  ///
+  /// - Parameter look: gets what the second merge did.
+  /// - Throws: as for `run`, and what `look` throws; nothing has changed in any case.
+  package func rehearseTwice(
+    _ foreign: ForeignCatalog, look: (_ again: MergeReport, CatalogTransaction) throws -> Void
+  ) throws {
+    do {
+      try store.write { transaction in
+        var report = MergeReport()
+        for _ in 0..<2 {
+          report = MergeReport()
+          try merge(foreign, transaction, &report)
+          try compareAnswers(transaction, &report)
+        }
+        try transaction.rows.settle()
+        try look(report, transaction)
+        throw Rehearsed(report: report)
+      }
+    } catch is Rehearsed {}
+  }
+
+  private static func name(of path: String) -> String { (path as NSString).lastPathComponent }
+
+  private func merge(_ foreign: ForeignCatalog, _ transaction: CatalogTransaction, _ report: inout MergeReport) throws {
+    let name = Self.name(of: foreign.path)
     try foreign.checkKeys()
     let merger = try RowMerger(into: transaction, from: foreign) { progress("merging \(name): \($0)") }
     try merger.run()

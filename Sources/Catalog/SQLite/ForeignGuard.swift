@@ -10,7 +10,8 @@ final class ForeignGuard {
   private(set) var isCancelled = false
 
   private let connection: Connection
-  private let deadline: ContinuousClock.Instant
+  /// When reading has to end.
+  var deadline: ContinuousClock.Instant
   private let wantsToStop: () -> Bool
 
   /// Every 4000 virtual machine instructions take some 200 µs: looking costs nothing, and ^C is answered at once.

@@ -41,7 +41,14 @@ public struct CatalogUpgrade {
       try bringToRest(file)
       version = try self.version(of: file, output.lock)
     }
-    guard version != target.number else { return Outcome(from: version, to: version, keptAs: nil) }
+    guard version != target.number else {
+      // One that was killed behind its last step has left nothing but its lock.
+      if output.lock.predecessor != nil {
+        try bringToRest(file)
+        output.lock.isSettled = true
+      }
+      return Outcome(from: version, to: version, keptAs: nil)
+    }
     let kept = "\(file.path).v\(version).bak"
     let shown = file.shown(".v\(version).bak")
     var info = stat()

@@ -3,6 +3,8 @@ public enum Baseline: String, CaseIterable, Codable, Sendable {
   case uniform
   case random
   case dp
+  case higgs
+  case sensitivityDP = "sensitivity-dp"
   case owl
   case cosine
   case windowCosine = "window-cosine"
@@ -20,6 +22,9 @@ public enum Baseline: String, CaseIterable, Codable, Sendable {
     case .uniform: return "the same level everywhere"
     case .random: return "the best of N random assignments within the budget, N being the number of candidates"
     case .dp: return "least sum of layer errors by dynamic programming (SPDY, arXiv 2201.13096, Algorithm 1)"
+    case .higgs:
+      return "least sum of layer errors, each times the loss that the model has for it alone (HIGGS, arXiv 2411.17525)"
+    case .sensitivityDP: return "least sum of the losses that every level of every layer costs the dense model by itself"
     case .owl: return "sparsity of a block by its share of outliers, best of 20 settings (OWL, arXiv 2310.05175)"
     case .cosine: return "remove blocks whose output is most like their input (ShortGPT, arXiv 2403.03853)"
     case .windowCosine:
@@ -38,10 +43,16 @@ public enum Baseline: String, CaseIterable, Codable, Sendable {
   /// Whether it can look for the worst: it chooses by fitness alone.
   public var canBeInverted: Bool { self == .random || self == .greedy || self == .bruteForce }
 
+  /// Whether it measures units by themselves, on tokens of their own number.
+  public var sweeps: Bool { self == .higgs || self == .sensitivityDP }
+
+  /// Whether it adds up losses of units, over all of them or inside mutation groups.
+  public var addsUp: Bool { self == .dp || sweeps }
+
   /// Whether it is about removing blocks, and needs a space of kept and removed units.
   public var removesBlocks: Bool {
     switch self {
-    case .uniform, .random, .dp, .owl: return false
+    case .uniform, .random, .dp, .higgs, .sensitivityDP, .owl: return false
     default: return true
     }
   }

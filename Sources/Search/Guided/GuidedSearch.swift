@@ -144,10 +144,10 @@ public struct GuidedSearch: RunStrategy {
     if let known = memory.losses[generation] { return known }
     guard !shouldStop() else { throw SearchError.interrupted }
     let sweep = SensitivitySweep(of: space, around: base, shapes: shapes)
-    var random = RandomSource(seed: parameters.seed, generation: generation, stage: 0, purpose: .sweep)
     // Around an assignment changes are smaller, and so need more tokens.
     let tokens = base == nil ? parameters.sweepTokens : min(2 * parameters.sweepTokens, sampler.tokenCount)
-    let minibatch = try sampler.draw(tokens: tokens, using: &random)
+    let minibatch = try SensitivitySweep.minibatch(
+      of: sampler, tokens: tokens, seed: parameters.seed, generation: generation)
     let values = try evaluator.fitness(
       ProbeQuestion(sweep.probes, on: minibatch, generation: generation, purpose: "measuring sensitivities"))
     let losses = sweep.losses(values.map(\.fitness))

@@ -48,6 +48,12 @@ struct SensitivitySweep {
       }
   }
 
+  /// What a sweep measures on: equal seeds share it, so that evaluations are found again.
+  static func minibatch(of sampler: MinibatchSampler, tokens: Int, seed: UInt64, generation: Int) throws -> Minibatch {
+    var random = RandomSource(seed: seed, generation: generation, stage: 0, purpose: .sweep)
+    return try sampler.draw(tokens: tokens, using: &random)
+  }
+
   /// The levels of a unit that are measured.
   private static func levels(of unit: Int, in space: SearchSpace, around base: LevelVector?, shape: [Double?]) -> [Int]
   {

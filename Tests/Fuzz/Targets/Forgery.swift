@@ -35,7 +35,9 @@ struct Forgery {
   private var steps: [Step] = []
 
   /// Every text of bytes is a forgery.
-  init(_ bytes: [UInt8]) {
+  ///
+  /// - Parameter ofRows: whether rows are forged and nothing else.
+  init(_ bytes: [UInt8], ofRows: Bool = false) {
     var rest = bytes[...]
     func byte() -> Int { Int(rest.popFirst() ?? 0) }
     func number() -> Int { byte() << 16 | byte() << 8 | byte() }
@@ -59,7 +61,7 @@ struct Forgery {
     }
     checksAreForged = byte() & 1 == 1
     while !rest.isEmpty, steps.count < 12 {
-      switch byte() % 8 {
+      switch byte() % (ofRows ? 5 : 8) {
       case 0, 1, 2: steps.append(.row(table: byte(), row: byte(), column: byte(), value: value()))
       case 3: steps.append(.double(table: byte(), row: byte(), column: byte(), value: value()))
       case 4: steps.append(.delete(table: byte(), row: byte()))
@@ -76,14 +78,10 @@ struct Forgery {
   ///   - tables: its tables.
   func write(_ file: ScratchFile, base: [UInt8], tables: [RawDatabase.Table]) throws {
     try file.write(base)
-    let rowSteps = steps.filter { if case .bytes = $0 { false } else if case .cut = $0 { false } else { true } }
-    if !rowSteps.isEmpty {
-      let database = try RawDatabase(file.path)
-      database.rows("BEGIN")
-      for step in rowSteps { apply(step, to: database, tables) }
-      database.rows("COMMIT")
+    try applyRows(to: try RawDatabase(file.path), tables)
+    guard steps.contains(where: { if case .bytes = $0 { true } else if case .cut = $0 { true } else { false } }) else {
+      return
     }
-    guard rowSteps.count < steps.count else { return }
     var bytes = [UInt8](try Data(contentsOf: file.url))
     for step in steps {
       switch step {
@@ -94,6 +92,13 @@ struct Forgery {
       }
     }
     try file.write(bytes)
+  }
+
+  /// Changes the rows of a whole catalog.
+  func applyRows(to database: RawDatabase, _ tables: [RawDatabase.Table]) throws {
+    database.rows("BEGIN")
+    for step in steps { apply(step, to: database, tables) }
+    database.rows("COMMIT")
   }
 
   private func apply(_ step: Step, to database: RawDatabase, _ tables: [RawDatabase.Table]) {

@@ -29,6 +29,18 @@ extension CatalogStore {
   }
 }
 
+extension CatalogTransaction {
+  /// The first thing that verify finds wrong, in the middle of a transaction; nil: nothing.
+  package func firstFinding() throws -> IntegrityFinding? {
+    var first: IntegrityFinding?
+    let verification = Verification(
+      transaction: self, maximumFindings: 1, packedWeightProblem: nil, onFinding: { first = first ?? $0 },
+      progress: { _, _, _ in }, isCancelled: { false })
+    _ = try verification.run()
+    return first
+  }
+}
+
 /// One walk over a file, from its header to the keys of its rows. Damage in one place does not end it: each part is looked
 /// at for itself.
 final class Verification {

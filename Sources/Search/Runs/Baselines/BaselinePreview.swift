@@ -26,10 +26,10 @@ public struct BaselinePreview {
     guard baseline != .owl || recipe.cost == .weights else {
       throw SearchError.impossible(detail: "owl chooses sparsities; give a sparsity as the target")
     }
-    guard baseline != .dp || recipe.cost != .subblocks else {
+    guard !baseline.addsUp || recipe.cost != .subblocks else {
       throw SearchError.impossible(
-        detail: "dp adds up layer errors, and a removed subblock has none; for drops use greedy, brute-force or a score"
-      )
+        detail: "\(baseline.rawValue) adds up losses of layers, and those of removed subblocks do not add up; for drops use "
+          + "greedy, brute-force or a score")
     }
     self.baseline = baseline
     var recipe = recipe
@@ -37,7 +37,7 @@ public struct BaselinePreview {
     plan = try space.plan(recipe)
     if recipe.mutationGroup.isEmpty {
       // Over all units, the least sum of all.
-      recipe.mutationGroup = baseline == .dp ? MutationGrouping.none.rawValue : space.standardGrouping.rawValue
+      recipe.mutationGroup = baseline.addsUp ? MutationGrouping.none.rawValue : space.standardGrouping.rawValue
     }
     self.recipe = recipe
     switch baseline {
@@ -56,6 +56,14 @@ public struct BaselinePreview {
       }
       _ = try BudgetAllocation(space: space.space, losses: try space.layerErrors())
       candidateCount = 0
+    case .higgs, .sensitivityDP:
+      guard space.space.gates.isEmpty else {
+        throw SearchError.impossible(
+          detail: "\(baseline.rawValue) adds up losses of layers, and those of dropped subblocks do not add up: they must "
+            + "not be allowed")
+      }
+      if baseline == .higgs { _ = try space.layerErrors() }
+      candidateCount = try space.sweep(baseline).probes.count
     case .owl:
       _ = try space.statisticKeys(hasSelection: !recipe.layers.isEmpty)
       candidateCount = OutlierAllocation.lambdas.count * OutlierAllocation.thresholds.count
@@ -114,13 +122,20 @@ extension AssignmentSpace {
           guard let id = member.variantID else { return sum }
           guard let nmse = variants[id]?.nmse else {
             throw SearchError.impossible(
-              detail: "\(member.layerName) at \(level.label) has no layer error: it was built without calibration; dp "
-                + "needs gptq or sparsegpt variants")
+              detail: "\(member.layerName) at \(level.label) has no layer error: it was built without calibration, and layer "
+                + "errors need gptq or sparsegpt variants")
           }
           return sum + nmse
         }
       }
     }
+  }
+
+  /// What a baseline measures of single units: one strong level that layer errors scale, or every level by itself.
+  func sweep(_ baseline: Baseline) throws -> SensitivitySweep {
+    let errors = knownLayerErrors
+    let unscaled = errors.map { unit in unit.map { $0 == 0 ? 0 : nil } }
+    return SensitivitySweep(of: space, around: nil, shapes: baseline == .higgs ? errors : unscaled)
   }
 
   /// The recipe keys of the statistics that the variants of every layer rest on, which owl reads. `[layers]`

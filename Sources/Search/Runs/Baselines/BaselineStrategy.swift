@@ -6,7 +6,7 @@ import Inference
 ///
 /// What it evaluates on the way (a removal's intermediate steps, the model without one block) stays in the catalog as
 /// evaluations, so a stopped run goes on where it was. Of the recipe it reads target, space, measure, seed, mutation group
-/// (dp), `offspring` (how many random candidates) and the single number of `tokens` (what candidates are compared on).
+/// (of those that add up), `sweepTokens`, `offspring` (how many random candidates) and the single number of `tokens` (what candidates are compared on).
 struct BaselineStrategy: RunStrategy {
   let baseline: Baseline
   private let recipe: SearchRecipe
@@ -41,7 +41,8 @@ struct BaselineStrategy: RunStrategy {
         StageQuestion(
           vectors, on: minibatch, generation: 0, measure: measure?.description, purpose: purpose))
     }
-    let candidates = try withoutActuallyEscaping(fitness) { try self.candidates($0) }
+    let losses = try baseline.sweeps ? sweepLosses(evaluator: &evaluator) : []
+    let candidates = try withoutActuallyEscaping(fitness) { try self.candidates(losses, $0) }
     for vector in candidates { try space.space.validate(vector, budget: budget) }
     let ranking = CandidateRanking(isInverted: recipe.isInverted) { [space] in space.digest(of: $0).bytes }
     var stages: [ProposedGeneration.Stage] = []
@@ -78,7 +79,9 @@ struct BaselineStrategy: RunStrategy {
   private typealias Fitness = ([LevelVector], String, Measure?) throws -> [StageFitness]
 
   /// What the baseline proposes: one assignment, or several of which the best is taken. All keep the budget.
-  private func candidates(_ fitness: Fitness) throws -> [LevelVector] {
+  ///
+  /// - Parameter losses: of a sweep; empty: the baseline makes none. `[units][levels]`
+  private func candidates(_ losses: [[Double]], _ fitness: Fitness) throws -> [LevelVector] {
     switch baseline {
     case .uniform:
       // Where the budget counts stored bytes, the dearest uniform assignment within it.
@@ -94,7 +97,8 @@ struct BaselineStrategy: RunStrategy {
       return try Starts(
         .bestOfRandom(recipe.offspring), space: space.space, budget: budget, mutation: mutation, seed: recipe.seed
       ).vectors
-    case .dp: return [try leastError().levels]
+    case .dp: return [try leastSum(of: try space.layerErrors()).levels]
+    case .higgs, .sensitivityDP: return [try leastSum(of: losses).levels]
     case .owl: return try outlierCandidates()
     case .cosine: return [try removing(scores: try scoring.scores(.cosine, on: calibrationSet))]
     case .normRatio: return [try removing(scores: try scoring.scores(.normRatio, on: calibrationSet))]
@@ -119,11 +123,21 @@ struct BaselineStrategy: RunStrategy {
     }
   }
 
-  // MARK: Layer errors
+  // MARK: Sums of losses
 
-  /// The least sum of layer errors: over all units, or inside mutation groups.
-  private func leastError() throws -> BudgetAllocation.Solution {
-    let allocation = try BudgetAllocation(space: space.space, losses: try space.layerErrors())
+  /// The losses of a sweep from the dense model, on the tokens that a guided search of this recipe takes.
+  private func sweepLosses(evaluator: inout some StageEvaluator) throws -> [[Double]] {
+    let sweep = try space.sweep(baseline)
+    let minibatch = try SensitivitySweep.minibatch(
+      of: sampler, tokens: min(recipe.sweepTokens, sampler.tokenCount), seed: recipe.seed, generation: 0)
+    let values = try evaluator.fitness(
+      ProbeQuestion(sweep.probes, on: minibatch, generation: 0, purpose: "measuring sensitivities"))
+    return sweep.losses(values.map(\.fitness))
+  }
+
+  /// The least sum of losses: over all units, or inside mutation groups.
+  private func leastSum(of losses: [[Double]]) throws -> BudgetAllocation.Solution {
+    let allocation = try BudgetAllocation(space: space.space, losses: losses)
     guard let grouping = MutationGrouping(rawValue: recipe.mutationGroup), grouping != .none else {
       return try allocation.solve(budget: budget)
     }
@@ -135,7 +149,7 @@ struct BaselineStrategy: RunStrategy {
   /// - Throws: `SearchError`.
   func notes() throws -> [String] {
     guard baseline == .dp else { return [] }
-    let solution = try leastError()
+    let solution = try leastSum(of: try space.layerErrors())
     guard solution.gap > 0 else { return [] }
     return ["The sum of layer errors, \(Float(solution.loss)), may lie \(Float(solution.gap)) above the least at most."]
   }

@@ -33,10 +33,15 @@ struct BaselineCommand: Command {
     "--tokens", "N", "Calibration tokens on which candidates are compared [default: the whole set].",
     rule: .within(2...SearchRecipe.Limits.tokens))
   var tokens: Int?
+  @Option(
+    "--sweep-tokens", "N", "Tokens on which higgs and sensitivity-dp measure each layer by itself.",
+    rule: .within(2...SearchRecipe.Limits.tokens))
+  var sweepTokens: Int = SearchRecipe.standardSweepTokens
   @Option("--measure", "M", "Fitness: kl, topk-kl, topk-kl:K or perplexity.") var measure: String = "kl"
   @Option(
     "--mutation-group", "G",
-    "dp: groups that keep their share of the budget; random: layers that may exchange levels [default of dp: none].")
+    "dp, higgs, sensitivity-dp: groups that keep their share of the budget [default: none]; random: layers that may exchange "
+      + "levels.")
   var mutationGroup: MutationGrouping?
   @Option("--seed", "N", "Of random candidates and of the tokens drawn, \(UInt64.rule).") var seed: UInt64 = 0
   @Option("--limit", "N", "Most assignments to evaluate.", rule: .atLeast(1)) var limit: Int = BaselinePreview
@@ -57,6 +62,9 @@ struct BaselineCommand: Command {
     }
     if $candidateCount.wasGiven, baseline != .random {
       throw UsageError("--candidates is for random; \(baseline.rawValue) has candidates of its own")
+    }
+    if $sweepTokens.wasGiven, !baseline.sweeps {
+      throw UsageError("--sweep-tokens is for higgs and sensitivity-dp, which measure layers by themselves")
     }
     if space.isInverted, !baseline.canBeInverted {
       throw UsageError("--worst is for random, greedy and brute-force, which compare by fitness")
@@ -106,6 +114,7 @@ struct BaselineCommand: Command {
     recipe.tokens = [tokens ?? calibration.tokenCount]
     recipe.measure = try Measure(argument: measure, of: "--measure").description
     recipe.mutationGroup = mutationGroup?.rawValue ?? ""
+    recipe.sweepTokens = min(sweepTokens, calibration.tokenCount)
     recipe.seed = seed
     return recipe
   }
@@ -118,7 +127,7 @@ struct BaselineCommand: Command {
   private func estimate(_ preview: BaselinePreview) -> ResultObject {
     var result = ResultObject()
     result.add("candidates", .integer(preview.candidateCount), .count)
-    let tokens = preview.recipe.tokens.first ?? 0
+    let tokens = baselineName?.sweeps == true ? preview.recipe.sweepTokens : preview.recipe.tokens.first ?? 0
     let product = preview.candidateCount.map { $0.multipliedReportingOverflow(by: tokens) }
     result.add(
       "forward_tokens_at_most", .integer(product.flatMap { $0.overflow ? nil : $0.partialValue }), .count)
