@@ -326,6 +326,15 @@ CREATE TABLE monotonicity_pair (
   PRIMARY KEY (sequence_list_id, measure_id, kind, lighter_assignment_id, heavier_assignment_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE unit_change (
+  base_assignment_id INTEGER NOT NULL REFERENCES assignment (id), -- what a sensitivity sweep starts from
+  assignment_id INTEGER NOT NULL REFERENCES assignment (id), -- the base with one unit at another level
+  unit TEXT NOT NULL, -- a layer's name, or the names of tied layers
+  level TEXT NOT NULL, -- the unit's level here: bits=3, zeros=32768, pattern=2:4, dense, dropped
+  row_check INTEGER NOT NULL, -- see the head of this file
+  PRIMARY KEY (base_assignment_id, assignment_id)
+) STRICT, WITHOUT ROWID;
+
 -- ── Multiple choice ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 CREATE TABLE task (
@@ -886,6 +895,28 @@ FROM monotonicity_pair p JOIN data_set d ON d.sequence_list_id = p.sequence_list
 JOIN measure_summary me ON me.measure_id = p.measure_id JOIN assignment a ON a.id = p.lighter_assignment_id
 JOIN assignment b ON b.id = p.heavier_assignment_id JOIN monotonicity_count c
   ON c.sequence_list_id = p.sequence_list_id AND c.measure_id = p.measure_id AND c.kind = p.kind;
+
+-- What single changes cost: every unit at every level that a sensitivity sweep measured, against the sweep's base on the
+-- sequences that both were evaluated on. difference is the rise of the mean over predictions in nats (for perplexity of the
+-- negative log-likelihood), with its paired standard error over different sequences. For the dense base it is the loss.
+CREATE VIEW unit_sensitivity AS
+SELECT m.name AS model, me.measure, lower(hex(b.digest)) AS base_assignment, t.unit, t.level, t.difference,
+  CASE WHEN t.distinct_sequence_count > 1 THEN sqrt(abs(t.squares - 2 * t.difference * t.products
+      + t.difference * t.difference * t.prediction_squares)
+    * t.distinct_sequence_count / (t.distinct_sequence_count - 1)) / t.prediction_count END AS standard_error,
+  t.prediction_count, t.distinct_sequence_count, lower(hex(a.digest)) AS assignment, t.base_assignment_id,
+  t.assignment_id, t.measure_id
+FROM (
+  SELECT c.base_assignment_id, c.assignment_id, c.unit, c.level, e.measure_id, count(*) AS distinct_sequence_count,
+    sum(e.prediction_count) AS prediction_count, sum(e.sum - f.sum) / sum(e.prediction_count) AS difference,
+    sum((e.sum - f.sum) * (e.sum - f.sum)) AS squares, sum((e.sum - f.sum) * e.prediction_count) AS products,
+    1.0 * sum(e.prediction_count * e.prediction_count) AS prediction_squares
+  FROM unit_change c CROSS JOIN evaluation e CROSS JOIN evaluation f
+  WHERE e.assignment_id = c.assignment_id AND e.sum IS NOT NULL AND f.assignment_id = c.base_assignment_id
+    AND f.measure_id = e.measure_id AND f.sequence_id = e.sequence_id AND f.sum IS NOT NULL
+  GROUP BY c.base_assignment_id, c.assignment_id, e.measure_id) t
+JOIN assignment a ON a.id = t.assignment_id JOIN assignment b ON b.id = t.base_assignment_id
+JOIN model m ON m.id = a.model_id JOIN measure_summary me ON me.measure_id = t.measure_id;
 
 -- What was computed when, by whom and where, and what the cache saved.
 CREATE VIEW job_summary AS

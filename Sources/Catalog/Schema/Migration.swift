@@ -9,7 +9,8 @@ struct Migration: Sendable {
   /// All steps of this build.
   static let all: [Migration] = [Migration(from: 1, apply: toVersion2)]
 
-  /// Version 2: standard errors count different sequences, truth values are called `is_…`, and complete fitness is stored.
+  /// Version 2: standard errors count different sequences, truth values are called `is_…`, complete fitness is stored, and sensitivity
+  /// sweeps say what they changed.
   private static func toVersion2(_ connection: Connection) throws {
     // Stored findings whose standard errors counted a repeated sequence more than once; `evodb monotonicity` makes them anew.
     for table in ["monotonicity_pair", "monotonicity_count"] {
@@ -28,6 +29,7 @@ struct Migration: Sendable {
       try connection.execute("DROP TABLE \(table)_1")
     }
     try connection.execute(Version2.setFitness)
+    try connection.execute(Version2.unitChange)
     try connection.execute("DROP INDEX run_by_recipe")
     try connection.execute("DROP INDEX assignment_by_setting")
     try connection.execute("CREATE INDEX assignment_by_text ON assignment (lower(hex(digest)))")

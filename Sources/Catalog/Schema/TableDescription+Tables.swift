@@ -155,6 +155,10 @@ extension TableDescription {
     .key(to: "assignment", "lighter_assignment_id", "heavier_assignment_id"),
     .local(.real, "lighter_error", "heavier_error", "difference", "standard_error"))
 
+  static let unitChange = TableDescription(
+    "unit_change", .content, isUnproven: true,
+    .key(to: "assignment", "base_assignment_id", "assignment_id"), .shared(.text, "unit", "level"))
+
   // MARK: Multiple choice
 
   static let task = TableDescription(
@@ -262,7 +266,7 @@ extension TableDescription {
   static let all: [TableDescription] = [
     catalogProperty, numerics, blob, blobChunk, weight, model, modelSource, tensor, site, layer, sequence, sequenceList,
     sequenceListItem, dataSet, method, statistic, variant, assignment, measure, observationVoid, setFitness,
-    teacherState, calibrationStream, blockScore, monotonicityCount, monotonicityPair, task, taskChoice, space,
+    teacherState, calibrationStream, blockScore, monotonicityCount, monotonicityPair, unitChange, task, taskChoice, space,
     spaceUnit, spaceLevel, spaceMember, run, candidate, stage, stageResult, job, observation, generation,
   ]
 

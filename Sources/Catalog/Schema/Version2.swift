@@ -46,4 +46,15 @@ enum Version2 {
       PRIMARY KEY (assignment_id, measure_id, data_set_id)
     ) STRICT, WITHOUT ROWID
     """
+
+  static let unitChange = """
+    CREATE TABLE unit_change (
+      base_assignment_id INTEGER NOT NULL REFERENCES assignment (id), -- what a sensitivity sweep starts from
+      assignment_id INTEGER NOT NULL REFERENCES assignment (id), -- the base with one unit at another level
+      unit TEXT NOT NULL, -- a layer's name, or the names of tied layers
+      level TEXT NOT NULL, -- the unit's level here: bits=3, zeros=32768, pattern=2:4, dense, dropped
+      row_check INTEGER NOT NULL, -- see the head of this file
+      PRIMARY KEY (base_assignment_id, assignment_id)
+    ) STRICT, WITHOUT ROWID
+    """
 }

@@ -4,6 +4,19 @@ public enum Probe: Hashable, Sendable {
   case levels(LevelVector)
   /// The dense model but for some units, by unit index: no assignment of the space where layers may not stay dense.
   case dense(changing: [Int: Int])
+
+  /// The one unit that is at another level than in a base, and its level; nil: there are several, or none.
+  func change(of base: Probe) -> (unit: Int, level: Int)? {
+    switch (self, base) {
+    case (.dense(let changes), .dense(let others)):
+      let different = changes.filter { others[$0.key] != $0.value }
+      return different.count == 1 ? different.first.map { ($0.key, $0.value) } : nil
+    case (.levels(let vector), .levels(let other)):
+      let different = vector.levels.indices.filter { vector[$0] != other[$0] }
+      return different.count == 1 ? (different[0], vector[different[0]]) : nil
+    default: return nil
+    }
+  }
 }
 
 /// How much fitness changes when one unit of a base changes, measured and predicted.

@@ -5,9 +5,6 @@ import Inference
 /// What the catalog keeps of a run, whatever its strategy: it finds or begins the run, answers its strategy's questions,
 /// closes its generations, evaluates its points on whole data sets, and says which assignment to take.
 public final class RunLedger: StageEvaluator {
-  /// How many candidates are evaluated and stored at a time.
-  private static let chunkSize = 256
-
   /// The run as it stands.
   public private(set) var record: RunRecord
   let recipe: SearchRecipe
@@ -15,8 +12,8 @@ public final class RunLedger: StageEvaluator {
   let calibrationSet: DataSetRecord
   let calibration: [SequenceRecord]
   private let validation: [SequenceRecord]
-  private let measure: Measure
-  let evaluations: EvaluationLedger
+  let evaluator: SpaceEvaluator
+  var evaluations: EvaluationLedger { evaluator.evaluations }
   let job: Job
 
   /// Takes up a stored run.
@@ -25,10 +22,8 @@ public final class RunLedger: StageEvaluator {
   init(_ record: RunRecord, evaluations: EvaluationLedger, job: Job) throws {
     self.record = record
     self.job = job
-    self.evaluations = evaluations
     let recipe = try SearchRecipe(json: record.recipe)
     self.recipe = recipe
-    measure = try Measure(recipe.measure)
     let model = evaluations.model.record
     (space, calibrationSet, calibration, validation) = try job.store.read { tx in
       let sets = try tx.dataSets()
@@ -42,6 +37,8 @@ public final class RunLedger: StageEvaluator {
         try validation.map { try tx.sequences(ofList: $0.sequenceListID) } ?? []
       )
     }
+    evaluator = SpaceEvaluator(
+      space, on: calibration, try Measure(recipe.measure), name: record.name, evaluations: evaluations, job: job)
     job.works(onRun: record.id)
   }
 
@@ -94,17 +91,14 @@ public final class RunLedger: StageEvaluator {
 
   // MARK: Fitness
 
-  /// The run's measure, and the likelihood, which costs nothing once the logits are there.
-  private var measures: [Measure] { measure == .perplexity ? [measure] : [measure, .perplexity] }
-
   /// Evaluates candidates of the space through the catalog.
   ///
   /// - Throws: `InferenceError`, `CatalogError`; what was committed before stays.
   public func fitness(_ question: StageQuestion) throws -> [StageFitness] {
-    let own = try question.measure.map { try Measure($0) } ?? measure
+    guard question.purpose == nil else { return try evaluator.fitness(question) }
     let tokens = question.candidates.count * question.minibatch.tokenCount
-    let result = try fitness(of: question.candidates, on: question.minibatch, own, assignment: assignment) { share in
-      self.report(question, share, tokens: tokens)
+    let result = try evaluator.fitness(question) { share in
+      self.report(question.generation, self.seenTokens + Int(Double(tokens) * share))
     }
     seenTokens += tokens
     return result
@@ -113,61 +107,7 @@ public final class RunLedger: StageEvaluator {
   /// Evaluates what a sweep measures through the catalog.
   ///
   /// - Throws: as for candidates.
-  public func fitness(_ question: ProbeQuestion) throws -> [StageFitness] {
-    let count = question.probes.count
-    return try fitness(of: question.probes, on: question.minibatch, measure, assignment: space.store(_:tx:)) { share in
-      self.job.progress("\(self.record.name): \(question.purpose)", Int(Double(count) * share), of: count)
-    }
-  }
-
-  private func fitness<Element>(
-    of elements: [Element], on minibatch: Minibatch, _ own: Measure,
-    assignment: (Element, CatalogTransaction) throws -> AssignmentRecord, watch: @escaping (Double) -> Void
-  ) throws -> [StageFitness] {
-    let wanted = [own] + measures.filter { $0 != own }
-    let sequences = try job.store.write { try store(minibatch, $0) }.sequences
-    var result: [StageFitness] = []
-    for first in stride(from: 0, to: elements.count, by: Self.chunkSize) {
-      let chunk = elements[first..<min(first + Self.chunkSize, elements.count)]
-      let assignments = try job.store.write { tx in try chunk.map { try assignment($0, tx) } }
-      let observations = try evaluations.observations(of: assignments, on: sequences, measures: wanted) { done, total in
-        let share = Double(first) + Double(chunk.count) * Double(done) / Double(max(total, 1))
-        watch(share / Double(elements.count))
-      }
-      result += observations.map { Self.fitness($0.map { $0[0] }, own) }
-    }
-    return result
-  }
-
-  private static func fitness(_ answers: [Observation], _ measure: Measure) -> StageFitness {
-    let predictions = answers.reduce(0) { $0 + $1.predictionCount }
-    guard answers.allSatisfy({ $0.sum != nil }) else {
-      return StageFitness(observation: Observation(sum: nil, predictionCount: predictions), fitness: nil)
-    }
-    let sum = answers.reduce(0) { $0 + ($1.sum ?? 0) }
-    return StageFitness(
-      observation: Observation(sum: sum, predictionCount: predictions),
-      fitness: measure.value(sum: sum, predictionCount: predictions))
-  }
-
-  /// The assignments of the generation under way: making a key takes longer than looking one up.
-  private var assignments: [LevelVector: AssignmentRecord] = [:]
-
-  private func assignment(_ vector: LevelVector, _ tx: CatalogTransaction) throws -> AssignmentRecord {
-    if let known = assignments[vector] { return known }
-    let stored = try space.store(vector, tx: tx)
-    assignments[vector] = stored
-    return stored
-  }
-
-  private func store(_ minibatch: Minibatch, _ tx: CatalogTransaction) throws -> SequenceListRecord {
-    try tx.store(
-      sequenceList: try minibatch.items.map { item in
-        let whole = calibration[item.sequenceIndex]
-        return item.tokenCount == whole.tokenIDs.count
-          ? whole : try tx.store(sequence: Array(whole.tokenIDs.prefix(item.tokenCount)))
-      })
-  }
+  public func fitness(_ question: ProbeQuestion) throws -> [StageFitness] { try evaluator.fitness(question) }
 
   // MARK: Generations
 
@@ -210,7 +150,7 @@ public final class RunLedger: StageEvaluator {
   /// A generation as the catalog holds it.
   func stored(_ generation: ProposedGeneration, _ tx: CatalogTransaction) throws -> StoredGeneration {
     try generation.mapped(
-      assignment: { try assignment($0, tx) }, minibatch: { try store($0, tx) })
+      assignment: { try evaluator.assignment($0, tx) }, minibatch: { try evaluator.store($0, tx) })
   }
 
   /// Stores a generation durably, and with the last one the result.
@@ -244,7 +184,8 @@ public final class RunLedger: StageEvaluator {
     }
   }
 
-  func forgetAssignments() { assignments.removeAll(keepingCapacity: true) }
+  /// Lets go of what a generation that has ended needed.
+  func forgetAssignments() { evaluator.forgetAssignments() }
 
   // MARK: The end
 
@@ -262,13 +203,13 @@ public final class RunLedger: StageEvaluator {
       (.calibration, calibration), (.validation, validation),
     ]
     for (role, sequences) in sets where !sequences.isEmpty {
-      _ = try evaluations.observations(of: points, on: sequences, measures: measures) { done, total in
+      _ = try evaluations.observations(of: points, on: sequences, measures: evaluator.measures) { done, total in
         self.job.progress("completing the \(role.rawValue) set", done, of: total)
       }
     }
     guard !record.isFinished else { return }
     try job.write(durable: true) { tx in
-      let lines = try tx.results(ofRun: record.name).filter { $0.point == .found && $0.measure == measure.description }
+      let lines = try tx.results(ofRun: record.name).filter { $0.point == .found && $0.measure == evaluator.measure.description }
       let judge = lines.first { $0.role == .validation } ?? lines.first
       let isOwnReference = record.referenceAssignmentID == record.foundAssignmentID
       // The better of the two, also where the worst was searched.
@@ -284,14 +225,6 @@ public final class RunLedger: StageEvaluator {
   private var bestFitness: Double?
   /// Tokens of all candidates so far, computed or found.
   private var seenTokens = 0
-
-  private func report(_ question: StageQuestion, _ share: Double, tokens: Int) {
-    guard let purpose = question.purpose else {
-      return report(question.generation, seenTokens + Int(Double(tokens) * share))
-    }
-    let count = question.candidates.count
-    job.progress("\(record.name): \(purpose)", Int(Double(count) * share), of: count)
-  }
 
   private func report(_ generation: Int, _ tokens: Int) {
     guard recipe.generations > 0 else { return }

@@ -15,7 +15,8 @@ enum Evodb {
           title: "Step by step",
           commands: [
             InitCommand.self, ImportCommand.self, DataCommand.self, CalibrateCommand.self, BuildCommand.self,
-            SearchCommand.self, BaselineCommand.self, ResumeCommand.self, EvaluateCommand.self,
+            SearchCommand.self, FrontCommand.self, SensitivityCommand.self, BaselineCommand.self,
+            ResumeCommand.self, EvaluateCommand.self,
             ImportProfileCommand.self,
             ExportCommand.self,
           ]),

@@ -28,8 +28,8 @@ public struct BaselinePreview {
     }
     guard !baseline.addsUp || recipe.cost != .subblocks else {
       throw SearchError.impossible(
-        detail: "\(baseline.rawValue) adds up losses of layers, and those of removed subblocks do not add up; for drops use "
-          + "greedy, brute-force or a score")
+        detail: "\(baseline.rawValue) adds up losses of layers, and those of removed subblocks do not add up; for drops "
+          + "use greedy, brute-force or a score")
     }
     self.baseline = baseline
     var recipe = recipe
@@ -59,8 +59,8 @@ public struct BaselinePreview {
     case .higgs, .sensitivityDP:
       guard space.space.gates.isEmpty else {
         throw SearchError.impossible(
-          detail: "\(baseline.rawValue) adds up losses of layers, and those of dropped subblocks do not add up: they must "
-            + "not be allowed")
+          detail: "\(baseline.rawValue) adds up losses of layers, and those of dropped subblocks do not add up: they "
+            + "must not be allowed")
       }
       if baseline == .higgs { _ = try space.layerErrors() }
       candidateCount = try space.sweep(baseline).probes.count
@@ -122,8 +122,8 @@ extension AssignmentSpace {
           guard let id = member.variantID else { return sum }
           guard let nmse = variants[id]?.nmse else {
             throw SearchError.impossible(
-              detail: "\(member.layerName) at \(level.label) has no layer error: it was built without calibration, and layer "
-                + "errors need gptq or sparsegpt variants")
+              detail: "\(member.layerName) at \(level.label) has no layer error: it was built without calibration, and "
+                + "layer errors need gptq or sparsegpt variants")
           }
           return sum + nmse
         }
@@ -134,7 +134,7 @@ extension AssignmentSpace {
   /// What a baseline measures of single units: one strong level that layer errors scale, or every level by itself.
   func sweep(_ baseline: Baseline) throws -> SensitivitySweep {
     let errors = knownLayerErrors
-    let unscaled = errors.map { unit in unit.map { $0 == 0 ? 0 : nil } }
+    let unscaled = errors.map { unit -> [Double?] in unit.map { $0 == 0 ? 0 : nil } }
     return SensitivitySweep(of: space, around: nil, shapes: baseline == .higgs ? errors : unscaled)
   }
 

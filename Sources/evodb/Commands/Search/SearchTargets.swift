@@ -90,18 +90,8 @@ struct BitTargetOptions: ArgumentGroup {
   }
 }
 
-/// What a search may ask for and choose from.
-struct SearchSpaceOptions: ArgumentGroup {
-  let bitTargets = BitTargetOptions()
-  @Option("--target-sparsity", "S", "Share of the weights that are zero, such as 0.5.", rule: .within(0...1))
-  var sparsity: Double?
-  @Option(
-    "--target-drop", "F", "Of int(F × blocks) blocks the attention is removed, and of as many the MLP.",
-    rule: .within(0...1))
-  var drop: Double?
-  @Option("--drop-count", "K", "The same by number: K attentions and K MLPs are removed.", rule: .atLeast(0))
-  var dropCount: Int?
-
+/// What levels a search may choose from.
+struct SpaceOptions: ArgumentGroup {
   @Option(
     "--method", "LIST",
     "Whose variants to choose from: \(MethodName.choices.joined(separator: ", ")); several for a joint space [default: "
@@ -126,27 +116,11 @@ struct SearchSpaceOptions: ArgumentGroup {
     "What takes its level together: qkv, gate_up, subblock, block; for drops block, or pairs of blocks (0 and 1, 2 and 3)."
   )
   var ties: TieList?
-  @Flag("--worst", "Search the worst assignment in place of the best.") var isInverted: Bool
-
-  private static let targetNames =
-    "--target, --target-bits, --target-stored-bits, --target-bytes, --target-sparsity, --target-drop, --drop-count"
-
-  private var target: SearchTarget {
-    get throws {
-      try BitTargetOptions.only(
-        bitTargets.given
-          + [
-            sparsity.map { SearchTarget(.sparsity($0), .weights) }, drop.map { SearchTarget(.drop($0), .subblocks) },
-            dropCount.map { SearchTarget(.dropCount($0), .subblocks) },
-          ].compactMap { $0 }, of: Self.targetNames)
-    }
-  }
 
   /// Checks what needs no catalog.
   ///
-  /// - Throws: `UsageError`.
-  func validate() throws {
-    let cost = try target.cost
+  /// - Throws: `UsageError` for what has no use where a budget counts `cost`.
+  func validate(_ cost: SearchRecipe.Cost) throws {
     let tied = ties?.values ?? []
     _ = try layers.selection
     if cost == .subblocks {
@@ -181,8 +155,7 @@ struct SearchSpaceOptions: ArgumentGroup {
   /// A recipe with target and space; how it is searched is at the defaults.
   ///
   /// - Throws: `SearchError.invalidProfile` for a list of subblocks that breaks its rules.
-  func recipe(_ model: ModelRecord) throws -> SearchRecipe {
-    let asked = try target
+  func recipe(_ asked: SearchTarget, _ model: ModelRecord) throws -> SearchRecipe {
     var recipe = SearchRecipe(target: asked.target, cost: asked.cost)
     if let methods { recipe.methods = methods.values.map(\.name) }
     recipe.bits = bits?.values ?? []
@@ -191,7 +164,6 @@ struct SearchSpaceOptions: ArgumentGroup {
     recipe.allowsDense = allowsDense
     recipe.allowsDrop = allowsDrop
     recipe.ties = ties?.values ?? []
-    recipe.isInverted = isInverted
     if let allowFile {
       let text: String
       do {
@@ -217,6 +189,52 @@ struct SearchSpaceOptions: ArgumentGroup {
       recipe.generations = SearchRecipe.dropGenerations(
         removed: min(removed, model.blockCount) / perUnit, of: model.blockCount / perUnit)
     }
+    return recipe
+  }
+}
+
+/// What a search may ask for and choose from.
+struct SearchSpaceOptions: ArgumentGroup {
+  let bitTargets = BitTargetOptions()
+  @Option("--target-sparsity", "S", "Share of the weights that are zero, such as 0.5.", rule: .within(0...1))
+  var sparsity: Double?
+  @Option(
+    "--target-drop", "F", "Of int(F × blocks) blocks the attention is removed, and of as many the MLP.",
+    rule: .within(0...1))
+  var drop: Double?
+  @Option("--drop-count", "K", "The same by number: K attentions and K MLPs are removed.", rule: .atLeast(0))
+  var dropCount: Int?
+
+  let choices = SpaceOptions()
+  @Flag("--worst", "Search the worst assignment in place of the best.") var isInverted: Bool
+
+  private static let targetNames =
+    "--target, --target-bits, --target-stored-bits, --target-bytes, --target-sparsity, --target-drop, --drop-count"
+
+  private var target: SearchTarget {
+    get throws {
+      try BitTargetOptions.only(
+        bitTargets.given
+          + [
+            sparsity.map { SearchTarget(.sparsity($0), .weights) }, drop.map { SearchTarget(.drop($0), .subblocks) },
+            dropCount.map { SearchTarget(.dropCount($0), .subblocks) },
+          ].compactMap { $0 }, of: Self.targetNames)
+    }
+  }
+
+  /// Checks what needs no catalog.
+  ///
+  /// - Throws: `UsageError`.
+  func validate() throws {
+    try choices.validate(try target.cost)
+  }
+
+  /// A recipe with target and space; how it is searched is at the defaults.
+  ///
+  /// - Throws: as for `SpaceOptions`.
+  func recipe(_ model: ModelRecord) throws -> SearchRecipe {
+    var recipe = try choices.recipe(try target, model)
+    recipe.isInverted = isInverted
     return recipe
   }
 }

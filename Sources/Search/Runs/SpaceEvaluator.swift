@@ -1,0 +1,125 @@
+import Catalog
+import Inference
+
+/// Evaluates assignments of a space on sequences of a data set, through the catalog.
+final class SpaceEvaluator: StageEvaluator {
+  /// How many candidates are evaluated and stored at a time.
+  private static let chunkSize = 256
+
+  let space: AssignmentSpace
+  let evaluations: EvaluationLedger
+  let measure: Measure
+  private let job: Job
+  private let sequences: [SequenceRecord]
+  /// What progress is of.
+  private let name: String
+
+  /// An evaluator on a data set's sequences, to which minibatches refer by index.
+  init(
+    _ space: AssignmentSpace, on sequences: [SequenceRecord], _ measure: Measure, name: String,
+    evaluations: EvaluationLedger, job: Job
+  ) {
+    self.space = space
+    self.sequences = sequences
+    self.measure = measure
+    self.name = name
+    self.evaluations = evaluations
+    self.job = job
+  }
+
+  /// The measure, and the likelihood, which costs nothing once the logits are there.
+  var measures: [Measure] { measure == .perplexity ? [measure] : [measure, .perplexity] }
+
+  /// Evaluates candidates of the space.
+  ///
+  /// - Throws: `InferenceError`, `CatalogError`; what was committed before stays.
+  func fitness(_ question: StageQuestion) throws -> [StageFitness] {
+    let count = question.candidates.count
+    return try fitness(question) { share in
+      self.job.progress("\(self.name): \(question.purpose ?? "comparing")", Int(Double(count) * share), of: count)
+    }
+  }
+
+  /// The same, with progress told to `watch` as a share of 1.
+  func fitness(_ question: StageQuestion, watch: @escaping (Double) -> Void) throws -> [StageFitness] {
+    let own = try question.measure.map { try Measure($0) } ?? measure
+    return try fitness(
+      of: question.candidates, on: question.minibatch, own, assignment: assignment, watch: watch)
+  }
+
+  /// Evaluates what a sweep measures, and notes which unit each probe changes of the first, its base.
+  ///
+  /// - Throws: as for candidates.
+  func fitness(_ question: ProbeQuestion) throws -> [StageFitness] {
+    let count = question.probes.count
+    try job.store.write { try note(question.probes, $0) }
+    return try fitness(of: question.probes, on: question.minibatch, measure, assignment: space.store(_:tx:)) { share in
+      self.job.progress("\(self.name): \(question.purpose)", Int(Double(count) * share), of: count)
+    }
+  }
+
+  private func note(_ probes: [Probe], _ tx: CatalogTransaction) throws {
+    guard let base = probes.first else { return }
+    let baseID = try space.store(base, tx: tx).id
+    for probe in probes.dropFirst() {
+      guard let (unit, level) = probe.change(of: base) else { continue }
+      let record = space.record.units[unit]
+      try tx.store(
+        changeOf: record.name, to: record.levels[level].label, in: try space.store(probe, tx: tx).id, from: baseID)
+    }
+  }
+
+  private func fitness<Element>(
+    of elements: [Element], on minibatch: Minibatch, _ own: Measure,
+    assignment: (Element, CatalogTransaction) throws -> AssignmentRecord, watch: @escaping (Double) -> Void
+  ) throws -> [StageFitness] {
+    let wanted = [own] + measures.filter { $0 != own }
+    let sequences = try job.store.write { try store(minibatch, $0) }.sequences
+    var result: [StageFitness] = []
+    for first in stride(from: 0, to: elements.count, by: Self.chunkSize) {
+      let chunk = elements[first..<min(first + Self.chunkSize, elements.count)]
+      let assignments = try job.store.write { tx in try chunk.map { try assignment($0, tx) } }
+      let observations = try evaluations.observations(of: assignments, on: sequences, measures: wanted) { done, total in
+        let share = Double(first) + Double(chunk.count) * Double(done) / Double(max(total, 1))
+        watch(share / Double(elements.count))
+      }
+      result += observations.map { Self.fitness($0.map { $0[0] }, own) }
+    }
+    return result
+  }
+
+  private static func fitness(_ answers: [Observation], _ measure: Measure) -> StageFitness {
+    let predictions = answers.reduce(0) { $0 + $1.predictionCount }
+    guard answers.allSatisfy({ $0.sum != nil }) else {
+      return StageFitness(observation: Observation(sum: nil, predictionCount: predictions), fitness: nil)
+    }
+    let sum = answers.reduce(0) { $0 + ($1.sum ?? 0) }
+    return StageFitness(
+      observation: Observation(sum: sum, predictionCount: predictions),
+      fitness: measure.value(sum: sum, predictionCount: predictions))
+  }
+
+  /// The assignments of the generation under way: making a key takes longer than looking one up.
+  private var assignments: [LevelVector: AssignmentRecord] = [:]
+
+  /// Stores an assignment, or finds it.
+  func assignment(_ vector: LevelVector, _ tx: CatalogTransaction) throws -> AssignmentRecord {
+    if let known = assignments[vector] { return known }
+    let stored = try space.store(vector, tx: tx)
+    assignments[vector] = stored
+    return stored
+  }
+
+  /// Lets go of the assignments of a generation that has ended.
+  func forgetAssignments() { assignments.removeAll(keepingCapacity: true) }
+
+  /// Stores a minibatch's sequences as a list, or finds it.
+  func store(_ minibatch: Minibatch, _ tx: CatalogTransaction) throws -> SequenceListRecord {
+    try tx.store(
+      sequenceList: try minibatch.items.map { item in
+        let whole = sequences[item.sequenceIndex]
+        return item.tokenCount == whole.tokenIDs.count
+          ? whole : try tx.store(sequence: Array(whole.tokenIDs.prefix(item.tokenCount)))
+      })
+  }
+}
