@@ -143,7 +143,8 @@ import Testing
 
   @Test func aFileMergedIntoItselfIsRefused() throws {
     let (source, _) = try CatalogFolder.filled()
-    #expect(throws: CatalogError.self) { try source.merge([source]) }
+    let reason = "\(source.path) is the catalog to merge into: there is nothing to take from it"
+    #expect(throws: CatalogError.notFound(reason)) { try source.merge([source]) }
   }
 
   @Test func aFileInUseIsReadAsItIs() throws {

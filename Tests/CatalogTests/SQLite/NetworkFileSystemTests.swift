@@ -48,7 +48,11 @@ import Testing
     let writer = try open(folder, .write)
     defer { writer.close() }
     let connection = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 0)
-    #expect(throws: SQLiteError.self) { try connection.integer("SELECT count(*) FROM model") }
+    #expect {
+      try connection.integer("SELECT count(*) FROM model")
+    } throws: {
+      ($0 as? SQLiteError)?.isBusy == true
+    }
   }
 
   @Test func aLogLeftByAKilledWriterOfThisHostIsRead() throws {
