@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Search
@@ -39,7 +40,7 @@ import Testing
 
   @Test func anUnevenBudgetIsRefused() throws {
     let space = try Spaces.depth(blocks: 5)
-    #expect(throws: SearchError.self) {
+    expectError(like: SearchError.impossible(detail: "sets can be counted out only where")) {
       try GroupChoices(space: space, budget: 7, groups: MutationGrouping.name.groups(of: space))
     }
   }
