@@ -181,12 +181,13 @@ import Testing
 
   @Test func theFactorMustBeMadeForTheParameters() throws {
     let layer = RandomLayer(rows: 3, columns: 20)
-    #expect(throws: InferenceError.self) {
+    let factored = "the Hessian was factored with dampingFraction 0.01 and activationOrder false, but"
+    #expect(throws: InferenceError.impossible(detail: "\(factored) 0.01 and true are wanted")) {
       try GPTQ.quantize(
         weight: layer.weight, factor: layer.factor(), parameters: QuantizationParameters(bits: 3, activationOrder: true)
       )
     }
-    #expect(throws: InferenceError.self) {
+    #expect(throws: InferenceError.impossible(detail: "\(factored) 0.1 and false are wanted")) {
       try GPTQ.quantize(
         weight: layer.weight, factor: layer.factor(), parameters: QuantizationParameters(bits: 3, dampingFraction: 0.1))
     }
@@ -195,10 +196,12 @@ import Testing
   @Test(arguments: [Float.nan, .infinity, -.infinity]) func weightsThatAreNotFiniteAreRefused(value: Float) throws {
     let layer = RandomLayer(rows: 3, columns: 20)
     layer.weight[1, 7] = value
-    #expect(throws: InferenceError.self) {
+    let refusal = InferenceError.invalidData(
+      file: "weight", detail: "it has a NaN or an infinity; all values must be finite")
+    #expect(throws: refusal) {
       try GPTQ.quantize(weight: layer.weight, factor: layer.factor(), parameters: QuantizationParameters(bits: 3))
     }
-    #expect(throws: InferenceError.self) {
+    #expect(throws: refusal) {
       try RoundToNearest.quantize(weight: layer.weight, parameters: QuantizationParameters(bits: 3))
     }
   }

@@ -100,7 +100,8 @@ import Testing
 
   @Test func anEmptyWeightIsRefused() {
     for (rows, columns) in [(0, 4), (4, 0)] {
-      #expect(throws: InferenceError.self) {
+      let detail = "[\(rows), \(columns)] has no elements to quantize"
+      #expect(throws: InferenceError.invalidData(file: "weight", detail: detail)) {
         try RoundToNearest.quantize(
           weight: Matrix(rows: rows, columns: columns), parameters: QuantizationParameters(bits: 3))
       }

@@ -76,8 +76,9 @@ import Testing
 
   @Test func diagonalsThatAreNoSumsOfSquaresAreRefused() {
     let weight = Matrix(rows: 1, columns: 2, values: [1, 2])
+    let detail = "its diagonal has a NaN, an infinity or a negative number; it is no sum of squares"
     for bad in [Float.nan, .infinity, -1] {
-      #expect(throws: InferenceError.self) {
+      #expect(throws: InferenceError.invalidData(file: "Hessian", detail: detail)) {
         try Wanda.prune(weight: weight, hessianDiagonal: [1, bad], target: .zeros(1), valueType: .float32)
       }
     }

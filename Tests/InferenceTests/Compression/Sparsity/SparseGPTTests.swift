@@ -238,17 +238,21 @@ import Testing
   @Test func impossibleRequestsAreRefused() throws {
     let layer = RandomLayer(rows: 3, columns: 20)
     for count in [-1, 61, Int.max] {
-      #expect(throws: InferenceError.self) {
+      let rule = "a layer of 3 × 20 can have from 0 to 60 zeros, not \(count)"
+      #expect(throws: InferenceError.impossible(detail: rule)) {
         try SparseGPT.prune(
           weight: layer.weight, factor: layer.factor(), target: .zeros(count), valueType: .float32)
       }
     }
-    #expect(throws: InferenceError.self) {
+    #expect(throws: InferenceError.impossible(detail: "SparseGPT takes the inputs in their natural order")) {
       try SparseGPT.prune(
         weight: layer.weight, factor: layer.factor(activationOrder: true), target: .zeros(1), valueType: .float32)
     }
     layer.weight[0, 0] = .nan
-    #expect(throws: InferenceError.self) {
+    #expect(
+      throws: InferenceError.invalidData(
+        file: "weight", detail: "it has a NaN or an infinity; all values must be finite")
+    ) {
       try SparseGPT.prune(weight: layer.weight, factor: layer.factor(), target: .zeros(1), valueType: .float32)
     }
   }
