@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// Commands in messages can be copied into a shell as they stand.
-@Suite struct ShellCommandTests {
+@Suite(.usualTimeLimit) struct ShellCommandTests {
   private static let words = [
     "plain-1.evodb", "/a/b_c.evodb", "my file.evodb", "it's", "say \"hi\"", "$HOME", "`id`", "a\\b", "*?[x]", "~", "#x",
     "a;b",

@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// Single flipped bits everywhere in a file: each is found, or no query can see it.
-@Suite struct FlippedBitTests {
+@Suite(.usualTimeLimit) struct FlippedBitTests {
   /// The places of the values that rows consist of: all bytes of stored texts, digests and blobs that occur in the file as
   /// they are, by table.
   private func livePlaces(_ file: DamagedFile) throws -> (rows: [Int], blobs: [Int]) {

@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// A log or journal of another file is never mixed into one, neither by `salvage` nor by opening.
-@Suite struct ForeignLogTests {
+@Suite(.usualTimeLimit) struct ForeignLogTests {
   /// What a killed writer left, and what it held.
   private struct Killed {
     /// With log and lock file.

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct SalvageTests {
+@Suite(.usualTimeLimit) struct SalvageTests {
   private func salvage(_ folder: CatalogFolder) throws -> (tables: [CatalogSalvage.Table], saved: CatalogStore) {
     let output = folder.folder.url.appendingPathComponent("saved.evodb").path
     try? FileManager.default.removeItem(atPath: output)

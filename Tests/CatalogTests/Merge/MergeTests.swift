@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct MergeTests {
+@Suite(.usualTimeLimit) struct MergeTests {
   @Test func mergingIntoAnEmptyCatalogCopiesAllThatIsShared() throws {
     let (source, _) = try CatalogFolder.filled()
     let target = try CatalogFolder.empty()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct PackTests {
+@Suite(.usualTimeLimit) struct PackTests {
   /// A pack of the catalog in a folder of its own.
   private func pack(_ source: CatalogFolder, _ contents: CatalogPack.Contents, runs: [String] = []) throws -> (
     folder: CatalogFolder, report: CatalogPack.Report

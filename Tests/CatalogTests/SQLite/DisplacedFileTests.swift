@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// A catalog that is removed, renamed, replaced or parted from its log: the writer stops, and no committed row is lost.
-@Suite struct DisplacedFileTests {
+@Suite(.usualTimeLimit) struct DisplacedFileTests {
   private let folder: CatalogFolder
 
   init() throws { folder = try CatalogFolder.filled().folder }

@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// A catalog on a file system where SQLite's log in shared memory cannot work.
-@Suite struct NetworkFileSystemTests {
+@Suite(.usualTimeLimit) struct NetworkFileSystemTests {
   private func open(_ folder: CatalogFolder, _ mode: CatalogStore.Mode) throws -> CatalogStore {
     try CatalogStore(path: folder.path, mode: mode, command: "search", networkName: { _ in "NFS" })
   }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct OpeningTests {
+@Suite(.usualTimeLimit) struct OpeningTests {
   /// The error of opening, which must come within a few seconds and be one of ours.
   private func refusal(_ folder: CatalogFolder, _ mode: CatalogStore.Mode) -> CatalogError? {
     do {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct QueryTests {
+@Suite(.usualTimeLimit) struct QueryTests {
   private struct Stop: Error, Equatable {}
 
   private func rows(
@@ -21,7 +21,15 @@ import Testing
   }
 
   private func error(_ store: CatalogStore, _ sql: String, _ parameters: [String: SQLValue] = [:]) -> CatalogError? {
-    #expect(throws: CatalogError.self, "\(sql)") { _ = try rows(store, sql, parameters, timeout: 5) }
+    do {
+      _ = try rows(store, sql, parameters, timeout: 5)
+      Issue.record("\(sql) was answered")
+    } catch let refusal as CatalogError {
+      return refusal
+    } catch {
+      Issue.record("\(sql): \(error)")
+    }
+    return nil
   }
 
   private func isRefused(_ error: CatalogError?) -> Bool {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct TransactionTests {
+@Suite(.usualTimeLimit) struct TransactionTests {
   private struct Failure: Error, Equatable {}
 
   private func isWAL(_ folder: CatalogFolder) throws -> Bool { try folder.bytes[18...19] == Data([2, 2]) }

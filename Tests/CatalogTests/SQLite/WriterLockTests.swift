@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct WriterLockTests {
+@Suite(.usualTimeLimit) struct WriterLockTests {
   private func lockText(_ folder: CatalogFolder) throws -> String {
     try String(contentsOfFile: folder.path + "-lock", encoding: .utf8)
   }

@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// Upgrades with a version that does not exist yet.
-@Suite struct UpgradeTests {
+@Suite(.usualTimeLimit) struct UpgradeTests {
   /// The next version: a new column with a check over it, and a new table.
   private static var next: CatalogUpgrade { upgrade() }
 

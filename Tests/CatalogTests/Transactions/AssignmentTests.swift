@@ -3,7 +3,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct AssignmentTests {
+@Suite(.usualTimeLimit) struct AssignmentTests {
   @Test func aDenseAssignmentCountsTheStoredBits() throws {
     let (_, contents) = try CatalogFolder.filled()
     #expect(contents.dense.variantIDs == [nil, nil, nil, nil])

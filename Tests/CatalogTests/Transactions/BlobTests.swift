@@ -3,7 +3,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct BlobTests {
+@Suite(.usualTimeLimit) struct BlobTests {
   @Test func bytesComeBack() throws {
     let (folder, _) = try CatalogFolder.filled()
     let store = try folder.write()

@@ -4,7 +4,7 @@ import Testing
 @testable import Catalog
 
 /// Names of models, data sets and runs: who has them, and what is said when nobody or somebody else has.
-@Suite struct NameTests {
+@Suite(.usualTimeLimit) struct NameTests {
   @Test func aDataSetOfTheSameContentIsFoundAgain() throws {
     let (folder, contents) = try CatalogFolder.filled()
     let store = try folder.write()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct ObservationTests {
+@Suite(.usualTimeLimit) struct ObservationTests {
   private func store(
     _ sum: Double?, by numerics: Int64, in transaction: CatalogTransaction, _ contents: ExampleContents,
     sequence: SequenceRecord

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct RunTests {
+@Suite(.usualTimeLimit) struct RunTests {
   @Test func aRunComesBackAsItStands() throws {
     let (folder, contents) = try CatalogFolder.filled()
     try folder.read().read { (transaction) throws in

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct ActivationStreamTests {
+@Suite(.usualTimeLimit) struct ActivationStreamTests {
   private let golden: GoldenModel
   /// More than one chunk of sequences, of different lengths.
   private let sequences: [[Int32]] = (0..<19).map { randomTokens(9 + $0 % 4, vocabulary: 96, seed: UInt64($0)) }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct CheckpointTests {
+@Suite(.usualTimeLimit) struct CheckpointTests {
   let folder: TemporaryFolder
 
   init() throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct ModelConfigurationTests {
+@Suite(.usualTimeLimit) struct ModelConfigurationTests {
   /// The fields of a Llama of before transformers 5, as JSON texts.
   private static let fields: [(String, String)] = [
     ("architectures", #"["LlamaForCausalLM"]"#), ("model_type", "\"llama\""), ("hidden_size", "64"),

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct SafetensorsFileTests {
+@Suite(.usualTimeLimit) struct SafetensorsFileTests {
   let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }

@@ -6,7 +6,7 @@ import Testing
 @testable import Inference
 
 /// Spellings of tensor names that transformers loads, for every family.
-@Suite struct TensorNamesTests {
+@Suite(.usualTimeLimit) struct TensorNamesTests {
   private typealias Tensor = (name: String, dtype: String, shape: [Int], bytes: [UInt8])
 
   static let models = [

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct HessianFactorTests {
+@Suite(.usualTimeLimit) struct HessianFactorTests {
   /// ‖H·UᵀU − 1‖∞ over the prepared Hessian in processing order.
   private func inversionError(_ factor: HessianFactor, _ prepared: [[Double]]) -> Double {
     let size = factor.size

@@ -6,7 +6,7 @@ import Testing
 @testable import Inference
 
 /// Exported folders: what they compute, and what is in them.
-@Suite struct ModelExportTests {
+@Suite(.usualTimeLimit) struct ModelExportTests {
   /// A catalog with a tiny model, data for it and round-to-nearest variants.
   private func prepared(_ model: String) throws -> TestCatalog {
     let catalog = try TestCatalog()

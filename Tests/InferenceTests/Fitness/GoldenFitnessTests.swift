@@ -5,7 +5,7 @@ import Testing
 @testable import Inference
 
 /// Perplexity and KL as EvoPress' metrics compute them.
-@Suite struct GoldenFitnessTests {
+@Suite(.usualTimeLimit) struct GoldenFitnessTests {
   private struct Expected: Decodable {
     var sequences: [[Int32]]
     var roundingStep: Float

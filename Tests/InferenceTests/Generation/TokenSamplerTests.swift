@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct TokenSamplerTests {
+@Suite(.usualTimeLimit) struct TokenSamplerTests {
   /// Logits of given probabilities.
   private static func logits(_ probabilities: [Double]) -> Matrix {
     Matrix(rows: 1, columns: probabilities.count, values: probabilities.map { Float(log($0)) })

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct KernelSetTests {
+@Suite(.usualTimeLimit) struct KernelSetTests {
   @Test func withoutAWishTheFastestSetIsTaken() throws {
     #expect(try KernelSet.requested(by: nil) == KernelSet.fastest)
     #expect(try KernelSet.requested(by: "") == KernelSet.fastest)

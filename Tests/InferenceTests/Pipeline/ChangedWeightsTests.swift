@@ -6,7 +6,7 @@ import Testing
 @testable import Inference
 
 /// A model is what was imported, down to the bytes of its tensors.
-@Suite struct ChangedWeightsTests {
+@Suite(.usualTimeLimit) struct ChangedWeightsTests {
   /// The tiny model as the Hugging Face cache has it: a folder of links.
   private struct Cache {
     let folder: TemporaryFolder

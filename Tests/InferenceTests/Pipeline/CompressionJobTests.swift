@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 @testable import Inference
 
-@Suite struct CompressionJobTests {
+@Suite(.usualTimeLimit) struct CompressionJobTests {
   private static let sequenceCount = 5
   private static let tokenCount = 200
 

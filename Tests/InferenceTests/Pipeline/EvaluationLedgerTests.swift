@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 @testable import Inference
 
-@Suite struct EvaluationLedgerTests {
+@Suite(.usualTimeLimit) struct EvaluationLedgerTests {
   private static let measures: [Measure] = [.kl, .perplexity, .topKKL(k: 5)]
   private let base: TemporaryFolder
 

@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 @testable import Inference
 
-@Suite struct ModelImportTests {
+@Suite(.usualTimeLimit) struct ModelImportTests {
   private let golden = Fixtures.url("golden/models/llama-gqa")
 
   /// A copy of the tiny model that a test may change.

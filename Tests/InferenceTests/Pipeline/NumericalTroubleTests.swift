@@ -6,7 +6,7 @@ import Testing
 @testable import Inference
 
 /// Numbers that no method can use are refused with the layer, the site and the model, and nothing of them is stored.
-@Suite struct NumericalTroubleTests {
+@Suite(.usualTimeLimit) struct NumericalTroubleTests {
   /// A catalog with data and the tiny model, of which one tensor is full of `value`.
   private func catalog(with value: Float, in name: String) throws -> TestCatalog {
     let catalog = try TestCatalog()

@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 @testable import Inference
 
-@Suite struct SelfGeneratedSequencesTests {
+@Suite(.usualTimeLimit) struct SelfGeneratedSequencesTests {
   private func request(tokens: Int = 70 * 20, length: Int = 20, seed: UInt64 = 3) throws -> SelfGeneratedSequences {
     SelfGeneratedSequences(sequenceLength: length, tokenCount: tokens, sampler: try TokenSampler(), seed: seed)
   }

@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 @testable import Inference
 
-@Suite struct SparsityJobTests {
+@Suite(.usualTimeLimit) struct SparsityJobTests {
   private static let sequenceCount = 5
   private static let tokenCount = 200
 

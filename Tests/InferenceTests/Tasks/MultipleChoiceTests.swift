@@ -6,7 +6,7 @@ import Testing
 @testable import Inference
 
 /// Questions from a file, and their answers from a model.
-@Suite struct MultipleChoiceTests {
+@Suite(.usualTimeLimit) struct MultipleChoiceTests {
   private func items(_ text: String) throws -> [MultipleChoiceItem] {
     try MultipleChoiceItem.list(Array(text.utf8), file: "q.jsonl")
   }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct AddedTokenTests {
+@Suite(.usualTimeLimit) struct AddedTokenTests {
   private func token(
     _ content: String, _ id: Int, lstrip: Bool = false, rstrip: Bool = false, normalized: Bool = false
   ) -> String {

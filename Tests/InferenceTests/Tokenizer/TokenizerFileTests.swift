@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
 /// What a `tokenizer.json` may say, and what is refused.
-@Suite struct TokenizerFileTests {
+@Suite(.usualTimeLimit) struct TokenizerFileTests {
   private func unsupported(_ tiny: TinyTokenizer) throws -> String? {
     do {
       _ = try tiny.tokenizer()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct TokenizerTests {
+@Suite(.usualTimeLimit) struct TokenizerTests {
   private func encode(_ text: String, _ tokenizer: TinyTokenizer = TinyTokenizer()) throws -> [Int32] {
     try tokenizer.tokenizer().encode(text, addingSpecialTokens: false)
   }

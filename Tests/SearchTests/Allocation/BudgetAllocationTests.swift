@@ -4,7 +4,7 @@ import Testing
 
 @testable import Search
 
-@Suite struct BudgetAllocationTests {
+@Suite(.usualTimeLimit) struct BudgetAllocationTests {
   /// Errors that rise with the level, at random.
   private func errors(of space: SearchSpace, seed: UInt64) -> [[Double]] {
     var random = RandomSource(seed: TestSeed.mixed(seed), generation: 7, stage: 0, purpose: .start)

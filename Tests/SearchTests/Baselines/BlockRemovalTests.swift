@@ -3,7 +3,7 @@ import Testing
 
 @testable import Search
 
-@Suite struct BlockRemovalTests {
+@Suite(.usualTimeLimit) struct BlockRemovalTests {
   @Test func theLeastImportantGoFirstAndTiesByIndex() {
     #expect(BlockRemoval.order(importance: [3, 1, 2, 1, .infinity]) == [1, 3, 2, 0, 4])
     #expect(BlockRemoval.window(distances: [0.5, 0.2, 0.2]) == 1)

@@ -28,7 +28,7 @@ private func sensitivity(_ vector: LevelVector) -> Double {
   }
 }
 
-@Suite struct EvolutionTests {
+@Suite(.usualTimeLimit) struct EvolutionTests {
   private func evolution(
     _ space: SearchSpace, budget: Int64, generations: Int = 20, offspring: Int = 16, survivors: [Int] = [4, 2, 1],
     tokens: [Int] = [20, 40, 80], grouping: MutationGrouping = .size, initial: InitialParent = .bestOfRandom(8),

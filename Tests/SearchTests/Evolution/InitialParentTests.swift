@@ -3,7 +3,7 @@ import Testing
 
 @testable import Search
 
-@Suite struct InitialParentTests {
+@Suite(.usualTimeLimit) struct InitialParentTests {
   private func starts(
     _ initial: InitialParent, _ space: SearchSpace, _ budget: Int64, grouping: MutationGrouping = .size,
     seed: UInt64 = 1

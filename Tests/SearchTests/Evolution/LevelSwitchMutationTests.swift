@@ -3,7 +3,7 @@ import Testing
 
 @testable import Search
 
-@Suite struct LevelSwitchMutationTests {
+@Suite(.usualTimeLimit) struct LevelSwitchMutationTests {
   private func source(_ seed: UInt64 = 1) -> RandomSource {
     RandomSource(seed: TestSeed.mixed(seed), generation: 1, stage: 0, purpose: .mutation)
   }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Search
 
-@Suite struct MinibatchTests {
+@Suite(.usualTimeLimit) struct MinibatchTests {
   private func source(_ seed: UInt64) -> RandomSource {
     RandomSource(seed: TestSeed.mixed(seed), generation: 3, stage: 1, purpose: .minibatch)
   }

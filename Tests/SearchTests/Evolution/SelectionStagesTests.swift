@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Search
 
-@Suite struct SelectionStagesTests {
+@Suite(.usualTimeLimit) struct SelectionStagesTests {
   @Test func brokenStagesAreRefused() throws {
     _ = try SelectionStages(survivors: [2, 8, 1], tokens: [10, 5, 20])
     let broken: [([Int], [Int], String)] = [

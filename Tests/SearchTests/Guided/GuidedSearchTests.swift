@@ -59,7 +59,7 @@ private struct Landscape: StageEvaluator {
   }
 }
 
-@Suite struct GuidedSearchTests {
+@Suite(.usualTimeLimit) struct GuidedSearchTests {
   private let lengths = Array(repeating: 64, count: 96)
 
   private func search(
@@ -176,7 +176,7 @@ private struct Landscape: StageEvaluator {
   }
 }
 
-@Suite struct SensitivitySweepTests {
+@Suite(.usualTimeLimit) struct SensitivitySweepTests {
   @Test func fromTheDenseModelOneStrongLevelSpeaksForAll() throws {
     let space = try Spaces.quantization(blocks: 1)
     let shapes: [[Double?]] = space.units.map { _ in [0.1, 0.2, 0.4, 0.8, 1.6] }
@@ -216,7 +216,7 @@ private struct Landscape: StageEvaluator {
   }
 }
 
-@Suite struct LossModelTests {
+@Suite(.usualTimeLimit) struct LossModelTests {
   @Test func comparisonsShiftTheLossesTheyAreAbout() throws {
     let space = try Spaces.quantization(blocks: 1)
     let prior = space.units.map { _ in [0.1, 0.2, 0.4, 0.8, 1.6] }

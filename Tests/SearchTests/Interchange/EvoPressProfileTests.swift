@@ -4,7 +4,7 @@ import Testing
 @testable import Search
 
 /// Profiles of all three applications, of the size of 7B models.
-@Suite struct EvoPressProfileTests {
+@Suite(.usualTimeLimit) struct EvoPressProfileTests {
   private static let roles = [
     "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj",
     "mlp.down_proj",

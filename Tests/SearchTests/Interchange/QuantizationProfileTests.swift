@@ -4,7 +4,7 @@ import Testing
 @testable import Search
 
 /// Files of EvoPress: one line a layer.
-@Suite struct QuantizationProfileTests {
+@Suite(.usualTimeLimit) struct QuantizationProfileTests {
   @Test func linesOfLayersAndBitsAreRead() throws {
     let text = "model.layers.0.mlp.up_proj: 3\nmodel.layers.0.mlp.down_proj: 2.5\n"
     #expect(

@@ -7,7 +7,7 @@ import Testing
 @testable import Search
 
 /// The names that users give to assignments.
-@Suite struct AssignmentReferenceTests {
+@Suite(.usualTimeLimit) struct AssignmentReferenceTests {
   private func resolve(_ text: String, in catalog: RunCatalog, method: String = "gptq") throws -> AssignmentRecord {
     let model = try catalog.model()
     return try catalog.store.write { try AssignmentReference.resolve(text, model: model, method: method, tx: $0) }

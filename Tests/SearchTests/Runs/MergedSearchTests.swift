@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Catalog
 @testable import Search
 
 /// Files of a real search, parted and put together again.
-@Suite struct MergedSearchTests {
+@Suite(.usualTimeLimit) struct MergedSearchTests {
   /// A file with a part of the whole: some observations, and the run up to a generation.
   private func part(_ index: Int, of count: Int, from whole: Data) throws -> TemporaryFolderOwner {
     let folder = TemporaryFolderOwner()

@@ -4,7 +4,7 @@ import Testing
 @testable import Catalog
 @testable import Search
 
-@Suite struct SearchRecipeTests {
+@Suite(.usualTimeLimit) struct SearchRecipeTests {
   @Test func aRecipeSurvivesItsJSON() throws {
     let recipe = RunCatalog.recipe(2.3) {
       $0.seed = UInt64(Int64.max)

@@ -7,7 +7,7 @@ import Testing
 @testable import Search
 
 /// Whole searches through the catalog: what they store keeps the rules, and stopping changes nothing.
-@Suite(.serialized) struct SearchRunTests {
+@Suite(.serialized, .usualTimeLimit) struct SearchRunTests {
   @Test func resumeFromEveryClosedGenerationEqualsTheUndisturbedRun() throws {
     let undisturbed = try RunCatalog()
     try undisturbed.run(RunCatalog.recipe()).run()

@@ -6,7 +6,7 @@ import Testing
 @testable import Search
 
 /// Searches over every kind of space; the rules are read back from the tables with SQL.
-@Suite struct SpaceRunTests {
+@Suite(.usualTimeLimit) struct SpaceRunTests {
   /// Finishes a run and checks the rules that hold in every space.
   @discardableResult
   private func finish(_ recipe: SearchRecipe, in catalog: RunCatalog) throws -> Run {

@@ -4,7 +4,7 @@ import Testing
 @testable import Search
 
 /// Gates: units that remove others, in synthetic joint spaces.
-@Suite struct GateTests {
+@Suite(.usualTimeLimit) struct GateTests {
   /// Blocks of an attention (two layers) and an MLP (one layer), each behind a gate, with levels of uneven steps.
   private func joint(blocks: Int, uneven: Bool = true) throws -> SearchSpace {
     var units: [SearchUnit] = []

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Search
 
-@Suite struct SearchSpaceTests {
+@Suite(.usualTimeLimit) struct SearchSpaceTests {
   private func unit(_ costs: [Int64], weights: Int64 = 10, layers: Int = 1) -> SearchUnit {
     SearchUnit(name: "unit", sizeKey: "s", roleKey: "r", layerCount: layers, weightCount: weights, costs: costs)
   }

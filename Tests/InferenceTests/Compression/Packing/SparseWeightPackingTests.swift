@@ -3,7 +3,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct SparseWeightPackingTests {
+@Suite(.usualTimeLimit) struct SparseWeightPackingTests {
   private func sparse(
     rows: Int, columns: Int, zeros: Int, _ type: SparseValueType
   ) throws -> SparseWeight {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct WeightPackingTests {
+@Suite(.usualTimeLimit) struct WeightPackingTests {
   private func quantized(
     rows: Int, columns: Int, _ parameters: QuantizationParameters, seed: UInt64 = 5
   ) throws -> QuantizedWeight {
@@ -70,7 +70,7 @@ import Testing
 }
 
 /// Bytes from elsewhere may be anything: they are refused with an error, never with a trap, and nothing large is allocated.
-@Suite struct HostilePackedWeightTests {
+@Suite(.usualTimeLimit) struct HostilePackedWeightTests {
   private func sample(
     symmetric: Bool = false, activationOrder: Bool = true, rangeContainsZero: Bool = true
   ) throws -> [UInt8] {

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct GPTQTests {
+@Suite(.usualTimeLimit) struct GPTQTests {
   /// How far codes and grids are from what optimal brain quantization chooses, written out plainly in Double: no blocks, no
   /// Cholesky factor; after each input its row and column are eliminated from the inverse Hessian (GPTQ, equations 2 and 3).
   ///

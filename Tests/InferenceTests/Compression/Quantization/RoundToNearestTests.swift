@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct RoundToNearestTests {
+@Suite(.usualTimeLimit) struct RoundToNearestTests {
   /// The formula, one weight at a time.
   private func plain(_ weight: Matrix, bits: Int, symmetric: Bool, groupSize: Int) -> [Float] {
     let largest = Float((1 << bits) - 1)

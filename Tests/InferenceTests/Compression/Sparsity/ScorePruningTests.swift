@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct ScorePruningTests {
+@Suite(.usualTimeLimit) struct ScorePruningTests {
   @Test func magnitudeTakesTheSmallestOfTheWholeLayer() throws {
     let layer = RandomLayer(rows: 7, columns: 13)
     let sorted = layer.weight.values.map { abs($0) }.sorted()
@@ -85,7 +86,7 @@ import Testing
   }
 }
 
-@Suite struct LargestRemainderTests {
+@Suite(.usualTimeLimit) struct LargestRemainderTests {
   @Test func partsAddUpAndStayNearTheirShares() {
     for total in 0...60 {
       let weights = [10, 0, 17, 3, 30]

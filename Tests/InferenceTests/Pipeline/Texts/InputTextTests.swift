@@ -6,7 +6,7 @@ import Testing
 @testable import Inference
 
 /// Texts as users have them: marks, encodings, compression, pipes, JSON Lines.
-@Suite struct InputTextTests {
+@Suite(.usualTimeLimit) struct InputTextTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }

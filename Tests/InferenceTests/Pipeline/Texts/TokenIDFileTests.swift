@@ -5,7 +5,7 @@ import Testing
 @testable import Inference
 
 /// Ready token ids with padding and whatever else collators save beside them.
-@Suite struct TokenIDFileTests {
+@Suite(.usualTimeLimit) struct TokenIDFileTests {
   private let folder: TemporaryFolder
   private static let ids: [Int64] = [5, 6, 7, 8, 9, 10, 11, 12]
 
