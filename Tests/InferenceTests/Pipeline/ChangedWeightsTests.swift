@@ -227,7 +227,8 @@ import Testing
     }
     builder.add("extra", shape: [1], floats: [1])
     try Data(builder.bytes()).write(to: cache.blob)
-    #expect { _ = try catalog.open(model) } throws: { "\($0)".contains("holds tensor extra, which it did not have") }
+    let stranger = "holds tensor extra, which it did not have"
+    expectError(like: InferenceError.invalidData(file: "", detail: stranger)) { try catalog.open(model) }
   }
 
   @Test func anotherTokenizerIsRefusedAndImportingTakesIt() throws {
@@ -244,11 +245,9 @@ import Testing
     _ = try cutting.store([InputFile(text)], as: "one", model: model, job: catalog.job)
     let tokenizer = folder.url.appendingPathComponent("tokenizer.json")
     try Data(try Data(contentsOf: tokenizer) + Data("\n".utf8)).write(to: tokenizer)
-    #expect {
-      _ = try cutting.store([InputFile(text)], as: "two", model: model, job: catalog.job)
-    } throws: { error in
-      "\(error)".contains("tokenizer.json: changed since it was imported with prose")
-        && "\(error)".contains("evodb import")
+    let change = "changed since it was imported with prose"
+    expectError(like: InferenceError.invalidData(file: "tokenizer.json", detail: change)) {
+      try cutting.store([InputFile(text)], as: "two", model: model, job: catalog.job)
     }
     let again = try catalog.importModel(folder.url, name: "prose")
     #expect(again.digest == model.digest)

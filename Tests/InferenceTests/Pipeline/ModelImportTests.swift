@@ -134,9 +134,10 @@ import Testing
       builder.add(name, shape: shape, floats: Array(repeating: 0, count: shape.reduce(1, *)))
       try folder.write(builder.bytes(), to: "model.safetensors")
       let catalog = try TestCatalog()
-      expectError(like: InferenceError.invalidData(file: folder.url.path, detail: "does not use tensor \(name); ")) {
+      let error = expectError(like: InferenceError.invalidData(file: folder.url.path, detail: "does not use tensor ")) {
         try catalog.importModel(folder.url)
       }
+      #expect(error?.description.contains("\(name); ") == true)
       #expect(try catalog.store.read { try $0.models() }.isEmpty)
       // With it, it is part of the model.
       let taken = try catalog.importModel(folder.url, allowsUnused: true)
@@ -151,11 +152,11 @@ import Testing
       try String(contentsOf: golden.appendingPathComponent("config.json"), encoding: .utf8)
         .replacing(/"num_hidden_layers": 3/) { _ in "\"num_hidden_layers\": 2" }, to: "config.json")
     let catalog = try TestCatalog()
-    #expect {
+    let unused = "does not use 9 tensors: model.layers.2."
+    let error = expectError(like: InferenceError.invalidData(file: folder.url.path, detail: unused)) {
       try catalog.importModel(folder.url)
-    } throws: { error in
-      "\(error)".contains("9 tensors: model.layers.2.") && "\(error)".contains(" and 4 more;")
     }
+    #expect(error?.description.contains(" and 4 more;") == true)
   }
 
   @Test func leftoversOfEarlierVersionsAreNoStrangers() throws {

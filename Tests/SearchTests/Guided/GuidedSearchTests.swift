@@ -171,8 +171,12 @@ private struct Landscape: StageEvaluator {
 
   @Test func whatCannotBeIsRefused() throws {
     let space = try Spaces.quantization(blocks: 1)
-    #expect { try search(space, generations: 0) } throws: { "\($0)".contains("at least 1 generation") }
-    #expect { try search(space, bits: 9) } throws: { "\($0)".contains("outside of what the stored levels allow") }
+    expectError(like: SearchError.invalidParameter(detail: "a guided search needs at least 1 generation")) {
+      try search(space, generations: 0)
+    }
+    expectError(like: SearchError.impossible(detail: "a target of 9.0 bits per weight is outside of")) {
+      try search(space, bits: 9)
+    }
   }
 }
 
