@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What fuzzing found once, and inputs near the seeds, without a fuzzer: `make fuzz` looks for new ones.
-@Suite struct FuzzReplayTests {
+@Suite(.usualTimeLimit) struct FuzzReplayTests {
   /// A target that a test can name.
   struct Named: CustomTestStringConvertible, Sendable {
     let target: FuzzTarget

@@ -266,8 +266,8 @@ extension TableDescription {
   static let all: [TableDescription] = [
     catalogProperty, numerics, blob, blobChunk, weight, model, modelSource, tensor, site, layer, sequence, sequenceList,
     sequenceListItem, dataSet, method, statistic, variant, assignment, measure, observationVoid, setFitness,
-    teacherState, calibrationStream, blockScore, monotonicityCount, monotonicityPair, unitChange, task, taskChoice, space,
-    spaceUnit, spaceLevel, spaceMember, run, candidate, stage, stageResult, job, observation, generation,
+    teacherState, calibrationStream, blockScore, monotonicityCount, monotonicityPair, unitChange, task, taskChoice,
+    space, spaceUnit, spaceLevel, spaceMember, run, candidate, stage, stageResult, job, observation, generation,
   ]
 
   private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })

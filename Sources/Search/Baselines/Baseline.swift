@@ -24,7 +24,7 @@ public enum Baseline: String, CaseIterable, Codable, Sendable {
     case .dp: return "least sum of layer errors by dynamic programming (SPDY, arXiv 2201.13096, Algorithm 1)"
     case .higgs:
       return "least sum of layer errors, each scaled by what it alone costs the model (HIGGS, arXiv 2411.17525)"
-    case .sensitivityDP: return "least sum of the losses that every level of every layer costs the dense model by itself"
+    case .sensitivityDP: return "least sum of losses, every level of every layer measured by itself"
     case .owl: return "sparsity of a block by its share of outliers, best of 20 settings (OWL, arXiv 2310.05175)"
     case .cosine: return "remove blocks whose output is most like their input (ShortGPT, arXiv 2403.03853)"
     case .windowCosine:

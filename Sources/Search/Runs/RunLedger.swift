@@ -209,7 +209,8 @@ public final class RunLedger: StageEvaluator {
     }
     guard !record.isFinished else { return }
     try job.write(durable: true) { tx in
-      let lines = try tx.results(ofRun: record.name).filter { $0.point == .found && $0.measure == evaluator.measure.description }
+      let label = evaluator.measure.description
+      let lines = try tx.results(ofRun: record.name).filter { $0.point == .found && $0.measure == label }
       let judge = lines.first { $0.role == .validation } ?? lines.first
       let isOwnReference = record.referenceAssignmentID == record.foundAssignmentID
       // The better of the two, also where the worst was searched.

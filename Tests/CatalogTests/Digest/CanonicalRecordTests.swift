@@ -1,10 +1,11 @@
+import TestSupport
 import Testing
 
 @testable import Catalog
 
 /// Keys of every kind that this module makes, against values computed once by an independent program from the rules in
 /// `CanonicalRecord`. If one of these fails, every key of that kind in every file has changed.
-@Suite struct CanonicalRecordTests {
+@Suite(.usualTimeLimit) struct CanonicalRecordTests {
   private let a = SHA256.digest(of: "a".utf8)
   private let b = SHA256.digest(of: "b".utf8)
   private let model = SHA256.digest(of: "model".utf8)

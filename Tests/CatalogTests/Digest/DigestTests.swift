@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Catalog
 
-@Suite struct DigestTests {
+@Suite(.usualTimeLimit) struct DigestTests {
   private let one = SHA256.digest(of: "one".utf8)
   private let two = SHA256.digest(of: "two".utf8)
 

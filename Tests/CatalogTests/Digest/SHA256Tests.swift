@@ -1,8 +1,9 @@
 import Catalog
+import TestSupport
 import Testing
 
 /// The test vectors of FIPS 180-4 (csrc.nist.gov, "Examples with Intermediate Values" and the byte-oriented vectors).
-@Suite struct SHA256Tests {
+@Suite(.usualTimeLimit) struct SHA256Tests {
   private func hex(_ text: String) -> String { SHA256.digest(of: text.utf8).hex }
 
   @Test func nothingHasItsPublishedDigest() {

@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// The table `set_fitness` against plain sums, and after everything that can happen to the observations it follows from.
-@Suite struct SetFitnessTests {
+@Suite(.usualTimeLimit) struct SetFitnessTests {
   /// A stored row with names in the place of local ids.
   private struct Line: Hashable {
     var assignment: String

@@ -6,7 +6,7 @@ import Testing
 
 /// Files that were made to do harm, or that harm was done to: each is refused, in bounded time, and the catalog that
 /// was to gain from it is as it was.
-@Suite struct HostileFileTests {
+@Suite(.usualTimeLimit) struct HostileFileTests {
   /// A way to spoil a filled catalog.
   struct Trap: Sendable, CustomTestStringConvertible {
     var testDescription: String

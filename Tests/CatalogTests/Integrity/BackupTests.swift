@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct BackupTests {
+@Suite(.usualTimeLimit) struct BackupTests {
   @Test func aBackupHoldsTheSameAndIsAtRest() throws {
     let (folder, _) = try CatalogFolder.filled()
     let writer = try folder.write()

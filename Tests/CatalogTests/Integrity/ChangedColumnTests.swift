@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// A value of every column of every table is changed, and whoever has to notice does.
-@Suite struct ChangedColumnTests {
+@Suite(.usualTimeLimit) struct ChangedColumnTests {
   private static let checked = TableDescription.all.filter(\.hasRowCheck)
 
   /// The example with a second model, so that every reference can point elsewhere.

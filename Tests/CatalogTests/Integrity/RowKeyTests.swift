@@ -3,7 +3,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct RowKeyTests {
+@Suite(.usualTimeLimit) struct RowKeyTests {
   private func defects(_ folder: CatalogFolder) throws -> [RowDefect] {
     let store = try folder.read()
     defer { store.close() }

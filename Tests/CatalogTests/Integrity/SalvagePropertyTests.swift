@@ -7,7 +7,7 @@ import Testing
 /// What `salvage` writes passes `verify`, whatever it got, and saving it again changes nothing.
 ///
 /// `EVODB_DAMAGE_SCALE` multiplies the cases, `EVODB_TEST_SEED` chooses others.
-@Suite struct SalvagePropertyTests {
+@Suite(.usualTimeLimit) struct SalvagePropertyTests {
   private static let source = Result { try DamageSource() }
   private static let scale = ProcessInfo.processInfo.environment["EVODB_DAMAGE_SCALE"].flatMap { Int($0) } ?? 1
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct SalvageTests {
+@Suite(.usualTimeLimit) struct SalvageTests {
   private func salvage(_ folder: CatalogFolder) throws -> (tables: [CatalogSalvage.Table], saved: CatalogStore) {
     let output = folder.folder.url.appendingPathComponent("saved.evodb").path
     try? FileManager.default.removeItem(atPath: output)
@@ -61,7 +61,9 @@ import Testing
     try folder.change { transaction in
       try transaction.rows.update(.variant, id: one.id, ["blob_id": .integer(other.blobID)])
       #expect(try transaction.variant(recipeKey: one.recipeKey) == nil)
-      #expect(throws: CatalogError.self) { try transaction.packedWeights(of: transaction.variant(id: one.id)) }
+      expectError(like: CatalogError.damaged("does not have the packed bytes that its content key names")) {
+        try transaction.packedWeights(of: transaction.variant(id: one.id))
+      }
     }
     #expect(
       try DamagedFile(folder).findings().contains {
@@ -241,19 +243,17 @@ import Testing
     }
     let writer = try folder.write()
     defer { writer.close() }
-    let error = #expect(throws: CatalogError.self) {
-      _ = try CatalogSalvage(path: folder.path, output: folder.path + "2").run()
-    }
-    guard case .locked = error else {
-      Issue.record("\(String(describing: error))")
-      return
+    expectError(like: CatalogError.locked(path: folder.path, owner: "process \(getpid())")) {
+      try CatalogSalvage(path: folder.path, output: folder.path + "2").run()
     }
   }
 
   @Test func otherFilesAreRefused() throws {
     let folder = try CatalogFolder()
     try folder.folder.write(String(repeating: "no database at all ", count: 500), to: "c.evodb")
-    #expect(throws: CatalogError.self) { _ = try salvage(folder) }
+    expectError(
+      like: CatalogError.notACatalog(path: "saved.evodb", reason: "nothing of a catalog can be found in it")
+    ) { try salvage(folder) }
     #expect(try folder.files == ["c.evodb"])
   }
 }

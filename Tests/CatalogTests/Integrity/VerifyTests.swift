@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct VerifyTests {
+@Suite(.usualTimeLimit) struct VerifyTests {
   private func findings(_ folder: CatalogFolder) throws -> [IntegrityFinding] { try DamagedFile(folder).findings() }
 
   @Test func aWholeCatalogIsClean() throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct MergeTests {
+@Suite(.usualTimeLimit) struct MergeTests {
   @Test func mergingIntoAnEmptyCatalogCopiesAllThatIsShared() throws {
     let (source, _) = try CatalogFolder.filled()
     let target = try CatalogFolder.empty()
@@ -143,7 +143,8 @@ import Testing
 
   @Test func aFileMergedIntoItselfIsRefused() throws {
     let (source, _) = try CatalogFolder.filled()
-    #expect(throws: CatalogError.self) { try source.merge([source]) }
+    let reason = "\(source.path) is the catalog to merge into: there is nothing to take from it"
+    #expect(throws: CatalogError.notFound(reason)) { try source.merge([source]) }
   }
 
   @Test func aFileInUseIsReadAsItIs() throws {

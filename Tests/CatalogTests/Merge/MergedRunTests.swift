@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// Copies of one run that went on, alone or differently.
-@Suite struct MergedRunTests {
+@Suite(.usualTimeLimit) struct MergedRunTests {
   /// A copy of the run that stopped after generation 0.
   private func begun(_ source: CatalogFolder) throws -> CatalogFolder {
     let folder = try source.copy()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct PackTests {
+@Suite(.usualTimeLimit) struct PackTests {
   /// A pack of the catalog in a folder of its own.
   private func pack(_ source: CatalogFolder, _ contents: CatalogPack.Contents, runs: [String] = []) throws -> (
     folder: CatalogFolder, report: CatalogPack.Report
@@ -44,7 +44,9 @@ import Testing
       #expect(try transaction.variant(recipeKey: variant.recipeKey) == nil)
       #expect(try transaction.variants(ofWeight: weight).isEmpty)
       let stored = try #require(try transaction.connection.integer("SELECT blob_id FROM variant LIMIT 1"))
-      #expect(throws: CatalogError.self) { try transaction.blob(stored) }
+      expectError(like: CatalogError.notFound("are not in this file, which was packed without them")) {
+        try transaction.blob(stored)
+      }
       let statistic = try #require(
         try transaction.statistic(recipeKey: variant.statisticRecipeKey ?? variant.recipeKey, preferring: 1))
       #expect(statistic.matrixBlobID == nil)
@@ -85,7 +87,9 @@ import Testing
     #expect(try folder.rows("SELECT count(*) FROM observation") == source.rows("SELECT count(*) FROM observation"))
     // All of the example belongs to the first run but one assignment's… of none: the pack is the catalog as it was.
     #expect(try folder.digest() == alone)
-    #expect(throws: CatalogError.self) { try pack(source, .results, runs: ["third"]) }
+    #expect(throws: CatalogError.notFound("no run called third; known: first, second")) {
+      try pack(source, .results, runs: ["third"])
+    }
   }
 
   @Test func aPackOfABranchBringsTheRunItCameFrom() throws {
@@ -122,7 +126,9 @@ import Testing
       let folder = try CatalogFolder()
       var looks = 0
       let pack = CatalogPack(contents: .all, progress: { _ in looks += 1 }, wantsToStop: { looks > patience })
-      #expect(throws: CatalogError.self) { try pack.run(from: source.path, to: folder.path) }
+      #expect(throws: CatalogError.interrupted("stopped; nothing was changed: run the same command again")) {
+        try pack.run(from: source.path, to: folder.path)
+      }
       #expect(try folder.files == [])
     }
   }

@@ -4,7 +4,7 @@ import Testing
 @testable import Catalog
 
 /// The form of `queries.sql`.
-@Suite struct DocumentedQueryTextTests {
+@Suite(.usualTimeLimit) struct DocumentedQueryTextTests {
   @Test func everyQueryHasItsParts() throws {
     let (folder, _) = try CatalogFolder.filled()
     let store = try folder.read()

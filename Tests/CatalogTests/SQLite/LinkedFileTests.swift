@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// One catalog under many names: links are followed once, and the lock belongs to the file.
-@Suite struct LinkedFileTests {
+@Suite(.usualTimeLimit) struct LinkedFileTests {
   private func place(_ folder: CatalogFolder, _ name: String) -> String {
     folder.folder.url.appendingPathComponent(name).path
   }

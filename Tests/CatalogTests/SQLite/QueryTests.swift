@@ -4,8 +4,8 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct QueryTests {
-  private struct Stop: Error {}
+@Suite(.usualTimeLimit) struct QueryTests {
+  private struct Stop: Error, Equatable {}
 
   private func rows(
     _ store: CatalogStore, _ sql: String, _ parameters: [String: SQLValue] = [:], timeout: Double = 60,
@@ -21,7 +21,15 @@ import Testing
   }
 
   private func error(_ store: CatalogStore, _ sql: String, _ parameters: [String: SQLValue] = [:]) -> CatalogError? {
-    #expect(throws: CatalogError.self, "\(sql)") { _ = try rows(store, sql, parameters, timeout: 5) }
+    do {
+      _ = try rows(store, sql, parameters, timeout: 5)
+      Issue.record("\(sql) was answered")
+    } catch let refusal as CatalogError {
+      return refusal
+    } catch {
+      Issue.record("\(sql): \(error)")
+    }
+    return nil
   }
 
   private func isRefused(_ error: CatalogError?) -> Bool {
@@ -198,8 +206,9 @@ import Testing
     let (folder, _) = try CatalogFolder.filled()
     let store = try folder.read()
     #expect(error(store, "SELECT :x") == .refusedQuery("the parameter :x has no value"))
-    #expect(isRefused(error(store, "SELECT ?", ["1": .integer(1)])))
-    #expect(isRefused(error(store, "SELECT ?3", ["3": .integer(1)])))
+    let nameless = CatalogError.refusedQuery("parameters must have names: write :name instead of ?")
+    #expect(error(store, "SELECT ?", ["1": .integer(1)]) == nameless)
+    #expect(error(store, "SELECT ?3", ["3": .integer(1)]) == nameless)
     #expect(
       error(store, "SELECT :x", ["x": .null, "y": .null]) == .refusedQuery("the statement has no parameter :y"))
   }
@@ -207,7 +216,7 @@ import Testing
   @Test func anErrorOfTheReaderEndsTheQuery() throws {
     let (folder, _) = try CatalogFolder.filled()
     let store = try folder.read()
-    #expect(throws: Stop.self) {
+    #expect(throws: Stop()) {
       try store.query(
         "SELECT * FROM layer", timeout: 60, maximumRows: 10, onColumns: { _ in }, onRow: { _ in throw Stop() })
     }

@@ -6,7 +6,7 @@ import Testing
 
 /// The rule for names of columns in docs/catalog-format.md, in both directions: a name says what the values are, and such values
 /// have such a name.
-@Suite struct ColumnNameTests {
+@Suite(.usualTimeLimit) struct ColumnNameTests {
   /// What the values under a name must be; nil: the name says nothing of the kind.
   private static func problem(_ column: String, _ value: SQLValue, isView: Bool) -> String? {
     if value == .null { return nil }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct RowCheckTests {
+@Suite(.usualTimeLimit) struct RowCheckTests {
   /// The rows of the file whose stored check is not that of their stored values, as `table/first column`.
   private func wrongRows(_ folder: CatalogFolder) throws -> (tables: Set<String>, rowCount: Int) {
     let connection = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 1000)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct SchemaTests {
+@Suite(.usualTimeLimit) struct SchemaTests {
   /// A `CREATE TABLE` of schema.sql: its name, the lines between its parentheses, and what follows them.
   private struct TableText {
     var name: String

@@ -4,7 +4,7 @@ import Testing
 @testable import Catalog
 
 /// The descriptions of tables say the same as `schema.sql`.
-@Suite struct TableDescriptionTests {
+@Suite(.usualTimeLimit) struct TableDescriptionTests {
   private func connection() throws -> Connection {
     let connection = try Connection(path: "", access: .create, busyTimeoutMilliseconds: 0)
     try connection.execute(CatalogSchema.text)

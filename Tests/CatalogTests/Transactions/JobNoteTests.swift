@@ -69,7 +69,7 @@ import Testing
     try merge([other], into: folder, isRehearsal: true)
     #expect(try jobs(folder) == before)
     try other.tamper("UPDATE sequence SET token_count = token_count + 1 WHERE id = 1")
-    #expect(throws: CatalogError.self) { try merge([other], into: folder) }
+    expectError(like: CatalogError.untrusted(path: other.path, detail: "sequence")) { try merge([other], into: folder) }
     #expect(try jobs(folder) == before)
     let bytes = try folder.bytes
     #expect(try CatalogUpgrade(job: note("upgrade")).run(path: folder.path).keptAs == nil)

@@ -4,7 +4,7 @@ import Testing
 @testable import Catalog
 
 /// Names of models, data sets and runs: who has them, and what is said when nobody or somebody else has.
-@Suite struct NameTests {
+@Suite(.usualTimeLimit) struct NameTests {
   @Test func aDataSetOfTheSameContentIsFoundAgain() throws {
     let (folder, contents) = try CatalogFolder.filled()
     let store = try folder.write()
@@ -24,16 +24,12 @@ import Testing
     let store = try folder.write()
     defer { store.close() }
     let before = try store.read { try $0.sharedDigest(includingProvenance: true) }
-    let error = #expect(throws: CatalogError.self) {
+    #expect(throws: CatalogError.nameTaken("a data set called text has other content; choose another name")) {
       try store.write {
         _ = try $0.store(
           dataSet: "text", sequences: [[77, 78]], tokenizerDigest: nil, textDigest: nil, options: "{}",
           droppedTokenCount: 0)
       }
-    }
-    guard case .nameTaken = error else {
-      Issue.record("\(String(describing: error))")
-      return
     }
     #expect(try store.read { try $0.sharedDigest(includingProvenance: true) } == before)
   }
@@ -62,18 +58,19 @@ import Testing
   @Test func aNameThatIsMissingIsAnsweredWithTheKnownOnes() throws {
     let (folder, contents) = try CatalogFolder.filled()
     try folder.read().read { (transaction) throws in
-      for body: () throws -> Void in [
-        { _ = try transaction.dataSet("nothing") }, { _ = try transaction.model("nothing") },
-        { _ = try transaction.run("nothing") },
-      ] {
-        let error = #expect(throws: CatalogError.self) { try body() }
-        #expect(error?.description.contains("known: ") == true)
+      #expect(throws: CatalogError.notFound("no data set called nothing; known: text, held-out")) {
+        try transaction.dataSet("nothing")
       }
-      #expect(throws: CatalogError.self) { _ = try transaction.dataSet(nil) }
+      #expect(throws: CatalogError.notFound("no model called nothing; known: tiny")) {
+        try transaction.model("nothing")
+      }
+      #expect(throws: CatalogError.notFound("no run called nothing; known: first")) { try transaction.run("nothing") }
+      expectError(like: CatalogError.notFound("the catalog holds several data sets")) { try transaction.dataSet(nil) }
       #expect(try transaction.dataSet("held-out") == contents.heldOut)
       #expect(try transaction.model(nil) == contents.model)
       #expect(try transaction.model(String(contents.model.digest.hex.prefix(8))) == contents.model)
-      #expect(throws: CatalogError.self) { _ = try transaction.model(String(contents.model.digest.hex.prefix(7))) }
+      let short = String(contents.model.digest.hex.prefix(7))
+      #expect(throws: CatalogError.notFound("no model called \(short); known: tiny")) { try transaction.model(short) }
       #expect(try transaction.run(nil) == contents.run)
       #expect(try transaction.run(recipeDigest: contents.run.recipeDigest) == contents.run)
     }
@@ -84,13 +81,14 @@ import Testing
     let store = try folder.create()
     defer { store.close() }
     try store.read { (transaction) throws in
-      let cases: [(body: () throws -> Void, remedy: Remedy)] = [
-        ({ _ = try transaction.dataSet(nil) }, .addDataSet), ({ _ = try transaction.model(nil) }, .importModel),
-        ({ _ = try transaction.run(nil) }, .startSearch),
+      let cases: [(missing: String, body: () throws -> Void, remedy: Remedy)] = [
+        ("data set", { _ = try transaction.dataSet(nil) }, .addDataSet),
+        ("model", { _ = try transaction.model(nil) }, .importModel),
+        ("run", { _ = try transaction.run(nil) }, .startSearch),
       ]
-      for (body, remedy) in cases {
-        let error = #expect(throws: CatalogError.self) { try body() }
-        #expect(error?.remedy == remedy)
+      for (missing, body, remedy) in cases {
+        expectError(
+          like: CatalogError.notFound("the catalog holds no \(missing)", remedy: remedy), performing: body)
       }
     }
   }
@@ -103,12 +101,14 @@ import Testing
     #expect(renamed.id == contents.model.id)
     #expect(try store.read { try $0.models().map(\.name) } == ["small"])
     #expect(try store.read { try $0.layers(ofModel: renamed.id) } == contents.layers)
-    #expect(throws: CatalogError.self) {
+    expectError(like: CatalogError.nameTaken("another model is called small")) {
       try store.write { _ = try ExampleContents.storeModel(in: $0, name: "small", seed: "other") }
     }
     let second = try store.write { try ExampleContents.storeModel(in: $0, name: "large", seed: "other") }
     #expect(second.id != renamed.id)
-    #expect(throws: CatalogError.self) { try store.read { _ = try $0.model(nil) } }
+    expectError(like: CatalogError.notFound("the catalog holds several models")) {
+      try store.read { _ = try $0.model(nil) }
+    }
   }
 
   @Test(arguments: ["", "a\u{1b}[31m", "two\nlines", "\u{9b}x", String(repeating: "x", count: 201)])
@@ -118,18 +118,15 @@ import Testing
     defer { store.close() }
     var run = contents.run
     run.name = name
-    func refused(_ body: (CatalogTransaction) throws -> Void) {
-      let error = #expect(throws: CatalogError.self) { try store.write(body) }
-      guard case .invalidName = error else {
-        Issue.record("\(String(describing: error))")
-        return
-      }
+    func refused(_ kind: String, _ body: (CatalogTransaction) throws -> Void) {
+      let rule = "the name of a \(kind) must have 1 to 200 bytes and no control characters"
+      #expect(throws: CatalogError.invalidName(rule)) { try store.write(body) }
     }
-    refused { _ = try $0.begin(run: run) }
-    refused {
+    refused("run") { _ = try $0.begin(run: run) }
+    refused("data set") {
       _ = try $0.store(
         dataSet: name, sequences: [[1, 2]], tokenizerDigest: nil, textDigest: nil, options: "{}", droppedTokenCount: 0)
     }
-    refused { _ = try $0.store(task: name, items: []) }
+    refused("task") { _ = try $0.store(task: name, items: []) }
   }
 }

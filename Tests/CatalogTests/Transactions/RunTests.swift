@@ -3,7 +3,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct RunTests {
+@Suite(.usualTimeLimit) struct RunTests {
   @Test func aRunComesBackAsItStands() throws {
     let (folder, contents) = try CatalogFolder.filled()
     try folder.read().read { (transaction) throws in
@@ -18,10 +18,8 @@ import Testing
     defer { store.close() }
     var other = contents.run
     other.recipeDigest = SHA256.digest(of: [9])
-    let error = #expect(throws: CatalogError.self) { try store.write { _ = try $0.begin(run: other) } }
-    guard case .nameTaken = error else {
-      Issue.record("\(String(describing: error))")
-      return
+    expectError(like: CatalogError.nameTaken("a run called \(other.name) has another recipe")) {
+      try store.write { try $0.begin(run: other) }
     }
   }
 

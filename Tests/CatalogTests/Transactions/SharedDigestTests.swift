@@ -3,7 +3,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct SharedDigestTests {
+@Suite(.usualTimeLimit) struct SharedDigestTests {
   private func digests(_ folder: CatalogFolder) throws -> (contents: Digest, all: Digest) {
     try folder.read().read {
       (try $0.sharedDigest(includingProvenance: false), try $0.sharedDigest(includingProvenance: true))

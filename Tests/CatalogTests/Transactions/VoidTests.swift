@@ -4,7 +4,7 @@ import Testing
 @testable import Catalog
 
 /// Results that were declared wrong: kept, used nowhere, answered again.
-@Suite struct VoidTests {
+@Suite(.usualTimeLimit) struct VoidTests {
   private func selection(_ contents: ExampleContents, _ change: (inout ObservationSelection) -> Void = { _ in })
     -> ObservationSelection
   {

@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// The views about fitness against plain computations on the example's sums.
-@Suite struct EvaluationViewTests {
+@Suite(.usualTimeLimit) struct EvaluationViewTests {
   private let lengths = ExampleContents.tokens.map { Double($0.count - 1) }
 
   private func sums(_ name: String) throws -> [Double] { try #require(ExampleContents.sums[name]) }

@@ -4,7 +4,7 @@ import Testing
 @testable import Catalog
 
 /// No statement of the engine, no documented query and no view about one thing walks through a table that grows with the work.
-@Suite struct QueryPlanTests {
+@Suite(.usualTimeLimit) struct QueryPlanTests {
   /// Tables that any statement may walk through, and why.
   private static let small: [String: String] = [
     "model": "a few", "model_source": "one a model", "data_set": "a few", "measure": "a few", "method": "a few",

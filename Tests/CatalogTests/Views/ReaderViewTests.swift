@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// The views that readers join and plot from.
-@Suite struct ReaderViewTests {
+@Suite(.usualTimeLimit) struct ReaderViewTests {
   private let folder: CatalogFolder
   private let contents: ExampleContents
 

@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// Data sets and tasks that list something more than once: it weighs as much in means, and counts once in standard errors.
-@Suite struct RepeatedSequenceTests {
+@Suite(.usualTimeLimit) struct RepeatedSequenceTests {
   private static let names = ["dense", "low", "high", "mixed"]
   private let folder: CatalogFolder
   private let assignments: [String: Int64]

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct RunViewTests {
+@Suite(.usualTimeLimit) struct RunViewTests {
   private func rows(_ sql: String, _ parameters: [String: SQLValue] = [:]) throws -> [[SQLValue]] {
     let (folder, _) = try CatalogFolder.filled()
     var rows: [[SQLValue]] = []

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct ActivationStreamTests {
+@Suite(.usualTimeLimit) struct ActivationStreamTests {
   private let golden: GoldenModel
   /// More than one chunk of sequences, of different lengths.
   private let sequences: [[Int32]] = (0..<19).map { randomTokens(9 + $0 % 4, vocabulary: 96, seed: UInt64($0)) }
@@ -97,8 +97,9 @@ import Testing
     let restored = try stream(1, place: .disk(folder: folder.url))
     #expect(try restored.restore(inMemory.bytes, blockIndex: 3))
     #expect(try restored.bytes == inMemory.bytes)
-    #expect(throws: InferenceError.self) {
-      _ = try stream(1, place: .disk(folder: folder.url.appendingPathComponent("nowhere")))
+    let nowhere = folder.url.appendingPathComponent("nowhere")
+    expectError(like: InferenceError.inputOutput(path: nowhere.path, detail: "cannot make a scratch file")) {
+      try stream(1, place: .disk(folder: nowhere))
     }
   }
 

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct BlockChangeTests {
+@Suite(.usualTimeLimit) struct BlockChangeTests {
   @Test func aTurnIsMeasuredInEveryWay() {
     // One token turns by a right angle and keeps its length, one doubles.
     let input = Matrix(rows: 2, columns: 2, values: [3, 0, 0, 2])

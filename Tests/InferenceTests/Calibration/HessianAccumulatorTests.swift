@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct HessianAccumulatorTests {
+@Suite(.usualTimeLimit) struct HessianAccumulatorTests {
   /// 2/N Σ xxᵀ in Double, row-major [width, width].
   static func plain(_ inputs: [Matrix]) -> [Double] {
     let width = inputs[0].columns

@@ -3,7 +3,7 @@ import Inference
 import TestSupport
 import Testing
 
-@Suite struct AbsolutePathTests {
+@Suite(.usualTimeLimit) struct AbsolutePathTests {
   /// A tree with links to folders and files in other branches, upwards, and to nowhere.
   private func tree() throws -> TemporaryFolder {
     let folder = try TemporaryFolder()

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct CheckpointTests {
+@Suite(.usualTimeLimit) struct CheckpointTests {
   let folder: TemporaryFolder
 
   init() throws {
@@ -67,7 +67,10 @@ import Testing
       throws: InferenceError.invalidData(
         file: path, detail: "tensor w: config.json implies shape [4], found [3]")
     ) { try checkpoint.vector("w", count: 4) }
-    #expect(throws: InferenceError.self) { try checkpoint.matrix("w", rows: 1, columns: 3) }
+    #expect(
+      throws: InferenceError.invalidData(
+        file: path, detail: "tensor w: config.json implies shape [1, 3], found [3]")
+    ) { try checkpoint.matrix("w", rows: 1, columns: 3) }
     #expect(
       throws: InferenceError.invalidData(file: path, detail: "there is no tensor v, which config.json implies")
     ) { try checkpoint.vector("v", count: 4) }
@@ -93,7 +96,9 @@ import Testing
       try Checkpoint(directory: URL(fileURLWithPath: "/nowhere/at/all"))
     }
     let file = try folder.write("", to: "file")
-    #expect(throws: InferenceError.self) { try Checkpoint(directory: file) }
+    #expect(throws: InferenceError.missingInput(path: file.path, reason: "a model is a folder, this is a file")) {
+      try Checkpoint(directory: file)
+    }
   }
 
   @Test func shardsAreOneCheckpoint() throws {

@@ -5,7 +5,7 @@ import Testing
 @testable import Inference
 
 /// What each family reads from a `config.json`, and what it refuses.
-@Suite struct FamilyConfigurationTests {
+@Suite(.usualTimeLimit) struct FamilyConfigurationTests {
   private static let golden = [
     "llama": "llama-gqa", "mistral": "mistral-sliding-window", "phi3": "phi3", "qwen2": "qwen2-bias",
     "qwen3": "qwen3-qknorm", "gemma2": "gemma2", "opt": "opt",

@@ -5,7 +5,7 @@ import Testing
 @testable import Inference
 
 /// What vouches for the bytes of a file, and what does not.
-@Suite struct FileStateTests {
+@Suite(.usualTimeLimit) struct FileStateTests {
   private func state(_ url: URL) throws -> FileState { try RandomAccessFile(url).state() }
 
   @Test func aChangeThatSetsTheTimeBackShows() throws {

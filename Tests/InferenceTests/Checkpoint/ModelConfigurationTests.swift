@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct ModelConfigurationTests {
+@Suite(.usualTimeLimit) struct ModelConfigurationTests {
   /// The fields of a Llama of before transformers 5, as JSON texts.
   private static let fields: [(String, String)] = [
     ("architectures", #"["LlamaForCausalLM"]"#), ("model_type", "\"llama\""), ("hidden_size", "64"),
@@ -135,7 +135,9 @@ import Testing
       #expect(try invalid(["rope_theta": nil, "rope_parameters": "{\"rope_theta\": \(value)}"]) != nil)
     }
     for value in ["-1e-5", "1e999", "2", "null2"] { #expect(try invalid(["rms_norm_eps": value]) != nil) }
-    #expect(throws: InferenceError.self) { try ModelConfiguration(json: Array("[]".utf8), file: "config.json") }
+    #expect(throws: InferenceError.invalidData(file: "config.json", detail: "expected a JSON object")) {
+      try ModelConfiguration(json: Array("[]".utf8), file: "config.json")
+    }
   }
 
   @Test func canonicalFieldsAreSortedAndExact() throws {

@@ -5,7 +5,7 @@ import Testing
 @testable import Inference
 
 /// One malformed file for every rule of the format.
-@Suite struct SafetensorsRulesTests {
+@Suite(.usualTimeLimit) struct SafetensorsRulesTests {
   let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }

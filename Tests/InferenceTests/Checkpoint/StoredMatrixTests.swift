@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct StoredMatrixTests {
+@Suite(.usualTimeLimit) struct StoredMatrixTests {
   /// Values that 16 bits hold exactly, as words and as floats.
   private func pair(rows: Int, columns: Int, isBFloat16: Bool) -> (stored: StoredMatrix, plain: StoredMatrix) {
     let values = (0..<rows * columns).map { Float(($0 * 37) % 61 - 30) / 16 }

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct StrictJSONTests {
+@Suite(.usualTimeLimit) struct StrictJSONTests {
   private func parse(_ text: String) throws -> StrictJSON { try StrictJSON.parse(Array(text.utf8), file: "test.json") }
 
   private func reason(_ bytes: [UInt8]) -> String? {

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct LayerErrorTests {
+@Suite(.usualTimeLimit) struct LayerErrorTests {
   @Test func equalsThePlainTraces() {
     let layer = RandomLayer(rows: 7, columns: 19, deadInputs: [4])
     let compressed = RandomLayer(rows: 7, columns: 19, seed: 3).weight

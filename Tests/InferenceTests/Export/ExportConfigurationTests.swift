@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct ExportConfigurationTests {
+@Suite(.usualTimeLimit) struct ExportConfigurationTests {
   private func mended(_ model: String, _ kept: [Int], change: (String) -> String = { $0 }) throws -> (
     text: [UInt8], before: ModelConfiguration, after: ModelConfiguration
   ) {

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct FloatNarrowingTests {
+@Suite(.usualTimeLimit) struct FloatNarrowingTests {
   private func narrowed(_ values: [Float], _ type: TensorElementType) -> [UInt16]? {
     FloatConversion.storedBytes(Matrix(rows: 1, columns: values.count, values: values), as: type).map { bytes in
       stride(from: 0, to: bytes.count, by: 2).map { UInt16(bytes[$0]) | UInt16(bytes[$0 + 1]) << 8 }

@@ -5,7 +5,7 @@ import Testing
 @testable import Inference
 
 /// The evaluator against the plain way: whatever it shares and however many threads it has, every bit is the same.
-@Suite struct FitnessEvaluatorTests {
+@Suite(.usualTimeLimit) struct FitnessEvaluatorTests {
   private let golden: GoldenModel
   private let sequences: [[Int32]]
   private let candidates: [LayerChoices]

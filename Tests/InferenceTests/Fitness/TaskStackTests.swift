@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct TaskStackTests {
+@Suite(.usualTimeLimit) struct TaskStackTests {
   /// `@unchecked Sendable`: `lock` guards the list.
   private final class Notes: @unchecked Sendable {
     private let lock = NSLock()

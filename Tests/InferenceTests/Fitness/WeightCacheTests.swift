@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct WeightCacheTests {
+@Suite(.usualTimeLimit) struct WeightCacheTests {
   /// What was loaded, in order. `@unchecked Sendable`: `lock` guards the list.
   private final class Loads: @unchecked Sendable {
     private let lock = NSLock()

@@ -5,7 +5,7 @@ import Testing
 @testable import Inference
 
 /// Going through a sequence token by token with a cache against one pass over all of it.
-@Suite struct KeyValueCacheTests {
+@Suite(.usualTimeLimit) struct KeyValueCacheTests {
   /// The largest difference of all logits of some sequences, taken side by side.
   private func largestDifference(_ folder: String, length: Int, lanes: Int) throws -> Double {
     let checkpoint = try Checkpoint(directory: Fixtures.url(folder))

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct TokenSamplerTests {
+@Suite(.usualTimeLimit) struct TokenSamplerTests {
   /// Logits of given probabilities.
   private static func logits(_ probabilities: [Double]) -> Matrix {
     Matrix(rows: 1, columns: probabilities.count, values: probabilities.map { Float(log($0)) })
@@ -52,8 +53,15 @@ import Testing
   }
 
   @Test func impossibleSettingsAreRefused() {
-    for (temperature, topP) in [(0.0, 1.0), (-1, 1), (.infinity, 1), (.nan, 1), (1, 0), (1, 1.5), (1, .nan)] {
-      #expect(throws: InferenceError.self) { _ = try TokenSampler(temperature: temperature, topP: topP) }
+    for temperature in [0, -1, .infinity, Double.nan] {
+      #expect(throws: InferenceError.impossible(detail: "the temperature must be above 0, not \(temperature)")) {
+        try TokenSampler(temperature: temperature)
+      }
+    }
+    for topP in [0, 1.5, Double.nan] {
+      #expect(throws: InferenceError.impossible(detail: "top-p must be above 0 and at most 1, not \(topP)")) {
+        try TokenSampler(topP: topP)
+      }
     }
   }
 

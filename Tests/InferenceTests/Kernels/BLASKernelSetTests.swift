@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct BLASKernelSetTests {
+@Suite(.usualTimeLimit) struct BLASKernelSetTests {
   private static let haswell: Processor.Features = [.avx, .avx2]
   private static let skylake: Processor.Features = [.avx, .avx2, .avx512]
   private static let emeraldRapids: Processor.Features = [.avx, .avx2, .avx512, .avx512BFloat16]

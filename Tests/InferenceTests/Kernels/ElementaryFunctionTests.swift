@@ -57,7 +57,7 @@ enum ElementaryFunction: String, CaseIterable, Sendable {
   }
 }
 
-@Suite struct ElementaryFunctionTests {
+@Suite(.usualTimeLimit) struct ElementaryFunctionTests {
   /// Units in the last place between two results; 0 for two NaN.
   private func distance(_ a: Double, _ b: Double) -> Double {
     if a.isNaN || b.isNaN { return a.isNaN && b.isNaN ? 0 : .infinity }

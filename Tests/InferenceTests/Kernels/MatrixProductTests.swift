@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct MatrixProductTests {
+@Suite(.usualTimeLimit) struct MatrixProductTests {
   @Test(arguments: raggedSizes) func aLinearLayerEqualsPlainLoops(_ width: Int) {
     for (rows, outputs) in [(1, 1), (3, 17), (33, 5)] {
       let x = randomValues(rows * width, seed: 1)

@@ -5,7 +5,7 @@ import Testing
 @testable import Inference
 
 /// Every kernel set that this machine has gives the bits that docs/arithmetic.md defines.
-@Suite struct ProductBitsTests {
+@Suite(.usualTimeLimit) struct ProductBitsTests {
   private typealias Shape = (rows: Int, columns: Int, depth: Int)
 
   /// Tile edges of all sets, several slices of the depth, more rows than are laid out at once.

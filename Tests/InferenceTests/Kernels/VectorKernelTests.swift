@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct VectorKernelTests {
+@Suite(.usualTimeLimit) struct VectorKernelTests {
   private func row(_ values: [Float]) -> Matrix { Matrix(rows: 1, columns: values.count, values: values) }
 
   @Test(arguments: raggedSizes) func rmsNormEqualsItsTwin(_ width: Int) {

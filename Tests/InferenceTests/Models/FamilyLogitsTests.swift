@@ -6,7 +6,7 @@ import Testing
 
 /// Logits of every family against those of transformers, to 2e-4: float32 products in two orders differ by some 1e-5 of logits
 /// of size 1 to 10 after two blocks, and anything wrong in a formula by 1e-3 or more.
-@Suite struct FamilyLogitsTests {
+@Suite(.usualTimeLimit) struct FamilyLogitsTests {
   private func check(_ folder: String, _ expected: String) throws -> ReferenceCheck {
     let checkpoint = try Checkpoint(directory: Fixtures.url(folder))
     let check = try ReferenceCheck(checkpoint, expected: Fixtures.url(expected), tolerance: 2e-4)

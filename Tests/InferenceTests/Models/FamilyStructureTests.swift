@@ -5,7 +5,7 @@ import Testing
 @testable import Inference
 
 /// What holds for every family's blocks, layers and sites.
-@Suite struct FamilyStructureTests {
+@Suite(.usualTimeLimit) struct FamilyStructureTests {
   static let goldenNames = [
     "gemma2", "llama-gqa", "llama-tied-f16", "llama3-rope-scaled", "mistral-sliding-window", "opt", "phi3",
     "phi3-longrope", "qwen2-bias", "qwen3-qknorm",

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct LlamaTests {
+@Suite(.usualTimeLimit) struct LlamaTests {
   private func checkLogits(_ golden: GoldenModel) throws {
     var likelihood = 0.0
     var predictions = 0

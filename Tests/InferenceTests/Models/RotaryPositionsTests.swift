@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct RotaryPositionsTests {
+@Suite(.usualTimeLimit) struct RotaryPositionsTests {
   private func configuration(_ scaling: RopeScaling, maximumPositions: Int = 64) -> ModelConfiguration {
     var configuration = ModelConfiguration(
       architecture: Llama.architecture, hiddenSize: 16, intermediateSize: 16, blockCount: 1, headCount: 2,

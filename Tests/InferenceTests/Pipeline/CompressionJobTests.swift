@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 @testable import Inference
 
-@Suite struct CompressionJobTests {
+@Suite(.usualTimeLimit) struct CompressionJobTests {
   private static let sequenceCount = 5
   private static let tokenCount = 200
 
@@ -173,7 +173,9 @@ import Testing
     #expect(throws: InferenceError.impossible(detail: "GPTQ needs calibration data")) {
       try refusal(CompressionMethod(GPTQMethod.self), [3])
     }
-    #expect(throws: InferenceError.self) { try refusal(CompressionMethod(RoundToNearestMethod.self), [9]) }
+    #expect(throws: InferenceError.impossible(detail: "bits must be from 1 to 8, not 9")) {
+      try refusal(CompressionMethod(RoundToNearestMethod.self), [9])
+    }
   }
 
   @Test func dataOfAnotherModelIsRefusedNotTrapped() throws {
@@ -186,10 +188,12 @@ import Testing
     }.dataSet
     let plan = CompressionPlan(
       data: foreign, upstream: .dense, keeps: .none, calibrates: true, method: nil, rules: [])
-    #expect(throws: InferenceError.self) { _ = try run(plan, catalog) }
+    expectError(like: InferenceError.impossible(detail: "token id 3000 is outside the vocabulary of ")) {
+      try run(plan, catalog)
+    }
     let model = try catalog.open(longestSequence: 8)
-    #expect(throws: InferenceError.self) {
-      _ = try CompressionJob(own, model: model, job: catalog.job)
+    expectError(like: InferenceError.impossible(detail: "was opened for at most 8 tokens a sequence, not ")) {
+      try CompressionJob(own, model: model, job: catalog.job)
     }
   }
 
@@ -201,8 +205,17 @@ import Testing
       bits: 4, symmetric: true, quantizationGroupSize: 64, scaleType: .float32)
     #expect(
       detailed == .compressed(CompressionMethod(RoundToNearestMethod.self, parameters: parameters), .bits(4)))
-    for text in ["", "gptq", "gptq:", "gptq:9", "gptq:3,", "gptq:3,symmetric", "gptq:3,bits=4", "awq:3", "dense:3"] {
-      #expect(throws: InferenceError.self, "\(text)") { try Upstream(text) }
+    for text in ["", "gptq", "gptq:", "awq:3", "dense:3"] {
+      expectError(like: InferenceError.impossible(detail: "upstream is dense or METHOD:LEVEL"), "\(text)") {
+        try Upstream(text)
+      }
+    }
+    for (text, rule) in [
+      ("gptq:9", "bits must be from 1 to 8, not 9"), ("gptq:3,", "upstream option : gptq takes NAME=VALUE with "),
+      ("gptq:3,symmetric", "upstream option symmetric: gptq takes NAME=VALUE with "),
+      ("gptq:3,bits=4", "upstream option bits=4: gptq takes NAME=VALUE with "),
+    ] {
+      expectError(like: InferenceError.impossible(detail: rule), "\(text)") { try Upstream(text) }
     }
   }
 }

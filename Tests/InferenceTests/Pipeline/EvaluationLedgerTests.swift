@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 @testable import Inference
 
-@Suite struct EvaluationLedgerTests {
+@Suite(.usualTimeLimit) struct EvaluationLedgerTests {
   private static let measures: [Measure] = [.kl, .perplexity, .topKKL(k: 5)]
   private let base: TemporaryFolder
 
@@ -179,10 +179,14 @@ import Testing
     let catalog = try TestCatalog(try copiedBase())
     let evaluations = EvaluationLedger(model: try catalog.open(longestSequence: 24), job: catalog.job)
     let some = Array(try assignments(catalog)[1...1])
-    for tokenIDs in [[1, 2, 96], [1, -2], [Int32](repeating: 1, count: 25)] {
+    for (tokenIDs, rule) in [
+      ([1, 2, 96], "token id 96 is outside the vocabulary of "),
+      ([1, -2], "token id -2 is outside the vocabulary of "),
+      ([Int32](repeating: 1, count: 25), "was opened for at most 24 tokens a sequence, not 25"),
+    ] {
       let sequence = try catalog.store.write { try $0.store(sequence: tokenIDs) }
-      #expect(throws: InferenceError.self) {
-        _ = try evaluations.observations(of: some, on: [sequence], measures: [.kl])
+      expectError(like: InferenceError.impossible(detail: rule)) {
+        try evaluations.observations(of: some, on: [sequence], measures: [.kl])
       }
     }
   }

@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 @testable import Inference
 
-@Suite struct SelfGeneratedSequencesTests {
+@Suite(.usualTimeLimit) struct SelfGeneratedSequencesTests {
   private func request(tokens: Int = 70 * 20, length: Int = 20, seed: UInt64 = 3) throws -> SelfGeneratedSequences {
     SelfGeneratedSequences(sequenceLength: length, tokenCount: tokens, sampler: try TokenSampler(), seed: seed)
   }
@@ -56,7 +56,7 @@ import Testing
     #expect(!second.isNew && second.dataSet == first.dataSet)
     #expect(catalog.job.record.work.forwardTokenCount == done)
     #expect(first.dataSet.options.contains("\"source\":\"self-generated\""))
-    #expect(throws: CatalogError.self) {
+    #expect(throws: CatalogError.nameTaken("a data set called own has other content; choose another name")) {
       try self.request(tokens: 100, seed: 5).store(as: "own", model: model, memoryLimit: nil, job: catalog.job)
     }
   }
@@ -64,8 +64,11 @@ import Testing
   @Test func whatCannotBeIsRefusedBeforeAnythingIsComputed() throws {
     let catalog = try TestCatalog()
     let model = try catalog.importModel()
-    for (tokens, length) in [(10, 20), (20, 1), (1000, 65)] {
-      #expect(throws: InferenceError.self) {
+    for (tokens, length, rule) in [
+      (10, 20, "less than one sequence of 20 tokens"), (20, 1, "a sequence has at least 2 tokens, not 1"),
+      (1000, 65, "takes sequences of at most 64 tokens, not 65"),
+    ] {
+      expectError(like: InferenceError.impossible(detail: rule)) {
         try self.request(tokens: tokens, length: length).store(
           as: "own", model: model, memoryLimit: nil, job: catalog.job)
       }

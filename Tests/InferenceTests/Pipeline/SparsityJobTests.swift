@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 @testable import Inference
 
-@Suite struct SparsityJobTests {
+@Suite(.usualTimeLimit) struct SparsityJobTests {
   private static let sequenceCount = 5
   private static let tokenCount = 200
 
@@ -132,11 +132,18 @@ import Testing
     #expect(rules.first == .sparsity(0.5, shift: -1024) && rules.last == .sparsity(0.5, shift: 1024))
     #expect(LevelRule.sparsity(0.5, shift: 128).level(weightCount: 2048) == .zeros(1152))
     #expect(LevelRule.sparsity(0.5, shift: 1152).level(weightCount: 2048) == nil)
-    for bad in [
-      SparsitySteps(sparsity: 0), SparsitySteps(sparsity: 1.5), SparsitySteps(sparsity: 0.5, levelCount: 0),
-      SparsitySteps(sparsity: 0.5, stepWeightCount: 2049), SparsitySteps(sparsity: 0.5, stepWeightCount: 0),
+    let shares = "sparsity must be from 0 to 1 and levels at least 1, not "
+    let steps = "must be from 1 to 2048, the weights of the smallest layer, not "
+    for (bad, rule) in [
+      (SparsitySteps(sparsity: 0), "at sparsity 0.0 there is no step of its own"),
+      (SparsitySteps(sparsity: 1.5), shares + "1.5 and "),
+      (SparsitySteps(sparsity: 0.5, levelCount: 0), shares + "0.5 and 0"),
+      (SparsitySteps(sparsity: 0.5, stepWeightCount: 2049), steps + "2049"),
+      (SparsitySteps(sparsity: 0.5, stepWeightCount: 0), steps + "0"),
     ] {
-      #expect(throws: InferenceError.self) { try bad.rules(weightCounts: layers.map(\.weightCount), hiddenSize: 64) }
+      expectError(like: InferenceError.impossible(detail: rule)) {
+        try bad.rules(weightCounts: layers.map(\.weightCount), hiddenSize: 64)
+      }
     }
     let endless = SparsitySteps(sparsity: 0.5, levelCount: .max, stepWeightCount: 2048)
     #expect(
@@ -175,11 +182,17 @@ import Testing
         == .compressed(Self.sparseGPT(.dampingFraction, .real(0.1)), .sparsity(0.5)))
     #expect(
       try Upstream("wanda:2:4") == .compressed(CompressionMethod(WandaMethod.self), .pattern(Self.twoOfFour)))
-    for text in [
-      "sparsegpt", "sparsegpt:", "sparsegpt:1.5", "sparsegpt:nan", "sparsegpt:4:2", "sparsegpt:0.5,bits=3",
-      "wanda:0.5,damping=0.1", "sparsegpt:0.5,damping=-1", "gptq:0.5",
+    for text in ["sparsegpt", "sparsegpt:", "sparsegpt:1.5", "sparsegpt:nan", "sparsegpt:4:2", "gptq:0.5"] {
+      expectError(like: InferenceError.impossible(detail: "upstream is dense or METHOD:LEVEL"), "\(text)") {
+        try Upstream(text)
+      }
+    }
+    for (text, rule) in [
+      ("sparsegpt:0.5,bits=3", "upstream option bits=3: sparsegpt takes NAME=VALUE with "),
+      ("wanda:0.5,damping=0.1", "upstream option damping=0.1: wanda takes no options"),
+      ("sparsegpt:0.5,damping=-1", "dampingFraction must be from 0 to "),
     ] {
-      #expect(throws: InferenceError.self, "\(text)") { try Upstream(text) }
+      expectError(like: InferenceError.impossible(detail: rule), "\(text)") { try Upstream(text) }
     }
   }
 
@@ -204,7 +217,7 @@ import Testing
   @Test func methodsAndLevelsThatDoNotFitAreRefused() throws {
     let catalog = try prepared()
     let bits = try plan(catalog, SparseGPTMethod.self, rules: [.bits(3)])
-    #expect(throws: InferenceError.self) { try run(bits, catalog) }
+    #expect(throws: InferenceError.impossible(detail: "SparseGPT has no level bits=3")) { try run(bits, catalog) }
     var noData = try plan(catalog, WandaMethod.self)
     noData.data = nil
     #expect(throws: InferenceError.impossible(detail: "Wanda needs calibration data")) { try run(noData, catalog) }

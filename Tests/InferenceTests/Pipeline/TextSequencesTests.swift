@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 @testable import Inference
 
-@Suite struct TextSequencesTests {
+@Suite(.usualTimeLimit) struct TextSequencesTests {
   private let catalog: TestCatalog
   private let example: ModelRecord
 

@@ -6,7 +6,7 @@ import Testing
 @testable import Inference
 
 /// Questions from a file, and their answers from a model.
-@Suite struct MultipleChoiceTests {
+@Suite(.usualTimeLimit) struct MultipleChoiceTests {
   private func items(_ text: String) throws -> [MultipleChoiceItem] {
     try MultipleChoiceItem.list(Array(text.utf8), file: "q.jsonl")
   }
@@ -23,18 +23,18 @@ import Testing
   }
 
   @Test(arguments: [
-    ("", "no questions"), ("{", "line 1"), ("{\"context\": \"a\", \"choices\": [\"b\", \"c\"]}", "lacks \"answer\""),
-    ("{\"context\": 1, \"choices\": [\"b\", \"c\"], \"answer\": 0}", "context must be a string"),
-    ("{\"context\": \"\", \"choices\": [\"b\"], \"answer\": 0}", "at least 2"),
-    ("{\"context\": \"\", \"choices\": [\"b\", \"\"], \"answer\": 0}", "not empty"),
-    ("{\"context\": \"\", \"choices\": [\"b\", \"c\"], \"answer\": 2}", "0 to 1"),
-    ("{\"context\": \"\", \"choices\": [\"b\", \"c\"], \"answer\": \"b\"}", "0 to 1"),
-    ("{\"context\": \"\", \"choices\": [\"b\", \"c\"], \"answer\": 0}\n[]", "line 2"),
-    ("{\"context\": \"\", \"choices\": [\"b\", \"c\"], \"answer\": 0, \"answer\": 1}", "line 1"),
+    ("", "q.jsonl", "has no questions"), ("{", "line 1", "not valid JSON: "),
+    (#"{"context": "a", "choices": ["b", "c"]}"#, "line 1", #"lacks "answer""#),
+    (#"{"context": 1, "choices": ["b", "c"], "answer": 0}"#, "line 1", "context must be a string"),
+    (#"{"context": "", "choices": ["b"], "answer": 0}"#, "line 1", "at least 2 strings"),
+    (#"{"context": "", "choices": ["b", ""], "answer": 0}"#, "line 1", "must be strings that are not empty"),
+    (#"{"context": "", "choices": ["b", "c"], "answer": 2}"#, "line 1", "the index of a choice, 0 to 1, is 2"),
+    (#"{"context": "", "choices": ["b", "c"], "answer": "b"}"#, "line 1", "the index of a choice, 0 to 1, is "),
+    (#"{"context": "", "choices": ["b", "c"], "answer": 0}"# + "\n[]", "line 2", "is no JSON object"),
+    (#"{"context": "", "choices": ["b", "c"], "answer": 0, "answer": 1}"#, "line 1", "occurs twice"),
   ])
-  func whatIsWrongIsNamedWithItsLine(text: String, expected: String) {
-    let error = #expect(throws: InferenceError.self) { try items(text) }
-    #expect(error.map { "\($0)" }?.contains(expected) == true, "\(String(describing: error))")
+  func whatIsWrongIsNamedWithItsLine(text: String, place: String, expected: String) {
+    expectError(like: InferenceError.invalidData(file: place, detail: expected)) { try items(text) }
   }
 
   /// One id per scalar, but "ab" is one token.
@@ -55,7 +55,9 @@ import Testing
   @Test func theSplitIsWhereTheContextAloneWouldEnd() throws {
     let encoder = encoder()
     // Together "xab" has two tokens, "xa" alone has two as well: nothing is left for "b".
-    #expect(throws: InferenceError.self) { try encoder.encode(try encoder.context("xa"), "b") }
+    #expect(throws: InferenceError.impossible(detail: "the choice 'b' has no token behind the context's")) {
+      try encoder.encode(try encoder.context("xa"), "b")
+    }
     let (ids, first) = try encoder.encode(try encoder.context("xa"), "bc")
     // The context keeps its own tokens, as in the harness.
     #expect(ids == [120, 97, 99] && first == 2)
@@ -64,7 +66,9 @@ import Testing
   @Test func anEmptyContextIsTheBeginningOfASequence() throws {
     let (ids, first) = try encoder().encode(try encoder().context(""), "cd")
     #expect(ids == [1, 99, 100] && first == 1)
-    #expect(throws: InferenceError.self) { try encoder(beginning: nil).encode(try encoder().context("  "), "c") }
+    expectError(like: InferenceError.impossible(detail: "the context is empty, and config.json names neither")) {
+      try encoder(beginning: nil).encode(try encoder().context("  "), "c")
+    }
   }
 
   @Test func whatIsTooLongLosesItsLeft() throws {
@@ -73,7 +77,9 @@ import Testing
     #expect(ids == "yzcd".unicodeScalars.map { Int32($0.value) } && first == 2)
     let (all, start) = try encoder.encode(try encoder.context("uvwxyz"), "cde")
     #expect(all == "zcde".unicodeScalars.map { Int32($0.value) } && start == 1)
-    #expect(throws: InferenceError.self) { try encoder.encode(try encoder.context("u"), "cdef") }
+    #expect(throws: InferenceError.impossible(detail: "the choice 'cdef' has 4 tokens; the model takes 3")) {
+      try encoder.encode(try encoder.context("u"), "cdef")
+    }
   }
 
   @Test func aSpaceIsPutWhereNeitherSideHasOne() {

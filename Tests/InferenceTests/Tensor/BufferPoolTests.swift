@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct BufferPoolTests {
+@Suite(.usualTimeLimit) struct BufferPoolTests {
   private let size = BufferPool.leastByteCount
 
   private func buffer(_ byteCount: Int) -> UnsafeMutableRawPointer {

@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
 /// The expected forms are those of Hugging Face tokenizers 0.23.3.
-@Suite struct NormalizationFormTests {
+@Suite(.usualTimeLimit) struct NormalizationFormTests {
   private func composed(_ text: String) -> [UInt32] {
     normalized(text, .nfc)
   }

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct SplitPatternTests {
+@Suite(.usualTimeLimit) struct SplitPatternTests {
   private func words(_ text: String, _ pattern: String = TokenizerTests.llama3Pattern) throws -> [String] {
     try PreTokenizing.words(text, PreTokenizing.split(pattern))
   }

@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
 /// Normalizers one by one; the expected texts are those of Hugging Face tokenizers 0.23.3.
-@Suite struct TextNormalizerTests {
+@Suite(.usualTimeLimit) struct TextNormalizerTests {
   @Test(arguments: [
     (#"{"type": "NFD"}"#, "Å 각", "A\u{30A} \u{1100}\u{1161}\u{11A8}"),
     (#"{"type": "NFKC"}"#, "ﬁ Å ①", "fi Å 1"), (#"{"type": "NFKD"}"#, "ﬁ ¼", "fi 1\u{2044}4"),

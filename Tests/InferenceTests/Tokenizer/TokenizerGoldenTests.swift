@@ -5,7 +5,7 @@ import Testing
 @testable import Inference
 
 /// Against Hugging Face tokenizers, id for id.
-@Suite struct TokenizerGoldenTests {
+@Suite(.usualTimeLimit) struct TokenizerGoldenTests {
   struct Expectation {
     let text: String
     let ids: [Int32]

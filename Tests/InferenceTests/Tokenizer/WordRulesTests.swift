@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
 /// Pre-tokenizers one by one; the expected words are those of Hugging Face tokenizers 0.23.3.
-@Suite struct WordRulesTests {
+@Suite(.usualTimeLimit) struct WordRulesTests {
   @Test(arguments: [
     ("Removed", false, ["the", "final", "countdown"]), ("Removed", true, ["-", "-", "-", "-"]),
     ("Isolated", false, ["the", "-", "final", "-", "-", "countdown", "-"]),

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Search
 
-@Suite struct BudgetAllocationTests {
+@Suite(.usualTimeLimit) struct BudgetAllocationTests {
   /// Errors that rise with the level, at random.
   private func errors(of space: SearchSpace, seed: UInt64) -> [[Double]] {
     var random = RandomSource(seed: TestSeed.mixed(seed), generation: 7, stage: 0, purpose: .start)
@@ -187,7 +187,9 @@ import Testing
     let space = try Spaces.quantization(blocks: 1)
     let allocation = try BudgetAllocation(space: space, losses: errors(of: space, seed: 1))
     let below = space.feasibleCosts.lowerBound - 1
-    #expect { try allocation.solve(budget: below) } throws: { "\($0)".contains("a budget of \(below) is outside") }
+    expectError(like: SearchError.impossible(detail: "a budget of \(below) is outside")) {
+      try allocation.solve(budget: below)
+    }
     let unknown = SearchError.impossible(detail: "\(space.units[0].name) has no level with a known loss")
     for value in [Double.nan, .infinity] {
       let broken = space.units.map { unit in unit.costs.indices.map { _ in value } }

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Search
 
-@Suite struct BlockRemovalTests {
+@Suite(.usualTimeLimit) struct BlockRemovalTests {
   @Test func theLeastImportantGoFirstAndTiesByIndex() {
     #expect(BlockRemoval.order(importance: [3, 1, 2, 1, .infinity]) == [1, 3, 2, 0, 4])
     #expect(BlockRemoval.window(distances: [0.5, 0.2, 0.2]) == 1)
@@ -39,7 +40,7 @@ import Testing
 
   @Test func anUnevenBudgetIsRefused() throws {
     let space = try Spaces.depth(blocks: 5)
-    #expect(throws: SearchError.self) {
+    expectError(like: SearchError.impossible(detail: "sets can be counted out only where")) {
       try GroupChoices(space: space, budget: 7, groups: MutationGrouping.name.groups(of: space))
     }
   }

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Search
 
-@Suite struct OutlierAllocationTests {
+@Suite(.usualTimeLimit) struct OutlierAllocationTests {
   @Test func blocksWithOutliersKeepMore() {
     let allocation = OutlierAllocation(ratios: [0.01, 0.03, 0.02], target: 0.7, lambda: 0.08)
     // 2λ(r − min)/(max − min) is 0, 0.16 and 0.08, its mean 0.08.

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Catalog
@@ -27,7 +28,7 @@ private func sensitivity(_ vector: LevelVector) -> Double {
   }
 }
 
-@Suite struct EvolutionTests {
+@Suite(.usualTimeLimit) struct EvolutionTests {
   private func evolution(
     _ space: SearchSpace, budget: Int64, generations: Int = 20, offspring: Int = 16, survivors: [Int] = [4, 2, 1],
     tokens: [Int] = [20, 40, 80], grouping: MutationGrouping = .size, initial: InitialParent = .bestOfRandom(8),
@@ -201,13 +202,23 @@ private func sensitivity(_ vector: LevelVector) -> Double {
 
   @Test func impossibleParametersAreFoundBeforeTheRun() throws {
     let space = try Spaces.bits(4)
-    #expect(throws: SearchError.self) { try evolution(space, budget: 5) }
-    #expect(throws: SearchError.self) { try evolution(space, budget: 2, generations: -1) }
-    #expect(throws: SearchError.self) { try evolution(space, budget: 2, offspring: 0) }
-    #expect(throws: SearchError.self) { try evolution(space, budget: 2, tokens: [20, 40, 121]) }
-    #expect(throws: SearchError.self) { try evolution(space, budget: 2, initial: .uniform) }
+    expectError(like: SearchError.impossible(detail: "a budget of 5 is outside of what the levels allow: 0 to 4")) {
+      try evolution(space, budget: 5)
+    }
+    #expect(throws: SearchError.invalidParameter(detail: "the number of generations must not be negative, got -1")) {
+      try evolution(space, budget: 2, generations: -1)
+    }
+    #expect(throws: SearchError.invalidParameter(detail: "the number of offspring must be at least 1, got 0")) {
+      try evolution(space, budget: 2, offspring: 0)
+    }
+    let tooMany = "a stage asks for 121 tokens, but the calibration set has 120"
+    expectError(like: SearchError.impossible(detail: tooMany)) {
+      try evolution(space, budget: 2, tokens: [20, 40, 121])
+    }
+    let between = "a uniform start needs a level of 0.5 bits per weight in every unit, but bit 0 has 1.0, 0.0"
+    expectError(like: SearchError.impossible(detail: between)) { try evolution(space, budget: 2, initial: .uniform) }
     let other = try evolution(space, budget: 2)
-    #expect(throws: SearchError.self) {
+    expectError(like: SearchError.impossible(detail: "the assignment costs 3, ")) {
       try records(other, from: RunState(closedGeneration: 3, parent: [0, 0, 0, 1])) { _ in 0 }
     }
   }

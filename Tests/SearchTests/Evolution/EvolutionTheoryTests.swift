@@ -15,7 +15,7 @@ private struct LinearEvaluator: StageEvaluator {
   }
 }
 
-@Suite struct EvolutionTheoryTests {
+@Suite(.usualTimeLimit) struct EvolutionTheoryTests {
   /// The mean number of generations until the optimum is the parent.
   private func meanGenerations(ones: Int, of length: Int, offspring: Int, runs: Int) throws -> Double {
     let space = try Spaces.bits(length)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Search
 
-@Suite struct InitialParentTests {
+@Suite(.usualTimeLimit) struct InitialParentTests {
   private func starts(
     _ initial: InitialParent, _ space: SearchSpace, _ budget: Int64, grouping: MutationGrouping = .size,
     seed: UInt64 = 1
@@ -118,8 +118,13 @@ import Testing
   @Test func givenParentsAreChecked() throws {
     let space = try Spaces.bits(4)
     #expect(try starts(.given([0, 0, 1, 1]), space, 2).vectors == [[0, 0, 1, 1]])
-    #expect(throws: SearchError.self) { try starts(.given([0, 0, 0, 1]), space, 2) }
-    #expect(throws: SearchError.self) { try starts(.given([0, 1]), space, 2) }
-    #expect(throws: SearchError.self) { try starts(.bestOfRandom(0), space, 2) }
+    expectError(like: SearchError.impossible(detail: "the assignment costs 3, ")) {
+      try starts(.given([0, 0, 0, 1]), space, 2)
+    }
+    let short = "the assignment has 2 levels, but the space has 4 units"
+    #expect(throws: SearchError.invalidParameter(detail: short)) { try starts(.given([0, 1]), space, 2) }
+    #expect(throws: SearchError.invalidParameter(detail: "the number of random starts must be at least 1, got 0")) {
+      try starts(.bestOfRandom(0), space, 2)
+    }
   }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Search
 
-@Suite struct LevelSwitchMutationTests {
+@Suite(.usualTimeLimit) struct LevelSwitchMutationTests {
   private func source(_ seed: UInt64 = 1) -> RandomSource {
     RandomSource(seed: TestSeed.mixed(seed), generation: 1, stage: 0, purpose: .mutation)
   }
@@ -205,10 +205,10 @@ import Testing
 
   @Test func impossibleParametersAreRefused() throws {
     let space = try Spaces.bits(4)
-    #expect(throws: SearchError.self) {
+    #expect(throws: SearchError.invalidParameter(detail: "the maximum of level switches must be at least 1, got 0")) {
       try LevelSwitchMutation(space: space, budget: 2, grouping: .size, maximumSwitches: 0)
     }
-    #expect(throws: SearchError.self) {
+    expectError(like: SearchError.impossible(detail: "a budget of 5 is outside of what the levels allow: 0 to 4")) {
       try LevelSwitchMutation(space: space, budget: 5, grouping: .size, maximumSwitches: 3)
     }
   }

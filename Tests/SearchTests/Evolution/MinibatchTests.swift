@@ -3,7 +3,7 @@ import Testing
 
 @testable import Search
 
-@Suite struct MinibatchTests {
+@Suite(.usualTimeLimit) struct MinibatchTests {
   private func source(_ seed: UInt64) -> RandomSource {
     RandomSource(seed: TestSeed.mixed(seed), generation: 3, stage: 1, purpose: .minibatch)
   }
@@ -46,11 +46,16 @@ import Testing
       guard case SearchError.impossible(let detail) = error else { return false }
       return detail.contains("129") && detail.contains("128")
     }
-    #expect(throws: SearchError.self) { try sampler.validate(tokens: 1) }
+    #expect(throws: SearchError.invalidParameter(detail: "a minibatch needs at least 2 tokens, got 1")) {
+      try sampler.validate(tokens: 1)
+    }
   }
 
   @Test func setsWithoutPredictionsAreRefused() {
-    #expect(throws: SearchError.self) { try MinibatchSampler(sequenceLengths: []) }
-    #expect(throws: SearchError.self) { try MinibatchSampler(sequenceLengths: [4, 1]) }
+    #expect(throws: SearchError.invalidParameter(detail: "the calibration set has no sequence")) {
+      try MinibatchSampler(sequenceLengths: [])
+    }
+    let short = "calibration sequence 1: a sequence needs at least 2 tokens, got 1"
+    #expect(throws: SearchError.invalidParameter(detail: short)) { try MinibatchSampler(sequenceLengths: [4, 1]) }
   }
 }

@@ -1,15 +1,23 @@
+import TestSupport
 import Testing
 
 @testable import Search
 
-@Suite struct SelectionStagesTests {
+@Suite(.usualTimeLimit) struct SelectionStagesTests {
   @Test func brokenStagesAreRefused() throws {
     _ = try SelectionStages(survivors: [2, 8, 1], tokens: [10, 5, 20])
-    let broken: [([Int], [Int])] = [
-      ([], []), ([1], []), ([1, 1], [5]), ([0, 1], [5, 5]), ([4, 2], [5, 5]), ([1], [0]),
+    let broken: [([Int], [Int], String)] = [
+      ([], [], "selection needs at least one stage"),
+      ([1], [], "every stage needs survivors and tokens, got 1 and 0 numbers"),
+      ([1, 1], [5], "every stage needs survivors and tokens, got 2 and 1 numbers"),
+      ([0, 1], [5, 5], "survivors and tokens must be positive, got 0"),
+      ([4, 2], [5, 5], "the last stage keeps 1, the next parent; got 2"),
+      ([1], [0], "survivors and tokens must be positive, got 0"),
     ]
-    for (survivors, tokens) in broken {
-      #expect(throws: SearchError.self) { try SelectionStages(survivors: survivors, tokens: tokens) }
+    for (survivors, tokens, rule) in broken {
+      #expect(throws: SearchError.invalidParameter(detail: rule)) {
+        try SelectionStages(survivors: survivors, tokens: tokens)
+      }
     }
   }
 

@@ -59,7 +59,7 @@ private struct Landscape: StageEvaluator {
   }
 }
 
-@Suite struct GuidedSearchTests {
+@Suite(.usualTimeLimit) struct GuidedSearchTests {
   private let lengths = Array(repeating: 64, count: 96)
 
   private func search(
@@ -171,12 +171,16 @@ private struct Landscape: StageEvaluator {
 
   @Test func whatCannotBeIsRefused() throws {
     let space = try Spaces.quantization(blocks: 1)
-    #expect { try search(space, generations: 0) } throws: { "\($0)".contains("at least 1 generation") }
-    #expect { try search(space, bits: 9) } throws: { "\($0)".contains("outside of what the stored levels allow") }
+    expectError(like: SearchError.invalidParameter(detail: "a guided search needs at least 1 generation")) {
+      try search(space, generations: 0)
+    }
+    expectError(like: SearchError.impossible(detail: "a target of 9.0 bits per weight is outside of")) {
+      try search(space, bits: 9)
+    }
   }
 }
 
-@Suite struct SensitivitySweepTests {
+@Suite(.usualTimeLimit) struct SensitivitySweepTests {
   @Test func fromTheDenseModelOneStrongLevelSpeaksForAll() throws {
     let space = try Spaces.quantization(blocks: 1)
     let shapes: [[Double?]] = space.units.map { _ in [0.1, 0.2, 0.4, 0.8, 1.6] }
@@ -216,17 +220,23 @@ private struct Landscape: StageEvaluator {
   }
 }
 
-@Suite struct LossModelTests {
-  @Test func comparisonsShiftTheLossesTheyAreAbout() throws {
-    let space = try Spaces.quantization(blocks: 1)
-    let prior = space.units.map { _ in [0.1, 0.2, 0.4, 0.8, 1.6] }
+@Suite(.usualTimeLimit) struct LossModelTests {
+  private let space: SearchSpace
+  private let prior: [[Double]]
+  /// What unit 1 at level 3 loses over level 2: expected is a rise of 0.4; measured, again and again, is 0.1.
+  private let model: LossModel
+
+  init() throws {
+    space = try Spaces.quantization(blocks: 1)
+    prior = space.units.map { _ in [0.1, 0.2, 0.4, 0.8, 1.6] }
     let one = LevelVector(space.units.map { _ in 2 })
     var other = one
     other[1] = 3
-    // Expected is a rise of 0.4; measured, again and again, is 0.1.
     let comparison = LossModel.Comparison(from: one, to: other, difference: 0.1, tokenCount: 1000)
-    let model = LossModel(
-      space: space, prior: prior, comparisons: Array(repeating: comparison, count: 50), noise: 0.01)
+    model = LossModel(space: space, prior: prior, comparisons: Array(repeating: comparison, count: 50), noise: 0.01)
+  }
+
+  @Test func comparisonsShiftTheLossesTheyAreAbout() {
     #expect(abs(model.mean[1][3] - model.mean[1][2] - 0.1) < 0.001)
     #expect(model.mean[1][3] < prior[1][3] && model.mean[1][2] > prior[1][2])
     #expect(model.mean[0] == prior[0] && model.mean[1][0] == prior[1][0])
@@ -235,15 +245,7 @@ private struct Landscape: StageEvaluator {
   }
 
   /// Draws have the posterior's mean and spread: wide where nothing was measured, narrow where much was.
-  @Test func drawsSpreadWhereNothingIsKnown() throws {
-    let space = try Spaces.quantization(blocks: 1)
-    let prior = space.units.map { _ in [0.1, 0.2, 0.4, 0.8, 1.6] }
-    let one = LevelVector(space.units.map { _ in 2 })
-    var other = one
-    other[1] = 3
-    let comparison = LossModel.Comparison(from: one, to: other, difference: 0.1, tokenCount: 1000)
-    let model = LossModel(
-      space: space, prior: prior, comparisons: Array(repeating: comparison, count: 50), noise: 0.01)
+  @Test func drawsSpreadWhereNothingIsKnown() {
     var random = RandomSource(seed: TestSeed.mixed(1), generation: 0, stage: 0, purpose: .proposal)
     let draws = (0..<2000).map { _ in model.sample(using: &random) }
     func moments(_ value: ([[Double]]) -> Double) -> (mean: Double, deviation: Double) {

@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Search
 
 /// Profiles of all three applications, of the size of 7B models.
-@Suite struct EvoPressProfileTests {
+@Suite(.usualTimeLimit) struct EvoPressProfileTests {
   private static let roles = [
     "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj",
     "mlp.down_proj",
@@ -69,8 +70,7 @@ import Testing
       ("a: -99999999999999999999\nb: 0", "line 1"),
     ])
   func whatIsWrongIsNamedWithItsLine(text: String, expected: String) {
-    let error = #expect(throws: SearchError.self) { try EvoPressProfile(text) }
-    #expect(error.map { "\($0)" }?.contains(expected) == true, "\(String(describing: error))")
+    expectError(like: SearchError.invalidProfile(detail: expected)) { try EvoPressProfile(text) }
   }
 
   @Test func levelsAndZerosAreTheSameThing() throws {
@@ -87,8 +87,13 @@ import Testing
       let zeros = try #require(scale.zeros(level: level, weightCount: 1000))
       #expect(scale.level(zeros: zeros, weightCount: 1000) == level)
     }
-    #expect(throws: SearchError.self) { try SparsityScale(target: 1.5, stepWeightCount: 1) }
-    #expect(throws: SearchError.self) { try SparsityScale(target: 0.5, stepWeightCount: 0) }
-    #expect(throws: SearchError.self) { try SparsityScale(target: .nan, stepWeightCount: 1) }
+    for (target, count, rule) in [
+      (1.5, 1, "must be from 0 to 1, not 1.5"), (0.5, 0, "must be at least 1, not 0"),
+      (.nan, 1, "must be from 0 to 1, not nan"),
+    ] {
+      expectError(like: SearchError.invalidParameter(detail: rule)) {
+        try SparsityScale(target: target, stepWeightCount: count)
+      }
+    }
   }
 }

@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Search
 
 /// Files of EvoPress: one line a layer.
-@Suite struct QuantizationProfileTests {
+@Suite(.usualTimeLimit) struct QuantizationProfileTests {
   @Test func linesOfLayersAndBitsAreRead() throws {
     let text = "model.layers.0.mlp.up_proj: 3\nmodel.layers.0.mlp.down_proj: 2.5\n"
     #expect(
@@ -22,11 +23,6 @@ import Testing
       ("a: 0", "line 1"), ("a: -2", "line 1"), (": 3", "line 1"), ("a:", "line 1"),
     ])
   func whatIsWrongIsNamedWithItsLine(text: String, expected: String) {
-    let error = #expect(throws: SearchError.self) { try QuantizationProfile(text) }
-    guard case .invalidProfile(let detail) = error else {
-      Issue.record("\(String(describing: error))")
-      return
-    }
-    #expect(detail.contains(expected), "\(detail)")
+    expectError(like: SearchError.invalidProfile(detail: expected)) { try QuantizationProfile(text) }
   }
 }

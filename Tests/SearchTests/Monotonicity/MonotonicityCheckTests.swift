@@ -3,7 +3,7 @@ import Testing
 
 @testable import Search
 
-@Suite struct MonotonicityCheckTests {
+@Suite(.usualTimeLimit) struct MonotonicityCheckTests {
   private static let counts = [3, 5, 4, 3]
 
   /// Points with random errors and sums on four sequences.

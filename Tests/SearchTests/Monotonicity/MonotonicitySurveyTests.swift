@@ -4,7 +4,7 @@ import Testing
 @testable import Catalog
 @testable import Search
 
-@Suite struct MonotonicitySurveyTests {
+@Suite(.usualTimeLimit) struct MonotonicitySurveyTests {
   /// Tasks leave answers to measures of continuations, which are about a part of a sequence: they are no fitness of a data set.
   @Test func itLooksAtMeasuresOfFitnessAlone() throws {
     let folder = try TemporaryFolder()

@@ -7,7 +7,7 @@ import Testing
 @testable import Search
 
 /// The names that users give to assignments.
-@Suite struct AssignmentReferenceTests {
+@Suite(.usualTimeLimit) struct AssignmentReferenceTests {
   private func resolve(_ text: String, in catalog: RunCatalog, method: String = "gptq") throws -> AssignmentRecord {
     let model = try catalog.model()
     return try catalog.store.write { try AssignmentReference.resolve(text, model: model, method: method, tx: $0) }
@@ -23,20 +23,35 @@ import Testing
     #expect(try resolve(String(uniform.digest.hex.prefix(9)), in: catalog).id == uniform.id)
     #expect(try resolve(uniform.digest.hex.uppercased(), in: catalog).id == uniform.id)
     let run = try catalog.run(RunCatalog.recipe(), name: "a run")
-    #expect(throws: CatalogError.self) { try resolve("a run", in: catalog) }
+    expectError(like: CatalogError.notFound("run a run has no result yet")) { try resolve("a run", in: catalog) }
     try run.run()
     #expect(try resolve("a run", in: catalog).id == run.record.foundAssignmentID)
   }
 
-  @Test(arguments: ["uniform:", "uniform:x", "uniform:8", "abc", "ffffffff", "", "uniform:nan"])
-  func whatNamesNothingIsAnError(text: String) throws {
+  @Test(arguments: ["abc", "ffffffff", ""])
+  func whatNamesNothingIsNotFound(text: String) throws {
     let catalog = try RunCatalog()
-    #expect(throws: (any Error).self) { try resolve(text, in: catalog) }
+    expectError(like: CatalogError.notFound("no assignment \(text): ")) { try resolve(text, in: catalog) }
+  }
+
+  @Test(arguments: ["x", "8", "nan"])
+  func aUniformLevelThatIsNotBuiltIsImpossible(level: String) throws {
+    let catalog = try RunCatalog()
+    let detail = "uniform:\(level): that level is not built for every layer"
+    expectError(like: SearchError.impossible(detail: detail)) { try resolve("uniform:\(level)", in: catalog) }
+  }
+
+  @Test func uniformWithoutALevelIsRefused() throws {
+    let catalog = try RunCatalog()
+    expectError(like: SearchError.invalidParameter(detail: "uniform: is followed by")) {
+      try resolve("uniform:", in: catalog)
+    }
   }
 
   @Test func levelsOfAnotherMethodAreNotTaken() throws {
     let catalog = try RunCatalog()
-    let error = #expect(throws: SearchError.self) { try resolve("uniform:3", in: catalog, method: "rtn") }
-    #expect(error == .notBuilt(detail: "no rtn variants are built", method: "rtn", rules: []))
+    #expect(throws: SearchError.notBuilt(detail: "no rtn variants are built", method: "rtn", rules: [])) {
+      try resolve("uniform:3", in: catalog, method: "rtn")
+    }
   }
 }

@@ -7,7 +7,7 @@ import Testing
 @testable import Search
 
 /// A disk that fills up in the middle of a search, played by SQLite's own limit of pages.
-@Suite struct FullDiskTests {
+@Suite(.usualTimeLimit) struct FullDiskTests {
   @Test func aSearchOnAFullDiskStopsCleanlyAndGoesOnLater() throws {
     let undisturbed = try RunCatalog()
     try undisturbed.run(RunCatalog.recipe()).run()

@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Catalog
 @testable import Search
 
 /// Files of a real search, parted and put together again.
-@Suite struct MergedSearchTests {
+@Suite(.usualTimeLimit) struct MergedSearchTests {
   /// A file with a part of the whole: some observations, and the run up to a generation.
   private func part(_ index: Int, of count: Int, from whole: Data) throws -> TemporaryFolderOwner {
     let folder = TemporaryFolderOwner()
@@ -61,7 +62,7 @@ import Testing
         cancellation.request()
       }
     }
-    #expect(throws: (any Error).self) { try mine.run(RunCatalog.recipe()).run() }
+    #expect { try mine.run(RunCatalog.recipe()).run() } throws: { isStop($0) }
     let hers = try RunCatalog(mine)
     try hers.run(RunCatalog.recipe()).run()
     let expected = try hers.digest()

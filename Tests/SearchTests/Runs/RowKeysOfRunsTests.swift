@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Catalog
 
 /// The keys that a real import, build and search wrote are those that the catalog recomputes from the rows.
-@Suite struct RowKeysOfRunsTests {
+@Suite(.usualTimeLimit) struct RowKeysOfRunsTests {
   @Test func whatARealRunWroteHasTheKeysOfItsContent() throws {
     let catalog = try RunCatalog()
     try catalog.run(RunCatalog.recipe()).run()

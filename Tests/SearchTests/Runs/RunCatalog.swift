@@ -116,6 +116,11 @@ final class RunCatalog {
   }
 }
 
+/// Whether a run ended because it was asked to, between two stages or inside of one.
+func isStop(_ error: any Error) -> Bool {
+  error as? SearchError == .interrupted || error as? InferenceError == .interrupted
+}
+
 /// A path in a folder that vanishes with its owner.
 final class TemporaryFolderOwner {
   let path: String

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Search
 
-@Suite struct SearchEstimateTests {
+@Suite(.usualTimeLimit) struct SearchEstimateTests {
   /// Against counting: for every number of switches, all places of the changed layers being equally likely.
   @Test func theSharedPrefixIsThatOfEvenlyDrawnLayers() {
     // One switch changes two layers; the first of two even draws from [0, 1] is at 1/3.

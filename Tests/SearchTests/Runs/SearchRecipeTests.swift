@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Catalog
 @testable import Search
 
-@Suite struct SearchRecipeTests {
+@Suite(.usualTimeLimit) struct SearchRecipeTests {
   @Test func aRecipeSurvivesItsJSON() throws {
     let recipe = RunCatalog.recipe(2.3) {
       $0.seed = UInt64(Int64.max)
@@ -15,7 +16,7 @@ import Testing
   }
 
   @Test(arguments: ["", "{}", "[]", #"{"target_bits":"three"}"#]) func textsThatAreNoRecipeAreDamage(json: String) {
-    #expect(throws: CatalogError.self) { try SearchRecipe(json: json) }
+    expectError(like: CatalogError.damaged("a run's recipe cannot be read: ")) { try SearchRecipe(json: json) }
   }
 
   @Test func everyParameterChangesTheDigest() throws {
@@ -63,17 +64,22 @@ import Testing
     }
   }
 
-  @Test(arguments: ["generations", "offspring", "maximum_switches", "initial_tokens", "tokens", "survivors"])
-  func numbersBeyondAllWorkAreRefusedWhereverTheyComeFrom(name: String) throws {
+  @Test(arguments: [
+    ("generations", "generations must be from 0 to 10000"), ("offspring", "offspring must be from 1 to 1000000"),
+    ("maximum_switches", "maximum switches must be from 1 to 1000"),
+    ("initial_tokens", "initial tokens must be from 0 to 100000000"),
+    ("tokens", "tokens of a stage must be from 1 to 100000000"),
+    ("survivors", "survivors of a stage must be from 1 to 1000000"),
+  ])
+  func numbersBeyondAllWorkAreRefusedWhereverTheyComeFrom(name: String, rule: String) throws {
     let recipe = SearchRecipe(targetBits: 3)
     for value in ["9223372036854775807", "1000000000000"] {
-      let error = #expect(throws: SearchError.self) { try recipe.setting(name, to: value) }
-      guard case .invalidParameter = error else {
-        Issue.record("\(String(describing: error))")
-        continue
+      #expect(throws: SearchError.invalidParameter(detail: "\(rule), not \(value)")) {
+        try recipe.setting(name, to: value)
       }
     }
     let json = try recipe.json.replacing("\"generations\":10", with: "\"generations\":9223372036854775807")
-    #expect(throws: CatalogError.self) { try SearchRecipe(json: json) }
+    let damage = "a run's recipe cannot be read: generations must be from 0 to 10000, not 9223372036854775807"
+    #expect(throws: CatalogError.damaged(damage)) { try SearchRecipe(json: json) }
   }
 }

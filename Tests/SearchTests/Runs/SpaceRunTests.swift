@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Catalog
@@ -5,7 +6,7 @@ import Testing
 @testable import Search
 
 /// Searches over every kind of space; the rules are read back from the tables with SQL.
-@Suite struct SpaceRunTests {
+@Suite(.usualTimeLimit) struct SpaceRunTests {
   /// Finishes a run and checks the rules that hold in every space.
   @discardableResult
   private func finish(_ recipe: SearchRecipe, in catalog: RunCatalog) throws -> Run {
@@ -86,12 +87,10 @@ import Testing
     SearchRecipe.Target.drop(0.1), .drop(1), .drop(0), .dropCount(0), .dropCount(3), .dropCount(.max), .drop(1e300),
   ]) func noneAndAllCannotBeDropped(target: SearchRecipe.Target) throws {
     let catalog = try RunCatalog()
-    let error = #expect(throws: SearchError.self) { try catalog.run(RunCatalog.recipe(target, .subblocks)) }
-    guard case .impossible(let detail) = error else {
-      Issue.record("\(String(describing: error))")
-      return
+    let range = "that many attentions and as many MLPs can be removed from 1 to 2"
+    expectError(like: SearchError.impossible(detail: range)) {
+      try catalog.run(RunCatalog.recipe(target, .subblocks))
     }
-    #expect(detail.contains("1 to 2"))
     #expect(try catalog.count("SELECT count(*) FROM run") == 0)
   }
 
@@ -121,8 +120,12 @@ import Testing
     let run = try finish(RunCatalog.recipe(.sparsity(0.5), .weights), in: catalog)
     #expect(run.recipe.mutationGroup == "none", "uneven steps cannot be exchanged one for one")
     #expect(run.record.referenceAssignmentID == run.record.startAssignmentID)
-    #expect(throws: SearchError.self) { try catalog.run(RunCatalog.recipe(.sparsity(0.9), .weights)) }
-    #expect(throws: SearchError.self) { try catalog.run(RunCatalog.recipe(.sparsity(0.1), .weights)) }
+    for sparsity in [0.9, 0.1] {
+      let range = "a sparsity of \(sparsity) is outside of what the built levels allow: "
+      expectError(like: SearchError.impossible(detail: range)) {
+        try catalog.run(RunCatalog.recipe(.sparsity(sparsity), .weights))
+      }
+    }
   }
 
   @Test func patternsAreASpaceOfTheirOwn() throws {
@@ -201,12 +204,12 @@ import Testing
 
   @Test func tiesThatCannotBeAreRefused() throws {
     let catalog = try RunCatalog()
-    for recipe in [
-      RunCatalog.recipe(.bits(3.6), .stored) { $0.ties = [.qkv, .block] },
-      RunCatalog.recipe(.bits(3.6), .stored) { $0.ties = [.pairs] },
-      RunCatalog.recipe(.dropCount(1), .subblocks) { $0.ties = [.qkv] },
+    for (recipe, rule) in [
+      (RunCatalog.recipe(.bits(3.6), .stored) { $0.ties = [.qkv, .block] }, "would be tied twice, by qkv and block"),
+      (RunCatalog.recipe(.bits(3.6), .stored) { $0.ties = [.pairs] }, "layers are tied by qkv"),
+      (RunCatalog.recipe(.dropCount(1), .subblocks) { $0.ties = [.qkv] }, "drops are tied by block or by pairs"),
     ] {
-      #expect(throws: SearchError.self) { try catalog.run(recipe) }
+      expectError(like: SearchError.invalidParameter(detail: rule)) { try catalog.run(recipe) }
     }
   }
 
@@ -219,12 +222,9 @@ import Testing
       ("1 2", "line 1"), ("01.mlp", "line 1"), ("-1", "line 1"), ("1.mlp.x", "line 1"),
       ("99999999999999999999", "line 1"),
     ] {
-      let error = #expect(throws: SearchError.self) { try DropList.parse(text, blockCount: 4) }
-      guard case .invalidProfile(let detail) = error else {
-        Issue.record("\(text)")
-        continue
+      expectError(like: SearchError.invalidProfile(detail: place), "\(text)") {
+        try DropList.parse(text, blockCount: 4)
       }
-      #expect(detail.contains(place), "\(detail)")
     }
   }
 }

@@ -4,7 +4,7 @@ import Testing
 @testable import Search
 
 /// Gates: units that remove others, in synthetic joint spaces.
-@Suite struct GateTests {
+@Suite(.usualTimeLimit) struct GateTests {
   /// Blocks of an attention (two layers) and an MLP (one layer), each behind a gate, with levels of uneven steps.
   private func joint(blocks: Int, uneven: Bool = true) throws -> SearchSpace {
     var units: [SearchUnit] = []
@@ -47,15 +47,22 @@ import Testing
     let unit = SearchUnit(name: "a", sizeKey: "", roleKey: "", weightCount: 1, costs: [2, 1])
     let gate = SearchUnit(name: "g", sizeKey: "", roleKey: "", weightCount: 0, costs: [0, 0])
     let free = SearchUnit(name: "f", sizeKey: "", roleKey: "", weightCount: 1, costs: [1, 0])
-    for (units, gates) in [
-      ([unit, unit], [Gate(unit: 1, covered: [0])]), ([unit, gate], [Gate(unit: 1, covered: [])]),
-      ([unit, gate, gate], [Gate(unit: 1, covered: [0]), Gate(unit: 2, covered: [0])]),
-      ([free, gate], [Gate(unit: 1, covered: [0])]), ([unit, gate], []),
-    ] {
-      #expect(throws: SearchError.self) { try SearchSpace(units: units, gates: gates) }
+    let broken: [([SearchUnit], [Gate], String)] = [
+      ([unit, unit], [Gate(unit: 1, covered: [0])], "a gate is a unit of its own with two levels that cost nothing"),
+      ([unit, gate], [Gate(unit: 1, covered: [])], "g: what a gate covers must cost something at its last levels"),
+      (
+        [unit, gate, gate], [Gate(unit: 1, covered: [0]), Gate(unit: 2, covered: [0])],
+        "g: a gate covers units that are no gates and lie in no other gate"
+      ),
+      ([free, gate], [Gate(unit: 1, covered: [0])], "g: what a gate covers must cost something at its last levels"),
+      ([unit, gate], [], "g: weights and layers must be positive, got 0 and 1"),
+    ]
+    for (units, gates, rule) in broken {
+      #expect(throws: SearchError.invalidParameter(detail: rule)) { try SearchSpace(units: units, gates: gates) }
     }
     let space = try SearchSpace(units: [unit, gate], gates: [Gate(unit: 1, covered: [0])])
-    #expect(throws: SearchError.self) { try space.validate([0, 1], budget: 9) }
+    let rule = "what a closed gate covers must stand at its last levels"
+    #expect(throws: SearchError.invalidParameter(detail: rule)) { try space.validate([0, 1], budget: 9) }
   }
 
   @Test(arguments: [MutationGrouping.none, .size, .name], [0.4, 0.6, 0.8])
@@ -100,10 +107,12 @@ import Testing
       #expect(!space.hasFittingStep(repaired, budget: budget))
       #expect(try space.repaired(vector, budget: budget, seed: 3) == repaired)
     }
-    #expect(throws: SearchError.self) {
+    let short = "the assignment has 1 levels, but the space has \(space.units.count) units"
+    #expect(throws: SearchError.invalidParameter(detail: short)) {
       try space.repaired([0], budget: range.lowerBound, seed: 0)
     }
-    #expect(throws: SearchError.self) {
+    let below = "a budget of \(range.lowerBound - 1) is outside of what the levels allow: "
+    expectError(like: SearchError.impossible(detail: below)) {
       try space.repaired(LevelVector(space.units.map { _ in 0 }), budget: range.lowerBound - 1, seed: 0)
     }
   }

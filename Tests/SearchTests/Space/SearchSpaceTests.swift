@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Search
 
-@Suite struct SearchSpaceTests {
+@Suite(.usualTimeLimit) struct SearchSpaceTests {
   private func unit(_ costs: [Int64], weights: Int64 = 10, layers: Int = 1) -> SearchUnit {
     SearchUnit(name: "unit", sizeKey: "s", roleKey: "r", layerCount: layers, weightCount: weights, costs: costs)
   }
@@ -68,9 +69,13 @@ import Testing
       }
     }
     for target in [-1, Double.nan, .infinity] {
-      #expect(throws: SearchError.self) { try space.budget(targetBits: target) }
+      let rule = "the target must be a number of bits per weight from 0 up, got \(target)"
+      #expect(throws: SearchError.invalidParameter(detail: rule)) { try space.budget(targetBits: target) }
     }
-    #expect(throws: SearchError.self) { try space.validate(budget: space.feasibleCosts.upperBound + 1) }
+    let above = space.feasibleCosts.upperBound + 1
+    expectError(like: SearchError.impossible(detail: "a budget of \(above) is outside of what the levels allow: ")) {
+      try space.validate(budget: above)
+    }
   }
 
   @Test func bothEndsOfTheNamedRangeAreAccepted() throws {
@@ -84,10 +89,16 @@ import Testing
   @Test func assignmentsOfAnotherSpaceAreRefused() throws {
     let space = try Spaces.bits(3)
     try space.validate([1, 0, 1], budget: 1)
-    #expect(throws: SearchError.self) { try space.validate([1, 0], budget: 3) }
-    #expect(throws: SearchError.self) { try space.validate([1, 0, 2], budget: 3) }
-    #expect(throws: SearchError.self) { try space.validate([1, 0, -1], budget: 3) }
-    #expect(throws: SearchError.self) { try space.validate([1, 0, 0], budget: 1) }
+    let wrong: [(LevelVector, String)] = [
+      ([1, 0], "the assignment has 2 levels, but the space has 3 units"),
+      ([1, 0, 2], "bit 2: level must lie in 0...1, got 2"), ([1, 0, -1], "bit 2: level must lie in 0...1, got -1"),
+    ]
+    for (vector, rule) in wrong {
+      #expect(throws: SearchError.invalidParameter(detail: rule)) { try space.validate(vector, budget: 3) }
+    }
+    expectError(like: SearchError.impossible(detail: "the assignment costs 2, ")) {
+      try space.validate([1, 0, 0], budget: 1)
+    }
   }
 
   @Test func groupsHoldEveryUnitOnceInOrder() throws {

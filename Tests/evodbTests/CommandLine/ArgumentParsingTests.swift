@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import evodb
 
-@Suite struct ArgumentParsingTests {
+@Suite(.usualTimeLimit) struct ArgumentParsingTests {
   @Test func argumentsThatAreNotGivenHaveTheirDefaults() throws {
     let command = try SampleCommand.parsed("a.evodb")
     #expect(command.catalog == "a.evodb")

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import evodb
 
-@Suite struct ArgumentValueTests {
+@Suite(.usualTimeLimit) struct ArgumentValueTests {
   @Test(
     arguments: [
       ("0", 0), ("4096", 4096), ("4GiB", 4 << 30), ("512M", 512 << 20), ("512m", 512 << 20), ("1.5K", 1536),

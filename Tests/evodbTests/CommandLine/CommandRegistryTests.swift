@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import evodb
 
-@Suite struct CommandRegistryTests {
+@Suite(.usualTimeLimit) struct CommandRegistryTests {
   private let registry = CommandRegistry.sample
 
   @Test func aCommandPrintsItsDataOnStdoutOnly() {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import evodb
 
-@Suite struct DocumentationTests {
+@Suite(.usualTimeLimit) struct DocumentationTests {
   @Test func theCommandLineReferenceIsWhatTheProgramPrints() throws {
     let context = CommandContext()
     #expect(Evodb.registry.run(["help", "--markdown"], in: context) == .success)

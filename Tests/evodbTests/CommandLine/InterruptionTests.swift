@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import evodb
 
-@Suite struct InterruptionTests {
+@Suite(.usualTimeLimit) struct InterruptionTests {
   /// Counts from any thread.
   private final class Counter: @unchecked Sendable {
     // @unchecked: `lock` guards `count`.

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import evodb
 
-@Suite struct OutputWriterTests {
+@Suite(.usualTimeLimit) struct OutputWriterTests {
   @Test func textsAreBufferedAndWrittenInOrder() throws {
     let pipe = Pipe()
     let writer = OutputWriter(descriptor: pipe.fileHandleForWriting.fileDescriptor, bufferSize: 8)

@@ -1,10 +1,11 @@
 import Search
+import TestSupport
 import Testing
 
 @testable import evodb
 
 /// `--target` in one word.
-@Suite struct SearchTargetTests {
+@Suite(.usualTimeLimit) struct SearchTargetTests {
   @Test func everyFormIsRead() {
     let forms: [(text: String, target: SearchRecipe.Target, cost: SearchRecipe.Cost)] = [
       ("3bit", .bits(3), .codes), ("2.25bits", .bits(2.25), .codes), ("3.1bit-stored", .bits(3.1), .stored),

@@ -5,7 +5,7 @@ import Testing
 @testable import evodb
 
 /// Commands in messages can be copied into a shell as they stand.
-@Suite struct ShellCommandTests {
+@Suite(.usualTimeLimit) struct ShellCommandTests {
   @Test func whatNeedsNoQuotesHasNone() {
     #expect("\(ShellCommand("resume", "a/b-c_1.evodb", "run-1"))" == "evodb resume a/b-c_1.evodb run-1")
     #expect("\(ShellCommand("import", "my file.evodb", "MODEL_DIR"))" == "evodb import 'my file.evodb' MODEL_DIR")

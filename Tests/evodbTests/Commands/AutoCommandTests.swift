@@ -4,7 +4,7 @@ import Testing
 
 extension WholeRunTests {
   /// `evodb auto` on the example model with a short text and a search of one generation.
-  @Suite struct AutoCommandTests {
+  @Suite(.usualTimeLimit) struct AutoCommandTests {
     @Test func autoDoesEverythingOnceAndNothingTwice() throws {
       let folder = try TemporaryFolder()
       let text = try String(contentsOf: Fixtures.example("prose-10m/calibration.txt"), encoding: .utf8)

@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// Files that are not what they should be end with 65, are named, and are left as they were.
-@Suite struct BadInputTests {
+@Suite(.usualTimeLimit) struct BadInputTests {
   private static let verbs = [
     ["status"], ["log"], ["ls"], ["digest"], ["query", "SELECT 1"], ["import", TinyCatalog.model], ["calibrate"],
     ["resume"],

@@ -4,7 +4,7 @@ import Testing
 
 extension WholeRunTests {
   /// Baselines as runs, and what is made of them.
-  @Suite struct BaselineCommandTests {
+  @Suite(.usualTimeLimit) struct BaselineCommandTests {
     private static let data = ["--data", "calibration", "--validation", "validation"]
     private static let removals = [
       "cosine", "window-cosine", "perplexity-score", "kl-score", "norm-ratio", "l2", "normalized-l2", "greedy",

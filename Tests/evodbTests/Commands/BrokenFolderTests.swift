@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Model folders that are not whole end with 65 or 66, and the file and the tensor are named.
-@Suite struct BrokenFolderTests {
+@Suite(.usualTimeLimit) struct BrokenFolderTests {
   /// A copy of the tiny model, in two shards with an index, that a test may spoil.
   private func sharded(_ change: (TemporaryFolder) throws -> Void) throws -> TemporaryFolder {
     let folder = try TemporaryFolder()

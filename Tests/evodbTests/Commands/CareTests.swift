@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// The verbs that look after a catalog, as a user meets them.
-@Suite struct CareTests {
+@Suite(.usualTimeLimit) struct CareTests {
   /// Flips a bit of the size of variant 3.
   private func damage(_ catalog: TinyCatalog) throws {
     let connection = try Connection(path: catalog.path, access: .readWrite, busyTimeoutMilliseconds: 1000)

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Model folders that are not, or no longer, what they seem: every verb that reads them says so.
-@Suite struct ChangedFolderTests {
+@Suite(.usualTimeLimit) struct ChangedFolderTests {
   /// A folder with copies of the tiny model's files.
   private func copy(in folder: URL, named name: String = "copy") throws -> URL {
     let copy = folder.appendingPathComponent(name)

@@ -5,7 +5,7 @@ import Testing
 @testable import Inference
 
 /// `evodb check --expected`: only logits that are all there, finite and near count as equal.
-@Suite struct CheckCommandTests {
+@Suite(.usualTimeLimit) struct CheckCommandTests {
   private let model = TinyCatalog.model
   private let golden = URL(fileURLWithPath: TinyCatalog.model).appendingPathComponent("expected.safetensors")
 

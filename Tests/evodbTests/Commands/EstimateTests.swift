@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What dry runs estimate, and how it stands beside what was then taken.
-@Suite struct EstimateTests {
+@Suite(.usualTimeLimit) struct EstimateTests {
   private static let names = ["disk_bytes", "forward_tokens", "peak_memory_bytes", "seconds"]
 
   @Test(arguments: [["calibrate"], ["build", "--bits", "2-5"], ["build", "--method", "rtn", "--bits", "4"]])

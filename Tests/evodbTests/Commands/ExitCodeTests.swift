@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The exit codes of `sysexits.h` at the edges of every verb, with texts that say what to do.
-@Suite struct ExitCodeTests {
+@Suite(.usualTimeLimit) struct ExitCodeTests {
   @Test(arguments: [
     [], ["nonsense"], ["init"], ["status"], ["search", "x.evodb"], ["query", "x.evodb"], ["data", "x.evodb", "n"],
     ["build", "x.evodb", "--bits", "9"], ["build", "x.evodb", "--bits", "a"], ["build", "x.evodb", "--method", "awq"],

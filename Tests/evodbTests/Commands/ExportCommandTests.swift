@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Folders and profiles written and taken in through the command line.
-@Suite struct ExportCommandTests {
+@Suite(.usualTimeLimit) struct ExportCommandTests {
   private func text(_ catalog: TinyCatalog, _ name: String) throws -> String {
     try String(contentsOf: catalog.folder.appendingPathComponent(name), encoding: .utf8)
   }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `evodb data --generate`.
-@Suite struct GenerateTests {
+@Suite(.usualTimeLimit) struct GenerateTests {
   private static let request = ["--generate", "--tokens", "200", "--sequence-length", "20", "--seed", "5"]
 
   @Test func aModelsOwnTextIsADataSetLikeAnyOther() throws {

@@ -4,7 +4,7 @@ import Testing
 
 extension WholeRunTests {
   /// `evodb search --strategy guided`.
-  @Suite struct GuidedSearchCommandTests {
+  @Suite(.usualTimeLimit) struct GuidedSearchCommandTests {
     private let search =
       ["search"] + TinyCatalog.recipe
       + ["--data", "calibration", "--strategy", "guided", "--sweep-tokens", "64", "--name", "guided"]

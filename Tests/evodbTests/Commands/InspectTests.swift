@@ -5,7 +5,7 @@ import Testing
 @testable import evodb
 
 /// `evodb ls`, `evodb show` of open runs, and the parts of `evodb compare`.
-@Suite struct InspectTests {
+@Suite(.usualTimeLimit) struct InspectTests {
   @Test func everyListIsItsDocumentedQuery() throws {
     let catalog = try TinyCatalog(.searched)
     for kind in ListCommand.Kind.allCases {

@@ -4,7 +4,7 @@ import Testing
 
 extension WholeRunTests {
   /// ^C, second writers and readers beside a writer.
-  @Suite struct InterruptedRunTests {
+  @Suite(.usualTimeLimit) struct InterruptedRunTests {
     private func interrupt(_ command: [String], in catalog: TinyCatalog, once sql: String) throws {
       let running = try catalog.start(command)
       try catalog.wait(for: running, until: sql, exceeds: 0)

@@ -4,7 +4,7 @@ import Testing
 
 extension WholeRunTests {
   /// `kill -9` at random moments: everything that was committed stays, and the end is that of an undisturbed job.
-  @Suite struct KillTests {
+  @Suite(.usualTimeLimit) struct KillTests {
     /// Kills, `perCatalog` at most in one catalog, until `count` have met a command at work.
     ///
     /// - Parameter finished: checks a catalog in which the command was killed `kills` times and then ended.

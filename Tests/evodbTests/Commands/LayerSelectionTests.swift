@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `--layers` of every verb that has it.
-@Suite struct LayerSelectionTests {
+@Suite(.usualTimeLimit) struct LayerSelectionTests {
   private static let contents =
     "SELECT group_concat(k, ' ') AS n FROM (SELECT hex(content_key) AS k FROM variant ORDER BY k)"
 

@@ -4,7 +4,7 @@ import Testing
 
 extension WholeRunTests {
   /// Commands on one catalog under several names, and on one that changes its name or place while a search writes to it.
-  @Suite struct LinkedCatalogTests {
+  @Suite(.usualTimeLimit) struct LinkedCatalogTests {
     private func searching(_ catalog: TinyCatalog, _ search: [String] = endlessSearch) throws -> RunningCommand {
       let running = try catalog.start(search)
       try catalog.wait(for: running, until: "SELECT count(*) AS n FROM generation", exceeds: 1)

@@ -5,7 +5,7 @@ import Testing
 extension WholeRunTests {
   /// `kill -9` of every verb that writes, on a catalog under a link: the next command goes on, nothing is beside the file
   /// afterwards, and the link is still one.
-  @Suite struct LinkedKillTests {
+  @Suite(.usualTimeLimit) struct LinkedKillTests {
     struct Verb: CustomTestStringConvertible, Sendable {
       var state: TinyCatalog.State
       var command: [String]

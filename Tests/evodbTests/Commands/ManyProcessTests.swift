@@ -4,7 +4,7 @@ import Testing
 
 extension WholeRunTests {
   /// Several processes on one file.
-  @Suite struct ManyProcessTests {
+  @Suite(.usualTimeLimit) struct ManyProcessTests {
     @Test func ofEightSearchesAtOnceOneRuns() throws {
       let catalog = try TinyCatalog()
       let searches = try (0..<8).map { _ in try catalog.start(longSearch) }

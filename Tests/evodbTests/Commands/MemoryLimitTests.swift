@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `--memory` is kept, and changes no result.
-@Suite struct MemoryLimitTests {
+@Suite(.usualTimeLimit) struct MemoryLimitTests {
   /// The example model with sequences of 512 tokens, which make activations larger than weights.
   private func prepared() throws -> TinyCatalog {
     let catalog = try TinyCatalog(.made)

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `evodb merge` and `evodb pack` as two people use them.
-@Suite struct MergeCommandTests {
+@Suite(.usualTimeLimit) struct MergeCommandTests {
   private func other(_ catalog: TinyCatalog, named name: String = "other.evodb") throws -> String {
     let path = catalog.folder.appendingPathComponent(name).path
     try FileManager.default.copyItem(atPath: catalog.path, toPath: path)

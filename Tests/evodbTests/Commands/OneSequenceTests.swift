@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Data of one sequence, listed once or more: values, no standard errors, and a sentence that says so.
-@Suite struct OneSequenceTests {
+@Suite(.usualTimeLimit) struct OneSequenceTests {
   /// A built catalog with data sets `one` (a sequence) and `same` (the same one four times).
   private func catalog() throws -> TinyCatalog {
     let catalog = try TinyCatalog(.built)

@@ -11,7 +11,7 @@ import Testing
 extension WholeRunTests {
   /// Limits that shells and job schedulers set: each ends in the work done or in a sentence with the least that works, never
   /// in a death or in waiting for ever.
-  @Suite(.enabled(if: isLinux)) struct ProcessLimitTests {
+  @Suite(.enabled(if: isLinux), .usualTimeLimit) struct ProcessLimitTests {
     private func under(_ limit: String, _ command: String, _ catalog: TinyCatalog, timeout: Double = 60) throws
       -> CommandLineRunner.Result
     {
@@ -123,7 +123,7 @@ extension WholeRunTests {
   }
 
   /// The warning about kernels that are slower than the processor.
-  @Suite struct KernelAdviceTests {
+  @Suite(.usualTimeLimit) struct KernelAdviceTests {
     private func runner(_ catalog: TinyCatalog, coreType: String?) -> CommandLineRunner {
       var runner = catalog.runner
       runner.environment["OPENBLAS_CORETYPE"] = .some(coreType)

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Profiles of EvoPress as assignments.
-@Suite struct ProfileTests {
+@Suite(.usualTimeLimit) struct ProfileTests {
   private func evaluated(_ profile: String) throws -> CommandLineRunner.Result {
     let catalog = try TinyCatalog(.searched)
     try Data(profile.utf8).write(to: catalog.folder.appendingPathComponent("profile.txt"))

@@ -4,7 +4,7 @@ import Testing
 
 extension WholeRunTests {
   /// Nothing is computed twice, and nothing depends on how it was computed.
-  @Suite struct RepetitionTests {
+  @Suite(.usualTimeLimit) struct RepetitionTests {
     @Test func theSameRecipeAgainTakesNoForwardPassAndSaysSo() throws {
       let catalog = try TinyCatalog(.searched)
       let before = try catalog.digest("--all")

@@ -4,7 +4,7 @@ import Testing
 
 extension WholeRunTests {
   /// What terminals, shells and job schedulers send to real processes.
-  @Suite struct SignalTests {
+  @Suite(.usualTimeLimit) struct SignalTests {
     @Test(arguments: [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU])
     func everySignalThatAsksToStopEndsASearchSafely(signal: Int32) throws {
       let catalog = try TinyCatalog()

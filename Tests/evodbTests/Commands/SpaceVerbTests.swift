@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Searches for sparsities, drops and joint budgets from the command line.
-@Suite struct SpaceVerbTests {
+@Suite(.usualTimeLimit) struct SpaceVerbTests {
   private static let short = [
     "--generations", "2", "--offspring", "4", "--survivors", "2,1", "--tokens", "64,128", "--data", "calibration",
     "--validation", "validation",

@@ -5,7 +5,7 @@ import Testing
 @testable import evodb
 
 /// `build` with pruning methods, from outside.
-@Suite struct SparsityVerbTests {
+@Suite(.usualTimeLimit) struct SparsityVerbTests {
   private static let build = ["build", "--data", "calibration", "--method"]
 
   @Test(arguments: ["sparsegpt", "wanda", "magnitude"]) func buildPrunes(method: String) throws {

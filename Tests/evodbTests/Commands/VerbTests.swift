@@ -5,7 +5,7 @@ import Testing
 @testable import evodb
 
 /// Every verb doing what it is for, as a table for people and as JSON with the names that scripts rely on.
-@Suite struct VerbTests {
+@Suite(.usualTimeLimit) struct VerbTests {
   @Test func initMakesAnEmptyCatalogOfOneFile() throws {
     let catalog = try TinyCatalog(.missing)
     let result = try catalog.run("init")

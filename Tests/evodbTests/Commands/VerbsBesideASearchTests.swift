@@ -6,7 +6,7 @@ import Testing
 
 extension WholeRunTests {
   /// Every verb, while a search writes to the catalog, under every kind of name that the file has.
-  @Suite struct VerbsBesideASearchTests {
+  @Suite(.usualTimeLimit) struct VerbsBesideASearchTests {
     private static let target = ["--target-bits", "2.5", "--data", "calibration", "--validation", "validation"]
     /// Arguments after the catalog. They are right: without the search the verbs would do their work.
     private static let arguments: [String: [String]] = [

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Whole jobs under bad conditions. They take turns, because each of them uses all processors and some measure time.
-@Suite(.serialized) enum WholeRunTests {
+@Suite(.serialized, .usualTimeLimit) enum WholeRunTests {
   /// A search long enough to be met in its midst: 20 generations of 8 offspring.
   static let longSearch = [
     "search", "--target-bits", "3", "--generations", "20", "--offspring", "8", "--survivors", "2,1", "--tokens",

@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// Rows that are what was written, one by one, but point to bytes that are not theirs, as two writers at once leave them.
-@Suite struct WrongWeightsTests {
+@Suite(.usualTimeLimit) struct WrongWeightsTests {
   /// Lets every variant of a level point to the bytes of another layer's, each row with the check that it must have.
   private func exchange(_ catalog: TinyCatalog, level: String) throws {
     let connection = try Connection(path: catalog.path, access: .readWrite, busyTimeoutMilliseconds: 1000)

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import evodb
 
-@Suite struct HumanFormatTests {
+@Suite(.usualTimeLimit) struct HumanFormatTests {
   @Test(
     arguments: [
       (0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "-1,234,567"), (.min, "-9,223,372,036,854,775,808"),

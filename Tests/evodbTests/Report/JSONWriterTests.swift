@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import evodb
 
-@Suite struct JSONWriterTests {
+@Suite(.usualTimeLimit) struct JSONWriterTests {
   @Test func textsSurviveEveryCharacter() throws {
     let scalars =
       (0..<0x300).compactMap { Unicode.Scalar($0) } + ["\u{2028}", "\u{202E}", "\u{E0001}", "🙂", "\u{FEFF}"]

@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import evodb
 
-@Suite struct ProgressLineTests {
+@Suite(.usualTimeLimit) struct ProgressLineTests {
   /// A clock that a test moves.
   private final class FakeClock: @unchecked Sendable {
     // @unchecked: `lock` guards `seconds`.

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import evodb
 
-@Suite struct ResultObjectTests {
+@Suite(.usualTimeLimit) struct ResultObjectTests {
   private var object: ResultObject {
     var object = ResultObject()
     object.add("run", .text("abc"))

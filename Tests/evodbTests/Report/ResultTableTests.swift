@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import evodb
 
-@Suite struct ResultTableTests {
+@Suite(.usualTimeLimit) struct ResultTableTests {
   private let table = ResultTable(
     [
       ResultColumn("layer"), ResultColumn("bits", .bits), ResultColumn("size_bytes", .bytes),

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import evodb
 
-@Suite struct TerminalTextTests {
+@Suite(.usualTimeLimit) struct TerminalTextTests {
   @Test(arguments: [
     ("plain", "plain"), ("a\nb\tc\r", "a\\nb\\tc\\r"), ("\u{1B}[31mred", "\\x1B[31mred"), ("\u{7}\u{0}", "\\x07\\x00"),
     ("\u{9B}31m", "\\u{9B}31m"), ("\u{202E}txt.exe", "\\u{202E}txt.exe"), ("\r\n", "\\r\\n"), ("é漢🙂", "é漢🙂"),

@@ -28,8 +28,8 @@ public struct BaselinePreview {
     }
     guard !baseline.addsUp || recipe.cost != .subblocks else {
       throw SearchError.impossible(
-        detail: "\(baseline.rawValue) adds up losses of layers, and those of removed subblocks do not add up; for drops "
-          + "use greedy, brute-force or a score")
+        detail: "\(baseline.rawValue) adds up losses of layers, and those of removed subblocks do not add up; for "
+          + "drops use greedy, brute-force or a score")
     }
     self.baseline = baseline
     var recipe = recipe

@@ -38,7 +38,8 @@ public final class SensitivitySurvey {
     let vector = try base.map { base in
       guard let vector = try? space.vector(of: base, tx: tx) else {
         throw SearchError.impossible(
-          detail: "assignment \(base.digest.short) is none of this space: its layers are at levels that the space lacks")
+          detail: "assignment \(base.digest.short) is none of this space: its layers are at levels that the space lacks"
+        )
       }
       return vector
     }

@@ -96,7 +96,8 @@ struct FrontCommand: Command {
       guard let limit else {
         let targets = Self.targets(first?.target ?? kind.target, last?.target ?? kind.target, pointCount) ?? []
         let points = try front.points(targets, evaluates: evaluates)
-        return try self.table(zip(targets.map { SearchTarget($0, kind.cost).argumentText }, points).map { $0 }, known.model)
+        let names = targets.map { SearchTarget($0, kind.cost).argumentText }
+        return try self.table(Array(zip(names, points)), known.model)
       }
       let point = try front.smallest(limit)
       let increase = try front.perplexityIncrease(of: point)
@@ -127,9 +128,9 @@ struct FrontCommand: Command {
     return (0..<count).map { first.with(low + (high - low) * Double($0) / Double(count - 1)) }
   }
 
-  private func table(_ points: [(target: String, point: BudgetFront.Point)], _ model: ModelRecord, increase: Double? = nil)
-    throws -> ResultTable
-  {
+  private func table(
+    _ points: [(target: String, point: BudgetFront.Point)], _ model: ModelRecord, increase: Double? = nil
+  ) throws -> ResultTable {
     var columns = [
       ResultColumn("target"), ResultColumn("average_bits", .bits), ResultColumn("stored_bytes", .bytes),
       ResultColumn("dropped_subblock_count", .count), ResultColumn("expected_loss", .real(significantDigits: 4)),

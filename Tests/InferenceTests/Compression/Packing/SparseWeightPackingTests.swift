@@ -3,7 +3,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct SparseWeightPackingTests {
+@Suite(.usualTimeLimit) struct SparseWeightPackingTests {
   private func sparse(
     rows: Int, columns: Int, zeros: Int, _ type: SparseValueType
   ) throws -> SparseWeight {
@@ -42,36 +42,47 @@ import Testing
 
   @Test(arguments: SparseValueType.allCases) func hostileBytesAreRefusedOrCanonical(type: SparseValueType) throws {
     let bytes = SparseWeightPacking.encode(try sparse(rows: 3, columns: 11, zeros: 15, type))
-    for length in 0..<bytes.count { expectRefusal(Array(bytes[..<length])) }
-    expectRefusal(bytes + [0])
-    expectRefusal(bytes + [UInt8](repeating: 0, count: type.byteCount))
+    for length in 0..<24 { expectRefusal(Array(bytes[..<length]), "\(length) bytes are fewer than the header's 24") }
+    let longer = bytes + [UInt8](repeating: 0, count: type.byteCount)
+    for length in Array(24..<bytes.count) + [bytes.count + 1, longer.count] {
+      expectRefusal(
+        Array(longer[..<length]), "\(length) bytes are not what a weight of 3 × 11 with 18 kept weights takes")
+    }
     for position in bytes.indices {
       for bit in 0..<8 {
         var changed = bytes
         changed[position] ^= 1 << UInt8(bit)
-        if let weight = try? SparseWeightPacking.decode(changed) {
+        do {
+          let weight = try SparseWeightPacking.decode(changed)
           #expect(SparseWeightPacking.encode(weight) == changed)
           let unpacked = try WeightPacking.unpack(changed)
           #expect(unpacked.values == weight.dense().values)
           #expect(weight.values.allSatisfy { $0.isFinite })
-        } else {
-          #expect(throws: InferenceError.self) { try WeightPacking.unpack(changed) }
+        } catch InferenceError.invalidData(PackedContainer.name, let detail) where detail.hasSuffix("is not finite") {
+          // The number of the first weight of the row that holds it, not of the first weight.
+          expectError(like: PackedContainer.invalid("on is not finite")) { try WeightPacking.unpack(changed) }
+        } catch let error as InferenceError {
+          #expect(throws: error) { try WeightPacking.unpack(changed) }
         }
       }
     }
   }
 
   @Test func hugeSizesAreRefusedWithoutAllocating() throws {
-    for (rows, columns, kept) in [
-      (UInt32.max, UInt32(1), UInt64(0)), (0x7fff_ffff, 0x7fff_ffff, 0), (0x7fff_ffff, 1, .max),
-      (1, 0x7fff_ffff, 1 << 63),
-      (0, 8, 0), (8, 0, 0),
-    ] {
+    let sides = "must be from 1 to 2147483647, not"
+    let size = "88 bytes are not what a weight of"
+    let huge: [(UInt32, UInt32, UInt64, String)] = [
+      (.max, 1, 0, "rows \(sides) 4294967295"), (0, 8, 0, "rows \(sides) 0"), (8, 0, 0, "columns \(sides) 0"),
+      (0x7fff_ffff, 0x7fff_ffff, 0, "\(size) 2147483647 × 2147483647 with 0 kept weights takes"),
+      (0x7fff_ffff, 1, .max, "\(size) 2147483647 × 1 with 18446744073709551615 kept weights takes"),
+      (1, 0x7fff_ffff, 1 << 63, "\(size) 1 × 2147483647 with 9223372036854775808 kept weights takes"),
+    ]
+    for (rows, columns, kept, refusal) in huge {
       var bytes = PackedContainer.magic + [1, 2, 1, 0]
       bytes.append(littleEndian: rows)
       bytes.append(littleEndian: columns)
       bytes.append(littleEndian: kept)
-      expectRefusal(bytes + [UInt8](repeating: 0, count: 64))
+      expectRefusal(bytes + [UInt8](repeating: 0, count: 64), refusal)
     }
   }
 
@@ -85,19 +96,25 @@ import Testing
     padded[24] |= 0b1000
     var fewer = bytes
     fewer[24] = 0b001
-    for changed in [infinite, padded, fewer] { expectRefusal(changed) }
+    expectRefusal(infinite, "a kept weight from number 0 on is not finite")
+    expectRefusal(padded, "row 0: bits of the mask behind the last column must be 0")
+    expectRefusal(fewer, "the mask keeps 1 weights, but 2 are there")
   }
 
   @Test func whatCannotBePackedIsRefused() {
     for (rows, columns, zeros) in [(0, 4, 0), (4, 0, 0), (4, 4, 17), (4, 4, -1), (Int.max, 2, 0)] {
-      #expect(throws: InferenceError.self) {
+      let refusal = "a weight of \(rows) × \(columns) with \(zeros) zeros cannot be packed; "
+      expectError(like: InferenceError.impossible(detail: refusal)) {
         try SparseWeightPacking.packedByteCount(rows: rows, columns: columns, zeroCount: zeros, valueByteCount: 2)
       }
     }
   }
 
-  private func expectRefusal(_ bytes: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) {
-    #expect(throws: InferenceError.self, sourceLocation: sourceLocation) { try SparseWeightPacking.decode(bytes) }
-    #expect(throws: InferenceError.self, sourceLocation: sourceLocation) { try WeightPacking.unpack(bytes) }
+  private func expectRefusal(
+    _ bytes: [UInt8], _ detail: String, sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    let error = PackedContainer.invalid(detail)
+    #expect(throws: error, sourceLocation: sourceLocation) { try SparseWeightPacking.decode(bytes) }
+    #expect(throws: error, sourceLocation: sourceLocation) { try WeightPacking.unpack(bytes) }
   }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Inference
 
-@Suite struct WeightPackingTests {
+@Suite(.usualTimeLimit) struct WeightPackingTests {
   private func quantized(
     rows: Int, columns: Int, _ parameters: QuantizationParameters, seed: UInt64 = 5
   ) throws -> QuantizedWeight {
@@ -62,7 +62,7 @@ import Testing
 
   @Test func sizesThatCannotBePackedAreRefused() {
     for (rows, columns) in [(0, 5), (5, 0), (-1, 5), (1 << 31, 5), (Int.max, Int.max)] {
-      #expect(throws: InferenceError.self) {
+      expectError(like: InferenceError.impossible(detail: "a weight of \(rows) × \(columns) cannot be packed; ")) {
         try WeightPacking.packedByteCount(rows: rows, columns: columns, parameters: QuantizationParameters(bits: 3))
       }
     }
@@ -70,7 +70,7 @@ import Testing
 }
 
 /// Bytes from elsewhere may be anything: they are refused with an error, never with a trap, and nothing large is allocated.
-@Suite struct HostilePackedWeightTests {
+@Suite(.usualTimeLimit) struct HostilePackedWeightTests {
   private func sample(
     symmetric: Bool = false, activationOrder: Bool = true, rangeContainsZero: Bool = true
   ) throws -> [UInt8] {
@@ -83,15 +83,26 @@ import Testing
         weight: layer.weight, factor: layer.factor(activationOrder: activationOrder), parameters: parameters))
   }
 
-  private func expectRefused(_ bytes: [UInt8], _ comment: Comment) {
-    #expect(throws: InferenceError.self, comment) { try WeightPacking.decode(bytes) }
-    #expect(throws: InferenceError.self, comment) { try WeightPacking.unpack(bytes) }
+  private func expectRefused(
+    _ bytes: [UInt8], _ detail: String, sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    expectRefused(bytes, like: PackedContainer.invalid(detail), sourceLocation: sourceLocation)
+  }
+
+  private func expectRefused(
+    _ bytes: [UInt8], like error: InferenceError, sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    expectError(like: error, sourceLocation: sourceLocation) { try WeightPacking.decode(bytes) }
+    expectError(like: error, sourceLocation: sourceLocation) { try WeightPacking.unpack(bytes) }
   }
 
   @Test func everyTruncationAndExtensionIsRefused() throws {
     let bytes = try sample()
-    for count in 0..<bytes.count { expectRefused(Array(bytes[0..<count]), "\(count) bytes") }
-    expectRefused(bytes + [0], "one byte too many")
+    for count in 0..<24 { expectRefused(Array(bytes[0..<count]), "\(count) bytes are fewer than the header's 24") }
+    for count in Array(24..<bytes.count) + [bytes.count + 1] {
+      expectRefused(
+        Array((bytes + [0])[0..<count]), "\(count) bytes are not what a weight of 3 × 11 with 3 bits takes")
+    }
   }
 
   @Test func everyFlippedBitIsRefusedOrAnotherValidWeight() throws {
@@ -121,25 +132,34 @@ import Testing
       changed.replaceSubrange(offset..<offset + value.count, with: value)
       return changed
     }
-    expectRefused(changing(0, to: [0]), "magic")
-    expectRefused(changing(4, to: [2]), "version")
-    expectRefused(changing(5, to: [9]), "kind")
-    expectRefused(changing(6, to: [0]), "no bits")
-    expectRefused(changing(6, to: [9]), "9 bits")
-    expectRefused(changing(7, to: [16]), "unknown flag")
-    expectRefused(changing(7, to: [5]), "symmetric with zero points")
-    expectRefused(changing(8, to: [0, 0, 0, 0]), "no rows")
-    expectRefused(changing(8, to: [255, 255, 255, 255]), "negative rows")
-    expectRefused(changing(8, to: [255, 255, 255, 127, 255, 255, 255, 127, 1, 0, 0, 0]), "huge")
-    expectRefused(changing(16, to: [255, 255, 255, 255]), "negative group size")
-    expectRefused(changing(20, to: [1]), "reserved")
-    expectRefused(changing(24, to: Array(bytes[26..<28])), "repeated permutation entry")
-    expectRefused(changing(24, to: [11, 0]), "permutation entry out of range")
+    func unsupported(_ detail: String) -> InferenceError { .unsupported(file: PackedContainer.name, detail: detail) }
+    expectRefused(changing(0, to: [0]), "it does not begin with EVPW")
+    expectRefused(changing(4, to: [2]), like: unsupported("container version 2"))
+    expectRefused(changing(5, to: [9]), like: unsupported("content of kind 9"))
+    expectRefused(changing(6, to: [0]), "bits must be from 1 to 8, not 0")
+    expectRefused(changing(6, to: [9]), "bits must be from 1 to 8, not 9")
+    expectRefused(changing(7, to: [16]), "flags 16 are unknown or contradict each other")
+    // Symmetric with zero points.
+    expectRefused(changing(7, to: [5]), "flags 5 are unknown or contradict each other")
+    let largest = 2_147_483_647
+    expectRefused(changing(8, to: [0, 0, 0, 0]), "rows must be from 1 to \(largest), not 0")
+    expectRefused(changing(8, to: [255, 255, 255, 255]), "rows must be from 1 to \(largest), not 4294967295")
+    expectRefused(
+      changing(8, to: [255, 255, 255, 127, 255, 255, 255, 127, 1, 0, 0, 0]),
+      "bytes are not what a weight of \(largest) × \(largest) with 3 bits takes")
+    expectRefused(changing(16, to: [255, 255, 255, 255]), "must be from 0 to \(largest), not 4294967295")
+    expectRefused(changing(20, to: [1]), "reserved bytes must be 0")
+    let entry = Array(bytes[26..<28])
+    expectRefused(changing(24, to: entry), "entry 1 of the permutation, \(entry[0]), is out of range or repeated")
+    expectRefused(changing(24, to: [11, 0]), "entry 0 of the permutation, 11, is out of range or repeated")
     let scales = 24 + 2 * 11
-    for pattern: [UInt8] in [[0x00, 0x7c], [0x01, 0x7e], [0x00, 0x80], [0x00, 0xbc]] {
-      expectRefused(changing(scales, to: pattern), "scale infinite, NaN, −0 or negative")
+    // Infinite, NaN, −0 and negative.
+    for (pattern, value): ([UInt8], String) in [
+      ([0x00, 0x7c], "inf"), ([0x01, 0x7e], "nan"), ([0x00, 0x80], "-0.0"), ([0x00, 0xbc], "-1.0"),
+    ] {
+      expectRefused(changing(scales, to: pattern), "scale 0 must be from 0 to 65504.0, not \(value)")
     }
-    expectRefused(changing(bytes.count - 1, to: [bytes[bytes.count - 1] | 0x80]), "padding")
+    expectRefused(changing(bytes.count - 1, to: [bytes[bytes.count - 1] | 0x80]), "padding bits before byte ")
   }
 
   @Test func random24BytesAndMoreAreRefused() {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Inference
@@ -8,7 +9,7 @@ import Testing
 /// the other side of a rounding boundary and moves the rest of its row a little. Ranges are those from the block's start, so
 /// that no weight lies exactly between two codes when its turn comes. 99 % of the codes hold on every machine, and the layer
 /// error, which feels a flip between two nearly equal choices much less, to 1 %.
-@Suite struct GPTQGoldenTests {
+@Suite(.usualTimeLimit) struct GPTQGoldenTests {
   private func check(_ name: String, _ parameters: QuantizationParameters) throws {
     let golden = try GoldenLayer()
     let factor = try golden.factor(activationOrder: parameters.activationOrder)

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct GPTQTests {
+@Suite(.usualTimeLimit) struct GPTQTests {
   /// How far codes and grids are from what optimal brain quantization chooses, written out plainly in Double: no blocks, no
   /// Cholesky factor; after each input its row and column are eliminated from the inverse Hessian (GPTQ, equations 2 and 3).
   ///
@@ -181,12 +182,13 @@ import Testing
 
   @Test func theFactorMustBeMadeForTheParameters() throws {
     let layer = RandomLayer(rows: 3, columns: 20)
-    #expect(throws: InferenceError.self) {
+    let factored = "the Hessian was factored with dampingFraction 0.01 and activationOrder false, but"
+    #expect(throws: InferenceError.impossible(detail: "\(factored) 0.01 and true are wanted")) {
       try GPTQ.quantize(
         weight: layer.weight, factor: layer.factor(), parameters: QuantizationParameters(bits: 3, activationOrder: true)
       )
     }
-    #expect(throws: InferenceError.self) {
+    #expect(throws: InferenceError.impossible(detail: "\(factored) 0.1 and false are wanted")) {
       try GPTQ.quantize(
         weight: layer.weight, factor: layer.factor(), parameters: QuantizationParameters(bits: 3, dampingFraction: 0.1))
     }
@@ -195,10 +197,12 @@ import Testing
   @Test(arguments: [Float.nan, .infinity, -.infinity]) func weightsThatAreNotFiniteAreRefused(value: Float) throws {
     let layer = RandomLayer(rows: 3, columns: 20)
     layer.weight[1, 7] = value
-    #expect(throws: InferenceError.self) {
+    let refusal = InferenceError.invalidData(
+      file: "weight", detail: "it has a NaN or an infinity; all values must be finite")
+    #expect(throws: refusal) {
       try GPTQ.quantize(weight: layer.weight, factor: layer.factor(), parameters: QuantizationParameters(bits: 3))
     }
-    #expect(throws: InferenceError.self) {
+    #expect(throws: refusal) {
       try RoundToNearest.quantize(weight: layer.weight, parameters: QuantizationParameters(bits: 3))
     }
   }

@@ -4,7 +4,7 @@ import Testing
 @testable import Inference
 
 /// Each fast loop against its plain twin on ragged sizes.
-@Suite struct QuantizationKernelTests {
+@Suite(.usualTimeLimit) struct QuantizationKernelTests {
   @Test(arguments: Array(1...35) + [64, 67, 129]) func quantizingAColumnEqualsItsPlainLoop(rows: Int) {
     var generator = SplitMix64(property: UInt64(rows))
     let weights = (0..<rows).map { index in

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct QuantizationParametersTests {
+@Suite(.usualTimeLimit) struct QuantizationParametersTests {
   @Test func defaultsAreValidAtEveryBitWidth() throws {
     for bits in 1...8 { try QuantizationParameters(bits: bits).validate() }
   }

@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Inference
 
-@Suite struct RoundToNearestTests {
+@Suite(.usualTimeLimit) struct RoundToNearestTests {
   /// The formula, one weight at a time.
   private func plain(_ weight: Matrix, bits: Int, symmetric: Bool, groupSize: Int) -> [Float] {
     let largest = Float((1 << bits) - 1)
@@ -100,7 +101,8 @@ import Testing
 
   @Test func anEmptyWeightIsRefused() {
     for (rows, columns) in [(0, 4), (4, 0)] {
-      #expect(throws: InferenceError.self) {
+      let detail = "[\(rows), \(columns)] has no elements to quantize"
+      #expect(throws: InferenceError.invalidData(file: "weight", detail: detail)) {
         try RoundToNearest.quantize(
           weight: Matrix(rows: rows, columns: columns), parameters: QuantizationParameters(bits: 3))
       }

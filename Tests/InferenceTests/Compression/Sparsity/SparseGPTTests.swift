@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Inference
@@ -8,7 +9,7 @@ import Testing
 /// that comes to lie on the other side of the threshold moves the rest of its row a little: a flip in a thousand is to be
 /// expected, and 99 % of the mask and of the values hold on every machine. The layer error feels a flip of two nearly equal
 /// scores much less: 1 %.
-@Suite struct SparseGPTGoldenTests {
+@Suite(.usualTimeLimit) struct SparseGPTGoldenTests {
   @Test(arguments: [
     ("sparsegpt.fullblock.0.25", 0.25, 64), ("sparsegpt.fullblock.0.5", 0.5, 64), ("sparsegpt.fullblock.0.7", 0.7, 64),
     ("sparsegpt.block16.0.5", 0.5, 16),
@@ -45,7 +46,7 @@ import Testing
   }
 }
 
-@Suite struct SparseGPTTests {
+@Suite(.usualTimeLimit) struct SparseGPTTests {
   /// How far a result is from optimal brain surgery written out plainly in Double: no blocks of columns but the mask's, no
   /// Cholesky factor; after each input its row and column are eliminated from the inverse Hessian.
   ///
@@ -238,17 +239,21 @@ import Testing
   @Test func impossibleRequestsAreRefused() throws {
     let layer = RandomLayer(rows: 3, columns: 20)
     for count in [-1, 61, Int.max] {
-      #expect(throws: InferenceError.self) {
+      let rule = "a layer of 3 × 20 can have from 0 to 60 zeros, not \(count)"
+      #expect(throws: InferenceError.impossible(detail: rule)) {
         try SparseGPT.prune(
           weight: layer.weight, factor: layer.factor(), target: .zeros(count), valueType: .float32)
       }
     }
-    #expect(throws: InferenceError.self) {
+    #expect(throws: InferenceError.impossible(detail: "SparseGPT takes the inputs in their natural order")) {
       try SparseGPT.prune(
         weight: layer.weight, factor: layer.factor(activationOrder: true), target: .zeros(1), valueType: .float32)
     }
     layer.weight[0, 0] = .nan
-    #expect(throws: InferenceError.self) {
+    #expect(
+      throws: InferenceError.invalidData(
+        file: "weight", detail: "it has a NaN or an infinity; all values must be finite")
+    ) {
       try SparseGPT.prune(weight: layer.weight, factor: layer.factor(), target: .zeros(1), valueType: .float32)
     }
   }

@@ -4,7 +4,7 @@ import Testing
 @testable import Inference
 
 /// The kernels of pruning against plain loops on ragged sizes.
-@Suite struct SparsityKernelTests {
+@Suite(.usualTimeLimit) struct SparsityKernelTests {
   @Test(arguments: [1, 2, 7, 64, 333, 5000]) func selectionEqualsSorting(count: Int) {
     var generator = SplitMix64(property: UInt64(count))
     for distinct in [UInt64(2), 9, 1 << 32] {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `evodb branch`: a run that begins where another one stood.
-@Suite struct BranchCommandTests {
+@Suite(.usualTimeLimit) struct BranchCommandTests {
   private static let sharedTables = [
     "model", "tensor", "site", "weight", "layer", "sequence", "sequence_list", "sequence_list_item", "data_set",
     "method",

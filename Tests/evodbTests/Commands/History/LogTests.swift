@@ -5,7 +5,7 @@ import Testing
 @testable import evodb
 
 /// `evodb log` and `evodb status --watch`.
-@Suite struct LogTests {
+@Suite(.usualTimeLimit) struct LogTests {
   private func run(_ name: String, from origin: String? = nil, at generation: Int64? = nil) -> RunTree.Run {
     RunTree.Run(
       columns: ["run", "origin_run", "origin_generation", "state", "generation", "generation_count"],

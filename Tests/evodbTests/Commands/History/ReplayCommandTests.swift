@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// `evodb replay`: what is stored is what the recipe gives.
-@Suite struct ReplayCommandTests {
+@Suite(.usualTimeLimit) struct ReplayCommandTests {
   @Test func aRunOfTheseNumericsIsEqualToTheBitAndLeavesNoTrace() throws {
     let catalog = try TinyCatalog(.searched)
     let digest = try catalog.digest()

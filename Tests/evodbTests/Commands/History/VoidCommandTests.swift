@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `evodb void`: what it excludes, previews and refuses.
-@Suite struct VoidCommandTests {
+@Suite(.usualTimeLimit) struct VoidCommandTests {
   private func found(_ catalog: TinyCatalog) throws -> String {
     try #require(try catalog.rows("SELECT found_assignment AS a FROM run_summary").first).text("a")
   }

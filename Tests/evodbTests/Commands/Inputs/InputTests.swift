@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Texts, ids, questions, profiles and SQL from files, pipes and stdin.
-@Suite struct InputTests {
+@Suite(.usualTimeLimit) struct InputTests {
   private static let question = #"{"context": "the people", "choices": ["of the town", "of a hill"], "answer": 0}"#
 
   /// A catalog with the example model, which has a tokenizer.

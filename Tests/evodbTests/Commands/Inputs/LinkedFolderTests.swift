@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `link/../name` is the file that a shell would open, and not the one that the text suggests.
-@Suite struct LinkedFolderTests {
+@Suite(.usualTimeLimit) struct LinkedFolderTests {
   /// `here`, where commands run, with a link to a folder elsewhere; what they should find lies beside that folder, and
   /// under the same names in `here` lies what is none of it.
   private let folder: TemporaryFolder

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `evodb query FILE @NAME`, and the documents that are written from the same text.
-@Suite struct DocumentedQueryTests {
+@Suite(.usualTimeLimit) struct DocumentedQueryTests {
   @Test(arguments: DocumentedQuery.all.map(\.name)) func everyQueryAnswersOnARealCatalog(name: String) throws {
     let catalog = try TinyCatalog(.searched)
     let result = try catalog.run("query", "@\(name)", "--format", "jsonl")

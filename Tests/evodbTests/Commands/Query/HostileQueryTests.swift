@@ -6,7 +6,7 @@ import Testing
 ///
 /// Each must be refused (64), or end in time and with little memory (1, or 0 where the answer is small); the file and its
 /// folder stay as they are.
-@Suite struct HostileQueryTests {
+@Suite(.usualTimeLimit) struct HostileQueryTests {
   private static let refused: [String] = [
     "ATTACH 'stolen.db' AS s", "ATTACH DATABASE ':memory:' AS m", "DETACH main", "SELECT load_extension('libm.so.6')",
     "SELECT load_extension('libm.so.6', 'cos')", "SELECT writefile('out.txt', 'x')", "SELECT readfile('/etc/passwd')",

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `evodb query`: formats, parameters, limits, and what it refuses.
-@Suite struct QueryCommandTests {
+@Suite(.usualTimeLimit) struct QueryCommandTests {
   @Test func everyFormatHoldsTheSameRows() throws {
     let catalog = try TinyCatalog(.made)
     let sql = "SELECT 1 AS a, 'x,y' AS b, NULL AS c, 0.5 AS d UNION ALL SELECT 2, 'z', 'n', 1e300"
