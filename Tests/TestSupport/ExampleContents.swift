@@ -132,6 +132,9 @@ package struct ExampleContents {
             standardError: 0.0625)
         ])
     ])
+    for (level, changed) in ordered([("bits=3", low), ("bits=4", high)]) {
+      try transaction.store(changeOf: layers[0].name, to: level, in: changed.id, from: dense.id)
+    }
     run = RunRecord(
       name: "", engineRevision: 1, recipeDigest: dense.digest, recipe: "", modelID: 0, spaceID: 0, measureID: 0,
       calibrationSetID: 0, validationSetID: nil, budget: 0, denseAssignmentID: 0, referenceAssignmentID: nil)

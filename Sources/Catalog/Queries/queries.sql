@@ -73,6 +73,13 @@ SELECT role, sum(bits * weight_count) / sum(weight_count) AS mean_bits,
   min(bits) AS least_bits, max(bits) AS most_bits, count(*) AS layer_count
 FROM layers GROUP BY role ORDER BY mean_bits DESC, role;
 
+-- @sensitivities: Which layers cost the model most by themselves?
+-- :measure (text): kl, topk-kl:10 (with its k) or perplexity; without it kl
+-- One line a unit and level that a sweep measured, the costliest first. z_score is the difference in its standard errors.
+SELECT model, base_assignment, unit, level, difference, standard_error, difference / standard_error AS z_score,
+  prediction_count, distinct_sequence_count
+FROM unit_sensitivity WHERE measure = coalesce(:measure, 'kl') ORDER BY model, base_assignment, difference DESC, unit;
+
 -- @convergence: How did a run converge?
 -- :run (text): which run; without it the newest
 -- One line a generation: what its last stage said of the parent that it ended with. Stage fitness compares only inside its

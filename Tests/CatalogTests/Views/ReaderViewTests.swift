@@ -38,6 +38,26 @@ import Testing
       ])
   }
 
+  @Test func everyChangeShowsWhatItCosts() throws {
+    let found = try rows(
+      """
+      SELECT model, unit, level, round(difference, 12), round(standard_error, 6), prediction_count,
+        distinct_sequence_count, assignment, base_assignment
+      FROM unit_sensitivity WHERE measure = 'kl' AND level = 'bits=3'
+      """)
+    // Differences 1.75, 0.5 and 0.875 on 5, 2 and 3 predictions.
+    #expect(
+      found == [
+        [
+          .text("tiny"), .text(contents.layers[0].name), .text("bits=3"), .real(0.3125), .real(0.028641), .integer(10),
+          .integer(3), .text(contents.low.digest.hex), .text(contents.dense.digest.hex),
+        ]
+      ])
+    #expect(try rows("SELECT count(*) FROM unit_sensitivity") == [[.integer(4)]])
+    let lines = try folder.read().read { try $0.unitSensitivities(aroundAssignment: contents.dense.id, measure: "kl") }
+    #expect(lines.map(\.level) == ["bits=3", "bits=4"])
+  }
+
   @Test func everyMeasureHasOneLabel() throws {
     let more = [
       MeasureRecord(name: "topk-kl", topK: 10, reference: "dense", revision: 1),

@@ -14,6 +14,8 @@ extension WholeRunTests {
       let catalog = try TinyCatalog(.built)
       for (name, options) in [
         ("uniform", ["--target-bits", "3"]), ("random", ["--target-bits", "2.5", "--candidates", "4"]),
+        ("higgs", ["--target-bits", "2.5", "--sweep-tokens", "64"]),
+        ("sensitivity-dp", ["--target-bits", "2.5", "--sweep-tokens", "64"]),
         ("dp", ["--target-bits", "2.5"]), ("dp", ["--target-bits", "2.5", "--mutation-group", "size"]),
       ] {
         let command = ["baseline", name] + options + Self.data
@@ -25,7 +27,7 @@ extension WholeRunTests {
         #expect(try again.text("run") == first.text("run"))
         #expect(try again.text("assignment") == first.text("assignment"))
       }
-      #expect(try catalog.number("SELECT count(*) AS n FROM run") == 4)
+      #expect(try catalog.number("SELECT count(*) AS n FROM run") == 6)
       #expect(try catalog.number("SELECT count(*) AS n FROM run_summary WHERE strategy = 'dp'") == 2)
       #expect(try catalog.number("SELECT count(*) AS n FROM candidate_result WHERE run = 'random-1'") == 4)
       #expect(try catalog.run("resume", "dp-1").output.contains("No forward pass"))
