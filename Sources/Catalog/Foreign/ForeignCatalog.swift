@@ -107,11 +107,7 @@ final class ForeignCatalog {
 
   /// The integers that a query over tables gives.
   func integers(_ sql: String) throws -> [Int64] {
-    try guarded {
-      var result: [Int64] = []
-      try connection.forEachRow(sql) { result.append($0.integer(0)) }
-      return result
-    }
+    try guarded { try connection.integers(sql) }
   }
 
   /// - Throws: `CatalogError.interrupted` or `.untrusted` when reading has to end.
@@ -140,7 +136,7 @@ final class ForeignCatalog {
       }
       throw refusal("its schema has version \(version), not \(CatalogSchema.version)")
     }
-    guard try connection.firstRow("PRAGMA encoding", [], { $0.text(0) }) == "UTF-8" else {
+    guard try connection.text("PRAGMA encoding") == "UTF-8" else {
       throw refusal("its texts are not UTF-8")
     }
   }

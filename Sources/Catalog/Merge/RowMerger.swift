@@ -36,7 +36,7 @@ final class RowMerger {
 
   /// What is wrong with the indexes of the file that gains; nil: nothing.
   private func ownFinding() throws -> String? {
-    try into.connection.firstRow("PRAGMA integrity_check(1)") { $0.text(0) }.flatMap { $0 == "ok" ? nil : $0 }
+    try into.connection.text("PRAGMA integrity_check(1)").flatMap { $0 == "ok" ? nil : $0 }
   }
 
   private func mergeAll() throws {

@@ -73,9 +73,9 @@ public struct CatalogPack {
         let wanted = try wantedBlobs(foreign, runs: keep)
         merger.blobs.takesBytes = { wanted?.contains($0) ?? true }
         try merger.run()
-        let state = try transaction.connection.firstRow("SELECT max(updated_at) FROM job") { $0.optionalText(0) }
+        let state = try transaction.connection.text("SELECT max(updated_at) FROM job")
         if let keep { try PackSweep(transaction, keeping: keep.compactMap { merger.ids["run"]?[$0] }).run() }
-        if let job { try transaction.note(job, ofState: state ?? nil, settings: [contents.rawValue] + runs) }
+        if let job { try transaction.note(job, ofState: state, settings: [contents.rawValue] + runs) }
       }
     }
     if keep != nil { try Connection(path: temporary, access: .readWrite, busyTimeoutMilliseconds: 0).execute("VACUUM") }

@@ -98,6 +98,13 @@ public struct Observation: Equatable, Sendable {
   }
 }
 
+extension Observation {
+  /// The answer in a row with `sum` and `prediction_count`.
+  init(_ row: Row) throws {
+    self.init(sum: try row.value("sum"), predictionCount: try row.value("prediction_count"))
+  }
+}
+
 extension MeasureRecord: StoredRecord {
   static let table = TableDescription.measure
   static let blank = MeasureRecord(name: "", topK: nil, reference: "", revision: 0)

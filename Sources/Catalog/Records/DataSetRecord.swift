@@ -7,6 +7,13 @@ public struct SequenceRecord: Hashable, Sendable {
   /// The ids, at least 2.
   public var tokenIDs: [Int32]
 
+  /// Token ids as the catalog stores them: int32, little-endian.
+  static func tokenIDs(_ bytes: [UInt8]) -> [Int32] {
+    bytes.withUnsafeBytes { buffer in
+      (0..<buffer.count / 4).map { Int32(littleEndian: buffer.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)) }
+    }
+  }
+
   /// Content key of token ids.
   public static func digest(of tokenIDs: [Int32]) -> Digest {
     var record = CanonicalRecord(kind: "sequence")

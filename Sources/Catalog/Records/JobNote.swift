@@ -57,7 +57,9 @@ extension CatalogTransaction {
     for (index, text) in ([note.command, note.version, time] + settings).enumerated() {
       key.set("setting.\(index)", text)
     }
-    try connection.forEachRow("SELECT uuid, updated_at FROM job") { key.set("job.\($0.text(0))", $0.text(1)) }
+    try connection.forEachRow("SELECT uuid, updated_at FROM job") {
+      key.set("job.\($0.text("uuid"))", $0.text("updated_at"))
+    }
     var bytes = Array(key.digest.bytes.prefix(16))
     // Version 8 is for UUIDs that are made otherwise (RFC 9562, 5.8).
     bytes[6] = bytes[6] & 0x0f | 0x80

@@ -186,8 +186,8 @@ extension TensorRecord: StoredRecord {
 /// The dimensions of a tensor: `[8,4]`.
 extension [Int]: ColumnValue {
   static var type: ColumnDescription.ValueType { .text }
-  init(_ row: Row, _ index: Int) throws {
-    let text = row.text(index)
+  init(_ statement: Statement, _ index: Int) throws {
+    let text = statement.text(index)
     guard let shape = TensorRecord.shape(of: text) else {
       throw CatalogError.damaged("the shape ‘\(text)’ of a tensor is no list of integers")
     }

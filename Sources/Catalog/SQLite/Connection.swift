@@ -112,8 +112,26 @@ final class Connection {
     return try body(Row(statement: statement))
   }
 
-  func integer(_ sql: String, _ values: [SQLValue] = []) throws -> Int64? {
-    try firstRow(sql, values) { $0.optionalInteger(0) } ?? nil
+  /// The integer in the first row of a query with one column; nil for NULL, or without a row.
+  func integer(_ sql: String, _ values: [SQLValue] = []) throws -> Int64? { try first(sql, values) }
+
+  /// The text in the first row of a query with one column; nil for NULL, or without a row.
+  func text(_ sql: String, _ values: [SQLValue] = []) throws -> String? { try first(sql, values) }
+
+  /// The integers of a query with one column; 0 for NULL.
+  func integers(_ sql: String, _ values: [SQLValue] = []) throws -> [Int64] { try all(sql, values) }
+
+  /// The texts of a query with one column; empty for NULL.
+  func texts(_ sql: String, _ values: [SQLValue] = []) throws -> [String] { try all(sql, values) }
+
+  private func first<Value: ColumnValue>(_ sql: String, _ values: [SQLValue]) throws -> Value? {
+    try firstRow(sql, values) { try Value?($0.statement, 0) } ?? nil
+  }
+
+  private func all<Value: ColumnValue>(_ sql: String, _ values: [SQLValue]) throws -> [Value] {
+    var result: [Value] = []
+    try forEachRow(sql, values) { result.append(try Value($0.statement, 0)) }
+    return result
   }
 
   /// A WAL checkpoint that truncates the log; false if a reader stands in the way (it never waits).

@@ -75,9 +75,7 @@ public struct CatalogUpgrade {
       guard version <= target.number else {
         throw CatalogError.newerSchema(path: path, found: version, supported: target.number)
       }
-      let digest = try connection.firstRow("SELECT value FROM catalog_property WHERE name = 'schema_digest'") {
-        $0.text(0)
-      }
+      let digest = try connection.text("SELECT value FROM catalog_property WHERE name = 'schema_digest'")
       let isCurrent = digest == SHA256.digest(of: target.text.utf8).hex
       guard version < target.number || isCurrent, steps(from: version) != nil else {
         throw CatalogError.notACatalog(
@@ -98,7 +96,7 @@ public struct CatalogUpgrade {
   /// Folds in the log that a killed writer left.
   private func bringToRest(_ file: CatalogFile) throws {
     let connection = try Connection(path: file.path, access: .readWrite, busyTimeoutMilliseconds: 5000)
-    guard try connection.firstRow("PRAGMA journal_mode = DELETE", [], { $0.text(0) }) == "delete" else {
+    guard try connection.text("PRAGMA journal_mode = DELETE") == "delete" else {
       throw CatalogError.busy(path: file.name, reason: "readers hold it")
     }
   }
@@ -141,7 +139,7 @@ public struct CatalogUpgrade {
       let transaction = CatalogTransaction(connection: copy, rows: RowWriter(copy))
       try transaction.note(job, byteCountBefore: byteCount)
     }
-    if let table = try copy.firstRow("SELECT \"table\" FROM pragma_foreign_key_check", [], { $0.text(0) }) {
+    if let table = try copy.text("SELECT \"table\" FROM pragma_foreign_key_check") {
       throw CatalogError.damaged("\(path): a row of \(table) points to one that is missing; nothing was changed")
     }
     try copy.execute("COMMIT")

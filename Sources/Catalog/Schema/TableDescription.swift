@@ -135,7 +135,10 @@ struct TableDescription: Sendable {
   var isMerged: Bool { kind == .content || kind == .provenance || kind == .accompanying }
 
   /// Whether rows belong to a generation of a run: they lie where `RunMerger` puts the generation.
-  var isOfGeneration: Bool { identity.prefix(2).map { columns[$0].name } == ["run_id", "generation_index"] }
+  var isOfGeneration: Bool { identityColumns.prefix(2) == ["run_id", "generation_index"] }
+
+  /// The names of the columns that name a row in every file.
+  var identityColumns: [String] { identity.map { columns[$0].name } }
 
   /// The position of a column.
   subscript(column: String) -> Int {

@@ -115,11 +115,10 @@ extension CatalogTransaction {
       WHERE i.sequence_list_id = ? ORDER BY i.position
       """, [.integer(listID)]
     ) { row in
-      let bytes = row.bytes(2)
-      let ids = bytes.withUnsafeBytes { buffer in
-        (0..<buffer.count / 4).map { Int32(littleEndian: buffer.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)) }
-      }
-      result.append(SequenceRecord(id: row.integer(0), digest: try row.digest(1), tokenIDs: ids))
+      result.append(
+        SequenceRecord(
+          id: row.integer("id"), digest: try row.value("digest"),
+          tokenIDs: SequenceRecord.tokenIDs(row.bytes("token_ids"))))
     }
     return result
   }

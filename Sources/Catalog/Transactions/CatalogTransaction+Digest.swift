@@ -78,7 +78,7 @@ private final class Citations {
     var row = RowBytes()
     try connection.forEachRow("SELECT \((columns.map(\.name) + ["id"]).joined(separator: ", ")) FROM \(table.name)") {
       append($0, columns, to: &row)
-      cited[$0.integer(columns.count)] = row.bytes
+      cited[$0.integer("id")] = row.bytes
       row.removeAll()
     }
     for column in columns {
@@ -93,9 +93,10 @@ private final class Citations {
   func append(_ row: Row, _ columns: [Column], to bytes: inout RowBytes) {
     for (index, column) in columns.enumerated() {
       if let cited = column.cited {
-        bytes.append(written: row.optionalInteger(index).flatMap { cited[$0] } ?? column.none)
+        let isNull = row.statement.isNull(index)
+        bytes.append(written: isNull ? column.none : cited[row.statement.integer(index)] ?? column.none)
       } else {
-        row.append(to: &bytes, columns: index..<index + 1)
+        row.statement.append(index, to: &bytes)
       }
     }
   }

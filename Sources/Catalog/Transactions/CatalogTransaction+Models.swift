@@ -8,9 +8,10 @@ extension CatalogTransaction {
     model: ModelRecord, source: ModelSource, tensors: [TensorRecord], sites: [SiteRecord], layers: [LayerRecord]
   ) throws -> ModelRecord {
     try CatalogName.require(model.name, of: "model")
-    if let other = try connection.firstRow(
-      "SELECT digest FROM model WHERE name = ?", [.text(model.name)], { try $0.digest(0) }), other != model.digest
-    {
+    let other = try connection.firstRow("SELECT digest FROM model WHERE name = ?", [.text(model.name)]) {
+      try $0.value("digest") as Digest
+    }
+    if let other, other != model.digest {
       throw CatalogError.nameTaken("another model is called \(model.name); choose a name with --name")
     }
     let isNew = try id(of: model.digest, in: .model) == nil

@@ -10,12 +10,13 @@ extension CatalogTransaction {
     var occurrences: [Int] = []
     try connection.forEachRow(
       """
-      SELECT s.token_count - 1, count(*) FROM sequence_list_item i JOIN sequence s ON s.id = i.sequence_id
+      SELECT s.token_count - 1 AS prediction_count, count(*) AS occurrence_count
+      FROM sequence_list_item i JOIN sequence s ON s.id = i.sequence_id
       WHERE i.sequence_list_id = ? GROUP BY i.sequence_id ORDER BY min(i.position)
       """, [.integer(sequenceListID)]
     ) {
-      counts.append(Int($0.integer(0)))
-      occurrences.append(Int($0.integer(1)))
+      counts.append(try $0.value("prediction_count"))
+      occurrences.append(try $0.value("occurrence_count"))
     }
     try rows.settle()
     var result: [(id: Int64, sums: [Double])] = []
@@ -34,11 +35,12 @@ extension CatalogTransaction {
         AND a.model_id = ?3 ORDER BY a.id, i.position
       """, [.integer(sequenceListID), .integer(measureID), .integer(modelID)]
     ) { row in
-      if current?.id != row.integer(0) {
+      let id = row.integer("id")
+      if current?.id != id {
         finish()
-        current = (row.integer(0), [])
+        current = (id, [])
       }
-      current?.sums.append(row.real(1))
+      current?.sums.append(try row.value("sum"))
     }
     finish()
     return (result, counts, occurrences)
@@ -48,7 +50,7 @@ extension CatalogTransaction {
   public func layerErrors() throws -> [Int64: Double] {
     var result: [Int64: Double] = [:]
     try connection.forEachRow("SELECT id, nmse FROM variant WHERE nmse IS NOT NULL") { row in
-      result[row.integer(0)] = row.real(1)
+      result[row.integer("id")] = try row.value("nmse") as Double
     }
     return result
   }

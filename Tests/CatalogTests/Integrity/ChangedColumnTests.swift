@@ -128,8 +128,7 @@ private struct ColumnChange {
   private func others(_ value: SQLValue, _ rows: [[SQLValue]], _ connection: Connection) throws -> [SQLValue] {
     var found = rows.map { $0[table[column.name]] }.filter { $0 != .null }
     if let parent = column.parent {
-      found = []
-      try connection.forEachRow("SELECT id FROM \(parent) ORDER BY id") { found.append(.integer($0.integer(0))) }
+      found = try connection.integers("SELECT id FROM \(parent) ORDER BY id").map { .integer($0) }
     }
     switch (value, column.type) {
     case (.integer(let number), _): found += [.integer(number + 1), .integer(number + 1000)]

@@ -43,7 +43,7 @@ struct DamagedFile {
     var names: [String] = []
     try connection.forEachRow("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name") { row in
       hash.update(RowBytes(row.values).bytes)
-      names.append(row.text(0))
+      names.append(row.text("name"))
     }
     for name in names where !name.hasPrefix("sqlite_autoindex") {
       guard

@@ -37,7 +37,7 @@ import Testing
   private func objects(_ connection: Connection) throws -> [(type: String, name: String, sql: String)] {
     var result: [(type: String, name: String, sql: String)] = []
     try connection.forEachRow("SELECT type, name, sql FROM sqlite_schema WHERE type IN ('table', 'view')") {
-      result.append(($0.text(0), $0.text(1), $0.text(2)))
+      result.append(($0.text("type"), $0.text("name"), $0.text("sql")))
     }
     return result
   }
@@ -47,10 +47,7 @@ import Testing
     let connection = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 1000)
     var columnCount = 0
     for object in try objects(connection) {
-      var names: [String] = []
-      try connection.forEachRow("SELECT name FROM pragma_table_info(?) ORDER BY cid", [.text(object.name)]) {
-        names.append($0.text(0))
-      }
+      let names = try connection.texts("SELECT name FROM pragma_table_info(?) ORDER BY cid", [.text(object.name)])
       columnCount += names.count
       var rowCount = 0
       try connection.forEachRow("SELECT * FROM \(object.name)") { row in

@@ -38,8 +38,8 @@ import Testing
     #expect(try Data(contentsOf: URL(fileURLWithPath: kept)) == before)
     #expect(try version(folder.path) == CatalogSchema.version + 1)
     let connection = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 1000)
-    #expect(try connection.firstRow("SELECT words FROM note") { $0.text(0) } == "first")
-    #expect(try connection.firstRow("PRAGMA integrity_check") { $0.text(0) } == "ok")
+    #expect(try connection.text("SELECT words FROM note") == "first")
+    #expect(try connection.text("PRAGMA integrity_check") == "ok")
     #expect(try folder.files == ["c.evodb", "c.evodb.v\(CatalogSchema.version).bak"])
     #expect(try Self.next.run(path: folder.path).keptAs == nil, "twice changes nothing")
   }
@@ -218,7 +218,7 @@ import Testing
       plain = try #require(try connection.integer("SELECT sequence_list_id FROM data_set WHERE name = 'calibration'"))
       let sequence = try connection.firstRow(
         "SELECT s.id, s.digest, s.token_count FROM sequence s ORDER BY s.id LIMIT 1"
-      ) { (id: $0.integer(0), digest: try $0.digest(1), count: $0.integer(2)) }
+      ) { (id: $0.integer("id"), digest: try $0.value("digest") as Digest, count: $0.integer("token_count")) }
       let (id, digest, count) = try #require(sequence)
       let measure = try #require(try connection.integer("SELECT min(id) FROM measure"))
       let rows = RowWriter(connection)

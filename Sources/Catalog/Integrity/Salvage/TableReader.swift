@@ -70,11 +70,11 @@ struct TableReader {
     do {
       try connection.forEachRow(
         """
-        SELECT \(key), \(columns) FROM \(table) NOT INDEXED WHERE \(key) BETWEEN ? AND ?
+        SELECT \(key) AS place, \(columns) FROM \(table) NOT INDEXED WHERE \(key) BETWEEN ? AND ?
         ORDER BY \(key) \(ascending ? "ASC" : "DESC")
         """, [.integer(low), .integer(high)]
       ) { row in
-        let own = row.integer(0)
+        let own = row.integer("place")
         if let last, ascending ? own < last : own > last { isInOrder = false }
         count += 1
         // Pages that lead back would never end.

@@ -59,7 +59,7 @@ struct RowWords {
   private func name(_ table: String, _ id: SQLValue) -> String? {
     guard let sql = Self.names[table] else { return nil }
     // A name is a courtesy: where the file is too damaged to tell it, the number has to do.
-    return (try? connection.firstRow(sql, [id]) { $0.optionalText(0) }) ?? nil
+    return try? connection.text(sql, [id])
   }
 
   private static func spelled(_ name: String) -> String { name.replacing("_", with: " ") }
