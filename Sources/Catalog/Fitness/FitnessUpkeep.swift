@@ -123,13 +123,13 @@ final class FitnessUpkeep {
     try forEach(connection) { key, _ in
       keys.insert(key.map { if case .integer(let id) = $0 { id } else { 0 } })
     }
-    var superfluous: [[Int64]] = []
     let names = TableDescription.setFitness.identityColumns
-    try connection.forEachRow("SELECT \(names.joined(separator: ", ")) FROM set_fitness") { row in
-      let key = names.map { row.integer($0) }
-      if !keys.contains(key) { superfluous.append(key) }
+    let stored = try connection.allRows("SELECT \(names.joined(separator: ", ")) FROM set_fitness") { row in
+      names.map { row.integer($0) }
     }
-    for key in superfluous { try found(key.map { .integer($0) }, "has no finite answer on every sequence") }
+    for key in stored where !keys.contains(key) {
+      try found(key.map { .integer($0) }, "has no finite answer on every sequence")
+    }
     return count
   }
 
@@ -150,17 +150,15 @@ final class FitnessUpkeep {
 
   /// Questions with at least so many answers, and how many they have; one on another machine counts too.
   private static func questions(_ connection: Connection, answered least: Int) throws -> [(Question, count: Int64)] {
-    var result: [(Question, count: Int64)] = []
-    try connection.forEachRow(
+    try connection.allRows(
       """
       SELECT assignment_id, measure_id, count(*) AS count FROM observation
       GROUP BY assignment_id, measure_id HAVING count(*) >= ?
       """, [.integer(least)]
-    ) {
-      let question = Question(assignmentID: $0.integer("assignment_id"), measureID: $0.integer("measure_id"))
-      result.append((question, $0.integer("count")))
+    ) { row in
+      let question = Question(assignmentID: row.integer("assignment_id"), measureID: row.integer("measure_id"))
+      return (question, count: row.integer("count"))
     }
-    return result
   }
 
   private static func answers(to question: Question, _ connection: Connection) throws -> [Int64: SetFitness.Answer] {

@@ -88,13 +88,12 @@ extension CatalogStore {
           name: name, rowCount: try connection.integer("SELECT count(*) FROM \(name)") ?? 0,
           byteCount: known.map { $0[name] ?? 0 })
       }
-      var blobs: [(String, Int64, Int64)] = []
-      try connection.forEachRow(
+      let blobs = try connection.allRows(
         """
         SELECT t.kind, count(*) AS count, coalesce(sum(b.byte_count), 0) AS byte_count
         FROM (\(Self.blobKinds)) t JOIN blob b ON b.id = t.id GROUP BY t.kind ORDER BY t.kind
         """
-      ) { blobs.append(($0.text("kind"), $0.integer("count"), $0.integer("byte_count"))) }
+      ) { (kind: $0.text("kind"), count: $0.integer("count"), byteCount: $0.integer("byte_count")) }
       return CatalogSurvey(
         tables: tables, blobs: blobs,
         freeByteCount: try (connection.integer("PRAGMA freelist_count") ?? 0) * pageSize,
@@ -112,8 +111,7 @@ extension CatalogStore {
   /// Rows of every revision that the catalog holds, with what they belong to.
   public func revisions() throws -> [StoredRevision] {
     try read { transaction in
-      var result: [StoredRevision] = []
-      try transaction.connection.forEachRow(
+      try transaction.connection.allRows(
         """
         SELECT 'method ' || m.name AS what, m.revision, count(v.id) AS row_count
           FROM method m LEFT JOIN variant v ON v.method_id = m.id GROUP BY m.name, m.revision
@@ -123,11 +121,8 @@ extension CatalogStore {
           GROUP BY architecture, architecture_revision
         """
       ) {
-        result.append(
-          StoredRevision(
-            what: $0.text("what"), revision: $0.integer("revision"), rowCount: $0.integer("row_count")))
+        StoredRevision(what: $0.text("what"), revision: $0.integer("revision"), rowCount: $0.integer("row_count"))
       }
-      return result
     }
   }
 }

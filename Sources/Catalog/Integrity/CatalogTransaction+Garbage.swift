@@ -103,20 +103,14 @@ extension CatalogTransaction {
   }
 
   private func oldMethods(_ isOld: (String, Int64) -> Bool) throws -> [(id: Int64, name: String, revision: Int64)] {
-    var result: [(Int64, String, Int64)] = []
-    try connection.forEachRow("SELECT id, name, revision FROM method ORDER BY id") { row in
-      let (name, revision) = (row.text("name"), row.integer("revision"))
-      if isOld("method \(name)", revision) { result.append((row.integer("id"), name, revision)) }
-    }
-    return result
+    try connection.allRows("SELECT id, name, revision FROM method ORDER BY id") {
+      (id: $0.integer("id"), name: $0.text("name"), revision: $0.integer("revision"))
+    }.filter { isOld("method \($0.name)", $0.revision) }
   }
 
   private func oldStatistics(_ isOld: (String, Int64) -> Bool) throws -> [(kind: String, revision: Int64)] {
-    var result: [(String, Int64)] = []
-    try connection.forEachRow("SELECT DISTINCT kind, revision FROM statistic") { row in
-      let (kind, revision) = (row.text("kind"), row.integer("revision"))
-      if isOld("statistic \(kind)", revision) { result.append((kind, revision)) }
-    }
-    return result
+    try connection.allRows("SELECT DISTINCT kind, revision FROM statistic") {
+      (kind: $0.text("kind"), revision: $0.integer("revision"))
+    }.filter { isOld("statistic \($0.kind)", $0.revision) }
   }
 }

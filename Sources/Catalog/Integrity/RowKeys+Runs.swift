@@ -2,9 +2,8 @@ import Foundation
 
 extension RowKeys {
   func checkSpaces(_ report: Report) throws {
-    var spaces: [(id: Int64, digest: [UInt8])] = []
-    try connection.forEachRow("SELECT id, digest FROM space") {
-      spaces.append(($0.integer("id"), $0.bytes("digest")))
+    let spaces = try connection.allRows("SELECT id, digest FROM space") {
+      (id: $0.integer("id"), digest: $0.bytes("digest"))
     }
     for space in spaces {
       if let detail = try spaceFlaw(space.id) {
@@ -212,12 +211,9 @@ extension RowKeys {
   }
 
   private func checkGenerations(_ report: Report) throws {
-    var places: [(run: Int64, index: Int, name: String)] = []
-    try connection.forEachRow(
+    let places = try connection.allRows(
       "SELECT g.run_id, g.generation_index, r.name FROM generation g JOIN run r ON r.id = g.run_id"
-    ) { row in
-      places.append((row.integer("run_id"), try row.value("generation_index"), row.text("name")))
-    }
+    ) { (run: $0.integer("run_id"), index: Int($0.integer("generation_index")), name: $0.text("name")) }
     for place in places {
       func defect(_ detail: String) throws {
         try report(

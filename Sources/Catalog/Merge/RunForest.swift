@@ -50,9 +50,8 @@ struct RunForest {
   static func readGenerations(of runs: inout [Int64: Run], from connection: Connection) throws {
     try connection.forEachRow(
       "SELECT run_id, generation_index, content_digest FROM generation ORDER BY run_id, generation_index"
-    ) { row in
-      let generation = (row.integer("generation_index"), try row.value("content_digest") as Digest)
-      runs[row.integer("run_id")]?.generations.append(generation)
+    ) {
+      runs[$0.integer("run_id")]?.generations.append(($0.integer("generation_index"), try $0.value("content_digest")))
     }
   }
 

@@ -30,11 +30,8 @@ struct SchemaShape: Sendable {
   }
 
   static func objects(of connection: Connection) throws -> [Object] {
-    var result: [Object] = []
-    try connection.forEachRow("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid") { row in
-      result.append(
-        Object(type: row.text("type"), name: row.text("name"), table: row.text("tbl_name"), sql: try row.value("sql")))
+    try connection.allRows("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid") { row in
+      Object(type: row.text("type"), name: row.text("name"), table: row.text("tbl_name"), sql: try row.value("sql"))
     }
-    return result
   }
 }

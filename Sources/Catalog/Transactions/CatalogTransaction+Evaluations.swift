@@ -176,17 +176,12 @@ extension CatalogTransaction {
   /// The measures in which an assignment has a finite answer on every sequence of a data set.
   public func evaluationSummaries(ofAssignment assignmentID: Int64, dataSetID: Int64) throws -> [EvaluationSummary] {
     try rows.settle()
-    var result: [EvaluationSummary] = []
-    try connection.forEachRow(
-      """
-      SELECT measure, value, standard_error FROM evaluation_summary
-      WHERE assignment_id = ? AND data_set_id = ?
-      """, [.integer(assignmentID), .integer(dataSetID)]
+    return try connection.allRows(
+      "SELECT measure, value, standard_error FROM evaluation_summary WHERE assignment_id = ? AND data_set_id = ?",
+      [.integer(assignmentID), .integer(dataSetID)]
     ) { row in
-      result.append(
-        EvaluationSummary(
-          measure: row.text("measure"), value: try row.value("value"), standardError: try row.value("standard_error")))
+      EvaluationSummary(
+        measure: row.text("measure"), value: try row.value("value"), standardError: try row.value("standard_error"))
     }
-    return result
   }
 }

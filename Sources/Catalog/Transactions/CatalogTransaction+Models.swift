@@ -103,8 +103,7 @@ extension CatalogTransaction {
 
   /// The layers of a model by index.
   public func layers(ofModel modelID: Int64) throws -> [LayerRecord] {
-    var result: [LayerRecord] = []
-    try connection.forEachRow(
+    try connection.allRows(
       """
       SELECT l.id, l.layer_index, l.name, l.block_index, l.subblock, l.role, s.name AS site, l.weight_id,
         w.digest AS weight, w.output_count, w.input_count, w.dense_bits
@@ -113,15 +112,13 @@ extension CatalogTransaction {
       """, [.integer(modelID)]
     ) { row in
       var layer = LayerRecord(
-        index: try row.value("layer_index"), name: try row.value("name"), blockIndex: try row.value("block_index"),
-        subblock: try row.value("subblock"), role: try row.value("role"), siteName: try row.value("site"),
+        index: try row.value("layer_index"), name: row.text("name"), blockIndex: try row.value("block_index"),
+        subblock: row.text("subblock"), role: row.text("role"), siteName: row.text("site"),
         weightDigest: try row.value("weight"), outputCount: try row.value("output_count"),
         inputCount: try row.value("input_count"), denseBits: try row.value("dense_bits"))
-      layer.id = try row.value("id")
-      layer.weightID = try row.value("weight_id")
-      result.append(layer)
+      (layer.id, layer.weightID) = (row.integer("id"), row.integer("weight_id"))
+      return layer
     }
-    return result
   }
 
   /// The input sites of a model, by block and name.

@@ -6,23 +6,18 @@ extension CatalogTransaction {
   public func completeSums(modelID: Int64, measureID: Int64, sequenceListID: Int64) throws
     -> (assignments: [(id: Int64, sums: [Double])], predictionCounts: [Int], occurrenceCounts: [Int])
   {
-    var counts: [Int] = []
-    var occurrences: [Int] = []
-    try connection.forEachRow(
+    let listings = try connection.allRows(
       """
       SELECT s.token_count - 1 AS prediction_count, count(*) AS occurrence_count
       FROM sequence_list_item i JOIN sequence s ON s.id = i.sequence_id
       WHERE i.sequence_list_id = ? GROUP BY i.sequence_id ORDER BY min(i.position)
       """, [.integer(sequenceListID)]
-    ) {
-      counts.append(try $0.value("prediction_count"))
-      occurrences.append(try $0.value("occurrence_count"))
-    }
+    ) { (predictionCount: Int($0.integer("prediction_count")), count: Int($0.integer("occurrence_count"))) }
     try rows.settle()
     var result: [(id: Int64, sums: [Double])] = []
     var current: (id: Int64, sums: [Double])?
     func finish() {
-      if let current, current.sums.count == counts.count { result.append(current) }
+      if let current, current.sums.count == listings.count { result.append(current) }
     }
     try connection.forEachRow(
       """
@@ -43,7 +38,7 @@ extension CatalogTransaction {
       current?.sums.append(try row.value("sum"))
     }
     finish()
-    return (result, counts, occurrences)
+    return (result, listings.map(\.predictionCount), listings.map(\.count))
   }
 
   /// Relative layer error of every variant that has one, by local id.

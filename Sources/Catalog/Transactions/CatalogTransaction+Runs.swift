@@ -44,14 +44,13 @@ extension CatalogTransaction {
     }
     guard var space = head else { throw CatalogError.damaged("space \(id) is missing") }
     space.id = id
-    try connection.forEachRow(
+    space.units = try connection.allRows(
       "SELECT name, size_group, name_group, weight_count FROM space_unit WHERE space_id = ? ORDER BY unit_index",
       [.integer(id)]
     ) { row in
-      space.units.append(
-        SpaceRecord.Unit(
-          name: row.text("name"), sizeGroup: row.text("size_group"), nameGroup: row.text("name_group"),
-          weightCount: try row.value("weight_count"), levels: []))
+      SpaceRecord.Unit(
+        name: row.text("name"), sizeGroup: row.text("size_group"), nameGroup: row.text("name_group"),
+        weightCount: try row.value("weight_count"), levels: [])
     }
     try connection.forEachRow(
       """
@@ -202,8 +201,7 @@ extension CatalogTransaction {
   /// The report of a run, as the view `run_result` gives it.
   public func results(ofRun name: String) throws -> [RunResult] {
     try rows.settle()
-    var result: [RunResult] = []
-    try connection.forEachRow(
+    return try connection.allRows(
       """
       SELECT point, data_set, data_set_role, measure, value, standard_error, difference, difference_standard_error,
         average_bits, average_stored_bits, stored_bytes, sparsity, dropped_subblock_count, assignment
@@ -213,16 +211,13 @@ extension CatalogTransaction {
       guard let assignment = Digest(hex: row.text("assignment")), let point = RunPoint(rawValue: row.text("point")),
         let role = DataSetRole(rawValue: row.text("data_set_role"))
       else { throw CatalogError.damaged("the results of run \(name)") }
-      result.append(
-        RunResult(
-          point: point, dataSet: row.text("data_set"), role: role, measure: row.text("measure"),
-          value: try row.value("value"), standardError: try row.value("standard_error"),
-          difference: try row.value("difference"),
-          differenceStandardError: try row.value("difference_standard_error"),
-          averageBits: try row.value("average_bits"), averageStoredBits: try row.value("average_stored_bits"),
-          storedByteCount: row.integer("stored_bytes"), sparsity: try row.value("sparsity"),
-          droppedSubblockCount: try row.value("dropped_subblock_count"), assignment: assignment))
+      return RunResult(
+        point: point, dataSet: row.text("data_set"), role: role, measure: row.text("measure"),
+        value: try row.value("value"), standardError: try row.value("standard_error"),
+        difference: try row.value("difference"), differenceStandardError: try row.value("difference_standard_error"),
+        averageBits: try row.value("average_bits"), averageStoredBits: try row.value("average_stored_bits"),
+        storedByteCount: row.integer("stored_bytes"), sparsity: try row.value("sparsity"),
+        droppedSubblockCount: try row.value("dropped_subblock_count"), assignment: assignment)
     }
-    return result
   }
 }

@@ -74,13 +74,12 @@ extension CatalogTransaction {
     var count = 0
     for selection in selections {
       let (condition, values) = selection.sql
-      var keys: [[SQLValue]] = []
-      try connection.forEachRow(
+      let keys = try connection.allRows(
         """
         SELECT \(names.map { "o.\($0)" }.joined(separator: ", ")) FROM observation o
         WHERE \(condition) AND NOT \(Self.isVoid)
         """, values
-      ) { row in keys.append(row.values) }
+      ) { $0.values }
       for key in keys {
         var void: [String: SQLValue] = [
           "voided_at": .text(time), "voided_by": .text(person), "reason": .text(reason),

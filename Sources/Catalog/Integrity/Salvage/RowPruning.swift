@@ -187,13 +187,12 @@ final class RowPruning {
   ///
   /// - Returns: ids of the blobs that were made.
   private func linkBlobs() throws -> Set<Int64> {
-    var wrong: [(id: Int64, content: [UInt8], storedBits: Int64)] = []
-    try target.forEachRow(
+    let wrong = try target.allRows(
       """
       SELECT v.id, v.content_key, v.stored_bits FROM variant v LEFT JOIN blob b ON b.id = v.blob_id
       WHERE b.digest IS NOT v.content_key
       """
-    ) { wrong.append(($0.integer("id"), $0.bytes("content_key"), $0.integer("stored_bits"))) }
+    ) { (id: $0.integer("id"), content: $0.bytes("content_key"), storedBits: $0.integer("stored_bits")) }
     guard !wrong.isEmpty else { return [] }
     // Not an id that anything points to already.
     let last = try target.integer("SELECT max(id) FROM (SELECT id FROM blob UNION \(TableDescription.usedBlobs))")

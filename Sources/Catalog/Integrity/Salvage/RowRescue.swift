@@ -142,9 +142,7 @@ final class RowRescue {
   private func chunks(of id: Int64, count: Int64, digest: [UInt8]) throws -> [[UInt8]]? {
     func read(_ sql: String, _ values: [SQLValue]) throws -> [[UInt8]]? {
       do {
-        var result: [[UInt8]] = []
-        try source.forEachRow(sql, values) { result.append($0.bytes("bytes")) }
-        return result
+        return try source.allRows(sql, values) { $0.bytes("bytes") }
       } catch let error as SQLiteError where error.isUnreadable {
         return nil
       }

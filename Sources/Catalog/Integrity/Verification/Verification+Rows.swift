@@ -37,10 +37,11 @@ extension Verification {
   /// Recomputes the SHA-256 of every blob.
   func checkBlobs() throws {
     let total = try connection.integer("SELECT coalesce(sum(byte_count), 0) FROM blob") ?? 0
-    var blobs: [(id: Int64, digest: [UInt8], byteCount: Int64, chunkCount: Int64)] = []
-    try connection.forEachRow("SELECT id, digest, byte_count, chunk_count FROM blob ORDER BY id") { row in
-      blobs.append(
-        (row.integer("id"), row.bytes("digest"), row.integer("byte_count"), row.integer("chunk_count")))
+    let blobs = try connection.allRows("SELECT id, digest, byte_count, chunk_count FROM blob ORDER BY id") { row in
+      (
+        id: row.integer("id"), digest: row.bytes("digest"), byteCount: row.integer("byte_count"),
+        chunkCount: row.integer("chunk_count")
+      )
     }
     for blob in blobs {
       var problem: String?
