@@ -53,7 +53,7 @@ public enum CatalogError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A user's statement was stopped by the user.
   case queryStopped
 
-  /// What is wrong, what was received, and what to do.
+  /// A sentence that says what is wrong, the value received, and what to do.
   public var description: String {
     switch self {
     case .missing(let path): return "\(path): no such file; make a catalog with: \(ShellCommand("init", path))"

@@ -20,7 +20,7 @@ public final class CatalogStore: @unchecked Sendable {
   let file: CatalogFile
   /// How it was opened.
   public let mode: Mode
-  /// What a user should hear about opening: a dead writer's lock taken over, a network file system.
+  /// Notices about the opening, for people: a dead writer's lock taken over, a network file system.
   public let notices: [String]
 
   let connection: Connection

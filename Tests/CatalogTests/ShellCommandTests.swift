@@ -13,7 +13,7 @@ import Testing
     "we?ird#name%.evodb",
   ]
 
-  /// What a shell makes of the words.
+  /// The words into which a shell splits a command.
   private func shell(_ text: String) throws -> [String] {
     let folder = try TemporaryFolder()
     let script = try folder.write("printf '%s\\0' \(text) > words\n", to: "script.sh")

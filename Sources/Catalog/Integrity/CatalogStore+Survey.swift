@@ -37,7 +37,7 @@ public struct StoredRevision: Equatable, Sendable {
   /// Rows.
   public var rowCount: Int64
 
-  /// All fields.
+  /// Creates the row count of a revision.
   public init(what: String, revision: Int64, rowCount: Int64) {
     self.what = what
     self.revision = revision

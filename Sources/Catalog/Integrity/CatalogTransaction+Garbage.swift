@@ -12,7 +12,7 @@ extension CatalogTransaction {
   /// The caches and the columns that point to their blobs.
   private static let caches = TableDescription.blob.references.filter { $0.table.kind == .cache }
 
-  /// What the kinds would drop, without dropping it.
+  /// The rows and bytes that `drop` would remove. Changes nothing.
   ///
   /// - Parameter isOld: whether `(what, revision)` of `CatalogStore.revisions()` is older than this build's.
   public func garbage(of kinds: [GarbageKind], isOld: (String, Int64) -> Bool) throws -> [Garbage] {

@@ -1,7 +1,7 @@
 import Foundation
 
-/// What is wrong with a variant's packed bytes, which have their digest, as the weights of a layer of this size; nil:
-/// nothing. The catalog does not know the format.
+/// Checks packed bytes, whose digest is right, as the weights of a layer of the given size. Returns the problem in
+/// words, nil if there is none. The catalog itself does not know the format.
 public typealias PackedWeightProblem = (_ packed: [UInt8], _ outputCount: Int, _ inputCount: Int) -> String?
 
 extension RowKeys {

@@ -14,7 +14,7 @@ extension RowKeys {
     }
   }
 
-  /// What is wrong with the parts of a space among themselves and with what they point to.
+  /// Returns the first contradiction among the parts of a space, or with the rows they point to; nil: none.
   private func spaceFlaw(_ id: Int64) throws -> String? {
     let key: [SQLValue] = [.integer(id)]
     func exists(_ sql: String) throws -> Bool { try connection.integer("SELECT 1 \(sql) LIMIT 1", key) != nil }
@@ -80,7 +80,7 @@ extension RowKeys {
     try checkRunForest(report)
   }
 
-  /// What of a run follows from its generations, or cannot be.
+  /// Checks the columns of a run that follow from its generations, and those with impossible values.
   private func checkRunRows(_ report: Report) throws {
     try connection.forEachRow(
       """
@@ -186,7 +186,7 @@ extension RowKeys {
     }
   }
 
-  /// What belongs to a generation is not there without it.
+  /// Reports candidates, stages and stage results whose generation is missing.
   private func checkGenerationParts(_ report: Report) throws {
     for table in TableDescription.all where table.isOfGeneration && table.name != "generation" {
       try connection.forEachRow(

@@ -2,7 +2,7 @@ import Foundation
 
 /// Writes what is worth sharing of a catalog into a new file of its own.
 public struct CatalogPack {
-  /// What comes along beside the rows.
+  /// The blobs that a pack contains beside the rows.
   public enum Contents: String, Sendable, CaseIterable {
     /// No bytes of blobs: small enough to mail, all that SQL can ask.
     case results
@@ -12,7 +12,7 @@ public struct CatalogPack {
     case all
   }
 
-  /// What a pack holds.
+  /// Size and counts of a finished pack.
   public struct Report: Equatable, Sendable {
     /// Size of the file.
     public var byteCount: Int64

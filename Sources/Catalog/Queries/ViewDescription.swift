@@ -1,4 +1,4 @@
-/// What a view is for, as `schema.sql` says it, for tools that show it to people.
+/// A view with its comment in `schema.sql`, for tools that show it to people.
 public struct ViewDescription: Equatable, Sendable {
   /// The view.
   public var name: String

@@ -1,4 +1,4 @@
-/// What may be a name in a catalog: it is shown, typed, and merged into other files.
+/// The rule for names in a catalog: they are shown, typed, and merged into other files.
 public enum CatalogName {
   /// Bytes of the longest name.
   public static let largestByteCount = 200

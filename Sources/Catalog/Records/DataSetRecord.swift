@@ -48,7 +48,7 @@ public struct SequenceListRecord: Equatable, Sendable {
 public struct DataSetRecord: Equatable, Sendable {
   /// Local id.
   public var id: Int64 = 0
-  /// What users call it.
+  /// Its name, unique in a catalog.
   public var name: String
   /// Its content.
   public var sequenceListID: Int64

@@ -11,7 +11,7 @@ protocol StoredRecord {
 /// A column, and the field of a record that holds its value.
 struct Field<Record>: Sendable {
   let column: String
-  /// What the column must be to hold it.
+  /// The type that the column must have.
   let type: ColumnDescription.ValueType
   let isOptional: Bool
   fileprivate let value: @Sendable (Record) -> SQLValue

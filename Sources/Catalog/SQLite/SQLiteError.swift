@@ -77,7 +77,7 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Whether SQLite did not understand the statement, or could not compute it.
   public var isRefusedStatement: Bool { primaryCode == SQLITE_ERROR }
 
-  /// What is wrong with which file and what to do; else code, message and the start of the statement.
+  /// The file, the problem and what to do; without a known cause the code, the message and the start of the statement.
   public var description: String {
     if let brokenRule { return "\(path.map { "\($0): " } ?? "")\(brokenRule); evodb verify FILE says what is wrong" }
     guard let path, !path.isEmpty, let trouble else {
@@ -86,7 +86,7 @@ public struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
     return "\(path): \(trouble.what) (SQLite error \(code): \(message)); \(trouble.remedy)"
   }
 
-  /// What the file, its folder or its disk refuses; nil for other failures.
+  /// The problem with the file, its folder or its disk; nil for other failures.
   private var trouble: (what: String, remedy: String)? {
     let path = path ?? ""
     switch (primaryCode, code >> 8) {

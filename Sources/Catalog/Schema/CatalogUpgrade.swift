@@ -6,7 +6,7 @@ import Foundation
 /// The work happens on a copy, which takes the file's name in one step when it is whole; the old file stays beside it. So a
 /// kill at any instant leaves the old or the new catalog under the name, both complete.
 public struct CatalogUpgrade {
-  /// What an upgrade did.
+  /// The result of an upgrade.
   public struct Outcome: Equatable, Sendable {
     /// Version before.
     public var from: Int64

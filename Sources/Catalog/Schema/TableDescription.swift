@@ -154,8 +154,8 @@ struct TableDescription: Sendable {
 
   // MARK: Rules
 
-  /// What no row of the table may hold, whatever other rows say: a value of another type, a number that is not finite, a
-  /// text that is not UTF-8, a name with what a terminal would obey.
+  /// Checks a row against the rules that hold whatever other rows say: right types, finite numbers, UTF-8 texts, and
+  /// names without terminal control characters.
   ///
   /// - Parameter row: the values in the order of the columns.
   /// - Returns: nil if the row keeps the rules; else the column, and what is wrong with its value in words that follow

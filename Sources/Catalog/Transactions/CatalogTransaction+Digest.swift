@@ -35,8 +35,8 @@ extension CatalogTransaction {
   }
 }
 
-/// What stands in digests for local ids: the values by which the rows they point to are known everywhere, as bytes of
-/// `RowBytes`. A row that points to a model does not name it a second time by way of a site.
+/// Replaces local ids in digests by the values that name their rows in every file, as bytes of `RowBytes`. A row that
+/// points to a model does not name it a second time by way of a site.
 ///
 /// They are read once for all rows: joining four tables for each of a million rows would take longer than hashing them.
 private final class Citations {
@@ -45,7 +45,7 @@ private final class Citations {
     var name: String
     /// nil: the column's values stand for themselves.
     var cited: [Int64: [UInt8]]?
-    /// What stands for NULL.
+    /// The bytes that replace NULL.
     var none: [UInt8] = []
   }
 

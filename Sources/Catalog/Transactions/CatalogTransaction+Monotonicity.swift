@@ -108,7 +108,7 @@ public struct MonotonicityFinding: Equatable, Sendable {
     /// Of the difference.
     public var standardError: Double
 
-    /// All fields.
+    /// Creates a pair.
     public init(
       lighterID: Int64, heavierID: Int64, lighterError: Double, heavierError: Double, difference: Double,
       standardError: Double
@@ -137,7 +137,7 @@ public struct MonotonicityFinding: Equatable, Sendable {
   /// The most certain of them.
   public var pairs: [Pair]
 
-  /// All fields.
+  /// Creates a finding.
   public init(
     sequenceListID: Int64, measureID: Int64, kind: String, assignmentCount: Int, pairCount: Int, violationCount: Int,
     pairs: [Pair]

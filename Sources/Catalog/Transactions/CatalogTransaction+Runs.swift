@@ -172,7 +172,7 @@ extension CatalogTransaction {
     return try head.map { ($0.index, try assignment(id: $0.parentID)) }
   }
 
-  /// What all layers of an assignment have in common; nil if they differ, or one is dense or dropped. Layers of different
+  /// The setting of all layers of an assignment; nil if they differ, or one is dense or dropped. Layers of different
   /// sizes have equal sparsities up to rounding to whole weights.
   public func uniformSetting(ofAssignment assignmentID: Int64) throws -> UniformSetting? {
     try connection.firstRow(

@@ -17,7 +17,7 @@ public struct ObservationSelection: Equatable, Sendable {
   public init() {}
 }
 
-/// What voiding means for a catalog.
+/// Counts of the observations, assignments and runs that voiding concerns.
 public struct VoidSummary: Equatable, Sendable {
   /// Observations that fit.
   public var observationCount: Int
@@ -35,7 +35,7 @@ extension CatalogTransaction {
       AND v.sequence_id = o.sequence_id AND v.numerics_id = o.numerics_id AND v.attempt = o.attempt)
     """
 
-  /// What `void` would do, and has done.
+  /// Counts what `void` would declare wrong, and what is void already. Changes nothing.
   public func voidSummary(_ selections: [ObservationSelection]) throws -> VoidSummary {
     let key = TableDescription.observation.identityColumns
     var found = Set<[Int64]>()

@@ -1,4 +1,4 @@
-/// What can be read and written inside `CatalogStore.read` and `CatalogStore.write`; never kept beyond them.
+/// Reads and writes a catalog inside `CatalogStore.read` and `CatalogStore.write`; it must not be kept beyond them.
 ///
 /// Its methods stand in one file per topic: `CatalogTransaction+Models.swift` and so on.
 public struct CatalogTransaction {

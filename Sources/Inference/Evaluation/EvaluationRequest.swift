@@ -10,7 +10,7 @@ public struct EvaluatedModel: Hashable, Sendable {
   /// Digest of the arithmetic.
   public var numerics: Digest
 
-  /// All fields.
+  /// Creates a model under an arithmetic.
   public init(digest: Digest, architectureRevision: Int, numerics: Digest) {
     self.digest = digest
     self.architectureRevision = architectureRevision
@@ -30,16 +30,16 @@ public struct EvaluationRequest: Equatable, Sendable {
   public let model: EvaluatedModel
   /// The sequence, at least 2 ids.
   public let tokenIDs: [Int32]
-  /// What to sum up; no measure twice.
+  /// The measures to sum up, each once.
   public let measures: [Measure]
-  /// What to evaluate, all of as many layers as the model.
+  /// The assignments to evaluate, all with as many layers as the model.
   public let candidates: [LayerChoices]
   /// Content key of the dense model's last hidden state; nil only if no measure needs it.
   public let teacherState: Digest?
   /// The canonical bytes.
   public var bytes: [UInt8] { Self.bytes(model, tokenIDs, measures, candidates, teacherState) }
 
-  /// All fields.
+  /// Creates a request; its key follows from the rest.
   public init(
     model: EvaluatedModel, tokenIDs: [Int32], measures: [Measure], candidates: [LayerChoices], teacherState: Digest?
   ) {
@@ -127,7 +127,7 @@ public struct TeacherStateRequest: Equatable, Sendable {
   /// The canonical bytes.
   public var bytes: [UInt8] { Self.bytes(model, tokenIDs) }
 
-  /// All fields.
+  /// Creates a request; its key follows from the rest.
   public init(model: EvaluatedModel, tokenIDs: [Int32]) {
     key = SHA256.digest(of: Self.bytes(model, tokenIDs))
     self.model = model

@@ -11,7 +11,7 @@ public final class PackedWeights: @unchecked Sendable {
   public let columns: Int
   /// Length of a product's sums: inputs of a linear layer.
   public let depth: Int
-  /// What the products are computed in.
+  /// The arithmetic of the products.
   public let arithmetic: Arithmetic
   let base: UnsafeMutableRawPointer
 

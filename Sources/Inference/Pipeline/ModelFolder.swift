@@ -113,7 +113,7 @@ public struct ModelFolder {
     return digest
   }
 
-  /// What to do about a folder that holds another model.
+  /// The advice for a folder that holds another model.
   private var remedy: String {
     "put the old files back, or take what is there now as another model: "
       + "\(ShellCommand("import", store.path, source.folder, options: [("--name", "NAME")]))"

@@ -75,7 +75,7 @@ public enum ModelImport {
     SHA256.digest(of: try RandomAccessFile.contents(of: url, limit: 1 << 30))
   }
 
-  /// What a model is called after its folder: the folder's name, or that of the repository where the folder is one of the Hugging
+  /// The name of a model by default: that of its folder, or of the repository where the folder is one of the Hugging
   /// Face cache, `models--ORG--NAME/snapshots/COMMIT`, whose own name is a commit.
   public static func name(of folder: URL) -> String {
     let parts = AbsolutePath.url(folder.path).pathComponents

@@ -1,6 +1,6 @@
 /// A question with choices, one line of a task's file: `{"context": "…", "choices": ["…", "…"], "answer": 0}`.
 public struct MultipleChoiceItem: Equatable, Sendable {
-  /// What stands before the choice; may be empty.
+  /// The text before the choice; may be empty.
   public var context: String
   /// At least two, none of them empty.
   public var choices: [String]

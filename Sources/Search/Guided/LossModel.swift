@@ -1,4 +1,5 @@
-/// What an assignment's fitness is expected to be: a sum of losses of units at levels, and how sure that is.
+/// Predicts an assignment's fitness, as a sum of the losses of its units at their levels, and the uncertainty of that
+/// sum.
 ///
 /// Bayesian linear regression. Before anything is measured every loss is that of a sweep, uncertain in proportion to its size;
 /// every comparison of two assignments on common sequences then shifts the losses of the units in which they differ. All

@@ -55,7 +55,7 @@ protocol ExitCodeProviding: Error {
 /// An error that a command line can mend. The modules below this one know no verbs and options; their errors carry what the
 /// remedy is made of.
 protocol RemedyProviding: Error {
-  /// What to do next, as it stands after the message and a semicolon; nil if there is nothing.
+  /// The advice that follows the message after a semicolon; nil: none.
   var remedy: String? { get }
 }
 

@@ -60,8 +60,8 @@ import Testing
     }
   }
 
-  /// What a colleague's file may lack: each observation is in its owner's part and sometimes in others; the first part
-  /// has the whole run, the others a beginning of it, or nothing.
+  /// A part of a catalog, as a colleague may have it: each observation is in its owner's part and sometimes in others;
+  /// the first part has the whole run, the others a beginning of it, or nothing.
   static func part(_ part: Int, of count: Int, from source: CatalogFolder, seed: UInt64) throws -> CatalogFolder {
     let folder = try source.copy()
     var random = SplitMix64(property: seed)

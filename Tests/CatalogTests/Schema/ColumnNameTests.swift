@@ -7,7 +7,7 @@ import Testing
 /// The rule for names of columns in docs/catalog-format.md, in both directions: a name says what the values are, and such values
 /// have such a name.
 @Suite struct ColumnNameTests {
-  /// What the values under a name must be; nil: the name says nothing of the kind.
+  /// The rule that a value breaks whose column has this name; nil: none, or the name has no rule.
   private static func problem(_ column: String, _ value: SQLValue, isView: Bool) -> String? {
     if value == .null { return nil }
     func isInteger(_ range: ClosedRange<Int64>) -> Bool {
@@ -76,7 +76,7 @@ import Testing
     #expect(found == 3)
   }
 
-  /// What every column of a view is computed by, where its text says so: `EXPRESSION AS NAME`, ends at the comma before.
+  /// The expressions of a view's columns, where its text names them: `EXPRESSION AS NAME`, each from the comma before.
   private func expressions(_ sql: String) -> [(expression: String, name: String)] {
     var result: [(expression: String, name: String)] = []
     let text = sql.split(separator: "\n").map { $0.prefix { $0 != ";" } }.map { line in

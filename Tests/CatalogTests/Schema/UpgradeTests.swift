@@ -66,7 +66,7 @@ import Testing
     return names.filter { $0.hasSuffix(".evodb") }.sorted().map { folder.appendingPathComponent($0) }
   }
 
-  /// What `evodb digest` and `evodb digest --all` of the version that made a file say of it.
+  /// The output of `evodb digest` and `evodb digest --all` by the version that made a file.
   private static let digests = [
     "v1.evodb": [
       "8eac70b615f804bb65f776e8bec28c2836eef43f74d23f3ce331d52e52d3a449",
@@ -162,7 +162,7 @@ import Testing
     #expect(try rows(folder.path, objects) == rows(new.path, objects))
   }
 
-  /// What 0.1.0 said of `v1.evodb` with `evodb digest` and `evodb digest --all`.
+  /// The output of `evodb digest` and `evodb digest --all` by version 0.1.0 for `v1.evodb`.
   private static let keptDigest = "8eac70b615f804bb65f776e8bec28c2836eef43f74d23f3ce331d52e52d3a449"
   private static let keptDigestOfAll = "270292e87a03796092e2834697a918402b681580c1844ac296b038d221b2ae14"
 

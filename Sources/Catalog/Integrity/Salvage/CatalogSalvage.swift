@@ -7,7 +7,7 @@ import Foundation
 /// catalog. What points to something lost, or contradicts other rows, is left out, by the checks of `verify`; and the new
 /// file gets its name only when `verify` finds nothing in it.
 public struct CatalogSalvage {
-  /// What became of a table.
+  /// Counts of a table's rows, saved and lost.
   public struct Table: Equatable, Sendable {
     /// Its name.
     public var name: String
@@ -21,7 +21,7 @@ public struct CatalogSalvage {
     public var emptiedCount: Int64 = 0
   }
 
-  /// What came of it.
+  /// The result of a salvage.
   public struct Report: Equatable, Sendable {
     /// All tables in the order of the schema.
     public var tables: [Table]

@@ -8,7 +8,7 @@ struct TableReader {
   let key: String
   /// Stretches that could not be read.
   private(set) var gapCount: Int64 = 0
-  /// What is still allowed: every damaged page costs some hundred reads, and a table without its root must end soon.
+  /// Queries left before giving up: every damaged page costs some hundred, and a table without its root must end soon.
   private var readsLeft = 1000
 
   /// A row of any table takes more bytes than 16.

@@ -7,7 +7,7 @@ struct NormalizedText {
   var startLength: Int
 }
 
-/// What a `tokenizer.json` does to text before splitting it (its `normalizer`).
+/// The changes that a `tokenizer.json` makes to text before splitting it (its `normalizer`).
 struct TextNormalizer: Sendable {
   private enum Step: Sendable {
     case form(NormalizationForm)

@@ -5,7 +5,7 @@ import Search
 /// A target in one word.
 struct SearchTarget: ArgumentValue, Equatable {
   let target: SearchRecipe.Target
-  /// What it counts.
+  /// The unit of costs and of the budget.
   let cost: SearchRecipe.Cost
 
   static let rule =
@@ -90,7 +90,7 @@ struct BitTargetOptions: ArgumentGroup {
   }
 }
 
-/// What a search may ask for and choose from.
+/// Options for the target and the choices of a search.
 struct SearchSpaceOptions: ArgumentGroup {
   let bitTargets = BitTargetOptions()
   @Option("--target-sparsity", "S", "Share of the weights that are zero, such as 0.5.", rule: .within(0...1))
