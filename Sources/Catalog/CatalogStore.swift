@@ -38,7 +38,7 @@ public final class CatalogStore: @unchecked Sendable {
   /// Opens, or makes, a catalog.
   ///
   /// - Parameters:
-  ///   - command: what this process does, for the message that a second writer gets.
+  ///   - command: the verb of this process, for the message that a second writer gets.
   /// - Throws: `CatalogError`, `SQLiteError`.
   public convenience init(path: String, mode: Mode, command: String = "") throws {
     try self.init(path: path, mode: mode, command: command, networkName: FileSystem.networkName)

@@ -60,7 +60,7 @@ final class ForeignCatalog {
 
   /// Calls `body` with the values of every row, in the columns' order without `row_check`, each row checked by itself.
   ///
-  /// - Parameter filter: what follows WHERE, with its values.
+  /// - Parameter filter: the condition behind WHERE; `values` are those of its parameters.
   /// - Throws: `CatalogError.untrusted`, and what `body` throws.
   func forEachRow(
     of table: TableDescription, where filter: String? = nil, _ values: [SQLValue] = [],

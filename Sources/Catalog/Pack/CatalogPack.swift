@@ -34,7 +34,7 @@ public struct CatalogPack {
 
   /// - Parameters:
   ///   - runs: keep only what belongs to these and the runs they branched from; empty: everything.
-  ///   - job: what it leaves in the job table of the new file.
+  ///   - job: the row it writes into the job table of the new file.
   ///   - progress: gets what is being done, in a few words.
   ///   - wantsToStop: asked now and then.
   public init(

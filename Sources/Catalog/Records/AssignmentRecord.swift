@@ -45,7 +45,7 @@ public enum AssignmentKey {
   }
 }
 
-/// A question that observations answer: what fitness is computed with.
+/// A measure of fitness, with its parameters: the question that observations answer.
 public struct MeasureRecord: Hashable, Sendable {
   /// Local id.
   public var id: Int64 = 0

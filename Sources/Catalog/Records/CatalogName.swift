@@ -3,7 +3,7 @@ public enum CatalogName {
   /// Bytes of the longest name.
   public static let largestByteCount = 200
 
-  /// - Parameter kind: what it names, for the error.
+  /// - Parameter kind: the kind of thing it names, for the error.
   /// - Throws: `CatalogError.invalidName`.
   public static func require(_ name: String, of kind: String) throws {
     guard !name.isEmpty, name.utf8.count <= largestByteCount, !holdsControlCharacters(name) else {

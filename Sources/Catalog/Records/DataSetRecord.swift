@@ -64,7 +64,7 @@ public struct DataSetRecord: Equatable, Sendable {
   public var droppedTokenCount: Int
   /// How many sequences.
   public var sequenceCount: Int
-  /// How many different ones: what standard errors count.
+  /// How many different ones; standard errors count these.
   public var distinctSequenceCount: Int
   /// Input tokens of all sequences.
   public var tokenCount: Int

@@ -22,7 +22,7 @@ public struct CatalogUpgrade {
 
   /// To this build's version.
   ///
-  /// - Parameter job: what it leaves in the job table of the new file.
+  /// - Parameter job: the row it writes into the job table of the new file.
   public init(job: JobNote? = nil) { self.job = job }
 
   /// Upgrades the file at `path`.

@@ -40,7 +40,7 @@ extension CatalogTransaction {
 ///
 /// They are read once for all rows: joining four tables for each of a million rows would take longer than hashing them.
 private final class Citations {
-  /// A column, and what stands for its ids.
+  /// A column with the replacements of its ids.
   struct Column {
     var name: String
     /// nil: the column's values stand for themselves.
@@ -54,7 +54,7 @@ private final class Citations {
 
   init(_ connection: Connection) { self.connection = connection }
 
-  /// Columns of a table with what stands for their ids.
+  /// Columns of a table with the replacements of their ids.
   ///
   /// - Parameter named: tables that the row names in any case.
   func columns(_ places: [Int], of table: TableDescription, named: Set<String> = []) throws -> [Column] {

@@ -1,7 +1,7 @@
 import struct Catalog.Digest
 import struct Catalog.SHA256
 
-/// A model under one arithmetic: what two processes must have in common for equal bits.
+/// A model under one arithmetic: two processes with equal ones get equal bits.
 public struct EvaluatedModel: Hashable, Sendable {
   /// Content key of the model.
   public var digest: Digest
@@ -24,7 +24,7 @@ public struct EvaluatedModel: Hashable, Sendable {
 public struct EvaluationRequest: Equatable, Sendable {
   private static let kind = "evaluation-request"
 
-  /// SHA-256 of the bytes: what an answer refers to.
+  /// SHA-256 of `bytes`, by which an answer names its request.
   public let key: Digest
   /// Which model under which arithmetic.
   public let model: EvaluatedModel
@@ -118,7 +118,7 @@ public struct EvaluationRequest: Equatable, Sendable {
 public struct TeacherStateRequest: Equatable, Sendable {
   private static let kind = "teacher-state-request"
 
-  /// SHA-256 of the bytes: what an answer refers to.
+  /// SHA-256 of `bytes`, by which an answer names its request.
   public let key: Digest
   /// Which model under which arithmetic.
   public let model: EvaluatedModel

@@ -92,7 +92,7 @@ struct ExportPlan {
     }
   }
 
-  /// `model.layers.`: what stands before the block's index in the names of its layers.
+  /// The text before the block's index in the names of its layers: `model.layers.`.
   private static func blockPrefix(_ layers: [Layer]) -> [UInt8]? {
     guard let layer = layers.first, let range = layer.name.firstRange(of: ".\(layer.subblock.blockIndex).") else {
       return nil

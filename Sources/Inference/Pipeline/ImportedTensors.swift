@@ -1,7 +1,7 @@
 import Catalog
 import Foundation
 
-/// The tensors of a model as it was imported: what a checkpoint's bytes are held against.
+/// The tensors of a model as it was imported, against which a checkpoint's bytes are checked.
 ///
 /// `@unchecked Sendable`: `lock` guards what is learnt; the rest is never changed.
 final class ImportedTensors: TensorGuard, @unchecked Sendable {
@@ -13,7 +13,7 @@ final class ImportedTensors: TensorGuard, @unchecked Sendable {
   private let lock = NSLock()
   private var checked: [ByteString: FileState] = [:]
 
-  /// - Parameter remedy: what to do about other bytes.
+  /// - Parameter remedy: the advice in the error about other bytes.
   init(_ records: [TensorRecord], knownStates: Set<FileState>, modelName: String, remedy: String) {
     self.records = Dictionary(records.map { (ByteString($0.name), $0) }, uniquingKeysWith: { first, _ in first })
     self.knownStates = knownStates

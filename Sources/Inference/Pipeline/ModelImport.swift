@@ -6,7 +6,7 @@ public enum ModelImport {
   /// Reads the folder, digests every tensor and stores what is found.
   ///
   /// - Parameters:
-  ///   - name: what to call the model; nil: `name(of:)`.
+  ///   - name: the model's name in the catalog; nil: `name(of:)`.
   ///   - allowsUnused: whether tensors that the computation does not read are taken along.
   ///   - onUnused: is given the names of those that are.
   /// - Throws: `InferenceError` for folders that are not whole or not supported, or hold tensors of another model;

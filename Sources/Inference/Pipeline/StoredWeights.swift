@@ -21,7 +21,7 @@ public enum StoredWeights {
   /// The weights [out, in] of a variant.
   ///
   /// - Parameters:
-  ///   - packed: what `CatalogTransaction.packedWeights` gave.
+  ///   - packed: the bytes that `CatalogTransaction.packedWeights` returns.
   ///   - outputCount: rows that its layer has.
   ///   - inputCount: columns that its layer has.
   /// - Throws: `CatalogError.damaged` naming the variant; `InferenceError.unsupported` for the format of a newer evodb.

@@ -10,7 +10,7 @@ public struct MultipleChoiceItem: Equatable, Sendable {
   /// Reads a JSON Lines file: one object a line, with `context`, `choices` and `answer`. Other members are for other
   /// readers; blank lines are skipped.
   ///
-  /// - Parameter file: what to call it in errors.
+  /// - Parameter file: its name in errors.
   /// - Throws: `InferenceError.invalidData` naming the line and what is wrong with it.
   public static func list(_ bytes: [UInt8], file: String) throws -> [MultipleChoiceItem] {
     var items: [MultipleChoiceItem] = []

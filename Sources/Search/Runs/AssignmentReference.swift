@@ -15,7 +15,7 @@ public enum AssignmentReference {
   /// - Parameters:
   ///   - method: where `uniform` and profiles take their variants from; nil: `gptq` for bits, the first of sparsegpt,
   ///     wanda and magnitude that has variants for sparsities.
-  ///   - scale: what the steps of a profile mean.
+  ///   - scale: the meaning of the steps of a profile.
   /// - Throws: `CatalogError.notFound` if nothing fits, `SearchError` for levels that are not built.
   public static func resolve(
     _ text: String, model: ModelRecord, method: String? = nil, scale: SparsityScale? = nil, tx: CatalogTransaction

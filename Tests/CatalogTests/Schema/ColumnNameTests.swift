@@ -101,7 +101,7 @@ import Testing
     return result
   }
 
-  /// Without what stands in parentheses and between CASE and END.
+  /// The expression without parts in parentheses and between CASE and END.
   private func outside(_ expression: String) -> String {
     var result = ""
     var depth = 0

@@ -39,7 +39,7 @@ public struct CatalogSalvage {
   ///   - path: the damaged file; never written to.
   ///   - output: the new catalog.
   ///   - packedWeightProblem: looks into the packed bytes of variants; nil: their digests are all that is checked.
-  ///   - job: what it leaves in the job table of the new catalog.
+  ///   - job: the row it writes into the job table of the new catalog.
   public init(path: String, output: String, packedWeightProblem: PackedWeightProblem? = nil, job: JobNote? = nil) {
     self.path = path
     self.output = output

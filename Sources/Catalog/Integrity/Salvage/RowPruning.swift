@@ -66,7 +66,7 @@ final class RowPruning {
 
   // MARK: Defects
 
-  /// Removes, or mends, what a check finds, and removes what stood on it; whether there was anything.
+  /// Removes or mends the rows that a check reports, and removes the rows that need them. Returns whether there were any.
   private func remove(_ check: ((RowDefect) throws -> Void) throws -> Void) throws -> Bool {
     if isCancelled() { throw CancellationError() }
     var defects: [RowDefect] = []

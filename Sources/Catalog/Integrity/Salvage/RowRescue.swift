@@ -1,5 +1,5 @@
-/// Takes the rows of a damaged catalog that are what was written into a new one, each looked at for itself: what they say
-/// of each other is `RowPruning`'s business.
+/// Copies the intact rows of a damaged catalog into a new one, each checked by itself: `RowPruning` checks them against
+/// each other.
 final class RowRescue {
   private let source: Connection
   private let target: Connection

@@ -71,7 +71,7 @@ public enum StrictJSON: Equatable, Sendable {
   ///
   /// - Parameters:
   ///   - bytes: the document in UTF-8; white space may surround it, nothing else.
-  ///   - file: what to call the document in errors.
+  ///   - file: the document's name in errors.
   /// - Throws: `InferenceError.invalidData` naming the byte offset and the broken rule.
   public static func parse(_ bytes: [UInt8], file: String) throws -> StrictJSON {
     if let mark = Self.mark(of: bytes) { throw InferenceError.invalidData(file: file, detail: mark) }

@@ -128,7 +128,7 @@ struct TextNormalizer: Sendable {
     text.startLength = min(start.bytes.count, text.bytes.count)
   }
 
-  /// Replaces matches. What stands in the place of a match belongs to the match's last character.
+  /// Replaces matches. The replacement of a match belongs to the match's last character.
   private static func replacing(
     in text: NormalizedText, by content: [UInt8], _ forEachMatch: ((Range<Int>) -> Void) throws -> Void
   ) rethrows -> NormalizedText {

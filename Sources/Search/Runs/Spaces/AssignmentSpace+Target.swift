@@ -1,7 +1,7 @@
 import Catalog
 import Inference
 
-/// A target as a budget of the space, and what stands at it.
+/// A target as a budget of the space, with the assignments at it.
 public struct BudgetPlan: Equatable, Sendable {
   /// The largest cost of a candidate, in the space's cost.
   public var budget: Int64

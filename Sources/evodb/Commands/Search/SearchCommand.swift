@@ -67,7 +67,7 @@ struct SearchCommand: Command {
 
   /// Estimates the work of the search without beginning it.
   ///
-  /// - Throws: what beginning the search would throw.
+  /// - Throws: the errors of beginning the search.
   private func estimate(_ store: CatalogStore, in context: CommandContext) throws -> ResultObject {
     let (model, sets, recipe) = try store.read { tx in
       let (model, sets) = (try tx.model(self.model), try self.sets(tx))
