@@ -39,8 +39,7 @@ public struct ModelRecord: Equatable, Sendable {
 public struct ModelSource: Equatable, Sendable {
   /// The checkpoint folder, absolute.
   public var folder: String
-  /// Names, sizes and modification times of the weight files when their bytes were last read in full, to notice a
-  /// change cheaply.
+  /// Names, sizes and modification times of the weight files when last read in full, to notice a change cheaply.
   public var fingerprint: String
   /// SHA-256 of tokenizer.json; nil if there is none.
   public var tokenizerDigest: Digest?

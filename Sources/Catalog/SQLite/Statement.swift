@@ -126,12 +126,12 @@ final class Statement {
 
   /// The position of a column. Columns are mostly read in their order: the search goes on behind the last one found.
   func position(of column: String) -> Int {
-    for _ in names {
-      let position = next < names.count ? next : 0
-      next = position + 1
-      if names[position] == column { return position }
+    let names = names
+    guard let position = names[next...].firstIndex(of: column) ?? names[..<next].firstIndex(of: column) else {
+      preconditionFailure("no column \(column) in: \(sql)")
     }
-    preconditionFailure("no column \(column) in: \(sql)")
+    next = position + 1
+    return position
   }
 
   /// Appends the value in column `index` of the current row as its bytes are stored.

@@ -36,8 +36,7 @@ struct ColumnDescription: Sendable {
   let scope: Scope
   var isRequired = true
   var reference: Reference?
-  /// Changes, by column, that make a row right again when the row that this column points to is lost; nil: such a row
-  /// is lost as well.
+  /// Changes, by column, that mend a row when the one that this column points to is lost; nil: it is lost as well.
   var mend: [String: SQLValue]?
   /// The content of the blob that the column points to, in the plural.
   var contents: String?
