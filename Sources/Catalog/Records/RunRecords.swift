@@ -106,6 +106,21 @@ public struct SpaceRecord: Equatable, Sendable {
   }
 }
 
+extension SpaceRecord.Unit: StoredRecord {
+  static let table = TableDescription.spaceUnit
+  static let blank = SpaceRecord.Unit(name: "", sizeGroup: "", nameGroup: "", weightCount: 0, levels: [])
+  static let fields = [
+    Field("name", \Self.name), Field("size_group", \.sizeGroup), Field("name_group", \.nameGroup),
+    Field("weight_count", \.weightCount),
+  ]
+}
+
+extension SpaceRecord.Level: StoredRecord {
+  static let table = TableDescription.spaceLevel
+  static let blank = SpaceRecord.Level(cost: 0, label: "", members: [])
+  static let fields = [Field("cost_bits", \Self.cost), Field("label", \.label)]
+}
+
 /// One search and how it stands.
 public struct RunRecord: Equatable, Sendable {
   /// Local id.

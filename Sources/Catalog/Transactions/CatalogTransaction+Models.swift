@@ -19,7 +19,7 @@ extension CatalogTransaction {
     model.id = try intern(.model, model.digest, model.values)
     try rows.update(.model, id: model.id, ["name": .text(model.name)])
     try connection.run("DELETE FROM model_source WHERE model_id = ?", [.integer(model.id)])
-    try insert(source, ofModel: model.id, importedAt: .text(Timestamp.now()))
+    try insert(source, ofModel: model.id, importedAt: Timestamp.now())
     guard isNew else { return model }
     for tensor in tensors {
       try rows.insert(.tensor, tensor.values.merging(["model_id": .integer(model.id)]) { $1 })
@@ -83,17 +83,16 @@ extension CatalogTransaction {
   public func note(fingerprint: String, ofModel modelID: Int64) throws {
     let known = try connection.firstRow(
       "SELECT \(ModelSource.columns), imported_at FROM model_source WHERE model_id = ?", [.integer(modelID)]
-    ) { (source: try ModelSource($0), importedAt: $0.values.last ?? .null) }
-    guard let (known, importedAt) = known else { return }
-    var source = known
+    ) { (source: try ModelSource($0), importedAt: $0.text("imported_at")) }
+    guard var (source, importedAt) = known else { return }
     source.fingerprint = fingerprint
     try connection.run("DELETE FROM model_source WHERE model_id = ?", [.integer(modelID)])
     try insert(source, ofModel: modelID, importedAt: importedAt)
   }
 
-  private func insert(_ source: ModelSource, ofModel modelID: Int64, importedAt: SQLValue) throws {
+  private func insert(_ source: ModelSource, ofModel modelID: Int64, importedAt: String) throws {
     try rows.insert(
-      .modelSource, source.values.merging(["model_id": .integer(modelID), "imported_at": importedAt]) { $1 })
+      .modelSource, source.values.merging(["model_id": .integer(modelID), "imported_at": .text(importedAt)]) { $1 })
   }
 
   /// The tensors of a model, by name.

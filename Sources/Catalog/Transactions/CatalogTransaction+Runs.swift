@@ -11,16 +11,10 @@ extension CatalogTransaction {
     space.id = try intern(.space, space.digest, ["model_id": .integer(space.modelID), "cost": .text(space.cost)])
     for (unitIndex, unit) in space.units.enumerated() {
       let unitKey: [String: SQLValue] = ["space_id": .integer(space.id), "unit_index": .integer(unitIndex)]
-      try rows.insert(
-        .spaceUnit,
-        unitKey.merging([
-          "name": .text(unit.name), "size_group": .text(unit.sizeGroup), "name_group": .text(unit.nameGroup),
-          "weight_count": .integer(unit.weightCount),
-        ]) { $1 })
+      try rows.insert(.spaceUnit, unitKey.merging(unit.values) { $1 })
       for (levelIndex, level) in unit.levels.enumerated() {
         let levelKey = unitKey.merging(["level_index": .integer(levelIndex)]) { $1 }
-        try rows.insert(
-          .spaceLevel, levelKey.merging(["cost_bits": .integer(level.cost), "label": .text(level.label)]) { $1 })
+        try rows.insert(.spaceLevel, levelKey.merging(level.values) { $1 })
         for member in level.members {
           try rows.insert(
             .spaceMember,
@@ -44,18 +38,11 @@ extension CatalogTransaction {
     }
     guard var space = head else { throw CatalogError.damaged("space \(id) is missing") }
     space.id = id
-    space.units = try connection.allRows(
-      "SELECT name, size_group, name_group, weight_count FROM space_unit WHERE space_id = ? ORDER BY unit_index",
-      [.integer(id)]
-    ) { row in
-      SpaceRecord.Unit(
-        name: row.text("name"), sizeGroup: row.text("size_group"), nameGroup: row.text("name_group"),
-        weightCount: try row.value("weight_count"), levels: [])
-    }
+    space.units = try records("WHERE space_id = ? ORDER BY unit_index", [.integer(id)])
     try connection.forEachRow(
       """
-      SELECT l.unit_index, l.level_index, l.cost_bits, l.label, y.id AS layer_id, y.name AS layer, y.layer_index,
-        m.variant_id, v.content_key, m.is_dropped
+      SELECT l.unit_index, l.level_index, \(SpaceRecord.Level.columns(of: "l")), y.id AS layer_id, y.name AS layer,
+        y.layer_index, m.variant_id, v.content_key, m.is_dropped
       FROM space_level l LEFT JOIN space_member m ON m.space_id = l.space_id AND m.unit_index = l.unit_index
         AND m.level_index = l.level_index
       LEFT JOIN layer y ON y.id = m.layer_id LEFT JOIN variant v ON v.id = m.variant_id
@@ -67,8 +54,7 @@ extension CatalogTransaction {
         throw CatalogError.damaged("space \(id): a level without its unit")
       }
       if row.integer("level_index") == Int64(space.units[unit].levels.count) {
-        space.units[unit].levels.append(
-          SpaceRecord.Level(cost: row.integer("cost_bits"), label: row.text("label"), members: []))
+        space.units[unit].levels.append(try SpaceRecord.Level(row))
       }
       // A level that says nothing about any layer: what covers others, and is not dropped.
       guard let layerID: Int64 = try row.value("layer_id"), let last = space.units[unit].levels.indices.last else {

@@ -126,6 +126,7 @@ import Testing
   /// The columns that a record does not hold: they come from what its row belongs to, or from the moment of its writing.
   private static let columnsWithoutField: [String: Set<String>] = [
     "numerics": ["id"], "model_source": ["model_id", "imported_at"], "tensor": ["model_id"], "site": ["model_id"],
+    "space_unit": ["space_id", "unit_index"], "space_level": ["space_id", "unit_index", "level_index"],
     "run": ["uuid", "created_at"],
     "job": ["uuid", "user_name", "host_name", "started_at", "updated_at", "outcome", "message"],
   ]
@@ -155,6 +156,8 @@ import Testing
     check(ModelSource.self)
     check(TensorRecord.self)
     check(SiteRecord.self)
+    check(SpaceRecord.Unit.self)
+    check(SpaceRecord.Level.self)
     check(RunRecord.self)
     check(JobRecord.self)
   }

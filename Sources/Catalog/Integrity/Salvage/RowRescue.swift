@@ -86,7 +86,7 @@ final class RowRescue {
   private func check(ofRow values: [SQLValue], _ table: TableDescription) throws -> SQLValue? {
     try target.firstRow(
       "SELECT row_check FROM \(table.name) WHERE \(table.orderCondition)", table.values(values, at: table.order)
-    ) { $0.values[0] }
+    ) { .integer($0.integer("row_check")) }
   }
 
   private func note(_ id: SQLValue, _ table: String) {
