@@ -52,7 +52,7 @@ public struct StatisticRecord: Equatable, Sendable {
   /// Local id of what computed it.
   public var numericsID: Int64
 
-  /// All fields of a statistic that is not stored yet.
+  /// Creates a statistic that is not stored yet.
   public init(
     recipeKey: Digest, contentKey: Digest, kind: String, revision: Int, siteID: Int64, sequenceListID: Int64,
     upstreamMethodID: Int64?, upstreamLevel: String?, numericsID: Int64
@@ -120,7 +120,7 @@ public struct VariantRecord: Equatable, Sendable {
   /// Local id of what computed it.
   public var numericsID: Int64
 
-  /// All fields of a variant that is not stored yet.
+  /// Creates a variant that is not stored yet.
   public init(
     recipeKey: Digest, contentKey: Digest, weightID: Int64, methodID: Int64, level: String, bits: Double?,
     sparsity: Double?, statisticRecipeKey: Digest?, statisticID: Int64?, nmse: Double?, codeBits: Int64,
