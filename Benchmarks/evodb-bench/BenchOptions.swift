@@ -1,4 +1,4 @@
-/// What stands on the command line.
+/// The arguments of the benchmark.
 struct BenchOptions {
   static let usage = """
     usage: evodb-bench [--json] [--no-reference] [--only SECTION[,SECTION…]] [--example DIR]

@@ -54,9 +54,9 @@ struct Figure {
 struct BenchSection {
   var key: String
   var title: String
-  /// What is measured, in words.
+  /// The measurements in words.
   var words: String
-  /// What the column `reference` holds; empty: nothing.
+  /// The meaning of the column `reference`; empty: there is none.
   var reference = ""
   var figures: [Figure]
 }

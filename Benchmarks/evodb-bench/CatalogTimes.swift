@@ -3,7 +3,7 @@ import Foundation
 import Inference
 import Search
 
-/// What the catalog costs.
+/// Times of reading and writing a catalog.
 struct CatalogTimes {
   /// Section 5: looking up what is known, and opening the file.
   static func cacheSection(_ example: ExampleCatalog, _ offspring: ExampleCatalog.Offspring) throws -> BenchSection {

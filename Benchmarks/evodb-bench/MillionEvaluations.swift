@@ -193,7 +193,7 @@ private struct Filler {
     try tx.update(run: record)
   }
 
-  /// What all runs share: a model of 24 layers with variants at five levels, and two data sets.
+  /// The rows that all runs share: a model of 24 layers with variants at five levels, and two data sets.
   private struct Base {
     let model: ModelRecord
     let layers: [LayerRecord]

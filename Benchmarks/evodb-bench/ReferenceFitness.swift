@@ -1,6 +1,6 @@
 import Foundation
 
-/// What PyTorch reaches on the same candidates and sequences: measured now if it is installed, else as recorded.
+/// Speed of PyTorch on the same candidates and sequences: measured now if it is installed, else as recorded.
 struct ReferenceFitness {
   var float32TokensPerSecond: Double
   var bfloat16TokensPerSecond: Double

@@ -2,7 +2,7 @@ import Catalog
 import Foundation
 import Inference
 
-/// What merging costs.
+/// Times of merging.
 struct SharingTimes {
   private static let assignmentCount = 4000
   private static let sequenceCount = 250

@@ -53,7 +53,7 @@ public enum CatalogError: Remediable, Equatable, Sendable, CustomStringConvertib
   /// A user's statement was stopped by the user.
   case queryStopped
 
-  /// What is wrong and what was received, and what to do where no command does it.
+  /// A sentence that says what is wrong, the value received, and what to do where no command does it.
   public var description: String {
     switch self {
     case .missing(let path): return "\(path): no such file"

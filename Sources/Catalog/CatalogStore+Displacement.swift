@@ -54,7 +54,7 @@ extension CatalogStore {
     for _ in 0..<40 {
       // Not DELETE: a journal would be made beside the old name, where another file may be.
       if (try? connection.checkpoint()) == true,
-        (try? connection.firstRow("PRAGMA journal_mode = MEMORY", [], { $0.text(0) })) == "memory"
+        (try? connection.text("PRAGMA journal_mode = MEMORY")) == "memory"
       {
         return true
       }
@@ -89,7 +89,7 @@ extension CatalogStore {
         let copy = try Connection(path: temporary, access: .create, busyTimeoutMilliseconds: 0)
         try copy.execute("PRAGMA synchronous = FULL")
         try connection.backUp(to: copy) { _, _ in }
-        guard try copy.firstRow("PRAGMA journal_mode = DELETE", [], { $0.text(0) }) == "delete" else {
+        guard try copy.text("PRAGMA journal_mode = DELETE") == "delete" else {
           throw CatalogError.inputOutput(path: place, detail: "cannot be brought to rest")
         }
       }

@@ -20,7 +20,7 @@ public final class CatalogStore: @unchecked Sendable {
   let file: CatalogFile
   /// How it was opened.
   public let mode: Mode
-  /// What a user should hear about opening: a dead writer's lock taken over, a network file system.
+  /// Notices about the opening, for people: a dead writer's lock taken over, a network file system.
   public let notices: [String]
 
   let connection: Connection
@@ -38,7 +38,7 @@ public final class CatalogStore: @unchecked Sendable {
   /// Opens, or makes, a catalog.
   ///
   /// - Parameters:
-  ///   - command: what this process does, for the message that a second writer gets.
+  ///   - command: the verb of this process, for the message that a second writer gets.
   /// - Throws: `CatalogError`, `SQLiteError`.
   public convenience init(path: String, mode: Mode, command: String = "") throws {
     try self.init(path: path, mode: mode, command: command, networkName: FileSystem.networkName)
@@ -290,7 +290,7 @@ public final class CatalogStore: @unchecked Sendable {
       // locked from now on, so that a reader is refused at once and never in the middle.
       try connection.execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE; COMMIT")
     } else {
-      guard try connection.firstRow("PRAGMA journal_mode = WAL", [], { $0.text(0) }) == "wal" else {
+      guard try connection.text("PRAGMA journal_mode = WAL") == "wal" else {
         throw CatalogError.busy(path: path, reason: "cannot switch to a write-ahead log")
       }
       // Checkpoints are ours alone (SQLite before 3.51.3 can corrupt a file when two connections checkpoint at once:
@@ -376,9 +376,9 @@ public final class CatalogStore: @unchecked Sendable {
     let property =
       isKnown
       ? try connection.firstRow(
-        "SELECT value, row_check = ? FROM catalog_property WHERE name = 'schema_digest'",
+        "SELECT value, row_check = ? AS has_our_check FROM catalog_property WHERE name = 'schema_digest'",
         [.integer(RowWriter.check([.text("schema_digest"), .text(CatalogSchema.digest.hex)]))]
-      ) { (digest: $0.text(0), hasOurCheck: $0.integer(1) == 1) } : nil
+      ) { (digest: $0.text("value"), hasOurCheck: try $0.value("has_our_check") as Bool) } : nil
     guard property?.digest == CatalogSchema.digest.hex else {
       if property?.hasOurCheck == true {
         throw CatalogError.damaged("\(path): its schema digest is not what was written")

@@ -32,7 +32,7 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
   /// Stopped on request (^C) at a safe place.
   case interrupted
 
-  /// What is wrong, the rule, and the received value.
+  /// A sentence with the problem, the rule and the received value.
   public var description: String {
     switch self {
     case .missingInput(let path, let reason): return "\(path): \(reason)"
@@ -75,7 +75,7 @@ extension InferenceError {
     }
   }
 
-  /// What a system call's `errno` means for a file that shall be read.
+  /// The error for the `errno` of a system call on a file to be read.
   static func reading(_ path: String, _ code: Int32) -> InferenceError {
     switch code {
     case ENOENT, ENOTDIR: return .missingInput(path: path, reason: "no such file")
@@ -84,7 +84,7 @@ extension InferenceError {
     }
   }
 
-  /// What an error of Foundation means for a file or folder that shall be read.
+  /// The error for one that Foundation throws about a file or folder to be read.
   static func reading(_ path: String, _ error: any Error) -> InferenceError {
     var reason = error as NSError
     // Foundation wraps the system's error, on some systems more than once.

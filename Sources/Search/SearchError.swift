@@ -17,7 +17,7 @@ public enum SearchError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Stopped on request (^C) between two stages (exit code 75).
   case interrupted
 
-  /// What is wrong, the rule and the received value, as one sentence for a person.
+  /// A sentence with the problem, the rule and the received value.
   public var description: String {
     switch self {
     case .impossible(let detail), .notBuilt(let detail, _, _): return detail

@@ -3,7 +3,7 @@ import FuzzTargets
 import TestSupport
 import Testing
 
-/// What fuzzing found once, and inputs near the seeds, without a fuzzer: `make fuzz` looks for new ones.
+/// Replays the inputs that fuzzing found, and inputs near the seeds, without a fuzzer: `make fuzz` looks for new ones.
 @Suite(.usualTimeLimit) struct FuzzReplayTests {
   /// A target that a test can name.
   struct Named: CustomTestStringConvertible, Sendable {

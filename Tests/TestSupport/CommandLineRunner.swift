@@ -2,15 +2,15 @@ import Foundation
 
 /// Runs the built `evodb` binary as a user would, for tests that compare stdout, stderr and exit code.
 public struct CommandLineRunner: Sendable {
-  /// What a finished process has left.
+  /// The output and exit code of a finished process.
   public struct Result: Equatable, Sendable {
     /// The exit code, or the number of the signal that ended the process.
     public let exitCode: Int32
     /// Whether a signal ended the process.
     public let wasKilled: Bool
-    /// What it wrote to stdout, as UTF-8.
+    /// Its stdout, as UTF-8.
     public let output: String
-    /// What it wrote to stderr, as UTF-8.
+    /// Its stderr, as UTF-8.
     public let diagnostics: String
   }
 
@@ -21,7 +21,7 @@ public struct CommandLineRunner: Sendable {
     /// The process did not end, or did not print what was awaited, in the given seconds; it has been killed.
     case timeout(seconds: Double, diagnostics: String)
 
-    /// What is wrong and what to do, in one text.
+    /// The problem and what to do, in one text.
     public var description: String {
       switch self {
       case .noBinary(let paths):

@@ -142,7 +142,7 @@ package struct ExampleContents {
     try storeTask(in: transaction)
   }
 
-  /// What `body` makes of the elements, in their order, whatever the order of making.
+  /// The results of `body` in the order of the elements, whichever is made first.
   private static func inOrder<T, U>(_ values: [T], _ reversed: Bool, _ body: (T) throws -> U) throws -> [U] {
     reversed ? try values.reversed().map(body).reversed() : try values.map(body)
   }

@@ -28,10 +28,10 @@ public final class RunningCommand {
   /// Whether it has not ended yet.
   public var isRunning: Bool { process.isRunning }
 
-  /// What it has written to stdout so far.
+  /// Its stdout so far.
   public var output: String { text("stdout") }
 
-  /// What it has written to stderr so far.
+  /// Its stderr so far.
   public var diagnostics: String { text("stderr") }
 
   /// Sends a signal, such as SIGINT.

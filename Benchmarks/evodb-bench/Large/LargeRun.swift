@@ -67,7 +67,7 @@ struct LargeRun {
     return try JSONDecoder().decode(LargeStep.Outcome.self, from: data)
   }
 
-  /// What a process started by `outcome` does.
+  /// Does the step in the process that `outcome` starts.
   func run(_ step: LargeStep) throws {
     let folder = URL(fileURLWithPath: options.largeFolder ?? ".")
     let model = try LargeModel(in: folder.appendingPathComponent("model"))

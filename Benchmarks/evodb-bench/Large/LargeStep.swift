@@ -6,7 +6,7 @@ import Inference
 enum LargeStep: String, CaseIterable {
   case `import`, calibrate, build, evaluate
 
-  /// What a step says about itself.
+  /// The figures that a step prints for the process that started it.
   struct Outcome: Codable {
     var seconds: Double
     var peakByteCount: Int

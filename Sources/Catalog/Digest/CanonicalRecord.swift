@@ -4,7 +4,7 @@
 /// Integers are decimal, doubles 16 hexadecimal digits of their bits (-0 as 0: SQLite does not tell them apart), digests
 /// hexadecimal, other text percent-escaped, and in names `=` as well. A parameter at its default is left out by the caller, so that a new parameter changes no old key.
 public struct CanonicalRecord: Equatable, Sendable {
-  /// What it describes: model, sequence, method, …
+  /// The kind of thing described: `model`, `sequence`, `method`, …
   public let kind: String
   private var lines: [String: String] = [:]
 

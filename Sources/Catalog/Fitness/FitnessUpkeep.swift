@@ -123,12 +123,13 @@ final class FitnessUpkeep {
     try forEach(connection) { key, _ in
       keys.insert(key.map { if case .integer(let id) = $0 { id } else { 0 } })
     }
-    var superfluous: [[Int64]] = []
-    try connection.forEachRow("SELECT assignment_id, measure_id, data_set_id FROM set_fitness") { row in
-      let key = (0..<3).map { row.integer($0) }
-      if !keys.contains(key) { superfluous.append(key) }
+    let names = TableDescription.setFitness.identityColumns
+    let stored = try connection.allRows("SELECT \(names.joined(separator: ", ")) FROM set_fitness") { row in
+      names.map { row.integer($0) }
     }
-    for key in superfluous { try found(key.map { .integer($0) }, "has no finite answer on every sequence") }
+    for key in stored where !keys.contains(key) {
+      try found(key.map { .integer($0) }, "has no finite answer on every sequence")
+    }
     return count
   }
 
@@ -149,13 +150,15 @@ final class FitnessUpkeep {
 
   /// Questions with at least so many answers, and how many they have; one on another machine counts too.
   private static func questions(_ connection: Connection, answered least: Int) throws -> [(Question, count: Int64)] {
-    var result: [(Question, count: Int64)] = []
-    try connection.forEachRow(
+    try connection.allRows(
       """
-      SELECT assignment_id, measure_id, count(*) FROM observation GROUP BY assignment_id, measure_id HAVING count(*) >= ?
+      SELECT assignment_id, measure_id, count(*) AS count FROM observation
+      GROUP BY assignment_id, measure_id HAVING count(*) >= ?
       """, [.integer(least)]
-    ) { result.append((Question(assignmentID: $0.integer(0), measureID: $0.integer(1)), $0.integer(2))) }
-    return result
+    ) { row in
+      let question = Question(assignmentID: row.integer("assignment_id"), measureID: row.integer("measure_id"))
+      return (question, count: row.integer("count"))
+    }
   }
 
   private static func answers(to question: Question, _ connection: Connection) throws -> [Int64: SetFitness.Answer] {
@@ -163,13 +166,15 @@ final class FitnessUpkeep {
     try connection.forEachRow(
       "SELECT sequence_id, sum, prediction_count FROM evaluation WHERE assignment_id = ? AND measure_id = ?",
       [.integer(question.assignmentID), .integer(question.measureID)]
-    ) { result[$0.integer(0)] = SetFitness.Answer(sum: $0.optionalReal(1), predictionCount: $0.integer(2)) }
+    ) {
+      result[$0.integer("sequence_id")] = SetFitness.Answer(
+        sum: try $0.value("sum"), predictionCount: $0.integer("prediction_count"))
+    }
     return result
   }
 
   private func loadDataSets(_ connection: Connection) throws {
-    var ids: Set<Int64> = []
-    try connection.forEachRow("SELECT id FROM data_set") { ids.insert($0.integer(0)) }
+    let ids = Set(try connection.integers("SELECT id FROM data_set"))
     for id in Array(dataSets.keys) where !ids.contains(id) || changedSets.contains(id) { dataSets[id] = nil }
     for id in ids where dataSets[id] == nil {
       var set = DataSet()
@@ -178,8 +183,9 @@ final class FitnessUpkeep {
         SELECT sequence_id, occurrence_count FROM data_set_sequence WHERE data_set_id = ? ORDER BY first_position
         """, [.integer(id)]
       ) { row in
-        set.listings.append(SetFitness.Listing(sequenceID: row.integer(0), occurrenceCount: row.integer(1)))
-        set.sequenceIDs.insert(row.integer(0))
+        let id = row.integer("sequence_id")
+        set.listings.append(SetFitness.Listing(sequenceID: id, occurrenceCount: row.integer("occurrence_count")))
+        set.sequenceIDs.insert(id)
       }
       dataSets[id] = set
     }

@@ -77,7 +77,7 @@ package final class ForeignCatalog {
 
   /// Calls `body` with the values of every row, in the columns' order without `row_check`, each row checked by itself.
   ///
-  /// - Parameter filter: what follows WHERE, with its values.
+  /// - Parameter filter: the condition behind WHERE; `values` are those of its parameters.
   /// - Throws: `CatalogError.untrusted`, and what `body` throws.
   func forEachRow(
     of table: TableDescription, where filter: String? = nil, _ values: [SQLValue] = [],
@@ -124,11 +124,7 @@ package final class ForeignCatalog {
 
   /// The integers that a query over tables gives.
   func integers(_ sql: String) throws -> [Int64] {
-    try guarded {
-      var result: [Int64] = []
-      try connection.forEachRow(sql) { result.append($0.integer(0)) }
-      return result
-    }
+    try guarded { try connection.integers(sql) }
   }
 
   /// - Throws: `CatalogError.interrupted` or `.untrusted` when reading has to end.
@@ -159,7 +155,7 @@ package final class ForeignCatalog {
       }
       throw refusal("its schema has version \(version), not \(CatalogSchema.version)")
     }
-    guard try connection.firstRow("PRAGMA encoding", [], { $0.text(0) }) == "UTF-8" else {
+    guard try connection.text("PRAGMA encoding") == "UTF-8" else {
       throw refusal("its texts are not UTF-8")
     }
   }

@@ -23,7 +23,7 @@ extension CatalogStore {
         if isCancelled() { throw CancellationError() }
       }
       // The source may be in WAL mode, and so is its copy.
-      guard try copy.firstRow("PRAGMA journal_mode = DELETE", [], { $0.text(0) }) == "delete" else {
+      guard try copy.text("PRAGMA journal_mode = DELETE") == "delete" else {
         throw CatalogError.inputOutput(path: target, detail: "cannot be brought to rest")
       }
     }

@@ -37,7 +37,7 @@ public struct StoredRevision: Equatable, Sendable {
   /// Rows.
   public var rowCount: Int64
 
-  /// All fields.
+  /// Creates the row count of a revision.
   public init(what: String, revision: Int64, rowCount: Int64) {
     self.what = what
     self.revision = revision
@@ -76,28 +76,24 @@ extension CatalogStore {
         var found: [String: Int64] = [:]
         try connection.forEachRow(
           """
-          SELECT s.tbl_name, sum(d.pgsize) FROM dbstat d JOIN sqlite_schema s ON s.name = d.name
+          SELECT s.tbl_name, sum(d.pgsize) AS byte_count FROM dbstat d JOIN sqlite_schema s ON s.name = d.name
           WHERE d.aggregate = TRUE GROUP BY s.tbl_name
           """
-        ) { found[$0.text(0)] = $0.integer(1) }
+        ) { found[$0.text("tbl_name")] = $0.integer("byte_count") }
         sizes = found
       }
-      var names: [String] = []
-      try connection.forEachRow("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid") {
-        names.append($0.text(0))
-      }
       let known = sizes
-      let tables = try names.filter { !$0.hasPrefix("sqlite_") }.map { name in
+      let tables = try transaction.tableNames().filter { !$0.hasPrefix("sqlite_") }.map { name in
         CatalogSurvey.Table(
           name: name, rowCount: try connection.integer("SELECT count(*) FROM \(name)") ?? 0,
           byteCount: known.map { $0[name] ?? 0 })
       }
-      var blobs: [(String, Int64, Int64)] = []
-      try connection.forEachRow(
+      let blobs = try connection.allRows(
         """
-        SELECT t.kind, count(*), coalesce(sum(b.byte_count), 0) FROM (\(Self.blobKinds)) t JOIN blob b ON b.id = t.id GROUP BY t.kind ORDER BY t.kind
+        SELECT t.kind, count(*) AS count, coalesce(sum(b.byte_count), 0) AS byte_count
+        FROM (\(Self.blobKinds)) t JOIN blob b ON b.id = t.id GROUP BY t.kind ORDER BY t.kind
         """
-      ) { blobs.append(($0.text(0), $0.integer(1), $0.integer(2))) }
+      ) { (kind: $0.text("kind"), count: $0.integer("count"), byteCount: $0.integer("byte_count")) }
       return CatalogSurvey(
         tables: tables, blobs: blobs,
         freeByteCount: try (connection.integer("PRAGMA freelist_count") ?? 0) * pageSize,
@@ -115,18 +111,18 @@ extension CatalogStore {
   /// Rows of every revision that the catalog holds, with what they belong to.
   public func revisions() throws -> [StoredRevision] {
     try read { transaction in
-      var result: [StoredRevision] = []
-      try transaction.connection.forEachRow(
+      try transaction.connection.allRows(
         """
-        SELECT 'method ' || m.name, m.revision, count(v.id) FROM method m LEFT JOIN variant v ON v.method_id = m.id
-          GROUP BY m.name, m.revision
+        SELECT 'method ' || m.name AS what, m.revision, count(v.id) AS row_count
+          FROM method m LEFT JOIN variant v ON v.method_id = m.id GROUP BY m.name, m.revision
         UNION ALL SELECT 'statistic ' || kind, revision, count(*) FROM statistic GROUP BY kind, revision
         UNION ALL SELECT 'measure ' || name, revision, count(*) FROM measure GROUP BY name, revision
         UNION ALL SELECT 'architecture ' || architecture, architecture_revision, count(*) FROM model
           GROUP BY architecture, architecture_revision
         """
-      ) { result.append(StoredRevision(what: $0.text(0), revision: $0.integer(1), rowCount: $0.integer(2))) }
-      return result
+      ) {
+        StoredRevision(what: $0.text("what"), revision: $0.integer("revision"), rowCount: $0.integer("row_count"))
+      }
     }
   }
 }

@@ -12,18 +12,19 @@ extension CatalogTransaction {
   /// The caches and the columns that point to their blobs.
   private static let caches = TableDescription.blob.references.filter { $0.table.kind == .cache }
 
-  /// What the kinds would drop, without dropping it.
+  /// The rows and bytes that `drop` would remove. Changes nothing.
   ///
   /// - Parameter isOld: whether `(what, revision)` of `CatalogStore.revisions()` is older than this build's.
   public func garbage(of kinds: [GarbageKind], isOld: (String, Int64) -> Bool) throws -> [Garbage] {
     var result: [Garbage] = []
     func add(_ kind: GarbageKind, _ what: String, _ sql: String, _ values: [SQLValue] = []) throws {
       let found = try connection.firstRow(sql, values) {
-        Garbage(kind: kind, what: what, rowCount: $0.integer(0), byteCount: $0.integer(1))
+        Garbage(
+          kind: kind, what: what, rowCount: $0.integer("row_count"), byteCount: $0.integer("byte_count"))
       }
       if let found, found.rowCount > 0 { result.append(found) }
     }
-    let sizes = "SELECT count(*), coalesce(sum(b.byte_count), 0) FROM"
+    let sizes = "SELECT count(*) AS row_count, coalesce(sum(b.byte_count), 0) AS byte_count FROM"
     if kinds.contains(.unused) {
       try add(
         .unused, "variants",
@@ -44,7 +45,7 @@ extension CatalogTransaction {
         try add(
           .revisions, "statistics \(statistic.kind), revision \(statistic.revision)",
           """
-          SELECT count(DISTINCT s.id), coalesce(sum(b.byte_count), 0) FROM statistic s
+          SELECT count(DISTINCT s.id) AS row_count, coalesce(sum(b.byte_count), 0) AS byte_count FROM statistic s
           LEFT JOIN blob b ON b.id IN (s.matrix_blob_id, s.diagonal_blob_id)
           WHERE s.kind = ? AND s.revision = ?
             AND s.id NOT IN (SELECT statistic_id FROM variant WHERE statistic_id IS NOT NULL)
@@ -91,11 +92,9 @@ extension CatalogTransaction {
       }
     }
     if kinds.contains(.statistics) {
-      var ids: [Int64] = []
-      try connection.forEachRow("SELECT id FROM statistic WHERE matrix_blob_id IS NOT NULL") {
-        ids.append($0.integer(0))
+      for id in try connection.integers("SELECT id FROM statistic WHERE matrix_blob_id IS NOT NULL") {
+        try rows.update(.statistic, id: id, ["matrix_blob_id": .null])
       }
-      for id in ids { try rows.update(.statistic, id: id, ["matrix_blob_id": .null]) }
     }
     try connection.run("DELETE FROM blob WHERE id \(Self.unusedBlobs)")
     // Ids of dropped rows may be given out again.
@@ -104,18 +103,14 @@ extension CatalogTransaction {
   }
 
   private func oldMethods(_ isOld: (String, Int64) -> Bool) throws -> [(id: Int64, name: String, revision: Int64)] {
-    var result: [(Int64, String, Int64)] = []
-    try connection.forEachRow("SELECT id, name, revision FROM method ORDER BY id") { row in
-      if isOld("method \(row.text(1))", row.integer(2)) { result.append((row.integer(0), row.text(1), row.integer(2))) }
-    }
-    return result
+    try connection.allRows("SELECT id, name, revision FROM method ORDER BY id") {
+      (id: $0.integer("id"), name: $0.text("name"), revision: $0.integer("revision"))
+    }.filter { isOld("method \($0.name)", $0.revision) }
   }
 
   private func oldStatistics(_ isOld: (String, Int64) -> Bool) throws -> [(kind: String, revision: Int64)] {
-    var result: [(String, Int64)] = []
-    try connection.forEachRow("SELECT DISTINCT kind, revision FROM statistic") { row in
-      if isOld("statistic \(row.text(0))", row.integer(1)) { result.append((row.text(0), row.integer(1))) }
-    }
-    return result
+    try connection.allRows("SELECT DISTINCT kind, revision FROM statistic") {
+      (kind: $0.text("kind"), revision: $0.integer("revision"))
+    }.filter { isOld("statistic \($0.kind)", $0.revision) }
   }
 }

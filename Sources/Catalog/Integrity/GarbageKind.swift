@@ -1,4 +1,4 @@
-/// What a catalog can be relieved of: everything here can be computed again.
+/// A kind of rows that a catalog can do without: all of them can be computed again.
 public enum GarbageKind: String, CaseIterable, Sendable {
   /// Variants that no assignment, space or calibration uses, and blobs and token lists that nothing points to.
   case unused
@@ -16,11 +16,11 @@ public enum GarbageKind: String, CaseIterable, Sendable {
   public static let standard: [GarbageKind] = [.unused, .caches, .revisions, .fitness]
 }
 
-/// What one kind of garbage takes.
+/// The size of one part of a kind of garbage.
 public struct Garbage: Equatable, Sendable {
   /// Which kind.
   public var kind: GarbageKind
-  /// What of it: `variants`, `blobs`, …
+  /// The part of the kind: `variants`, `blobs`, …
   public var what: String
   /// Rows to drop.
   public var rowCount: Int64

@@ -1,37 +1,38 @@
 import Foundation
 
-/// What is wrong with a variant's packed bytes, which have their digest, as the weights of a layer of this size; nil:
-/// nothing. The catalog does not know the format.
+/// Checks packed bytes, whose digest is right, as the weights of a layer of the given size. Returns the problem in
+/// words, nil if there is none. The catalog itself does not know the format.
 public typealias PackedWeightProblem = (_ packed: [UInt8], _ outputCount: Int, _ inputCount: Int) -> String?
 
 extension RowKeys {
   func checkStatistics(_ report: Report) throws {
     try connection.forEachRow(
       """
-      SELECT t.recipe_key, t.content_key, t.kind, t.revision, m.architecture_revision, m.digest, s.name, l.digest,
-        u.digest, t.upstream_level, x.digest, x.byte_count, s.width, t.id, d.byte_count
+      SELECT t.id, t.recipe_key, t.content_key, t.kind, t.revision, m.architecture_revision, m.digest AS model,
+        s.name AS site, s.width, l.digest AS sequence_list, u.digest AS upstream_method, t.upstream_level,
+        x.digest AS matrix, d.byte_count AS diagonal_bytes
       FROM statistic t JOIN site s ON s.id = t.site_id JOIN model m ON m.id = s.model_id
       JOIN sequence_list l ON l.id = t.sequence_list_id LEFT JOIN method u ON u.id = t.upstream_method_id
       LEFT JOIN blob x ON x.id = t.matrix_blob_id LEFT JOIN blob d ON d.id = t.diagonal_blob_id
       """
     ) { row in
+      let (id, site, width) = (row.integer("id"), row.text("site"), row.integer("width"))
       func defect(_ detail: String, without column: String) throws {
         try report(
           RowDefect(
-            table: "statistic", row: "at \(row.text(6))", detail: detail, key: [.integer(row.integer(13))],
-            mend: [column: .null]))
+            table: "statistic", row: "at \(site)", detail: detail, key: [.integer(id)], mend: [column: .null]))
       }
-      let upstream = row.isNull(8) ? nil : (method: try row.digest(8), level: row.text(9))
+      let upstreamMethod: Digest? = try row.value("upstream_method")
       let key = ArtefactKey.statistic(
-        kind: row.text(2), revision: row.integer(3), architectureRevision: row.integer(4), model: try row.digest(5),
-        site: row.text(6), data: try row.digest(7), upstream: upstream)
-      try compare(row.bytes(0), key, "statistic", row.integer(13), report, name: "at \(row.text(6))")
-      if !row.isNull(10), row.bytes(10) != row.bytes(1) {
+        kind: row.text("kind"), revision: row.integer("revision"),
+        architectureRevision: row.integer("architecture_revision"), model: try row.value("model"), site: site,
+        data: try row.value("sequence_list"), upstream: upstreamMethod.map { ($0, row.text("upstream_level")) })
+      try compare(row.bytes("recipe_key"), key, "statistic", id, report, name: "at \(site)")
+      if !row.isNull("matrix"), row.bytes("matrix") != row.bytes("content_key") {
         try defect("its matrix is not what its content key says", without: "matrix_blob_id")
       }
-      if !row.isNull(14), Self.product([row.integer(12), 4]) != row.integer(14) {
-        let detail = "its diagonal has \(row.integer(14)) bytes, not 4 for each of \(row.integer(12)) inputs"
-        try defect(detail, without: "diagonal_blob_id")
+      if let bytes: Int64 = try row.value("diagonal_bytes"), Self.product([width, 4]) != bytes {
+        try defect("its diagonal has \(bytes) bytes, not 4 for each of \(width) inputs", without: "diagonal_blob_id")
       }
     }
   }
@@ -40,19 +41,20 @@ extension RowKeys {
   func checkDiagonals(_ report: Report) throws {
     try connection.forEachRow(
       """
-      SELECT t.id, s.name, s.width, t.matrix_blob_id, t.diagonal_blob_id
+      SELECT t.id, s.name AS site, t.matrix_blob_id, t.diagonal_blob_id
       FROM statistic t JOIN site s ON s.id = t.site_id JOIN blob x ON x.id = t.matrix_blob_id
       JOIN blob d ON d.id = t.diagonal_blob_id WHERE x.chunk_count > 0 AND d.chunk_count > 0
       """
     ) { row in
-      let diagonal = try bytes(ofBlob: row.integer(4))
+      let diagonal = try bytes(ofBlob: row.integer("diagonal_blob_id"))
       var found: [UInt8] = []
       // Rows of a lower triangle, one after another: the last number of each.
       var (line, next, start) = (0, 0, 0)
       try connection.forEachRow(
-        "SELECT bytes FROM blob_chunk WHERE blob_id = ? ORDER BY chunk_index", [.integer(row.integer(3))]
+        "SELECT bytes FROM blob_chunk WHERE blob_id = ? ORDER BY chunk_index",
+        [.integer(row.integer("matrix_blob_id"))]
       ) { chunk in
-        let piece = chunk.bytes(0)
+        let piece = chunk.bytes("bytes")
         // 4-byte numbers never lie across the border of two chunks, which are multiples of 4 bytes long.
         while next + 4 <= start + piece.count, found.count < diagonal.count {
           found += piece[next - start..<next - start + 4]
@@ -64,8 +66,8 @@ extension RowKeys {
       if found != diagonal {
         try report(
           RowDefect(
-            table: "statistic", row: "at \(row.text(1))", detail: "its diagonal is not that of its matrix",
-            key: [.integer(row.integer(0))], mend: ["diagonal_blob_id": .null]))
+            table: "statistic", row: "at \(row.text("site"))", detail: "its diagonal is not that of its matrix",
+            key: [.integer(row.integer("id"))], mend: ["diagonal_blob_id": .null]))
       }
     }
   }
@@ -75,16 +77,16 @@ extension RowKeys {
     try connection.forEachRow(
       """
       SELECT v.id, v.level, v.blob_id, w.output_count, w.input_count,
-        (SELECT l.name FROM layer l WHERE l.weight_id = v.weight_id LIMIT 1)
+        (SELECT l.name FROM layer l WHERE l.weight_id = v.weight_id LIMIT 1) AS layer
       FROM variant v JOIN weight w ON w.id = v.weight_id JOIN blob b ON b.id = v.blob_id WHERE b.chunk_count > 0
       """
     ) { row in
-      let packed = try bytes(ofBlob: row.integer(2))
-      guard let detail = problem(packed, Int(row.integer(3)), Int(row.integer(4))) else { return }
+      let packed = try bytes(ofBlob: row.integer("blob_id"))
+      guard let detail = problem(packed, try row.value("output_count"), try row.value("input_count")) else { return }
       try report(
         RowDefect(
-          table: "variant", row: "of \(row.text(5)) at \(row.text(1))",
-          detail: "its packed bytes are no weights of its layer: \(detail)", key: [.integer(row.integer(0))]))
+          table: "variant", row: "of \(row.text("layer")) at \(row.text("level"))",
+          detail: "its packed bytes are no weights of its layer: \(detail)", key: [.integer(row.integer("id"))]))
     }
   }
 
@@ -92,7 +94,7 @@ extension RowKeys {
   private func bytes(ofBlob id: Int64) throws -> [UInt8] {
     var result: [UInt8] = []
     try connection.forEachRow("SELECT bytes FROM blob_chunk WHERE blob_id = ? ORDER BY chunk_index", [.integer(id)]) {
-      result += $0.bytes(0)
+      result += $0.bytes("bytes")
     }
     return result
   }
@@ -100,37 +102,41 @@ extension RowKeys {
   func checkVariants(_ report: Report) throws {
     try connection.forEachRow(
       """
-      SELECT v.recipe_key, v.content_key, w.digest, m.digest, v.level, v.statistic_recipe_key, b.digest, b.byte_count,
-        v.stored_bits, v.code_bits, v.dead_input_count, t.recipe_key,
-        (SELECT l.name FROM layer l WHERE l.weight_id = v.weight_id LIMIT 1), v.id
+      SELECT v.id, (SELECT l.name FROM layer l WHERE l.weight_id = v.weight_id LIMIT 1) AS layer, v.level,
+        w.digest AS weight, m.digest AS method, v.statistic_recipe_key, v.recipe_key, v.content_key, b.digest AS blob,
+        t.recipe_key AS realised_recipe_key, b.byte_count, v.stored_bits, v.code_bits, v.dead_input_count
       FROM variant v JOIN weight w ON w.id = v.weight_id JOIN method m ON m.id = v.method_id
       JOIN blob b ON b.id = v.blob_id LEFT JOIN statistic t ON t.id = v.statistic_id
       """
     ) { row in
-      let name = "of \(row.text(12)) at \(row.text(4))"
+      let (id, level) = (row.integer("id"), row.text("level"))
+      let name = "of \(row.text("layer")) at \(level)"
       func defect(_ detail: String) throws {
-        try report(RowDefect(table: "variant", row: name, detail: detail, key: [.integer(row.integer(13))]))
+        try report(RowDefect(table: "variant", row: name, detail: detail, key: [.integer(id)]))
       }
       let key = ArtefactKey.variant(
-        weight: try row.digest(2), method: try row.digest(3), level: row.text(4),
-        statistic: row.isNull(5) ? nil : try row.digest(5))
-      try compare(row.bytes(0), key, "variant", row.integer(13), report, name: name)
-      if row.bytes(1) != row.bytes(6) {
+        weight: try row.value("weight"), method: try row.value("method"), level: level,
+        statistic: try row.value("statistic_recipe_key"))
+      try compare(row.bytes("recipe_key"), key, "variant", id, report, name: name)
+      if row.bytes("content_key") != row.bytes("blob") {
         try defect("its packed bytes are not what its content key says")
       }
-      if !row.isNull(11), row.bytes(11) != row.bytes(5) {
+      if !row.isNull("realised_recipe_key"), row.bytes("realised_recipe_key") != row.bytes("statistic_recipe_key") {
         try defect("it rests on a statistic of another recipe")
       }
-      if Self.product([row.integer(7), 8]) != row.integer(8) || row.integer(9) < 0 || row.integer(10) < 0 {
+      if Self.product([row.integer("byte_count"), 8]) != row.integer("stored_bits") || row.integer("code_bits") < 0
+        || row.integer("dead_input_count") < 0
+      {
         try defect("its sizes are not those of its packed bytes")
       }
     }
   }
 
   func checkAssignments(_ report: Report) throws {
-    let variants = try self.variants()
+    var variants: [Int64: VariantRecord] = [:]
+    for variant: VariantRecord in try transaction.records() { variants[variant.id] = variant }
     var methods: [Int64: Digest] = [:]
-    try connection.forEachRow("SELECT id, digest FROM method") { methods[$0.integer(0)] = try $0.digest(1) }
+    try connection.forEachRow("SELECT id, digest FROM method") { methods[$0.integer("id")] = try $0.value("digest") }
     var models: [Int64: (digest: Digest, layers: [LayerRecord])] = [:]
     for model in try transaction.models() {
       models[model.id] = (model.digest, try transaction.layers(ofModel: model.id))
@@ -138,17 +144,16 @@ extension RowKeys {
     let decoder = JSONDecoder()
     try connection.forEachRow(
       """
-      SELECT digest, setting_digest, model_id, variant_ids, dropped_subblocks, code_bits, stored_bits, id FROM assignment
+      SELECT id, digest, setting_digest, model_id, variant_ids, dropped_subblocks, code_bits, stored_bits FROM assignment
       """
     ) { row in
+      let (rowID, digest) = (row.integer("id"), row.bytes("digest"))
       func wrong(_ detail: String) throws {
-        try report(
-          RowDefect(
-            table: "assignment", row: short(row.bytes(0)), detail: detail, key: [.integer(row.integer(7))]))
+        try report(RowDefect(table: "assignment", row: short(digest), detail: detail, key: [.integer(rowID)]))
       }
-      guard let model = models[row.integer(2)],
-        let ids = try? decoder.decode([Int64?].self, from: Data(row.text(3).utf8)),
-        let droppedList = try? decoder.decode([String].self, from: Data(row.text(4).utf8)),
+      guard let model = models[row.integer("model_id")],
+        let ids = try? decoder.decode([Int64?].self, from: Data(row.text("variant_ids").utf8)),
+        let droppedList = try? decoder.decode([String].self, from: Data(row.text("dropped_subblocks").utf8)),
         ids.count == model.layers.count
       else { return try wrong("its lists are not those of its model's layers") }
       let dropped = Set(droppedList)
@@ -175,26 +180,13 @@ extension RowKeys {
       }
       let keys = AssignmentKey.digests(
         model: model.digest, layers: model.layers, variants: chosen, methods: methods, dropped: dropped)
-      if row.bytes(0) != keys.content.bytes || row.bytes(1) != keys.setting.bytes {
+      if digest != keys.content.bytes || row.bytes("setting_digest") != keys.setting.bytes {
         try wrong("its key is not that of its content")
-      } else if codeBits != row.integer(5) || storedBits != row.integer(6) || droppedList != dropped.sorted() {
+      } else if codeBits != row.integer("code_bits") || storedBits != row.integer("stored_bits")
+        || droppedList != dropped.sorted()
+      {
         try wrong("its sizes are not the sums of its layers'")
       }
     }
-  }
-
-  /// What assignments need of variants.
-  private func variants() throws -> [Int64: VariantRecord] {
-    var result: [Int64: VariantRecord] = [:]
-    try connection.forEachRow(
-      "SELECT id, recipe_key, content_key, weight_id, method_id, level, code_bits, stored_bits FROM variant"
-    ) { row in
-      result[row.integer(0)] = VariantRecord(
-        recipeKey: try row.digest(1), contentKey: try row.digest(2), weightID: row.integer(3), methodID: row.integer(4),
-        level: row.text(5), bits: nil, sparsity: nil, statisticRecipeKey: nil, statisticID: nil, nmse: nil,
-        codeBits: row.integer(6), storedBits: row.integer(7), dampingUsed: nil, deadInputCount: 0, trouble: nil,
-        numericsID: 0)
-    }
-    return result
   }
 }

@@ -2,8 +2,9 @@ import Foundation
 
 extension RowKeys {
   func checkSpaces(_ report: Report) throws {
-    var spaces: [(id: Int64, digest: [UInt8])] = []
-    try connection.forEachRow("SELECT id, digest FROM space") { spaces.append(($0.integer(0), $0.bytes(1))) }
+    let spaces = try connection.allRows("SELECT id, digest FROM space") {
+      (id: $0.integer("id"), digest: $0.bytes("digest"))
+    }
     for space in spaces {
       if let detail = try spaceFlaw(space.id) {
         try report(RowDefect(table: "space", row: short(space.digest), detail: detail, key: [.integer(space.id)]))
@@ -13,7 +14,7 @@ extension RowKeys {
     }
   }
 
-  /// What is wrong with the parts of a space among themselves and with what they point to.
+  /// Returns the first contradiction among the parts of a space, or with the rows they point to; nil: none.
   private func spaceFlaw(_ id: Int64) throws -> String? {
     let key: [SQLValue] = [.integer(id)]
     func exists(_ sql: String) throws -> Bool { try connection.integer("SELECT 1 \(sql) LIMIT 1", key) != nil }
@@ -60,52 +61,57 @@ extension RowKeys {
   func checkRuns(_ report: Report) throws {
     try connection.forEachRow(
       """
-      SELECT r.recipe_digest, r.name, r.strategy, r.engine_revision, r.recipe, s.digest, c.digest, v.digest, r.id
+      SELECT r.id, r.recipe_digest, r.name, r.strategy, r.engine_revision, r.recipe, s.digest AS space,
+        c.digest AS calibration, v.digest AS validation
       FROM run r JOIN space s ON s.id = r.space_id
       JOIN data_set cs ON cs.id = r.calibration_set_id JOIN sequence_list c ON c.id = cs.sequence_list_id
       LEFT JOIN data_set vs ON vs.id = r.validation_set_id LEFT JOIN sequence_list v ON v.id = vs.sequence_list_id
       """
     ) { row in
       let expected = RunRecord.recipeDigest(
-        strategy: row.text(2), engineRevision: Int(row.integer(3)), recipe: row.text(4), space: try row.digest(5),
-        calibration: try row.digest(6), validation: row.isNull(7) ? nil : try row.digest(7))
-      try compare(row.bytes(0), expected, "run", row.integer(8), report, name: row.text(1))
+        strategy: row.text("strategy"), engineRevision: try row.value("engine_revision"), recipe: row.text("recipe"),
+        space: try row.value("space"), calibration: try row.value("calibration"),
+        validation: try row.value("validation"))
+      try compare(
+        row.bytes("recipe_digest"), expected, "run", row.integer("id"), report, name: row.text("name"))
     }
     try checkRunRows(report)
     try checkRunAssignments(report)
     try checkRunForest(report)
   }
 
-  /// What of a run follows from its generations, or cannot be.
+  /// Checks the columns of a run that follow from its generations, and those with impossible values.
   private func checkRunRows(_ report: Report) throws {
     try connection.forEachRow(
       """
       SELECT r.id, r.name, r.uuid, r.budget_bits >= 0
           AND (r.origin_generation IS NULL OR r.origin_generation BETWEEN 0 AND 1000000000)
           -- SQLite holds CHECK constraints against rows only where it may write.
-          AND (r.state = 'open' OR r.state = 'finished' AND r.found_assignment_id IS NOT NULL),
+          AND (r.state = 'open' OR r.state = 'finished' AND r.found_assignment_id IS NOT NULL) AS is_possible,
         r.found_assignment_id IS NULL OR r.found_assignment_id IS (SELECT g.parent_assignment_id FROM generation g
-          WHERE g.run_id = r.id ORDER BY g.generation_index DESC LIMIT 1),
-        EXISTS (SELECT 1 FROM generation g WHERE g.run_id = r.id), r.start_assignment_id,
-        (SELECT g.parent_assignment_id FROM generation g WHERE g.run_id = r.id AND g.generation_index = 0)
+          WHERE g.run_id = r.id ORDER BY g.generation_index DESC LIMIT 1) AS is_result_last,
+        EXISTS (SELECT 1 FROM generation g WHERE g.run_id = r.id) AS has_generations, r.start_assignment_id,
+        (SELECT g.parent_assignment_id FROM generation g WHERE g.run_id = r.id AND g.generation_index = 0) AS first_id
       FROM run r
       """
     ) { row in
       func defect(_ detail: String, mend: [String: SQLValue]? = nil) throws {
         try report(
-          RowDefect(table: "run", row: row.text(1), detail: detail, key: [.integer(row.integer(0))], mend: mend))
+          RowDefect(
+            table: "run", row: row.text("name"), detail: detail, key: [.integer(row.integer("id"))], mend: mend))
       }
-      if UUID(uuidString: row.text(2)) == nil { try defect("its UUID is none") }
-      if row.integer(3) != 1 { try defect("its budget, its origin or its state cannot be") }
-      if row.integer(4) != 1 {
+      if UUID(uuidString: row.text("uuid")) == nil { try defect("its UUID is none") }
+      if row.integer("is_possible") != 1 { try defect("its budget, its origin or its state cannot be") }
+      if row.integer("is_result_last") != 1 {
         var mend: [String: SQLValue] = ["found_assignment_id": .null, "recommendation": .null, "state": .text("open")]
-        if row.integer(5) != 1 { mend["start_assignment_id"] = .null }
+        if row.integer("has_generations") != 1 { mend["start_assignment_id"] = .null }
         try defect("its result is not the parent that its last generation ended with", mend: mend)
       }
-      if let start = row.optionalInteger(7), start != row.optionalInteger(6) {
+      let start: Int64? = try row.value("start_assignment_id")
+      if let first: Int64 = try row.value("first_id"), first != start {
         try defect(
           "its first parent is not the one that generation 0 ended with",
-          mend: ["start_assignment_id": .integer(start)])
+          mend: ["start_assignment_id": .integer(first)])
       }
     }
   }
@@ -116,16 +122,17 @@ extension RowKeys {
       """
       SELECT r.id, r.name, s.model_id = r.model_id AND d.model_id = r.model_id AND d.dropped_subblocks = '[]'
           AND NOT EXISTS (SELECT 1 FROM assignment a WHERE a.model_id <> r.model_id
-            AND a.id IN (r.start_assignment_id, r.reference_assignment_id, r.found_assignment_id)), d.variant_ids
+            AND a.id IN (r.start_assignment_id, r.reference_assignment_id, r.found_assignment_id)) AS is_of_model,
+        d.variant_ids
       FROM run r JOIN space s ON s.id = r.space_id JOIN assignment d ON d.id = r.dense_assignment_id
       """
     ) { row in
       // `[null,null]`: no layer has a variant.
-      guard row.integer(2) != 1 || row.text(3).contains(where: \.isNumber) else { return }
+      guard row.integer("is_of_model") != 1 || row.text("variant_ids").contains(where: \.isNumber) else { return }
       try report(
         RowDefect(
-          table: "run", row: row.text(1), detail: "its space or an assignment it names is not what it says",
-          key: [.integer(row.integer(0))]))
+          table: "run", row: row.text("name"), detail: "its space or an assignment it names is not what it says",
+          key: [.integer(row.integer("id"))]))
     }
   }
 
@@ -133,13 +140,12 @@ extension RowKeys {
   private func checkRunForest(_ report: Report) throws {
     var runs: [Int64: RunForest.Run] = [:]
     try connection.forEachRow("SELECT id, uuid, name, origin_run_id, origin_generation FROM run") { row in
-      runs[row.integer(0)] = RunForest.Run(
-        id: row.integer(0), uuid: row.text(1), name: row.text(2), originID: row.optionalInteger(3),
-        originGeneration: row.optionalInteger(4))
+      let id = row.integer("id")
+      runs[id] = RunForest.Run(
+        id: id, uuid: row.text("uuid"), name: row.text("name"), originID: try row.value("origin_run_id"),
+        originGeneration: try row.value("origin_generation"))
     }
-    try connection.forEachRow(
-      "SELECT run_id, generation_index, content_digest FROM generation ORDER BY run_id, generation_index"
-    ) { row in runs[row.integer(0)]?.generations.append((row.integer(1), try row.digest(2))) }
+    try RunForest.readGenerations(of: &runs, from: connection)
     for run in runs.values.sorted(by: { $0.id < $1.id }) {
       var (steps, place) = (0, run.id)
       while let next = runs[place]?.originID, steps <= runs.count { (place, steps) = (next, steps + 1) }
@@ -160,9 +166,10 @@ extension RowKeys {
 
   /// Fitness follows from the sums.
   private func checkStageResults(_ report: Report) throws {
+    let key = TableDescription.stageResult.identityColumns
     try connection.forEachRow(
       """
-      SELECT r.name, x.generation_index, x.stage_index, x.candidate_index, x.run_id FROM stage_result x
+      SELECT r.name, \(key.map { "x.\($0)" }.joined(separator: ", ")) FROM stage_result x
       JOIN run r ON r.id = x.run_id JOIN measure m ON m.id = r.measure_id
       WHERE (x.sum IS NULL) <> (x.fitness IS NULL) OR x.prediction_count < 1
         -- A product of numbers that are equal but for their last bits.
@@ -173,25 +180,26 @@ extension RowKeys {
       try report(
         RowDefect(
           table: "stage_result",
-          row:
-            "of candidate \(row.integer(3)) in stage \(row.integer(2)) of generation \(row.integer(1)) of run \(row.text(0))",
-          detail: "its fitness is not that of its sum", key: [4, 1, 2, 3].map { .integer(row.integer($0)) }))
+          row: "of candidate \(row.integer("candidate_index")) in stage \(row.integer("stage_index")) "
+            + "of generation \(row.integer("generation_index")) of run \(row.text("name"))",
+          detail: "its fitness is not that of its sum", key: key.map { .integer(row.integer($0)) }))
     }
   }
 
-  /// What belongs to a generation is not there without it.
+  /// Reports candidates, stages and stage results whose generation is missing.
   private func checkGenerationParts(_ report: Report) throws {
     for table in TableDescription.all where table.isOfGeneration && table.name != "generation" {
       try connection.forEachRow(
         """
-        SELECT \(table.order.map { table.columns[$0].name }.joined(separator: ", ")) FROM \(table.name) p WHERE NOT EXISTS (SELECT 1 FROM generation g
+        SELECT \(table.identityColumns.joined(separator: ", ")) FROM \(table.name) p
+        WHERE NOT EXISTS (SELECT 1 FROM generation g
           WHERE g.run_id = p.run_id AND g.generation_index = p.generation_index)
         """
       ) { row in
         try report(
           RowDefect(
-            table: table.name, row: "of run \(row.integer(0))",
-            detail: "its generation \(row.integer(1)) is missing", key: row.values))
+            table: table.name, row: "of run \(row.integer("run_id"))",
+            detail: "its generation \(row.integer("generation_index")) is missing", key: row.values))
       }
     }
   }
@@ -203,10 +211,9 @@ extension RowKeys {
   }
 
   private func checkGenerations(_ report: Report) throws {
-    var places: [(run: Int64, index: Int, name: String)] = []
-    try connection.forEachRow(
+    let places = try connection.allRows(
       "SELECT g.run_id, g.generation_index, r.name FROM generation g JOIN run r ON r.id = g.run_id"
-    ) { row in places.append((row.integer(0), Int(row.integer(1)), row.text(2))) }
+    ) { (run: $0.integer("run_id"), index: Int($0.integer("generation_index")), name: $0.text("name")) }
     for place in places {
       func defect(_ detail: String) throws {
         try report(

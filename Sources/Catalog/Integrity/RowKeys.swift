@@ -25,7 +25,7 @@ struct RowKeys {
 
   func checkNumerics(_ report: Report) throws {
     try connection.forEachRow("SELECT id, \(NumericsRecord.columns) FROM numerics") { row in
-      try compare(row.bytes("digest"), try NumericsRecord(row).digest, "numerics", try row.value("id"), report)
+      try compare(row.bytes("digest"), try NumericsRecord(row).digest, "numerics", row.integer("id"), report)
     }
   }
 
@@ -37,25 +37,25 @@ struct RowKeys {
   }
 
   func checkMethods(_ report: Report) throws {
-    try connection.forEachRow("SELECT digest, name, revision, canonical, id FROM method") { row in
-      let text = row.text(3)
-      let digest = row.bytes(0)
-      try compare(digest, SHA256.digest(of: text.utf8), "method", row.integer(4), report)
+    try connection.forEachRow("SELECT id, digest, name, revision, canonical FROM method") { row in
+      let (id, digest, text) = (row.integer("id"), row.bytes("digest"), row.text("canonical"))
+      try compare(digest, SHA256.digest(of: text.utf8), "method", id, report)
       let lines = Set(text.split(separator: "\n").map(String.init))
-      if !lines.contains("name=\(CanonicalRecord.escaped(row.text(1)))")
-        || !lines.contains("revision=\(row.integer(2))")
+      if !lines.contains("name=\(CanonicalRecord.escaped(row.text("name")))")
+        || !lines.contains("revision=\(row.integer("revision"))")
       {
         let detail = "name and revision are not those of its key"
-        try report(RowDefect(table: "method", row: short(digest), detail: detail, key: [.integer(row.integer(4))]))
+        try report(RowDefect(table: "method", row: short(digest), detail: detail, key: [.integer(id)]))
       }
     }
   }
 
   func checkObservations(_ report: Report) throws {
+    let key = TableDescription.observation.identityColumns
     try connection.forEachRow(
       """
-      SELECT a.digest, s.digest, o.prediction_count, s.token_count, o.assignment_id, o.measure_id, o.sequence_id,
-        o.numerics_id, o.attempt
+      SELECT a.digest AS assignment, s.digest AS sequence, o.prediction_count, s.token_count,
+        \(key.map { "o.\($0)" }.joined(separator: ", "))
       FROM observation o
       JOIN assignment a ON a.id = o.assignment_id JOIN sequence s ON s.id = o.sequence_id
       JOIN measure m ON m.id = o.measure_id
@@ -68,10 +68,11 @@ struct RowKeys {
     ) { row in
       try report(
         RowDefect(
-          table: "observation", row: "of assignment \(short(row.bytes(0))) on sequence \(short(row.bytes(1)))",
-          detail:
-            "\(row.integer(2)) predictions of \(row.integer(3)) tokens, or an outcome, a sum or an attempt that cannot be",
-          key: (4...8).map { .integer(row.integer($0)) }))
+          table: "observation",
+          row: "of assignment \(short(row.bytes("assignment"))) on sequence \(short(row.bytes("sequence")))",
+          detail: "\(row.integer("prediction_count")) predictions of \(row.integer("token_count")) tokens, "
+            + "or an outcome, a sum or an attempt that cannot be",
+          key: key.map { .integer(row.integer($0)) }))
     }
   }
 
@@ -81,11 +82,11 @@ struct RowKeys {
   func checkJobs(_ report: Report) throws {
     let counters = ["forward_token_count", "forward_block_token_count", "evaluation_count", "cache_hit_count"]
     let isOdd = counters.map { "\($0) NOT BETWEEN 0 AND \(Self.largestCount)" }.joined(separator: " OR ")
-    try connection.forEachRow("SELECT uuid, id FROM job WHERE \(isOdd)") { row in
+    try connection.forEachRow("SELECT id, uuid FROM job WHERE \(isOdd)") { row in
       try report(
         RowDefect(
-          table: "job", row: row.text(0), detail: "it counts what no process can have done",
-          key: [.integer(row.integer(1))]))
+          table: "job", row: row.text("uuid"), detail: "it counts what no process can have done",
+          key: [.integer(row.integer("id"))]))
     }
   }
 

@@ -24,8 +24,8 @@ final class BlobMerger {
     else { throw from.refusal("blob \(id): it is missing, or its counts are no counts") }
     let isThere = chunkCount > 0 || byteCount == 0
     let ours = try into.connection.firstRow(
-      "SELECT id, chunk_count, byte_count FROM blob WHERE digest = ?", [.digest(digest)]
-    ) { (id: $0.integer(0), isHere: $0.integer(1) > 0 || $0.integer(2) == 0) }
+      "SELECT id, chunk_count > 0 OR byte_count = 0 AS is_here FROM blob WHERE digest = ?", [.digest(digest)]
+    ) { (id: $0.integer("id"), isHere: try $0.value("is_here") as Bool) }
     let result: Int64
     if let ours, ours.isHere || !isThere || !takesBytes(id) {
       equalCount += 1

@@ -13,7 +13,7 @@ public struct CatalogMerge {
 
   /// - Parameters:
   ///   - store: the catalog that gains, opened for writing.
-  ///   - job: what it leaves in the job table when it is done, but for a rehearsal.
+  ///   - job: the row it writes into the job table when it is done, but for a rehearsal.
   ///   - progress: gets what is being merged, in a few words.
   ///   - wantsToStop: asked now and then.
   public init(

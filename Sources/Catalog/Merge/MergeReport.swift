@@ -1,4 +1,4 @@
-/// What a merge found and did.
+/// The counts and notes of a merge.
 public struct MergeReport: Equatable, Sendable {
   /// Rows of one table.
   public struct Counts: Equatable, Sendable {
@@ -14,7 +14,7 @@ public struct MergeReport: Equatable, Sendable {
 
   /// By table, parents first.
   public var tables: [Counts] = []
-  /// What a user should hear: names that were changed, runs that went on, branches.
+  /// Sentences for the user: names that were changed, runs that went on, branches.
   public var notes: [String] = []
   /// Pairs of answers to the same question by different arithmetic that agree to 1e-4, in the file as it is now.
   public var agreeingCount = 0

@@ -67,7 +67,7 @@ struct MergedNames {
   private func owner(of name: String) throws -> (id: Int64, key: String)? {
     try into.connection.firstRow(
       "SELECT id, \(keySQL) FROM \(table.name) WHERE \(naming.column) = ?", [.text(name)]
-    ) { ($0.integer(0), Self.spelled($0.values[1])) }
+    ) { ($0.integer("id"), Self.spelled($0.values[1])) }
   }
 
   private static func spelled(_ key: SQLValue) -> String {
@@ -84,10 +84,8 @@ struct MergedNames {
       return try into.rows.update(table, id: id, [naming.column: .text(name)])
     }
     for (child, column) in table.references where child.hasID {
-      var referring: [Int64] = []
-      try into.connection.forEachRow("SELECT id FROM \(child.name) WHERE \(column.name) = ?", [.integer(id)]) {
-        referring.append($0.integer(0))
-      }
+      let referring = try into.connection.integers(
+        "SELECT id FROM \(child.name) WHERE \(column.name) = ?", [.integer(id)])
       for row in referring { try into.rows.update(child, id: row, [column.name: .integer(twin)]) }
     }
     // The twin has the same content, and rows of its own that follow from it.

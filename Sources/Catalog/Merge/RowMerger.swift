@@ -34,9 +34,9 @@ final class RowMerger {
     }
   }
 
-  /// What is wrong with the indexes of the file that gains; nil: nothing.
+  /// The first finding of SQLite's integrity check on the target file; nil: none.
   private func ownFinding() throws -> String? {
-    try into.connection.firstRow("PRAGMA integrity_check(1)") { $0.text(0) }.flatMap { $0 == "ok" ? nil : $0 }
+    try into.connection.text("PRAGMA integrity_check(1)").flatMap { $0 == "ok" ? nil : $0 }
   }
 
   private func mergeAll() throws {
@@ -176,7 +176,7 @@ final class RowMerger {
     try replace(changes(row, ours, table, positions: Array(table.columns.indices)))
   }
 
-  /// What we lack and they have (a Hessian's matrix) comes along.
+  /// Takes over values that our row lacks and theirs has, such as a Hessian's matrix.
   private func fill(
     _ row: [SQLValue], _ ours: [SQLValue], _ table: TableDescription, _ replace: ([String: SQLValue]) throws -> Void
   ) throws {

@@ -46,6 +46,15 @@ struct RunForest {
     for run in list { try resolve(run.id, onDefect) }
   }
 
+  /// Appends the generations of a file to its runs.
+  static func readGenerations(of runs: inout [Int64: Run], from connection: Connection) throws {
+    try connection.forEachRow(
+      "SELECT run_id, generation_index, content_digest FROM generation ORDER BY run_id, generation_index"
+    ) {
+      runs[$0.integer("run_id")]?.generations.append(($0.integer("generation_index"), try $0.value("content_digest")))
+    }
+  }
+
   /// Runs that are not where their UUID says: what a merge splits it splits in one way only.
   var misplaced: [Run] {
     let resolved = runs.values.filter { !$0.root.isEmpty }.sorted { $0.id < $1.id }

@@ -64,18 +64,14 @@ final class RunMerger {
   private func ownRows() throws -> [Int64: [SQLValue]] {
     var result: [Int64: [SQLValue]] = [:]
     try into.connection.forEachRow("SELECT \(TableDescription.run.columnList) FROM run") {
-      result[$0.integer(0)] = $0.values
+      result[$0.integer("id")] = $0.values
     }
     return result
   }
 
   private func ownForest(_ rows: [Int64: [SQLValue]]) throws -> RunForest {
     var runs: [Int64: RunForest.Run] = rows.compactMapValues(Self.run)
-    try into.connection.forEachRow(
-      "SELECT run_id, generation_index, content_digest FROM generation ORDER BY run_id, generation_index"
-    ) { row in
-      runs[row.integer(0)]?.generations.append((row.integer(1), try row.digest(2)))
-    }
+    try RunForest.readGenerations(of: &runs, from: into.connection)
     return try RunForest(runs.values.sorted { $0.id < $1.id }) { throw CatalogError.damaged($0.description) }
   }
 
@@ -131,7 +127,7 @@ final class RunMerger {
       if let origin = layout.origin, !theirs.runs.values.contains(where: { $0.uuid == layout.uuid }) {
         let place = layout.originGeneration.map { "generation \($0)" } ?? "its beginning"
         let name = ids[origin].flatMap { id in
-          try? into.connection.firstRow("SELECT name FROM run WHERE id = ?", [.integer(id)]) { $0.text(0) }
+          try? into.connection.text("SELECT name FROM run WHERE id = ?", [.integer(id)])
         }
         rows.report.notes.append(
           "two copies of run \(name ?? origin) went on differently after \(place): one of them is now the branch \(claim.name)"
@@ -270,8 +266,8 @@ final class RunMerger {
   private func setOrigin(of id: Int64, to origin: Int64?, _ generation: Int64?) throws {
     let now = try into.connection.firstRow(
       "SELECT origin_run_id, origin_generation FROM run WHERE id = ?", [.integer(id)]
-    ) { ($0.optionalInteger(0), $0.optionalInteger(1)) }
-    guard let now, now.0 != origin || now.1 != generation else { return }
+    ) { $0.values }
+    guard let now, now != [.integer(origin), .integer(generation)] else { return }
     try into.rows.update(.run, id: id, ["origin_run_id": .integer(origin), "origin_generation": .integer(generation)])
   }
 }

@@ -2,7 +2,7 @@ import Foundation
 
 /// Writes what is worth sharing of a catalog into a new file of its own.
 public struct CatalogPack {
-  /// What comes along beside the rows.
+  /// The blobs that a pack contains beside the rows.
   public enum Contents: String, Sendable, CaseIterable {
     /// No bytes of blobs: small enough to mail, all that SQL can ask.
     case results
@@ -12,7 +12,7 @@ public struct CatalogPack {
     case all
   }
 
-  /// What a pack holds.
+  /// Size and counts of a finished pack.
   public struct Report: Equatable, Sendable {
     /// Size of the file.
     public var byteCount: Int64
@@ -34,7 +34,7 @@ public struct CatalogPack {
 
   /// - Parameters:
   ///   - runs: keep only what belongs to these and the runs they branched from; empty: everything.
-  ///   - job: what it leaves in the job table of the new file.
+  ///   - job: the row it writes into the job table of the new file.
   ///   - progress: gets what is being done, in a few words.
   ///   - wantsToStop: asked now and then.
   public init(
@@ -73,9 +73,9 @@ public struct CatalogPack {
         let wanted = try wantedBlobs(foreign, runs: keep)
         merger.blobs.takesBytes = { wanted?.contains($0) ?? true }
         try merger.run()
-        let state = try transaction.connection.firstRow("SELECT max(updated_at) FROM job") { $0.optionalText(0) }
+        let state = try transaction.connection.text("SELECT max(updated_at) FROM job")
         if let keep { try PackSweep(transaction, keeping: keep.compactMap { merger.ids["run"]?[$0] }).run() }
-        if let job { try transaction.note(job, ofState: state ?? nil, settings: [contents.rawValue] + runs) }
+        if let job { try transaction.note(job, ofState: state, settings: [contents.rawValue] + runs) }
       }
     }
     if keep != nil { try Connection(path: temporary, access: .readWrite, busyTimeoutMilliseconds: 0).execute("VACUUM") }

@@ -48,8 +48,7 @@ struct PackSweep {
   }
 
   private func update(_ table: TableDescription, where condition: String, _ changes: [String: SQLValue]) throws {
-    var ids: [Int64] = []
-    try connection.forEachRow("SELECT id FROM \(table.name) WHERE \(condition)") { ids.append($0.integer(0)) }
+    let ids = try connection.integers("SELECT id FROM \(table.name) WHERE \(condition)")
     for id in ids { try rows.update(table, id: id, changes) }
   }
 

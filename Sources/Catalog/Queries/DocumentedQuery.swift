@@ -8,15 +8,15 @@ public struct DocumentedQuery: Equatable, Sendable {
     public var name: String
     /// `text`, `integer` or `real`.
     public var type: String
-    /// What it selects, and what counts without it.
+    /// The rows that a value selects, and the value that holds without one.
     public var meaning: String
   }
 
-  /// What it is called: lower case words with hyphens.
+  /// Its name after `@`: lower case words with hyphens.
   public var name: String
   /// The question it answers.
   public var question: String
-  /// What the answer means.
+  /// How to read the result.
   public var description: String
   /// In the order in which they are documented.
   public var parameters: [Parameter]
@@ -57,7 +57,7 @@ public struct DocumentedQuery: Equatable, Sendable {
 extension StringProtocol {
   fileprivate func after(_ prefix: String) -> String? { hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil }
 
-  /// What stands before and behind the first `separator`.
+  /// The texts before and after the first `separator`; without one, the whole text and an empty one.
   fileprivate func cut(at separator: String) -> (String, String) {
     guard let range = range(of: separator) else { return (String(self), "") }
     return (String(self[..<range.lowerBound]), String(self[range.upperBound...]))

@@ -1,4 +1,4 @@
-/// What a view is for, as `schema.sql` says it, for tools that show it to people.
+/// A view with its comment in `schema.sql`, for tools that show it to people.
 public struct ViewDescription: Equatable, Sendable {
   /// The view.
   public var name: String
@@ -33,11 +33,9 @@ extension CatalogTransaction {
       }
       let words = line.split(separator: " ")
       if words.count > 2, words[0] == "CREATE", words[1] == "VIEW" {
-        var view = ViewDescription(name: String(words[2]), description: comment.joined(separator: " "), columns: [])
-        try connection.forEachRow("SELECT name FROM pragma_table_info(?) ORDER BY cid", [.text(view.name)]) {
-          view.columns.append($0.text(0))
-        }
-        result.append(view)
+        let name = String(words[2])
+        let columns = try connection.texts("SELECT name FROM pragma_table_info(?) ORDER BY cid", [.text(name)])
+        result.append(ViewDescription(name: name, description: comment.joined(separator: " "), columns: columns))
       }
       comment = []
     }
@@ -46,10 +44,6 @@ extension CatalogTransaction {
 
   /// The names of all tables, in the order of `schema.sql`.
   public func tableNames() throws -> [String] {
-    var names: [String] = []
-    try connection.forEachRow("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid") {
-      names.append($0.text(0))
-    }
-    return names
+    try connection.texts("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")
   }
 }

@@ -1,4 +1,4 @@
-/// What every layer of a model is replaced by.
+/// A choice for every layer of a model: a variant, dense, or dropped with its subblock.
 public struct AssignmentRecord: Equatable, Sendable {
   /// Local id.
   public var id: Int64
@@ -45,7 +45,7 @@ public enum AssignmentKey {
   }
 }
 
-/// A question that observations answer: what fitness is computed with.
+/// A measure of fitness, with its parameters: the question that observations answer.
 public struct MeasureRecord: Hashable, Sendable {
   /// Local id.
   public var id: Int64 = 0
@@ -91,10 +91,17 @@ public struct Observation: Equatable, Sendable {
   /// Tokens predicted.
   public var predictionCount: Int
 
-  /// All fields.
+  /// Creates an answer.
   public init(sum: Double?, predictionCount: Int) {
     self.sum = sum
     self.predictionCount = predictionCount
+  }
+}
+
+extension Observation {
+  /// The answer in a row with `sum` and `prediction_count`.
+  init(_ row: Row) throws {
+    self.init(sum: try row.value("sum"), predictionCount: try row.value("prediction_count"))
   }
 }
 
@@ -107,7 +114,7 @@ extension MeasureRecord: StoredRecord {
   ]
 }
 
-/// What computed a result: the arithmetic, not the machine.
+/// The arithmetic that computed a result: libraries and instruction sets, not the machine.
 public struct NumericsRecord: Equatable, Sendable {
   /// OpenBLAS's version.
   public var blasVersion: String
@@ -116,7 +123,7 @@ public struct NumericsRecord: Equatable, Sendable {
   /// evodb's own kernels.
   public var kernels: String
 
-  /// All fields.
+  /// Creates a description of an arithmetic.
   public init(blasVersion: String, blasCore: String, kernels: String) {
     self.blasVersion = blasVersion
     self.blasCore = blasCore

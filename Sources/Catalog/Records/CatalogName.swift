@@ -1,9 +1,9 @@
-/// What may be a name in a catalog: it is shown, typed, and merged into other files.
+/// The rule for names in a catalog: they are shown, typed, and merged into other files.
 public enum CatalogName {
   /// Bytes of the longest name.
   public static let largestByteCount = 200
 
-  /// - Parameter kind: what it names, for the error.
+  /// - Parameter kind: the kind of thing it names, for the error.
   /// - Throws: `CatalogError.invalidName`.
   public static func require(_ name: String, of kind: String) throws {
     guard !name.isEmpty, name.utf8.count <= largestByteCount, !holdsControlCharacters(name) else {

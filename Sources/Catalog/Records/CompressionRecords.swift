@@ -29,9 +29,9 @@ public struct MethodRecord: Equatable, Sendable {
 public struct StatisticRecord: Equatable, Sendable {
   /// Local id.
   public var id: Int64 = 0
-  /// What was asked.
+  /// Digest of the request: kind, revision, model, site, data, upstream (`ArtefactKey.statistic`).
   public var recipeKey: Digest
-  /// What came out.
+  /// SHA-256 of the accumulated matrix.
   public var contentKey: Digest
   /// `hessian`.
   public var kind: String
@@ -52,7 +52,7 @@ public struct StatisticRecord: Equatable, Sendable {
   /// Local id of what computed it.
   public var numericsID: Int64
 
-  /// All fields of a statistic that is not stored yet.
+  /// Creates a statistic that is not stored yet.
   public init(
     recipeKey: Digest, contentKey: Digest, kind: String, revision: Int, siteID: Int64, sequenceListID: Int64,
     upstreamMethodID: Int64?, upstreamLevel: String?, numericsID: Int64
@@ -83,9 +83,9 @@ public struct VariantRecord: Equatable, Sendable {
 
   /// Local id.
   public var id: Int64 = 0
-  /// What was asked.
+  /// Digest of the request: weight, method, level, recipe key of the statistic (`ArtefactKey.variant`).
   public var recipeKey: Digest
-  /// What came out.
+  /// SHA-256 of the packed bytes.
   public var contentKey: Digest
   /// Local id of the dense weight.
   public var weightID: Int64
@@ -105,9 +105,9 @@ public struct VariantRecord: Equatable, Sendable {
   public var calibration: Calibration?
   /// Relative layer error.
   public var nmse: Double?
-  /// What counts under cost `codes`.
+  /// Size in bits under cost `codes`.
   public var codeBits: Int64
-  /// What counts under cost `stored`.
+  /// Size in bits under cost `stored`.
   public var storedBits: Int64
   /// Local id of the packed bytes.
   public var blobID: Int64 = 0
@@ -120,7 +120,7 @@ public struct VariantRecord: Equatable, Sendable {
   /// Local id of what computed it.
   public var numericsID: Int64
 
-  /// All fields of a variant that is not stored yet.
+  /// Creates a variant that is not stored yet.
   public init(
     recipeKey: Digest, contentKey: Digest, weightID: Int64, methodID: Int64, level: String, bits: Double?,
     sparsity: Double?, statisticRecipeKey: Digest?, statisticID: Int64?, nmse: Double?, codeBits: Int64,
@@ -145,7 +145,7 @@ public struct VariantRecord: Equatable, Sendable {
   }
 }
 
-/// What all layers of an assignment have in common.
+/// The setting that all layers of a uniform assignment share.
 public struct UniformSetting: Equatable, Sendable {
   /// The level of every layer; nil where layers of different sizes have different numbers of zeros.
   public var level: String?

@@ -7,6 +7,13 @@ public struct SequenceRecord: Hashable, Sendable {
   /// The ids, at least 2.
   public var tokenIDs: [Int32]
 
+  /// Token ids as the catalog stores them: int32, little-endian.
+  static func tokenIDs(_ bytes: [UInt8]) -> [Int32] {
+    bytes.withUnsafeBytes { buffer in
+      (0..<buffer.count / 4).map { Int32(littleEndian: buffer.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)) }
+    }
+  }
+
   /// Content key of token ids.
   public static func digest(of tokenIDs: [Int32]) -> Digest {
     var record = CanonicalRecord(kind: "sequence")
@@ -41,7 +48,7 @@ public struct SequenceListRecord: Equatable, Sendable {
 public struct DataSetRecord: Equatable, Sendable {
   /// Local id.
   public var id: Int64 = 0
-  /// What users call it.
+  /// Its name, unique in a catalog.
   public var name: String
   /// Its content.
   public var sequenceListID: Int64
@@ -57,7 +64,7 @@ public struct DataSetRecord: Equatable, Sendable {
   public var droppedTokenCount: Int
   /// How many sequences.
   public var sequenceCount: Int
-  /// How many different ones: what standard errors count.
+  /// How many different ones; standard errors count these.
   public var distinctSequenceCount: Int
   /// Input tokens of all sequences.
   public var tokenCount: Int

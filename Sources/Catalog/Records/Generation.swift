@@ -2,13 +2,13 @@
 public enum CandidateRole: String, Equatable, Sendable {
   /// One of those that the first parent is chosen from.
   case start
-  /// What the generation began with.
+  /// The parent at the beginning of the generation.
   case parent
   /// Made from the parent.
   case offspring
 }
 
-/// What happened in one closed generation of a run: all there is to store, to compare, and to go on from.
+/// A closed generation of a run: all there is to store, to compare, and to go on from.
 ///
 /// The engine makes it of level vectors and minibatches of the calibration set, the catalog holds it of assignments and
 /// sequence lists; `mapped` turns one into the other.
@@ -30,7 +30,7 @@ public struct Generation<Assignment, Minibatch> {
     }
   }
 
-  /// What a candidate reached in a stage.
+  /// The result of a candidate in a stage.
   public struct Result: Equatable, Sendable {
     /// Index into the candidates.
     public var candidateIndex: Int
@@ -54,7 +54,7 @@ public struct Generation<Assignment, Minibatch> {
   public struct Stage {
     /// 0-based.
     public var index: Int
-    /// What all its candidates were evaluated on.
+    /// The sequences that all its candidates were evaluated on.
     public var minibatch: Minibatch
     /// In the order of the candidates.
     public var results: [Result]

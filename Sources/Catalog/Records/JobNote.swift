@@ -1,6 +1,6 @@
 import Foundation
 
-/// A job that moves rows and computes none: what merge, pack, salvage and upgrade leave in the file that they write.
+/// A job that moves rows and computes none: merge, pack, salvage and upgrade write one into the file that they make.
 ///
 /// It is written together with their result, so that one that did not end leaves nothing of either.
 public struct JobNote: Sendable {
@@ -35,7 +35,7 @@ public struct JobNote: Sendable {
 extension CatalogTransaction {
   /// Notes that a job is done.
   ///
-  /// - Parameter byteCountBefore: what `usedByteCount` was when it began.
+  /// - Parameter byteCountBefore: `usedByteCount` when it began.
   func note(_ note: JobNote, byteCountBefore: Int = 0) throws {
     var job = try beginJob(
       command: note.command, version: note.version, numericsID: try numericsID(of: note), startedAt: note.startedAt)
@@ -50,14 +50,16 @@ extension CatalogTransaction {
   ///
   /// - Parameters:
   ///   - state: when any job wrote to that file for the last time; nil: none did.
-  ///   - settings: what was asked for.
+  ///   - settings: the options of the command.
   func note(_ note: JobNote, ofState state: String?, settings: [String]) throws {
     let time = state ?? note.startedAt
     var key = CanonicalRecord(kind: "job")
     for (index, text) in ([note.command, note.version, time] + settings).enumerated() {
       key.set("setting.\(index)", text)
     }
-    try connection.forEachRow("SELECT uuid, updated_at FROM job") { key.set("job.\($0.text(0))", $0.text(1)) }
+    try connection.forEachRow("SELECT uuid, updated_at FROM job") {
+      key.set("job.\($0.text("uuid"))", $0.text("updated_at"))
+    }
     var bytes = Array(key.digest.bytes.prefix(16))
     // Version 8 is for UUIDs that are made otherwise (RFC 9562, 5.8).
     bytes[6] = bytes[6] & 0x0f | 0x80

@@ -12,7 +12,7 @@ public struct JobRecord: Equatable, Sendable {
     case failed
   }
 
-  /// What a job computed.
+  /// Counts of a job's computations.
   public struct Work: Equatable, Sendable {
     /// Tokens whose forward pass was computed to its end.
     public var forwardTokenCount = 0
@@ -37,11 +37,11 @@ public struct JobRecord: Equatable, Sendable {
   public var version: String
   /// Local id of its arithmetic.
   public var numericsID: Int64
-  /// What it computed so far.
+  /// Its computations so far.
   public var work = Work()
-  /// What it was expected to take when it began; nil: nothing was expected.
+  /// The work expected when it began; nil: no estimate was made.
   public var estimate: WorkEstimate?
-  /// What it took so far.
+  /// Seconds it took so far.
   public var elapsedSeconds = 0.0
   /// The most memory it held at once, in bytes.
   public var peakMemoryByteCount = 0

@@ -4,7 +4,7 @@ public struct ModelRecord: Equatable, Sendable {
   public var id: Int64 = 0
   /// Content key.
   public var digest: Digest
-  /// What users call it.
+  /// Its name, unique in a catalog and local to it.
   public var name: String
   /// `llama`, …
   public var architecture: String
@@ -39,12 +39,12 @@ public struct ModelRecord: Equatable, Sendable {
 public struct ModelSource: Equatable, Sendable {
   /// The checkpoint folder, absolute.
   public var folder: String
-  /// What the weight files looked like when their bytes were last read in full, to notice a change cheaply.
+  /// Names, sizes and modification times of the weight files when last read in full, to notice a change cheaply.
   public var fingerprint: String
   /// SHA-256 of tokenizer.json; nil if there is none.
   public var tokenizerDigest: Digest?
 
-  /// All fields.
+  /// Creates the location of a model's files.
   public init(folder: String, fingerprint: String, tokenizerDigest: Digest?) {
     self.folder = folder
     self.fingerprint = fingerprint
@@ -63,7 +63,7 @@ public struct TensorRecord: Equatable, Sendable {
   /// SHA-256 of the bytes.
   public var digest: Digest
 
-  /// All fields.
+  /// Creates a description of a tensor.
   public init(name: String, dtype: String, shape: [Int], digest: Digest) {
     self.name = name
     self.dtype = dtype
@@ -186,8 +186,8 @@ extension TensorRecord: StoredRecord {
 /// The dimensions of a tensor: `[8,4]`.
 extension [Int]: ColumnValue {
   static var type: ColumnDescription.ValueType { .text }
-  init(_ row: Row, _ index: Int) throws {
-    let text = row.text(index)
+  init(_ statement: Statement, _ index: Int) throws {
+    let text = statement.text(index)
     guard let shape = TensorRecord.shape(of: text) else {
       throw CatalogError.damaged("the shape ‘\(text)’ of a tensor is no list of integers")
     }

@@ -15,7 +15,7 @@ public struct SpaceRecord: Equatable, Sendable {
     /// Whether the layer's subblock is removed.
     public var isDropped: Bool
 
-    /// All fields.
+    /// Creates a member.
     public init(
       layerID: Int64, layerName: String, layerIndex: Int, variantID: Int64?, contentKey: Digest?, isDropped: Bool
     ) {
@@ -30,14 +30,14 @@ public struct SpaceRecord: Equatable, Sendable {
 
   /// A level of a unit.
   public struct Level: Equatable, Sendable {
-    /// What it takes of a budget.
+    /// Its share of a budget, in the unit of the space's cost.
     public var cost: Int64
     /// The physical level, `bits=3`.
     public var label: String
-    /// What every layer of the unit becomes.
+    /// The layers of the unit, each with its variant, or dense, or dropped.
     public var members: [Member]
 
-    /// All fields.
+    /// Creates a level.
     public init(cost: Int64, label: String, members: [Member]) {
       self.cost = cost
       self.label = label
@@ -58,7 +58,7 @@ public struct SpaceRecord: Equatable, Sendable {
     /// The least compressed first.
     public var levels: [Level]
 
-    /// All fields.
+    /// Creates a unit.
     public init(name: String, sizeGroup: String, nameGroup: String, weightCount: Int, levels: [Level]) {
       self.name = name
       self.sizeGroup = sizeGroup
@@ -106,11 +106,26 @@ public struct SpaceRecord: Equatable, Sendable {
   }
 }
 
+extension SpaceRecord.Unit: StoredRecord {
+  static let table = TableDescription.spaceUnit
+  static let blank = SpaceRecord.Unit(name: "", sizeGroup: "", nameGroup: "", weightCount: 0, levels: [])
+  static let fields = [
+    Field("name", \Self.name), Field("size_group", \.sizeGroup), Field("name_group", \.nameGroup),
+    Field("weight_count", \.weightCount),
+  ]
+}
+
+extension SpaceRecord.Level: StoredRecord {
+  static let table = TableDescription.spaceLevel
+  static let blank = SpaceRecord.Level(cost: 0, label: "", members: [])
+  static let fields = [Field("cost_bits", \Self.cost), Field("label", \.label)]
+}
+
 /// One search and how it stands.
 public struct RunRecord: Equatable, Sendable {
   /// Local id.
   public var id: Int64 = 0
-  /// What users call it.
+  /// Its name, unique in a catalog.
   public var name: String
   /// Content key of the recipe and everything it points to.
   public var recipeDigest: Digest
@@ -175,7 +190,7 @@ public struct RunRecord: Equatable, Sendable {
   public enum Recommendation: String, Equatable, Sendable {
     /// The run's result.
     case found
-    /// What the result is compared with.
+    /// The assignment that the result is compared with.
     case reference
   }
 
@@ -239,13 +254,13 @@ public enum RunPoint: String, CaseIterable, Equatable, Sendable {
   case dense
   /// The first parent.
   case start
-  /// What the result is compared with.
+  /// The assignment that the result is compared with.
   case reference
   /// The last parent.
   case found
 }
 
-/// What a data set is for in a run.
+/// The use of a data set in a run.
 public enum DataSetRole: String, Equatable, Sendable {
   /// Fitness is measured on it.
   case calibration
@@ -259,7 +274,7 @@ public struct RunResult: Equatable, Sendable {
   public var point: RunPoint
   /// Which data set.
   public var dataSet: String
-  /// What the data set is for.
+  /// The use of the data set.
   public var role: DataSetRole
   /// The measure's label: `kl`, `topk-kl:10`, `perplexity`.
   public var measure: String

@@ -11,7 +11,7 @@ protocol StoredRecord {
 /// A column, and the field of a record that holds its value.
 struct Field<Record>: Sendable {
   let column: String
-  /// What the column must be to hold it.
+  /// The type that the column must have.
   let type: ColumnDescription.ValueType
   let isOptional: Bool
   fileprivate let value: @Sendable (Record) -> SQLValue
@@ -58,8 +58,10 @@ extension StoredRecord {
 protocol ColumnValue: Sendable {
   static var type: ColumnDescription.ValueType { get }
   static var isOptional: Bool { get }
+  /// The value in column `index` of the current row.
+  ///
   /// - Throws: `CatalogError.damaged` for a value that is none.
-  init(_ row: Row, _ index: Int) throws
+  init(_ statement: Statement, _ index: Int) throws
   var stored: SQLValue { get }
 }
 
@@ -69,46 +71,59 @@ extension ColumnValue {
 
 extension Int64: ColumnValue {
   static var type: ColumnDescription.ValueType { .integer }
-  init(_ row: Row, _ index: Int) { self = row.integer(index) }
+  init(_ statement: Statement, _ index: Int) { self = statement.integer(index) }
   var stored: SQLValue { .integer(self) }
 }
 
 extension Int: ColumnValue {
   static var type: ColumnDescription.ValueType { .integer }
-  init(_ row: Row, _ index: Int) { self = Int(row.integer(index)) }
+  init(_ statement: Statement, _ index: Int) { self = Int(statement.integer(index)) }
   var stored: SQLValue { .integer(Int64(self)) }
+}
+
+extension Bool: ColumnValue {
+  static var type: ColumnDescription.ValueType { .integer }
+  init(_ statement: Statement, _ index: Int) { self = statement.integer(index) != 0 }
+  var stored: SQLValue { .flag(self) }
 }
 
 extension Double: ColumnValue {
   static var type: ColumnDescription.ValueType { .real }
-  init(_ row: Row, _ index: Int) { self = row.real(index) }
+  init(_ statement: Statement, _ index: Int) { self = statement.real(index) }
   /// SQLite cannot hold a value that is not finite.
   var stored: SQLValue { isFinite ? .real(self) : .null }
 }
 
 extension String: ColumnValue {
   static var type: ColumnDescription.ValueType { .text }
-  init(_ row: Row, _ index: Int) { self = row.text(index) }
+  init(_ statement: Statement, _ index: Int) { self = statement.text(index) }
   var stored: SQLValue { .text(self) }
 }
 
 extension Digest: ColumnValue {
   static var type: ColumnDescription.ValueType { .blob }
-  init(_ row: Row, _ index: Int) throws { self = try row.digest(index) }
+  init(_ statement: Statement, _ index: Int) throws {
+    guard let digest = Digest(bytes: statement.bytes(index)) else {
+      throw CatalogError.damaged("a digest is not 32 bytes long in: \(statement.sql.prefix(120))")
+    }
+    self = digest
+  }
   var stored: SQLValue { .blob(bytes) }
 }
 
 extension Optional: ColumnValue where Wrapped: ColumnValue {
   static var type: ColumnDescription.ValueType { Wrapped.type }
   static var isOptional: Bool { true }
-  init(_ row: Row, _ index: Int) throws { self = row.isNull(index) ? nil : try Wrapped(row, index) }
+  init(_ statement: Statement, _ index: Int) throws {
+    self = statement.isNull(index) ? nil : try Wrapped(statement, index)
+  }
   var stored: SQLValue { self?.stored ?? .null }
 }
 
 extension ColumnValue where Self: RawRepresentable, RawValue == String {
   static var type: ColumnDescription.ValueType { .text }
-  init(_ row: Row, _ index: Int) throws {
-    let text = row.text(index)
+  init(_ statement: Statement, _ index: Int) throws {
+    let text = statement.text(index)
     guard let value = Self(rawValue: text) else { throw CatalogError.damaged("‘\(text)’ is no \(Self.self)") }
     self = value
   }

@@ -11,7 +11,7 @@ public struct TaskChoice: Equatable, Sendable {
   /// Bytes of the choice in UTF-8.
   public var byteCount: Int
 
-  /// All fields.
+  /// Creates a choice.
   public init(tokenIDs: [Int32], measure: MeasureRecord, isAnswer: Bool, characterCount: Int, byteCount: Int) {
     self.tokenIDs = tokenIDs
     self.measure = measure
@@ -31,7 +31,7 @@ public struct TaskRecord: Equatable, Sendable {
   public var name: String
   /// Questions.
   public var itemCount: Int
-  /// What has to be answered: the sequence and the measure of every choice, question by question.
+  /// The sequence and the measure of every choice, question by question.
   public var questions: [Question]
 
   /// One choice to be scored.
@@ -44,7 +44,7 @@ public struct TaskRecord: Equatable, Sendable {
     public var firstToken: Int
   }
 
-  /// What the key says of a choice.
+  /// The part of a choice that is in the task's key.
   struct KeyedChoice {
     var sequence: Digest
     var measure: Digest

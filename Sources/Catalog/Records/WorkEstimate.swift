@@ -1,4 +1,4 @@
-/// What a job is expected to take, or what it took.
+/// Time, memory, tokens and disk space of a job, expected or measured.
 public struct WorkEstimate: Equatable, Sendable {
   /// Seconds.
   public var seconds: Double
@@ -9,7 +9,7 @@ public struct WorkEstimate: Equatable, Sendable {
   /// Bytes by which the catalog grows.
   public var diskByteCount: Int
 
-  /// All fields.
+  /// Creates an estimate.
   public init(seconds: Double, peakMemoryByteCount: Int, forwardTokenCount: Int, diskByteCount: Int) {
     self.seconds = seconds
     self.peakMemoryByteCount = peakMemoryByteCount

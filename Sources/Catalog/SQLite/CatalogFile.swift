@@ -90,7 +90,7 @@ struct CatalogFile: Equatable {
   var indexPath: String { path + "-shm" }
   /// SQLite's rollback journal.
   var journalPath: String { path + "-journal" }
-  /// What is written before it gets the file's name.
+  /// The path of a new file until it is whole and gets the catalog's name.
   var temporaryPath: String { path + "-new" }
 
   private func requireLength() throws {

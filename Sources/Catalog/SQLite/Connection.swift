@@ -103,6 +103,13 @@ final class Connection {
     while try statement.step() { try body(Row(statement: statement)) }
   }
 
+  /// All rows of a query, transformed.
+  func allRows<T>(_ sql: String, _ values: [SQLValue] = [], _ body: (Row) throws -> T) throws -> [T] {
+    var result: [T] = []
+    try forEachRow(sql, values) { result.append(try body($0)) }
+    return result
+  }
+
   /// The transformed first row of a query; nil if there is none.
   func firstRow<T>(_ sql: String, _ values: [SQLValue] = [], _ body: (Row) throws -> T) throws -> T? {
     let statement = try cached(sql)
@@ -112,8 +119,24 @@ final class Connection {
     return try body(Row(statement: statement))
   }
 
+  /// The integer in the first row of a query with one column; nil for NULL, or without a row.
   func integer(_ sql: String, _ values: [SQLValue] = []) throws -> Int64? {
-    try firstRow(sql, values) { $0.optionalInteger(0) } ?? nil
+    try firstRow(sql, values) { try Int64?($0.statement, 0) } ?? nil
+  }
+
+  /// The text in the first row of a query with one column; nil for NULL, or without a row.
+  func text(_ sql: String, _ values: [SQLValue] = []) throws -> String? {
+    try firstRow(sql, values) { try String?($0.statement, 0) } ?? nil
+  }
+
+  /// The integers of a query with one column; 0 for NULL.
+  func integers(_ sql: String, _ values: [SQLValue] = []) throws -> [Int64] {
+    try allRows(sql, values) { $0.statement.integer(0) }
+  }
+
+  /// The texts of a query with one column; empty for NULL.
+  func texts(_ sql: String, _ values: [SQLValue] = []) throws -> [String] {
+    try allRows(sql, values) { $0.statement.text(0) }
   }
 
   /// A WAL checkpoint that truncates the log; false if a reader stands in the way (it never waits).

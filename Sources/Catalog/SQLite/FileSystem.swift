@@ -1,7 +1,7 @@
 import CSQLite
 import Foundation
 
-/// What kind of file system a catalog lies on.
+/// The file system that holds a catalog, network or local.
 ///
 /// SQLite's WAL needs shared memory between processes of one host (sqlite.org/wal.html), and POSIX locks are unreliable
 /// on network file systems: there a catalog is used by one process at a time, with a rollback journal.

@@ -3,7 +3,7 @@ import Foundation
 
 /// A database file in the making: written under a temporary name beside its place, synced, and renamed when it is whole.
 ///
-/// What is left of it is removed when it is let go unfinished; what a killed process left is removed by the next one.
+/// An unfinished file is removed when it is let go; one that a killed process left is removed by the next process.
 final class NewFile {
   let path: String
   let temporaryPath: String

@@ -12,7 +12,7 @@ public struct QueryLimits: Equatable, Sendable {
 
   private init() {}
 
-  /// All fields.
+  /// Creates limits.
   public init(memoryByteCount: Int64, longestValueByteCount: Int32) {
     self.memoryByteCount = memoryByteCount
     self.longestValueByteCount = longestValueByteCount
@@ -25,7 +25,7 @@ public struct QueryLimits: Equatable, Sendable {
 /// progress handler with a deadline. It guards from `init` until `remove()`, since a change of the schema makes SQLite
 /// compile, and ask the authorizer, again in the middle of a statement.
 final class QueryGuard {
-  /// What the first refused part of the statement would have done; nil if nothing was refused.
+  /// The action for which the first part of the statement was refused; nil: nothing was refused.
   private(set) var refusal: String?
   /// Whether the statement was stopped because its time was up.
   private(set) var isExpired = false

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a rollback journal says of itself (sqlite.org/fileformat2.html, 3).
+/// The header of a rollback journal (sqlite.org/fileformat2.html, 3).
 struct RollbackJournal {
   private let path: String
   private let sectorSize: Int

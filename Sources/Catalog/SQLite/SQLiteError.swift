@@ -77,7 +77,7 @@ public struct SQLiteError: Remediable, Equatable, Sendable, CustomStringConverti
   /// Whether SQLite did not understand the statement, or could not compute it.
   public var isRefusedStatement: Bool { primaryCode == SQLITE_ERROR }
 
-  /// What is wrong with which file; else code, message and the start of the statement.
+  /// The file and the problem; without a known cause the code, the message and the start of the statement.
   public var description: String {
     if let brokenRule { return "\(path.map { "\($0): " } ?? "")\(brokenRule)" }
     guard let path, !path.isEmpty, let trouble else {
@@ -87,14 +87,14 @@ public struct SQLiteError: Remediable, Equatable, Sendable, CustomStringConverti
       + (trouble.advice.map { "; \($0)" } ?? "")
   }
 
-  /// What to do with a command.
+  /// The command that helps; nil: none does.
   public var remedy: Remedy? {
     let known = path.flatMap { $0.isEmpty ? nil : $0 }
     if isConstraint { return .verifyCatalog(path: known) }
     return known == nil ? nil : trouble?.remedy
   }
 
-  /// What the file, its folder or its disk refuses, and what to do with and without a command; nil for other failures.
+  /// The problem with the file, its folder or its disk, and what to do with and without a command; nil for other failures.
   private var trouble: (what: String, advice: String?, remedy: Remedy?)? {
     let path = path ?? ""
     switch (primaryCode, code >> 8) {

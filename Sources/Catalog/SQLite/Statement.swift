@@ -46,8 +46,12 @@ final class Statement {
 
   var columnCount: Int { Int(sqlite3_column_count(handle)) }
   var columnNames: [String] { (0..<columnCount).map { String(cString: sqlite3_column_name(handle, Int32($0))) } }
-  /// The place of every column by its name.
-  private(set) lazy var places = Dictionary(columnNames.enumerated().map { ($1, $0) }) { first, _ in first }
+  /// As `columnNames`, but empty for a column that has the name of one before it.
+  private lazy var names: [String] = {
+    var seen: Set<String> = []
+    return columnNames.map { seen.insert($0).inserted ? $0 : "" }
+  }()
+  private var next = 0
   var isReadOnly: Bool { sqlite3_stmt_readonly(handle) != 0 }
 
   /// The names of the statement's parameters with their sigil; nil for positional ones.
@@ -114,10 +118,20 @@ final class Statement {
     switch sqlite3_column_type(handle, column) {
     case SQLITE_INTEGER: return .integer(sqlite3_column_int64(handle, column))
     case SQLITE_FLOAT: return .real(sqlite3_column_double(handle, column))
-    case SQLITE_TEXT: return .text(text(index) ?? "")
+    case SQLITE_TEXT: return .text(text(index))
     case SQLITE_BLOB: return .blob(bytes(index))
     default: return .null
     }
+  }
+
+  /// The position of a column. Columns are mostly read in their order: the search goes on behind the last one found.
+  func position(of column: String) -> Int {
+    let names = names
+    guard let position = names[next...].firstIndex(of: column) ?? names[..<next].firstIndex(of: column) else {
+      preconditionFailure("no column \(column) in: \(sql)")
+    }
+    next = position + 1
+    return position
   }
 
   /// Appends the value in column `index` of the current row as its bytes are stored.
@@ -148,8 +162,8 @@ final class Statement {
   func integer(_ index: Int) -> Int64 { sqlite3_column_int64(handle, Int32(index)) }
   func real(_ index: Int) -> Double { sqlite3_column_double(handle, Int32(index)) }
 
-  func text(_ index: Int) -> String? {
-    guard let start = sqlite3_column_text(handle, Int32(index)) else { return nil }
+  func text(_ index: Int) -> String {
+    guard let start = sqlite3_column_text(handle, Int32(index)) else { return "" }
     let count = Int(sqlite3_column_bytes(handle, Int32(index)))
     return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
   }
@@ -161,50 +175,25 @@ final class Statement {
   }
 }
 
-/// One row of a result, read by the names of its columns or by position.
-public struct Row {
+/// The current row of a statement, read by the names of its columns.
+struct Row {
   let statement: Statement
 
-  /// The value in the column with this name.
+  /// The value of a column; 0 or empty for NULL if `Value` is not optional.
   ///
   /// - Throws: `CatalogError.damaged` for a value that is none of its type.
   func value<Value: ColumnValue>(_ column: String) throws -> Value {
-    try Value(self, place(of: column))
-  }
-  /// The bytes in the column with this name (empty for NULL).
-  func bytes(_ column: String) -> [UInt8] { bytes(place(of: column)) }
-
-  private func place(of column: String) -> Int {
-    guard let place = statement.places[column] else { preconditionFailure("no column \(column) in: \(statement.sql)") }
-    return place
+    try Value(statement, statement.position(of: column))
   }
 
-  /// All values in order.
-  public var values: [SQLValue] { (0..<statement.columnCount).map { statement.value($0) } }
-  /// Whether the column is NULL.
-  public func isNull(_ index: Int) -> Bool { statement.isNull(index) }
-  /// The column as an integer (0 for NULL).
-  public func integer(_ index: Int) -> Int64 { statement.integer(index) }
-  /// The column as an integer, nil for NULL.
-  public func optionalInteger(_ index: Int) -> Int64? { isNull(index) ? nil : integer(index) }
-  /// The column as a real (0 for NULL).
-  public func real(_ index: Int) -> Double { statement.real(index) }
-  /// The column as a real, nil for NULL.
-  public func optionalReal(_ index: Int) -> Double? { isNull(index) ? nil : real(index) }
-  /// The column as text (empty for NULL).
-  public func text(_ index: Int) -> String { statement.text(index) ?? "" }
-  /// The column as text, nil for NULL.
-  public func optionalText(_ index: Int) -> String? { isNull(index) ? nil : text(index) }
-  /// The column's bytes (empty for NULL).
-  public func bytes(_ index: Int) -> [UInt8] { statement.bytes(index) }
+  /// The integer in a column; 0 for NULL.
+  func integer(_ column: String) -> Int64 { statement.integer(statement.position(of: column)) }
+  /// The text in a column; empty for NULL.
+  func text(_ column: String) -> String { statement.text(statement.position(of: column)) }
+  /// The bytes in a column; empty for NULL.
+  func bytes(_ column: String) -> [UInt8] { statement.bytes(statement.position(of: column)) }
+  func isNull(_ column: String) -> Bool { statement.isNull(statement.position(of: column)) }
 
-  /// The column as a digest.
-  ///
-  /// - Throws: `CatalogError.damaged` if it is not 32 bytes long.
-  public func digest(_ index: Int) throws -> Digest {
-    guard let digest = Digest(bytes: bytes(index)) else {
-      throw CatalogError.damaged("a digest is not 32 bytes long in: \(statement.sql.prefix(120))")
-    }
-    return digest
-  }
+  /// All values in the order of the columns.
+  var values: [SQLValue] { (0..<statement.columnCount).map { statement.value($0) } }
 }

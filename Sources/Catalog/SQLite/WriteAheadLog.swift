@@ -1,7 +1,7 @@
 import Foundation
 
-/// What a write-ahead log says of itself (sqlite.org/fileformat2.html, 4.1). SQLite locks no log, so that it can be read
-/// beside it.
+/// The header of a write-ahead log (sqlite.org/fileformat2.html, 4.1). SQLite does not lock logs, so this can be read
+/// while SQLite uses one.
 struct WriteAheadLog {
   private static let headerSize = 32
   private static let frameHeaderSize = 24
@@ -24,7 +24,7 @@ struct WriteAheadLog {
   /// Whether there is at least one frame.
   var holdsFrames: Bool { byteCount > Self.headerSize }
 
-  /// What stays the same from the first commit until the log is removed.
+  /// A value that stays the same from the first commit until the log is removed.
   ///
   /// SQLite draws the first salt at random and adds 1 to it and to the checkpoint's number whenever it begins the log anew.
   var identity: String {

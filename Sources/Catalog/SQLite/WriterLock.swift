@@ -187,7 +187,7 @@ final class WriterLock {
     }
   }
 
-  /// What the lock file of a catalog says; nil if there is none that can be read.
+  /// Reads the owner in the lock file of a catalog; nil if there is no file that can be read.
   static func lastOwner(ofCatalog catalogPath: String) -> Owner? {
     guard let data = FileManager.default.contents(atPath: catalogPath + "-lock") else { return nil }
     return try? JSONDecoder().decode(Owner.self, from: data)

@@ -6,7 +6,7 @@ import Foundation
 /// The work happens on a copy, which takes the file's name in one step when it is whole; the old file stays beside it. So a
 /// kill at any instant leaves the old or the new catalog under the name, both complete.
 public struct CatalogUpgrade {
-  /// What an upgrade did.
+  /// The result of an upgrade.
   public struct Outcome: Equatable, Sendable {
     /// Version before.
     public var from: Int64
@@ -22,7 +22,7 @@ public struct CatalogUpgrade {
 
   /// To this build's version.
   ///
-  /// - Parameter job: what it leaves in the job table of the new file.
+  /// - Parameter job: the row it writes into the job table of the new file.
   public init(job: JobNote? = nil) { self.job = job }
 
   /// Upgrades the file at `path`.
@@ -82,9 +82,7 @@ public struct CatalogUpgrade {
       guard version <= target.number else {
         throw CatalogError.newerSchema(path: path, found: version, supported: target.number)
       }
-      let digest = try connection.firstRow("SELECT value FROM catalog_property WHERE name = 'schema_digest'") {
-        $0.text(0)
-      }
+      let digest = try connection.text("SELECT value FROM catalog_property WHERE name = 'schema_digest'")
       let isCurrent = digest == SHA256.digest(of: target.text.utf8).hex
       guard version < target.number || isCurrent, steps(from: version) != nil else {
         throw CatalogError.notACatalog(
@@ -105,7 +103,7 @@ public struct CatalogUpgrade {
   /// Folds in the log that a killed writer left.
   private func bringToRest(_ file: CatalogFile) throws {
     let connection = try Connection(path: file.path, access: .readWrite, busyTimeoutMilliseconds: 5000)
-    guard try connection.firstRow("PRAGMA journal_mode = DELETE", [], { $0.text(0) }) == "delete" else {
+    guard try connection.text("PRAGMA journal_mode = DELETE") == "delete" else {
       throw CatalogError.busy(path: file.name, reason: "readers hold it")
     }
   }
@@ -148,7 +146,7 @@ public struct CatalogUpgrade {
       let transaction = CatalogTransaction(connection: copy, rows: RowWriter(copy))
       try transaction.note(job, byteCountBefore: byteCount)
     }
-    if let table = try copy.firstRow("SELECT \"table\" FROM pragma_foreign_key_check", [], { $0.text(0) }) {
+    if let table = try copy.text("SELECT \"table\" FROM pragma_foreign_key_check") {
       throw CatalogError.damaged("\(path): a row of \(table) points to one that is missing; nothing was changed")
     }
     try copy.execute("COMMIT")

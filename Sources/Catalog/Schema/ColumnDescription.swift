@@ -23,7 +23,7 @@ struct ColumnDescription: Sendable {
     case local
   }
 
-  /// What local ids in the column point to.
+  /// The target of the local ids in a column.
   enum Reference: Equatable, Sendable {
     /// One row.
     case row(of: String)
@@ -36,9 +36,9 @@ struct ColumnDescription: Sendable {
   let scope: Scope
   var isRequired = true
   var reference: Reference?
-  /// What makes a row right again that has lost what this column points to; nil: such a row is lost as well.
+  /// Changes, by column, that mend a row when the one that this column points to is lost; nil: it is lost as well.
   var mend: [String: SQLValue]?
-  /// What a blob holds that the column points to, in the plural.
+  /// The content of the blob that the column points to, in the plural.
   var contents: String?
 
   /// The table whose `id` the column holds; nil: it points to nothing.

@@ -37,7 +37,7 @@ struct Migration: Sendable {
   }
 }
 
-/// A version of the schema: what an upgraded file must look like.
+/// A version of the schema, which an upgraded file must have.
 struct SchemaVersion: Sendable {
   var number: Int64
   /// The text of `schema.sql`.

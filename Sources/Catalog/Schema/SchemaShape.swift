@@ -30,10 +30,8 @@ struct SchemaShape: Sendable {
   }
 
   static func objects(of connection: Connection) throws -> [Object] {
-    var result: [Object] = []
-    try connection.forEachRow("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid") { row in
-      result.append(Object(type: row.text(0), name: row.text(1), table: row.text(2), sql: row.optionalText(3)))
+    try connection.allRows("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid") { row in
+      Object(type: row.text("type"), name: row.text("name"), table: row.text("tbl_name"), sql: try row.value("sql"))
     }
-    return result
   }
 }

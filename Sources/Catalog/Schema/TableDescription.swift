@@ -135,7 +135,10 @@ struct TableDescription: Sendable {
   var isMerged: Bool { kind == .content || kind == .provenance || kind == .accompanying }
 
   /// Whether rows belong to a generation of a run: they lie where `RunMerger` puts the generation.
-  var isOfGeneration: Bool { identity.prefix(2).map { columns[$0].name } == ["run_id", "generation_index"] }
+  var isOfGeneration: Bool { identityColumns.prefix(2) == ["run_id", "generation_index"] }
+
+  /// The names of the columns that name a row in every file.
+  var identityColumns: [String] { identity.map { columns[$0].name } }
 
   /// The position of a column.
   subscript(column: String) -> Int {
@@ -151,8 +154,8 @@ struct TableDescription: Sendable {
 
   // MARK: Rules
 
-  /// What no row of the table may hold, whatever other rows say: a value of another type, a number that is not finite, a
-  /// text that is not UTF-8, a name with what a terminal would obey.
+  /// Checks a row against the rules that hold whatever other rows say: right types, finite numbers, UTF-8 texts, and
+  /// names without terminal control characters.
   ///
   /// - Parameter row: the values in the order of the columns.
   /// - Returns: nil if the row keeps the rules; else the column, and what is wrong with its value in words that follow

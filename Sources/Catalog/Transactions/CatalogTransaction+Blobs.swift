@@ -29,7 +29,7 @@ extension CatalogTransaction {
 
   /// The digest that a blob's bytes have, or had; nil if there is no such blob.
   func digest(ofBlob id: Int64) throws -> Digest? {
-    try connection.firstRow("SELECT digest FROM blob WHERE id = ?", [.integer(id)]) { try $0.digest(0) }
+    try connection.firstRow("SELECT digest FROM blob WHERE id = ?", [.integer(id)]) { try $0.value("digest") }
   }
 
   /// The bytes of a blob, checked against its digest.
@@ -37,14 +37,14 @@ extension CatalogTransaction {
   /// - Throws: `CatalogError.damaged` naming the blob; `.notFound` if its bytes were left out of the file.
   public func blob(_ id: Int64) throws -> [UInt8] {
     let head = try connection.firstRow("SELECT digest, byte_count FROM blob WHERE id = ?", [.integer(id)]) {
-      (digest: try $0.digest(0), byteCount: Int($0.integer(1)))
+      (digest: try $0.value("digest") as Digest, byteCount: try $0.value("byte_count") as Int)
     }
     guard let head else { throw CatalogError.damaged("blob \(id) is missing") }
     var bytes: [UInt8] = []
     // The count may be damaged: it must not decide how much memory is asked for.
     bytes.reserveCapacity(min(max(head.byteCount, 0), 1 << 28))
     try connection.forEachRow("SELECT bytes FROM blob_chunk WHERE blob_id = ? ORDER BY chunk_index", [.integer(id)]) {
-      bytes += $0.bytes(0)
+      bytes += $0.bytes("bytes")
     }
     if bytes.isEmpty, head.byteCount > 0, try !isHere(blob: id) {
       throw CatalogError.notFound(

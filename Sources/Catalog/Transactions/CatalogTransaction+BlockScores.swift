@@ -15,7 +15,7 @@ extension CatalogTransaction {
         .integer(numericsID),
       ]
     ) { row in
-      if Int(row.integer(0)) == scores.count { scores.append(row.real(1)) }
+      if row.integer("block_index") == Int64(scores.count) { scores.append(try row.value("value")) }
     }
     return scores
   }

@@ -70,8 +70,7 @@ extension CatalogTransaction {
 
   /// Forgets kept streams: their calibration is done, or others take their place.
   public func dropCalibrationStreams() throws {
-    var blobIDs: [Int64] = []
-    try connection.forEachRow("SELECT blob_id FROM calibration_stream") { blobIDs.append($0.integer(0)) }
+    let blobIDs = try connection.integers("SELECT blob_id FROM calibration_stream")
     guard !blobIDs.isEmpty else { return }
     try connection.run("DELETE FROM calibration_stream")
     for id in blobIDs { try connection.run("DELETE FROM blob WHERE id = ?", [.integer(id)]) }
@@ -83,12 +82,12 @@ extension CatalogTransaction {
     let known = try connection.firstRow(
       "SELECT id, blob_id FROM variant WHERE recipe_key = ? AND content_key = ?",
       [.digest(variant.recipeKey), .digest(variant.contentKey)]
-    ) { ($0.integer(0), $0.integer(1)) }
+    ) { (id: $0.integer("id"), blobID: $0.integer("blob_id")) }
     if let known {
       (variant.id, variant.blobID) = known
       // A pack of results brought the row without its weights, or the row of a damaged file points to others' weights.
-      let isRight = try digest(ofBlob: known.1) == variant.contentKey
-      if try !isRight || !isHere(blob: known.1), !packed.isEmpty {
+      let isRight = try digest(ofBlob: known.blobID) == variant.contentKey
+      if try !isRight || !isHere(blob: known.blobID), !packed.isEmpty {
         variant.blobID = try store(blob: packed)
         if !isRight { try rows.update(.variant, id: variant.id, ["blob_id": .integer(variant.blobID)]) }
       }
@@ -102,7 +101,7 @@ extension CatalogTransaction {
   /// The realisation of a variant recipe with most observations, ties by content key; nil if it was never built, or its
   /// weights are not in this file. A row that points to other weights than its content key names does not count as built.
   public func variant(recipeKey: Digest) throws -> VariantRecord? {
-    let ids = try variantIDs(
+    let ids = try connection.integers(
       """
       SELECT v.id FROM variant v JOIN blob b ON b.id = v.blob_id
       WHERE v.recipe_key = ? AND b.digest = v.content_key AND (b.chunk_count > 0 OR b.byte_count = 0)
@@ -122,9 +121,9 @@ extension CatalogTransaction {
       WHERE v.weight_id = ? AND b.digest = v.content_key AND (b.chunk_count > 0 OR b.byte_count = 0) ORDER BY v.id
       """, [.integer(weightID)]
     ) { row in
-      let key = try row.digest(0)
+      let key: Digest = try row.value("recipe_key")
       if recipes[key] == nil { order.append(key) }
-      recipes[key, default: []].append(row.integer(1))
+      recipes[key, default: []].append(row.integer("id"))
     }
     return try order.compactMap { key in try mostObserved(recipes[key] ?? []).map { try variant(id: $0) } }
   }
@@ -165,12 +164,6 @@ extension CatalogTransaction {
   /// The variant as people know it: `variant 17: model.layers.3.mlp.up_proj at bits=3 by gptq`.
   public func words(_ variant: VariantRecord) throws -> String {
     RowWords(connection: connection).words("variant", key: [("id", .integer(variant.id))])
-  }
-
-  private func variantIDs(_ sql: String, _ values: [SQLValue]) throws -> [Int64] {
-    var result: [Int64] = []
-    try connection.forEachRow(sql, values) { result.append($0.integer(0)) }
-    return result
   }
 
   /// Of several realisations the one whose assignments have most observations. Nearly always there is only one, and

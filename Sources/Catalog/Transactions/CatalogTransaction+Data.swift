@@ -61,8 +61,7 @@ extension CatalogTransaction {
 
   /// All data sets in the order of their making.
   public func dataSets() throws -> [DataSetRecord] {
-    var result: [DataSetRecord] = []
-    try connection.forEachRow(
+    try connection.allRows(
       """
       SELECT d.id, d.name, d.sequence_list_id, l.digest, d.tokenizer_digest, d.text_digest, d.options,
         d.dropped_token_count, l.sequence_count, l.token_count, (SELECT count(DISTINCT i.sequence_id)
@@ -70,15 +69,13 @@ extension CatalogTransaction {
       FROM data_set d JOIN sequence_list l ON l.id = d.sequence_list_id ORDER BY d.id
       """
     ) { row in
-      result.append(
-        DataSetRecord(
-          id: try row.value("id"), name: try row.value("name"), sequenceListID: try row.value("sequence_list_id"),
-          digest: try row.value("digest"), tokenizerDigest: try row.value("tokenizer_digest"),
-          textDigest: try row.value("text_digest"), options: try row.value("options"),
-          droppedTokenCount: try row.value("dropped_token_count"), sequenceCount: try row.value("sequence_count"),
-          distinctSequenceCount: try row.value("distinct_sequence_count"), tokenCount: try row.value("token_count")))
+      DataSetRecord(
+        id: row.integer("id"), name: row.text("name"), sequenceListID: row.integer("sequence_list_id"),
+        digest: try row.value("digest"), tokenizerDigest: try row.value("tokenizer_digest"),
+        textDigest: try row.value("text_digest"), options: row.text("options"),
+        droppedTokenCount: try row.value("dropped_token_count"), sequenceCount: try row.value("sequence_count"),
+        distinctSequenceCount: try row.value("distinct_sequence_count"), tokenCount: try row.value("token_count"))
     }
-    return result
   }
 
   /// The data set called `name`; with nil, the only one of the catalog.
@@ -108,20 +105,16 @@ extension CatalogTransaction {
 
   /// The sequences of a list in order.
   public func sequences(ofList listID: Int64) throws -> [SequenceRecord] {
-    var result: [SequenceRecord] = []
-    try connection.forEachRow(
+    try connection.allRows(
       """
       SELECT s.id, s.digest, s.token_ids FROM sequence_list_item i JOIN sequence s ON s.id = i.sequence_id
       WHERE i.sequence_list_id = ? ORDER BY i.position
       """, [.integer(listID)]
     ) { row in
-      let bytes = row.bytes(2)
-      let ids = bytes.withUnsafeBytes { buffer in
-        (0..<buffer.count / 4).map { Int32(littleEndian: buffer.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)) }
-      }
-      result.append(SequenceRecord(id: row.integer(0), digest: try row.digest(1), tokenIDs: ids))
+      SequenceRecord(
+        id: row.integer("id"), digest: try row.value("digest"),
+        tokenIDs: SequenceRecord.tokenIDs(row.bytes("token_ids")))
     }
-    return result
   }
 }
 

@@ -35,17 +35,17 @@ extension CatalogTransaction {
   }
 }
 
-/// What stands in digests for local ids: the values by which the rows they point to are known everywhere, as bytes of
-/// `RowBytes`. A row that points to a model does not name it a second time by way of a site.
+/// Replaces local ids in digests by the values that name their rows in every file, as bytes of `RowBytes`. A row that
+/// points to a model does not name it a second time by way of a site.
 ///
 /// They are read once for all rows: joining four tables for each of a million rows would take longer than hashing them.
 private final class Citations {
-  /// A column, and what stands for its ids.
+  /// A column with the replacements of its ids.
   struct Column {
     var name: String
     /// nil: the column's values stand for themselves.
     var cited: [Int64: [UInt8]]?
-    /// What stands for NULL.
+    /// The bytes that replace NULL.
     var none: [UInt8] = []
   }
 
@@ -54,7 +54,7 @@ private final class Citations {
 
   init(_ connection: Connection) { self.connection = connection }
 
-  /// Columns of a table with what stands for their ids.
+  /// Columns of a table with the replacements of their ids.
   ///
   /// - Parameter named: tables that the row names in any case.
   func columns(_ places: [Int], of table: TableDescription, named: Set<String> = []) throws -> [Column] {
@@ -78,7 +78,7 @@ private final class Citations {
     var row = RowBytes()
     try connection.forEachRow("SELECT \((columns.map(\.name) + ["id"]).joined(separator: ", ")) FROM \(table.name)") {
       append($0, columns, to: &row)
-      cited[$0.integer(columns.count)] = row.bytes
+      cited[$0.integer("id")] = row.bytes
       row.removeAll()
     }
     for column in columns {
@@ -93,9 +93,10 @@ private final class Citations {
   func append(_ row: Row, _ columns: [Column], to bytes: inout RowBytes) {
     for (index, column) in columns.enumerated() {
       if let cited = column.cited {
-        bytes.append(written: row.optionalInteger(index).flatMap { cited[$0] } ?? column.none)
+        let isNull = row.statement.isNull(index)
+        bytes.append(written: isNull ? column.none : cited[row.statement.integer(index)] ?? column.none)
       } else {
-        row.append(to: &bytes, columns: index..<index + 1)
+        row.statement.append(index, to: &bytes)
       }
     }
   }

@@ -56,16 +56,16 @@ extension CatalogTransaction {
   /// - Throws: `CatalogError.damaged` if there is none, or its lists are not what they should be.
   public func assignment(id: Int64) throws -> AssignmentRecord {
     let record = try connection.firstRow(
-      "SELECT id, digest, model_id, variant_ids, dropped_subblocks, code_bits, stored_bits FROM assignment WHERE id = ?",
+      "SELECT digest, model_id, variant_ids, dropped_subblocks, code_bits, stored_bits FROM assignment WHERE id = ?",
       [.integer(id)]
     ) { row in
       let decoder = JSONDecoder()
-      guard let ids = try? decoder.decode([Int64?].self, from: Data(row.text(3).utf8)),
-        let dropped = try? decoder.decode([String].self, from: Data(row.text(4).utf8))
+      guard let ids = try? decoder.decode([Int64?].self, from: Data(row.text("variant_ids").utf8)),
+        let dropped = try? decoder.decode([String].self, from: Data(row.text("dropped_subblocks").utf8))
       else { throw CatalogError.damaged("assignment \(id): its lists are not JSON arrays of the right type") }
       return AssignmentRecord(
-        id: id, digest: try row.digest(1), modelID: row.integer(2), variantIDs: ids, droppedSubblocks: dropped,
-        codeBits: row.integer(5), storedBits: row.integer(6))
+        id: id, digest: try row.value("digest"), modelID: row.integer("model_id"), variantIDs: ids,
+        droppedSubblocks: dropped, codeBits: row.integer("code_bits"), storedBits: row.integer("stored_bits"))
     }
     guard let record else { throw CatalogError.damaged("assignment \(id) is missing") }
     return record
@@ -83,7 +83,8 @@ extension CatalogTransaction {
     try connection.forEachRow(
       "SELECT id, digest FROM assignment WHERE digest >= ? ORDER BY digest LIMIT 2", [.blob(low)]
     ) { row in
-      if try row.digest(1).hex.hasPrefix(prefix) { ids.append(row.integer(0)) }
+      let digest: Digest = try row.value("digest")
+      if digest.hex.hasPrefix(prefix) { ids.append(row.integer("id")) }
     }
     guard ids.count < 2 else { throw CatalogError.notFound("\(prefix) fits several assignments; give more digits") }
     return try ids.first.map { try assignment(id: $0) }
@@ -97,7 +98,7 @@ extension CatalogTransaction {
     var best: (rank: (Int, [UInt8], Int64), observation: Observation)?
     try connection.forEachRow(
       """
-      SELECT o.numerics_id, o.sum, o.prediction_count, n.digest, o.attempt
+      SELECT o.numerics_id, n.digest AS numerics, o.attempt, o.sum, o.prediction_count
       FROM observation o JOIN numerics n ON n.id = o.numerics_id
       WHERE o.assignment_id = ? AND o.measure_id = ? AND o.sequence_id = ? AND NOT EXISTS (
         SELECT 1 FROM observation_void v
@@ -105,7 +106,7 @@ extension CatalogTransaction {
           AND v.numerics_id = o.numerics_id AND v.attempt = o.attempt)
       """, [.integer(assignmentID), .integer(measureID), .integer(sequenceID)]
     ) { row in
-      let rank = (row.integer(0) == numericsID ? 0 : 1, row.bytes(3), row.integer(4))
+      let rank = (row.integer("numerics_id") == numericsID ? 0 : 1, row.bytes("numerics"), row.integer("attempt"))
       if let known = best?.rank {
         guard rank.0 <= known.0 else { return }
         if rank.0 == known.0 {
@@ -113,7 +114,7 @@ extension CatalogTransaction {
           if known.1 == rank.1, known.2 <= rank.2 { return }
         }
       }
-      best = (rank, Observation(sum: row.optionalReal(1), predictionCount: Int(row.integer(2))))
+      best = (rank, try Observation(row))
     }
     return best?.observation
   }
@@ -175,16 +176,12 @@ extension CatalogTransaction {
   /// The measures in which an assignment has a finite answer on every sequence of a data set.
   public func evaluationSummaries(ofAssignment assignmentID: Int64, dataSetID: Int64) throws -> [EvaluationSummary] {
     try rows.settle()
-    var result: [EvaluationSummary] = []
-    try connection.forEachRow(
-      """
-      SELECT measure, value, standard_error FROM evaluation_summary
-      WHERE assignment_id = ? AND data_set_id = ?
-      """, [.integer(assignmentID), .integer(dataSetID)]
+    return try connection.allRows(
+      "SELECT measure, value, standard_error FROM evaluation_summary WHERE assignment_id = ? AND data_set_id = ?",
+      [.integer(assignmentID), .integer(dataSetID)]
     ) { row in
-      result.append(
-        EvaluationSummary(measure: row.text(0), value: row.real(1), standardError: row.optionalReal(2)))
+      EvaluationSummary(
+        measure: row.text("measure"), value: try row.value("value"), standardError: try row.value("standard_error"))
     }
-    return result
   }
 }

@@ -28,32 +28,38 @@ extension CatalogTransaction {
       SELECT content_digest, parent_assignment_id, missing_offspring_count FROM generation
       WHERE run_id = ? AND generation_index = ?
       """, key
-    ) { (digest: try $0.digest(0), winnerID: $0.integer(1), missing: Int($0.integer(2))) }
+    ) { row in
+      (
+        digest: try row.value("content_digest") as Digest, winnerID: row.integer("parent_assignment_id"),
+        missing: try row.value("missing_offspring_count") as Int
+      )
+    }
     guard let head else { return nil }
     var content = Content(index: index, candidates: [], stages: [], winnerIndex: 0, missingCount: head.missing)
     var winners: [Int] = []
     var isWhole = true
     try connection.forEachRow(
       """
-      SELECT c.candidate_index, c.assignment_id, a.digest, c.role, c.switch_count FROM candidate c
+      SELECT c.candidate_index, c.assignment_id, a.digest AS assignment, c.role, c.switch_count FROM candidate c
       LEFT JOIN assignment a ON a.id = c.assignment_id
       WHERE c.run_id = ? AND c.generation_index = ? ORDER BY c.candidate_index
       """, key
     ) { row in
-      guard row.integer(0) == Int64(content.candidates.count), !row.isNull(2),
-        let role = CandidateRole(rawValue: row.text(3))
+      guard row.integer("candidate_index") == Int64(content.candidates.count),
+        let assignment: Digest = try row.value("assignment"), let role = CandidateRole(rawValue: row.text("role"))
       else { return isWhole = false }
-      if row.integer(1) == head.winnerID { winners.append(content.candidates.count) }
+      if row.integer("assignment_id") == head.winnerID { winners.append(content.candidates.count) }
       content.candidates.append(
-        Content.Candidate(assignment: try row.digest(2), role: role, switchCount: Int(row.integer(4))))
+        Content.Candidate(assignment: assignment, role: role, switchCount: try row.value("switch_count")))
     }
     try connection.forEachRow(
       """
-      SELECT s.stage_index, l.digest FROM stage s JOIN sequence_list l ON l.id = s.minibatch_id
+      SELECT s.stage_index, l.digest AS minibatch FROM stage s JOIN sequence_list l ON l.id = s.minibatch_id
       WHERE s.run_id = ? AND s.generation_index = ? ORDER BY s.stage_index
       """, key
     ) { row in
-      content.stages.append(Content.Stage(index: Int(row.integer(0)), minibatch: try row.digest(1), results: []))
+      content.stages.append(
+        Content.Stage(index: try row.value("stage_index"), minibatch: try row.value("minibatch"), results: []))
     }
     try connection.forEachRow(
       """
@@ -61,14 +67,14 @@ extension CatalogTransaction {
       WHERE run_id = ? AND generation_index = ? ORDER BY stage_index, candidate_index
       """, key
     ) { row in
-      guard let place = content.stages.firstIndex(where: { $0.index == Int(row.integer(0)) }),
-        content.candidates.indices.contains(Int(row.integer(1)))
+      let (stage, candidate): (Int, Int) = (try row.value("stage_index"), try row.value("candidate_index"))
+      guard let place = content.stages.firstIndex(where: { $0.index == stage }),
+        content.candidates.indices.contains(candidate)
       else { return isWhole = false }
       content.stages[place].results.append(
         Content.Result(
-          candidateIndex: Int(row.integer(1)),
-          observation: Observation(sum: row.optionalReal(2), predictionCount: Int(row.integer(3))),
-          fitness: row.optionalReal(4), survived: row.integer(5) != 0))
+          candidateIndex: candidate, observation: try Observation(row), fitness: try row.value("fitness"),
+          survived: try row.value("is_survivor")))
     }
     guard isWhole, let first = winners.first else { return nil }
     // Of several candidates with the winner's weights only one fits the digest.
@@ -79,12 +85,8 @@ extension CatalogTransaction {
 
   /// Local ids of all numerics that closed generations of a run, rising.
   public func numericsIDs(ofRun runID: Int64) throws -> [Int64] {
-    var ids: [Int64] = []
-    try connection.forEachRow(
-      """
-      SELECT DISTINCT j.numerics_id FROM generation g JOIN job j ON j.id = g.job_id WHERE g.run_id = ? ORDER BY 1
-      """, [.integer(runID)]
-    ) { ids.append($0.integer(0)) }
-    return ids
+    try connection.integers(
+      "SELECT DISTINCT j.numerics_id FROM generation g JOIN job j ON j.id = g.job_id WHERE g.run_id = ? ORDER BY 1",
+      [.integer(runID)])
   }
 }

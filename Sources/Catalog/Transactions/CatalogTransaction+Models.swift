@@ -8,9 +8,10 @@ extension CatalogTransaction {
     model: ModelRecord, source: ModelSource, tensors: [TensorRecord], sites: [SiteRecord], layers: [LayerRecord]
   ) throws -> ModelRecord {
     try CatalogName.require(model.name, of: "model")
-    if let other = try connection.firstRow(
-      "SELECT digest FROM model WHERE name = ?", [.text(model.name)], { try $0.digest(0) }), other != model.digest
-    {
+    let other = try connection.firstRow("SELECT digest FROM model WHERE name = ?", [.text(model.name)]) {
+      try $0.value("digest") as Digest
+    }
+    if let other, other != model.digest {
       throw CatalogError.nameTaken("another model is called \(model.name)", remedy: .choose(.name, values: []))
     }
     let isNew = try id(of: model.digest, in: .model) == nil
@@ -18,7 +19,7 @@ extension CatalogTransaction {
     model.id = try intern(.model, model.digest, model.values)
     try rows.update(.model, id: model.id, ["name": .text(model.name)])
     try connection.run("DELETE FROM model_source WHERE model_id = ?", [.integer(model.id)])
-    try insert(source, ofModel: model.id, importedAt: .text(Timestamp.now()))
+    try insert(source, ofModel: model.id, importedAt: Timestamp.now())
     guard isNew else { return model }
     for tensor in tensors {
       try rows.insert(.tensor, tensor.values.merging(["model_id": .integer(model.id)]) { $1 })
@@ -82,17 +83,16 @@ extension CatalogTransaction {
   public func note(fingerprint: String, ofModel modelID: Int64) throws {
     let known = try connection.firstRow(
       "SELECT \(ModelSource.columns), imported_at FROM model_source WHERE model_id = ?", [.integer(modelID)]
-    ) { (source: try ModelSource($0), importedAt: $0.values.last ?? .null) }
-    guard let (known, importedAt) = known else { return }
-    var source = known
+    ) { (source: try ModelSource($0), importedAt: $0.text("imported_at")) }
+    guard var (source, importedAt) = known else { return }
     source.fingerprint = fingerprint
     try connection.run("DELETE FROM model_source WHERE model_id = ?", [.integer(modelID)])
     try insert(source, ofModel: modelID, importedAt: importedAt)
   }
 
-  private func insert(_ source: ModelSource, ofModel modelID: Int64, importedAt: SQLValue) throws {
+  private func insert(_ source: ModelSource, ofModel modelID: Int64, importedAt: String) throws {
     try rows.insert(
-      .modelSource, source.values.merging(["model_id": .integer(modelID), "imported_at": importedAt]) { $1 })
+      .modelSource, source.values.merging(["model_id": .integer(modelID), "imported_at": .text(importedAt)]) { $1 })
   }
 
   /// The tensors of a model, by name.
@@ -102,8 +102,7 @@ extension CatalogTransaction {
 
   /// The layers of a model by index.
   public func layers(ofModel modelID: Int64) throws -> [LayerRecord] {
-    var result: [LayerRecord] = []
-    try connection.forEachRow(
+    try connection.allRows(
       """
       SELECT l.id, l.layer_index, l.name, l.block_index, l.subblock, l.role, s.name AS site, l.weight_id,
         w.digest AS weight, w.output_count, w.input_count, w.dense_bits
@@ -112,15 +111,13 @@ extension CatalogTransaction {
       """, [.integer(modelID)]
     ) { row in
       var layer = LayerRecord(
-        index: try row.value("layer_index"), name: try row.value("name"), blockIndex: try row.value("block_index"),
-        subblock: try row.value("subblock"), role: try row.value("role"), siteName: try row.value("site"),
+        index: try row.value("layer_index"), name: row.text("name"), blockIndex: try row.value("block_index"),
+        subblock: row.text("subblock"), role: row.text("role"), siteName: row.text("site"),
         weightDigest: try row.value("weight"), outputCount: try row.value("output_count"),
         inputCount: try row.value("input_count"), denseBits: try row.value("dense_bits"))
-      layer.id = try row.value("id")
-      layer.weightID = try row.value("weight_id")
-      result.append(layer)
+      (layer.id, layer.weightID) = (row.integer("id"), row.integer("weight_id"))
+      return layer
     }
-    return result
   }
 
   /// The input sites of a model, by block and name.

@@ -6,22 +6,18 @@ extension CatalogTransaction {
   public func completeSums(modelID: Int64, measureID: Int64, sequenceListID: Int64) throws
     -> (assignments: [(id: Int64, sums: [Double])], predictionCounts: [Int], occurrenceCounts: [Int])
   {
-    var counts: [Int] = []
-    var occurrences: [Int] = []
-    try connection.forEachRow(
+    let listings = try connection.allRows(
       """
-      SELECT s.token_count - 1, count(*) FROM sequence_list_item i JOIN sequence s ON s.id = i.sequence_id
+      SELECT s.token_count - 1 AS prediction_count, count(*) AS occurrence_count
+      FROM sequence_list_item i JOIN sequence s ON s.id = i.sequence_id
       WHERE i.sequence_list_id = ? GROUP BY i.sequence_id ORDER BY min(i.position)
       """, [.integer(sequenceListID)]
-    ) {
-      counts.append(Int($0.integer(0)))
-      occurrences.append(Int($0.integer(1)))
-    }
+    ) { (predictionCount: Int($0.integer("prediction_count")), count: Int($0.integer("occurrence_count"))) }
     try rows.settle()
     var result: [(id: Int64, sums: [Double])] = []
     var current: (id: Int64, sums: [Double])?
     func finish() {
-      if let current, current.sums.count == counts.count { result.append(current) }
+      if let current, current.sums.count == listings.count { result.append(current) }
     }
     try connection.forEachRow(
       """
@@ -34,21 +30,22 @@ extension CatalogTransaction {
         AND a.model_id = ?3 ORDER BY a.id, i.position
       """, [.integer(sequenceListID), .integer(measureID), .integer(modelID)]
     ) { row in
-      if current?.id != row.integer(0) {
+      let id = row.integer("id")
+      if current?.id != id {
         finish()
-        current = (row.integer(0), [])
+        current = (id, [])
       }
-      current?.sums.append(row.real(1))
+      current?.sums.append(try row.value("sum"))
     }
     finish()
-    return (result, counts, occurrences)
+    return (result, listings.map(\.predictionCount), listings.map(\.count))
   }
 
   /// Relative layer error of every variant that has one, by local id.
   public func layerErrors() throws -> [Int64: Double] {
     var result: [Int64: Double] = [:]
     try connection.forEachRow("SELECT id, nmse FROM variant WHERE nmse IS NOT NULL") { row in
-      result[row.integer(0)] = row.real(1)
+      result[row.integer("id")] = try row.value("nmse") as Double
     }
     return result
   }
@@ -111,7 +108,7 @@ public struct MonotonicityFinding: Equatable, Sendable {
     /// Of the difference.
     public var standardError: Double
 
-    /// All fields.
+    /// Creates a pair.
     public init(
       lighterID: Int64, heavierID: Int64, lighterError: Double, heavierError: Double, difference: Double,
       standardError: Double
@@ -140,7 +137,7 @@ public struct MonotonicityFinding: Equatable, Sendable {
   /// The most certain of them.
   public var pairs: [Pair]
 
-  /// All fields.
+  /// Creates a finding.
   public init(
     sequenceListID: Int64, measureID: Int64, kind: String, assignmentCount: Int, pairCount: Int, violationCount: Int,
     pairs: [Pair]

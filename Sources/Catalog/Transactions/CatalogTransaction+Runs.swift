@@ -11,16 +11,10 @@ extension CatalogTransaction {
     space.id = try intern(.space, space.digest, ["model_id": .integer(space.modelID), "cost": .text(space.cost)])
     for (unitIndex, unit) in space.units.enumerated() {
       let unitKey: [String: SQLValue] = ["space_id": .integer(space.id), "unit_index": .integer(unitIndex)]
-      try rows.insert(
-        .spaceUnit,
-        unitKey.merging([
-          "name": .text(unit.name), "size_group": .text(unit.sizeGroup), "name_group": .text(unit.nameGroup),
-          "weight_count": .integer(unit.weightCount),
-        ]) { $1 })
+      try rows.insert(.spaceUnit, unitKey.merging(unit.values) { $1 })
       for (levelIndex, level) in unit.levels.enumerated() {
         let levelKey = unitKey.merging(["level_index": .integer(levelIndex)]) { $1 }
-        try rows.insert(
-          .spaceLevel, levelKey.merging(["cost_bits": .integer(level.cost), "label": .text(level.label)]) { $1 })
+        try rows.insert(.spaceLevel, levelKey.merging(level.values) { $1 })
         for member in level.members {
           try rows.insert(
             .spaceMember,
@@ -37,44 +31,39 @@ extension CatalogTransaction {
   /// A space by its local id.
   public func space(id: Int64) throws -> SpaceRecord {
     let head = try connection.firstRow(
-      "SELECT s.model_id, m.digest, s.cost FROM space s JOIN model m ON m.id = s.model_id WHERE s.id = ?",
+      "SELECT s.model_id, m.digest AS model, s.cost FROM space s JOIN model m ON m.id = s.model_id WHERE s.id = ?",
       [.integer(id)]
-    ) { (modelID: $0.integer(0), model: try $0.digest(1), cost: $0.text(2)) }
-    guard let head else { throw CatalogError.damaged("space \(id) is missing") }
-    var space = SpaceRecord(modelID: head.modelID, modelDigest: head.model, cost: head.cost, units: [])
-    space.id = id
-    try connection.forEachRow(
-      "SELECT name, size_group, name_group, weight_count FROM space_unit WHERE space_id = ? ORDER BY unit_index",
-      [.integer(id)]
-    ) { row in
-      space.units.append(
-        SpaceRecord.Unit(
-          name: row.text(0), sizeGroup: row.text(1), nameGroup: row.text(2), weightCount: Int(row.integer(3)),
-          levels: []))
+    ) {
+      SpaceRecord(modelID: $0.integer("model_id"), modelDigest: try $0.value("model"), cost: $0.text("cost"), units: [])
     }
+    guard var space = head else { throw CatalogError.damaged("space \(id) is missing") }
+    space.id = id
+    space.units = try records("WHERE space_id = ? ORDER BY unit_index", [.integer(id)])
     try connection.forEachRow(
       """
-      SELECT l.unit_index, l.level_index, l.cost_bits, l.label, y.id, y.name, y.layer_index, m.variant_id, v.content_key,
-        m.is_dropped
+      SELECT l.unit_index, l.level_index, \(SpaceRecord.Level.columns(of: "l")), y.id AS layer_id, y.name AS layer,
+        y.layer_index, m.variant_id, v.content_key, m.is_dropped
       FROM space_level l LEFT JOIN space_member m ON m.space_id = l.space_id AND m.unit_index = l.unit_index
         AND m.level_index = l.level_index
       LEFT JOIN layer y ON y.id = m.layer_id LEFT JOIN variant v ON v.id = m.variant_id
       WHERE l.space_id = ? ORDER BY l.unit_index, l.level_index, y.layer_index
       """, [.integer(id)]
     ) { row in
-      let unit = Int(row.integer(0))
+      let unit: Int = try row.value("unit_index")
       guard space.units.indices.contains(unit) else {
         throw CatalogError.damaged("space \(id): a level without its unit")
       }
-      if Int(row.integer(1)) == space.units[unit].levels.count {
-        space.units[unit].levels.append(SpaceRecord.Level(cost: row.integer(2), label: row.text(3), members: []))
+      if row.integer("level_index") == Int64(space.units[unit].levels.count) {
+        space.units[unit].levels.append(try SpaceRecord.Level(row))
       }
       // A level that says nothing about any layer: what covers others, and is not dropped.
-      guard !row.isNull(4), let last = space.units[unit].levels.indices.last else { return }
+      guard let layerID: Int64 = try row.value("layer_id"), let last = space.units[unit].levels.indices.last else {
+        return
+      }
       let member = SpaceRecord.Member(
-        layerID: row.integer(4), layerName: row.text(5), layerIndex: Int(row.integer(6)),
-        variantID: row.optionalInteger(7), contentKey: row.isNull(8) ? nil : try row.digest(8),
-        isDropped: row.integer(9) != 0)
+        layerID: layerID, layerName: row.text("layer"), layerIndex: try row.value("layer_index"),
+        variantID: try row.value("variant_id"), contentKey: try row.value("content_key"),
+        isDropped: try row.value("is_dropped"))
       space.units[unit].levels[last].members.append(member)
     }
     return space
@@ -165,56 +154,56 @@ extension CatalogTransaction {
       SELECT generation_index, parent_assignment_id FROM generation WHERE run_id = ?
       ORDER BY generation_index DESC LIMIT 1
       """, [.integer(runID)]
-    ) { (Int($0.integer(0)), $0.integer(1)) }
-    return try head.map { ($0.0, try assignment(id: $0.1)) }
+    ) { (index: try $0.value("generation_index") as Int, parentID: $0.integer("parent_assignment_id")) }
+    return try head.map { ($0.index, try assignment(id: $0.parentID)) }
   }
 
-  /// What all layers of an assignment have in common; nil if they differ, or one is dense or dropped. Layers of different
+  /// The setting of all layers of an assignment; nil if they differ, or one is dense or dropped. Layers of different
   /// sizes have equal sparsities up to rounding to whole weights.
   public func uniformSetting(ofAssignment assignmentID: Int64) throws -> UniformSetting? {
     try connection.firstRow(
       """
-      SELECT CASE WHEN count(DISTINCT level) = 1 THEN min(level) END, sum(sparsity * weight_count) / sum(weight_count)
+      SELECT CASE WHEN count(DISTINCT level) = 1 THEN min(level) END AS common_level,
+        sum(sparsity * weight_count) / sum(weight_count) AS average_sparsity
       FROM assignment_layer WHERE assignment_id = ?
       HAVING count(level) = count(*) AND count(DISTINCT method) = 1 AND (count(DISTINCT level) = 1
         OR count(sparsity) = count(*) AND max(sparsity - 1.0 / weight_count) < min(sparsity + 1.0 / weight_count))
       """, [.integer(assignmentID)]
-    ) { UniformSetting(level: $0.optionalText(0), sparsity: $0.optionalReal(1)) }
+    ) { UniformSetting(level: try $0.value("common_level"), sparsity: try $0.value("average_sparsity")) }
   }
 
   /// How many random starts and offspring a run's recipe asked for that do not exist.
   public func missingOffspring(ofRun runID: Int64) throws -> (starts: Int, offspring: Int) {
     let sums = try connection.firstRow(
       """
-      SELECT sum(missing_offspring_count * (generation_index = 0)), sum(missing_offspring_count * (generation_index > 0))
+      SELECT sum(missing_offspring_count * (generation_index = 0)) AS starts,
+        sum(missing_offspring_count * (generation_index > 0)) AS offspring
       FROM generation WHERE run_id = ?
       """, [.integer(runID)]
-    ) { (starts: Int($0.optionalInteger(0) ?? 0), offspring: Int($0.optionalInteger(1) ?? 0)) }
+    ) { (starts: try $0.value("starts") as Int, offspring: try $0.value("offspring") as Int) }
     return sums ?? (0, 0)
   }
 
   /// The report of a run, as the view `run_result` gives it.
   public func results(ofRun name: String) throws -> [RunResult] {
     try rows.settle()
-    var result: [RunResult] = []
-    try connection.forEachRow(
+    return try connection.allRows(
       """
       SELECT point, data_set, data_set_role, measure, value, standard_error, difference, difference_standard_error,
         average_bits, average_stored_bits, stored_bytes, sparsity, dropped_subblock_count, assignment
       FROM run_result WHERE run = ? ORDER BY data_set_role, point, measure
       """, [.text(name)]
     ) { row in
-      guard let assignment = Digest(hex: row.text(13)), let point = RunPoint(rawValue: row.text(0)),
-        let role = DataSetRole(rawValue: row.text(2))
+      guard let assignment = Digest(hex: row.text("assignment")), let point = RunPoint(rawValue: row.text("point")),
+        let role = DataSetRole(rawValue: row.text("data_set_role"))
       else { throw CatalogError.damaged("the results of run \(name)") }
-      result.append(
-        RunResult(
-          point: point, dataSet: row.text(1), role: role, measure: row.text(3),
-          value: row.real(4), standardError: row.optionalReal(5), difference: row.optionalReal(6),
-          differenceStandardError: row.optionalReal(7), averageBits: row.real(8), averageStoredBits: row.real(9),
-          storedByteCount: row.integer(10), sparsity: row.optionalReal(11),
-          droppedSubblockCount: Int(row.integer(12)), assignment: assignment))
+      return RunResult(
+        point: point, dataSet: row.text("data_set"), role: role, measure: row.text("measure"),
+        value: try row.value("value"), standardError: try row.value("standard_error"),
+        difference: try row.value("difference"), differenceStandardError: try row.value("difference_standard_error"),
+        averageBits: try row.value("average_bits"), averageStoredBits: try row.value("average_stored_bits"),
+        storedByteCount: row.integer("stored_bytes"), sparsity: try row.value("sparsity"),
+        droppedSubblockCount: try row.value("dropped_subblock_count"), assignment: assignment)
     }
-    return result
   }
 }

@@ -20,22 +20,18 @@ extension CatalogTransaction {
   public func observation(at place: Int64) throws -> StoredObservation? {
     try connection.firstRow(
       """
-      SELECT o.assignment_id, o.numerics_id, o.sum, o.prediction_count, s.id AS sequence_id, s.digest AS sequence,
-        s.token_ids, \(MeasureRecord.columns(of: "m"))
+      SELECT o.assignment_id, o.sequence_id, s.digest AS sequence, s.token_ids, o.numerics_id, o.sum,
+        o.prediction_count, \(MeasureRecord.columns(of: "m"))
       FROM (SELECT * FROM observation LIMIT 1 OFFSET ?) o JOIN sequence s ON s.id = o.sequence_id
       JOIN measure m ON m.id = o.measure_id
       """, [.integer(place)]
     ) { row in
-      let bytes = row.bytes(6)
-      let tokens = bytes.withUnsafeBytes { buffer in
-        (0..<buffer.count / 4).map { Int32(littleEndian: buffer.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self)) }
-      }
-      return StoredObservation(
-        assignmentID: row.integer(0),
-        sequence: SequenceRecord(id: row.integer(4), digest: try row.digest(5), tokenIDs: tokens),
-        measure: try MeasureRecord(row),
-        numericsID: row.integer(1),
-        observation: Observation(sum: row.optionalReal(2), predictionCount: Int(row.integer(3))))
+      StoredObservation(
+        assignmentID: row.integer("assignment_id"),
+        sequence: SequenceRecord(
+          id: row.integer("sequence_id"), digest: try row.value("sequence"),
+          tokenIDs: SequenceRecord.tokenIDs(row.bytes("token_ids"))),
+        measure: try MeasureRecord(row), numericsID: row.integer("numerics_id"), observation: try Observation(row))
     }
   }
 

@@ -47,24 +47,26 @@ extension CatalogTransaction {
   public func result(ofAssignment assignmentID: Int64, onTask taskID: Int64) throws -> TaskResult? {
     try connection.firstRow(
       """
-      SELECT sum(q.occurrence_count), count(*), sum(q.occurrence_count * q.occurrence_count),
-        sum(q.occurrence_count * i.is_correct), sum(q.occurrence_count * q.occurrence_count * i.is_correct),
-        sum(q.occurrence_count * i.is_correct_norm), sum(q.occurrence_count * q.occurrence_count * i.is_correct_norm),
-        sum(q.occurrence_count * i.is_correct_bytes), sum(q.occurrence_count * q.occurrence_count * i.is_correct_bytes)
+      SELECT sum(w) AS answered, count(*) AS count, sum(w * w) AS squares,
+        sum(w * is_correct) AS acc, sum(w * w * is_correct) AS acc_squares,
+        sum(w * is_correct_norm) AS acc_norm, sum(w * w * is_correct_norm) AS acc_norm_squares,
+        sum(w * is_correct_bytes) AS acc_bytes, sum(w * w * is_correct_bytes) AS acc_bytes_squares
       FROM task_item_result i
-      JOIN (SELECT item_index, occurrence_count FROM task_question WHERE task_id = ?) q ON q.item_index = i.item_index
+      JOIN (SELECT item_index, occurrence_count AS w FROM task_question WHERE task_id = ?) q
+        ON q.item_index = i.item_index
       WHERE i.assignment_id = ? AND i.task_id = ? GROUP BY i.task_id
-      HAVING sum(q.occurrence_count) = (SELECT item_count FROM task WHERE id = ?)
+      HAVING sum(w) = (SELECT item_count FROM task WHERE id = ?)
       """, [.integer(taskID), .integer(assignmentID), .integer(taskID), .integer(taskID)]
     ) { row in
-      let (answered, count, squares) = (Double(row.integer(0)), Double(row.integer(1)), Double(row.integer(2)))
+      func number(_ column: String) -> Double { Double(row.integer(column)) }
+      let (answered, count, squares) = (number("answered"), number("count"), number("squares"))
       /// The share of right answers, and its standard error over different questions.
-      func result(_ column: Int) -> (share: Double, error: Double?) {
-        let share = Double(row.integer(column)) / answered
-        let residuals = Double(row.integer(column + 1)) * (1 - 2 * share) + squares * share * share
+      func result(_ column: String) -> (share: Double, error: Double?) {
+        let share = number(column) / answered
+        let residuals = number(column + "_squares") * (1 - 2 * share) + squares * share * share
         return (share, count > 1 ? (max(0, residuals) * count / (count - 1)).squareRoot() / answered : nil)
       }
-      let (plain, normalized, byte) = (result(3), result(5), result(7))
+      let (plain, normalized, byte) = (result("acc"), result("acc_norm"), result("acc_bytes"))
       return TaskResult(
         accuracy: plain.share, accuracyStandardError: plain.error, normalizedAccuracy: normalized.share,
         normalizedAccuracyStandardError: normalized.error, byteAccuracy: byte.share,

@@ -17,7 +17,7 @@ public struct ObservationSelection: Equatable, Sendable {
   public init() {}
 }
 
-/// What voiding means for a catalog.
+/// Counts of the observations, assignments and runs that voiding concerns.
 public struct VoidSummary: Equatable, Sendable {
   /// Observations that fit.
   public var observationCount: Int
@@ -35,8 +35,9 @@ extension CatalogTransaction {
       AND v.sequence_id = o.sequence_id AND v.numerics_id = o.numerics_id AND v.attempt = o.attempt)
     """
 
-  /// What `void` would do, and has done.
+  /// Counts what `void` would declare wrong, and what is void already. Changes nothing.
   public func voidSummary(_ selections: [ObservationSelection]) throws -> VoidSummary {
+    let key = TableDescription.observation.identityColumns
     var found = Set<[Int64]>()
     var void = 0
     var assignments = Set<Int64>()
@@ -44,20 +45,19 @@ extension CatalogTransaction {
       let (condition, values) = selection.sql
       try connection.forEachRow(
         """
-        SELECT o.assignment_id, o.measure_id, o.sequence_id, o.numerics_id, o.attempt, \(Self.isVoid)
+        SELECT \(key.map { "o.\($0)" }.joined(separator: ", ")), \(Self.isVoid) AS is_void
         FROM observation o WHERE \(condition)
         """, values
       ) { row in
-        guard found.insert((0..<5).map { row.integer($0) }).inserted else { return }
-        void += row.integer(5) != 0 ? 1 : 0
-        assignments.insert(row.integer(0))
+        guard found.insert(key.map { row.integer($0) }).inserted else { return }
+        void += row.integer("is_void") != 0 ? 1 : 0
+        assignments.insert(row.integer("assignment_id"))
       }
     }
     var runs = Set<Int64>()
     for id in assignments {
-      try connection.forEachRow("SELECT run_id FROM candidate WHERE assignment_id = ?", [.integer(id)]) {
-        runs.insert($0.integer(0))
-      }
+      runs.formUnion(
+        try connection.integers("SELECT run_id FROM candidate WHERE assignment_id = ?", [.integer(id)]))
     }
     return VoidSummary(
       observationCount: found.count, alreadyVoidCount: void, assignmentCount: assignments.count, runCount: runs.count)
@@ -70,24 +70,22 @@ extension CatalogTransaction {
   public func void(
     _ selections: [ObservationSelection], reason: String, by person: String, at time: String = Timestamp.now()
   ) throws -> Int {
+    let names = TableDescription.observation.identityColumns
     var count = 0
     for selection in selections {
       let (condition, values) = selection.sql
-      var keys: [[Int64]] = []
-      try connection.forEachRow(
+      let keys = try connection.allRows(
         """
-        SELECT o.assignment_id, o.measure_id, o.sequence_id, o.numerics_id, o.attempt FROM observation o
+        SELECT \(names.map { "o.\($0)" }.joined(separator: ", ")) FROM observation o
         WHERE \(condition) AND NOT \(Self.isVoid)
         """, values
-      ) { row in keys.append((0..<5).map { row.integer($0) }) }
+      ) { $0.values }
       for key in keys {
-        try rows.insert(
-          .observationVoid,
-          [
-            "assignment_id": .integer(key[0]), "measure_id": .integer(key[1]), "sequence_id": .integer(key[2]),
-            "numerics_id": .integer(key[3]), "attempt": .integer(key[4]), "voided_at": .text(time),
-            "voided_by": .text(person), "reason": .text(reason),
-          ])
+        var void: [String: SQLValue] = [
+          "voided_at": .text(time), "voided_by": .text(person), "reason": .text(reason),
+        ]
+        for (name, value) in zip(names, key) { void[name] = value }
+        try rows.insert(.observationVoid, void)
       }
       count += keys.count
     }
@@ -128,9 +126,9 @@ extension CatalogTransaction {
     var ids: [Int64] = []
     var known: [String] = []
     try connection.forEachRow("SELECT measure_id, name, measure FROM measure_summary ORDER BY measure_id") { row in
-      let full = row.text(2)
+      let full = row.text("measure")
       if !known.contains(full) { known.append(full) }
-      if name == full || name == row.text(1) { ids.append(row.integer(0)) }
+      if name == full || name == row.text("name") { ids.append(row.integer("measure_id")) }
     }
     guard !ids.isEmpty else {
       throw CatalogError.notFound("no observation in \(name); measures: \(known.joined(separator: ", "))")
@@ -161,8 +159,7 @@ extension CatalogTransaction {
     guard prefix.count >= 8 else {
       throw CatalogError.notFound("\(kind) \(prefix): give 8 or more digits", remedy: .listJobs)
     }
-    var ids: [Int64] = []
-    try connection.forEachRow(sql, [.text(prefix)]) { ids.append($0.integer(0)) }
+    let ids = try connection.integers(sql, [.text(prefix)])
     guard let id = ids.first else { throw CatalogError.notFound("no \(kind) \(prefix)", remedy: .listJobs) }
     guard ids.count == 1 else { throw CatalogError.notFound("\(prefix) fits \(ids.count) \(kind)s; give more digits") }
     return id

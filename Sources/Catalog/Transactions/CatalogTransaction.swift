@@ -1,4 +1,4 @@
-/// What can be read and written inside `CatalogStore.read` and `CatalogStore.write`; never kept beyond them.
+/// Reads and writes a catalog inside `CatalogStore.read` and `CatalogStore.write`; it must not be kept beyond them.
 ///
 /// Its methods stand in one file per topic: `CatalogTransaction+Models.swift` and so on.
 public struct CatalogTransaction {
@@ -12,11 +12,7 @@ public struct CatalogTransaction {
 
   /// The records of all rows that a condition or an order after the table's name asks for.
   func records<Record: StoredRecord>(_ rest: String = "", _ values: [SQLValue] = []) throws -> [Record] {
-    var result: [Record] = []
-    try connection.forEachRow("SELECT \(Record.columns) FROM \(Record.table.name) \(rest)", values) {
-      result.append(try Record($0))
-    }
-    return result
+    try connection.allRows("SELECT \(Record.columns) FROM \(Record.table.name) \(rest)", values) { try Record($0) }
   }
 
   /// The id of the row of `table` whose digest is `digest`, inserting it if it is new.

@@ -1,6 +1,6 @@
 import Foundation
 
-/// How much the residual stream changes between two places, summed over tokens: what scores of blocks are made of.
+/// How much the residual stream changes between two places, summed over tokens, for block scores.
 ///
 /// Every score is larger where the change is larger, and so where a block matters more.
 struct BlockChange: Equatable, Sendable {

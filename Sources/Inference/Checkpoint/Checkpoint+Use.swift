@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a model makes of its checkpoint: which tensors it reads, and in which state their files are.
+/// The tensors that a model reads of its checkpoint, and the states of their files.
 extension Checkpoint {
   /// Names that are listed in an error.
   private static let listedNameCount = 5

@@ -7,7 +7,7 @@ import Foundation
 public final class Checkpoint: Sendable {
   /// The folder.
   public let directory: URL
-  /// What `config.json` says.
+  /// The model's configuration, read from `config.json`.
   public let configuration: ModelConfiguration
   /// The tensors of all shards under their canonical names (`TensorNames`), sorted by the bytes of those.
   public let tensors: [TensorDescription]

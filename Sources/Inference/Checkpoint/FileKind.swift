@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a path leads to, links followed.
+/// The kind of file at a path, links followed.
 enum FileKind: Equatable {
   case file
   case folder

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What the system says about an open file, by which a change of its bytes shows without reading them.
+/// Identity, size and times of an open file, by which a change of its bytes shows without reading them.
 ///
 /// The modification time alone can be set back (`touch -r`, `cp -p`, `rsync -t`). The time of the last change of the file's
 /// entry cannot: setting the other one back moves it.

@@ -2,7 +2,7 @@
 enum GitLFSPointer {
   /// Bytes of the longest one.
   static let largestByteCount = 1024
-  /// What is wrong and what to do.
+  /// The error text for such a file.
   static let refusal = "this is a git-lfs pointer, not the file itself; run git lfs pull in its repository"
 
   /// Whether a file's bytes are one.

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a user names to be read once, from its beginning to its end: a file, a named pipe, a shell's `<(command)`, or `-` for
+/// An input that is read once, from its beginning to its end: a file, a named pipe, a shell's `<(command)`, or `-` for
 /// stdin.
 public struct InputFile: Equatable, Sendable {
   /// As it was given.
@@ -15,10 +15,10 @@ public struct InputFile: Equatable, Sendable {
   /// Whether it is `-`.
   public var isStandardInput: Bool { argument == "-" }
 
-  /// What to call it in messages.
+  /// Its name in messages.
   public var path: String { isStandardInput ? "stdin" : argument }
 
-  /// What to call it in a catalog: the file's name, `stdin`, or `pipe` for the number that a shell gives a pipe.
+  /// Its name in a catalog: the file's name, `stdin`, or `pipe` for the number that a shell gives a pipe.
   public var name: String {
     let name = URL(fileURLWithPath: path).lastPathComponent
     return argument.hasPrefix("/dev/fd/") || argument.hasPrefix("/proc/") ? "pipe" : name

@@ -33,7 +33,7 @@ final class RandomAccessFile: Sendable {
 
   deinit { close(descriptor) }
 
-  /// What the system says about the file now: also of one that was replaced by name since it was opened.
+  /// Asks the system for the state of the open file, even if another one has its name by now.
   func state() throws -> FileState {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw InferenceError.reading(path, errno) }

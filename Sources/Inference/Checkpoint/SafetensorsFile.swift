@@ -36,7 +36,7 @@ public final class SafetensorsFile: Sendable {
       tensors.enumerated().map { ($0.element.key, $0.offset) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// What the system says about the file now.
+  /// Asks the system for the state of the open file.
   func state() throws -> FileState { try file.state() }
 
   /// Has the system write out what other processes changed through a mapping.

@@ -53,7 +53,7 @@ public enum TensorElementType: String, Sendable, CaseIterable {
   }
 }
 
-/// What a safetensors header says about one tensor.
+/// The entry of one tensor in a safetensors header.
 public struct TensorDescription: Equatable, Sendable {
   /// The name, compared byte by byte.
   public let key: ByteString

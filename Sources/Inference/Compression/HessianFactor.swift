@@ -1,4 +1,5 @@
-/// What second-order compression needs of a layer's Hessian: the upper triangular U with H⁻¹ = Uᵀ·U, H damped.
+/// The factor of a layer's Hessian that second-order compression needs: the upper triangular U with H⁻¹ = Uᵀ·U, H
+/// damped.
 ///
 /// One factor serves all levels and all methods of a layer, and every other layer of its site (q, k and v; gate and up) for
 /// which `serves(_:)` holds: usually all, because columns of a weight are rarely zero.
@@ -21,7 +22,7 @@ public struct HessianFactor: Sendable {
   public let dampingFraction: Double
   /// The damping that made H positive definite, as a share of the mean diagonal: `dampingFraction` if all went well.
   public let dampingFractionUsed: Double
-  /// What was added to the diagonal of H.
+  /// The number that was added to every diagonal entry of H.
   public let dampingUsed: Double
 
   /// Number of inputs.

@@ -10,7 +10,7 @@ public enum Level: Hashable, Sendable, CustomStringConvertible {
   /// A named storage type, whose bits per weight need not be whole.
   case type(String)
 
-  /// What a level says; a method offers levels of some kinds.
+  /// The kind of a level; every method offers levels of some kinds.
   public enum Kind: String, Hashable, Sendable, CaseIterable {
     /// `bits=3`.
     case bits
@@ -22,7 +22,7 @@ public enum Level: Hashable, Sendable, CustomStringConvertible {
     case type
   }
 
-  /// What it says.
+  /// Its kind.
   public var kind: Kind {
     switch self {
     case .bits: .bits
@@ -87,7 +87,7 @@ public enum LevelRule: Hashable, Sendable, CustomStringConvertible {
   private static let sparsityName = "sparsity"
   private static let shiftName = "shift"
 
-  /// What the levels of the rule say.
+  /// The kind of the rule's levels.
   public var kind: Level.Kind {
     switch self {
     case .bits: .bits

@@ -1,7 +1,7 @@
 import struct Catalog.Digest
 import struct Catalog.SHA256
 
-/// What forward passes have computed.
+/// Counts of computed forward passes.
 public struct EvaluationWork: Equatable, Sendable {
   /// Tokens whose forward pass was computed to its end.
   public var forwardTokenCount = 0
@@ -11,7 +11,7 @@ public struct EvaluationWork: Equatable, Sendable {
   /// No work.
   public init() {}
 
-  /// All fields.
+  /// Creates counts.
   public init(forwardTokenCount: Int, forwardBlockTokenCount: Int) {
     self.forwardTokenCount = forwardTokenCount
     self.forwardBlockTokenCount = forwardBlockTokenCount
@@ -24,7 +24,7 @@ public struct EvaluationWork: Equatable, Sendable {
   }
 }
 
-/// What a worker says to an `EvaluationRequest`, or to some of its candidates.
+/// A worker's answer to an `EvaluationRequest`, or for some of its candidates.
 public struct EvaluationAnswer: Equatable, Sendable {
   /// The sums of one candidate.
   public struct Result: Equatable, Sendable {
@@ -33,7 +33,7 @@ public struct EvaluationAnswer: Equatable, Sendable {
     /// By measure, in nats; nil: not finite.
     public var sums: [Double?]
 
-    /// All fields.
+    /// Creates the result of a candidate.
     public init(candidate: Int, sums: [Double?]) {
       self.candidate = candidate
       self.sums = sums
@@ -50,10 +50,10 @@ public struct EvaluationAnswer: Equatable, Sendable {
   public var predictionCounts: [Int]
   /// At most one for each candidate.
   public var results: [Result]
-  /// What it took.
+  /// The forward passes that it took.
   public var work: EvaluationWork
 
-  /// All fields.
+  /// Creates an answer.
   public init(
     request: Digest, numerics: Digest, predictionCounts: [Int], results: [Result], work: EvaluationWork
   ) {
@@ -105,7 +105,7 @@ public struct EvaluationAnswer: Equatable, Sendable {
   }
 }
 
-/// What a worker says to a `TeacherStateRequest`.
+/// A worker's answer to a `TeacherStateRequest`.
 public struct TeacherStateAnswer: Sendable {
   private static let kind = "teacher-state-answer"
 
@@ -115,10 +115,10 @@ public struct TeacherStateAnswer: Sendable {
   public var numerics: Digest
   /// The last hidden state [tokens, hidden], after the final norm.
   public var state: Matrix
-  /// What it took.
+  /// The forward passes that it took.
   public var work: EvaluationWork
 
-  /// All fields.
+  /// Creates an answer.
   public init(request: Digest, numerics: Digest, state: Matrix, work: EvaluationWork) {
     self.request = request
     self.numerics = numerics

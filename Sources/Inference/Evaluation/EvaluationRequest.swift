@@ -1,7 +1,7 @@
 import struct Catalog.Digest
 import struct Catalog.SHA256
 
-/// A model under one arithmetic: what two processes must have in common for equal bits.
+/// A model under one arithmetic: two processes with equal ones get equal bits.
 public struct EvaluatedModel: Hashable, Sendable {
   /// Content key of the model.
   public var digest: Digest
@@ -10,7 +10,7 @@ public struct EvaluatedModel: Hashable, Sendable {
   /// Digest of the arithmetic.
   public var numerics: Digest
 
-  /// All fields.
+  /// Creates a model under an arithmetic.
   public init(digest: Digest, architectureRevision: Int, numerics: Digest) {
     self.digest = digest
     self.architectureRevision = architectureRevision
@@ -24,22 +24,22 @@ public struct EvaluatedModel: Hashable, Sendable {
 public struct EvaluationRequest: Equatable, Sendable {
   private static let kind = "evaluation-request"
 
-  /// SHA-256 of the bytes: what an answer refers to.
+  /// SHA-256 of `bytes`, by which an answer names its request.
   public let key: Digest
   /// Which model under which arithmetic.
   public let model: EvaluatedModel
   /// The sequence, at least 2 ids.
   public let tokenIDs: [Int32]
-  /// What to sum up; no measure twice.
+  /// The measures to sum up, each once.
   public let measures: [Measure]
-  /// What to evaluate, all of as many layers as the model.
+  /// The assignments to evaluate, all with as many layers as the model.
   public let candidates: [LayerChoices]
   /// Content key of the dense model's last hidden state; nil only if no measure needs it.
   public let teacherState: Digest?
   /// The canonical bytes.
   public var bytes: [UInt8] { Self.bytes(model, tokenIDs, measures, candidates, teacherState) }
 
-  /// All fields.
+  /// Creates a request; its key follows from the rest.
   public init(
     model: EvaluatedModel, tokenIDs: [Int32], measures: [Measure], candidates: [LayerChoices], teacherState: Digest?
   ) {
@@ -118,7 +118,7 @@ public struct EvaluationRequest: Equatable, Sendable {
 public struct TeacherStateRequest: Equatable, Sendable {
   private static let kind = "teacher-state-request"
 
-  /// SHA-256 of the bytes: what an answer refers to.
+  /// SHA-256 of `bytes`, by which an answer names its request.
   public let key: Digest
   /// Which model under which arithmetic.
   public let model: EvaluatedModel
@@ -127,7 +127,7 @@ public struct TeacherStateRequest: Equatable, Sendable {
   /// The canonical bytes.
   public var bytes: [UInt8] { Self.bytes(model, tokenIDs) }
 
-  /// All fields.
+  /// Creates a request; its key follows from the rest.
   public init(model: EvaluatedModel, tokenIDs: [Int32]) {
     key = SHA256.digest(of: Self.bytes(model, tokenIDs))
     self.model = model

@@ -54,7 +54,7 @@ public enum EvaluationRefusal: Equatable, Sendable, CustomStringConvertible {
   /// The request contradicts itself or the model.
   case malformed(String)
 
-  /// What is refused, and why.
+  /// The refusal with its reason, in words.
   public var description: String {
     switch self {
     case .unknownModel(let key): "the model \(key.short) is not here"

@@ -8,7 +8,7 @@ public final class InProcessWorker: EvaluationWorker {
   private var network: any LanguageModel { evaluator.model }
 
   /// - Parameters:
-  ///   - model: what `network` is, and the arithmetic of this process.
+  ///   - model: the content key of `network`, and the arithmetic of this process.
   ///   - weights: of the checkpoint, and of the variants in `contents`.
   ///   - sharesPrefixes: false computes every candidate from its first block, which takes less memory.
   ///   - keepsTeacherProbabilities: false computes the dense model's probabilities of a sequence again for every

@@ -1,10 +1,10 @@
-/// What becomes of every tensor of a checkpoint when an assignment is written as a folder of its own.
+/// The fate of every tensor of a checkpoint when an assignment is written as a model folder.
 ///
 /// A block whose two halves are dropped goes, and those behind it move up. Of a block that loses one half, the output
 /// projection of that half is zero, weight and bias: the half then adds nothing to the stream, in Gemma 2 too, whose norm
 /// behind it maps 0 to 0. Transformers has no other way to say so.
 struct ExportPlan {
-  /// What a layer is, as far as its tensors are concerned.
+  /// The properties of a layer on which its tensors' fate depends.
   struct Layer {
     /// `model.layers.3.self_attn.q_proj`.
     var name: String
@@ -92,7 +92,7 @@ struct ExportPlan {
     }
   }
 
-  /// `model.layers.`: what stands before the block's index in the names of its layers.
+  /// The text before the block's index in the names of its layers: `model.layers.`.
   private static func blockPrefix(_ layers: [Layer]) -> [UInt8]? {
     guard let layer = layers.first, let range = layer.name.firstRange(of: ".\(layer.subblock.blockIndex).") else {
       return nil

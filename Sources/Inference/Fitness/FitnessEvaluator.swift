@@ -11,12 +11,12 @@ public final class FitnessEvaluator: Sendable {
     public var tokenIDs: [Int32]
     /// Indices of candidates.
     public var candidates: [Int]
-    /// What to sum up.
+    /// The measures to sum up.
     public var measures: [Measure]
     /// The dense model's last hidden state [n, hidden]; nil if no measure needs it.
     public var teacherHidden: Matrix?
 
-    /// All fields.
+    /// Creates a question about a sequence.
     public init(tokenIDs: [Int32], candidates: [Int], measures: [Measure], teacherHidden: Matrix?) {
       self.tokenIDs = tokenIDs
       self.candidates = candidates

@@ -1,7 +1,7 @@
 import Foundation
 
-/// What fitness is computed with; lower is better. All are means over the predicted tokens; the last position of a
-/// sequence predicts nothing.
+/// A measure of fitness; lower is better. All are means over the predicted tokens; the last position of a sequence
+/// predicts nothing.
 public enum Measure: Hashable, Sendable, CustomStringConvertible {
   /// KL(dense ‖ candidate) over the whole vocabulary, in nats.
   case kl

@@ -6,7 +6,7 @@ struct PrefixTree {
     let blockIndex: Int
     /// Any of its candidates: they agree up to and including this block.
     let candidate: Int
-    /// What differs behind this block; empty at the last one.
+    /// One node for each different next block; empty at the last block.
     let children: [Node]
     /// Candidates that end here.
     let leaves: [Int]

@@ -50,7 +50,7 @@ public struct LayerChoices: Hashable, Sendable {
   /// Subblocks that add nothing.
   public var dropped: Set<Subblock>
 
-  /// All fields.
+  /// Creates the choices of an assignment.
   public init(choices: [WeightChoice], dropped: Set<Subblock> = []) {
     self.choices = choices
     self.dropped = dropped

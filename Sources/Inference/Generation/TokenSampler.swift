@@ -2,7 +2,7 @@ import Foundation
 
 /// Draws the next token from logits.
 public struct TokenSampler: Sendable {
-  /// What logits are divided by; above 0.
+  /// The divisor of logits; above 0.
   public let temperature: Double
   /// Only the most likely tokens that together have at least this probability are drawn from (nucleus sampling, Holtzman
   /// et al. 2020); above 0, at most 1.

@@ -149,7 +149,7 @@ public enum BLAS {
 
   private static var configuration: String { String(cString: openblas_get_config()) }
 
-  /// What is wrong with the kernel set in use; nil: nothing.
+  /// Advice if the kernel set in use is not the best for this processor; nil: nothing is wrong.
   public static var kernelAdvice: BLASKernelAdvice? {
     BLASKernelAdvice(
       used: identity.core, features: Processor.features, canChoose: configuration.contains("DYNAMIC_ARCH"),

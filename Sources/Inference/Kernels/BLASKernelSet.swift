@@ -2,7 +2,7 @@
 public struct BLASKernelSet: Equatable, Sendable {
   /// As OpenBLAS reports it.
   public let name: String
-  /// What a processor must have to run it.
+  /// The processor features without which it cannot run.
   let needs: Processor.Features
   /// Sets of one rank are equally fast, those of the next about twice as fast: float32 products in vectors of 4 numbers, of
   /// 8, of 8 with fused multiplication and addition, of 16.
@@ -72,7 +72,7 @@ public struct BLASKernelAdvice: Equatable, Sendable, CustomStringConvertible {
     isUsersChoice = request?.isEmpty == false
   }
 
-  /// What is wrong, and what to do.
+  /// The problem and what to do, in words.
   public var description: String {
     let state =
       isUsersChoice

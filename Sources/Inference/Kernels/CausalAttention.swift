@@ -2,7 +2,7 @@
 enum CausalAttention {
   /// How the scores of a family differ from q·k / √headDimension over all earlier positions.
   struct ScoreRule: Sendable {
-    /// What q·k is multiplied with; nil: 1 / √headDimension.
+    /// The factor of q·k; nil: 1 / √headDimension.
     var scale: Float?
     /// Positions a query sees, its own included; nil: all earlier ones.
     var window: Int?

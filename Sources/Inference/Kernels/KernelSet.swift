@@ -73,9 +73,9 @@ public enum KernelSet: String, CaseIterable, Sendable {
   }
 }
 
-/// What the processor has, for people and for the choice of kernels.
+/// The processor's features, for people and for the choice of kernels.
 public enum Processor {
-  /// What products can make use of.
+  /// Instruction sets that products can use.
   public struct Features: OptionSet, Sendable {
     /// The bits of `evodb_processor_features`.
     public let rawValue: Int32
@@ -102,7 +102,7 @@ public enum Processor {
     public static let amd = Features(rawValue: Int32(EVODB_IS_AMD))
   }
 
-  /// What this processor has, asked once.
+  /// The features of this processor, detected once.
   public static let features = Features(rawValue: Int32(evodb_processor_features()))
 
   /// The name that the processor gives itself; empty if it gives none.

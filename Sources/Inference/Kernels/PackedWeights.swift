@@ -11,7 +11,7 @@ public final class PackedWeights: @unchecked Sendable {
   public let columns: Int
   /// Length of a product's sums: inputs of a linear layer.
   public let depth: Int
-  /// What the products are computed in.
+  /// The arithmetic of the products.
   public let arithmetic: Arithmetic
   let base: UnsafeMutableRawPointer
 
@@ -24,7 +24,7 @@ public final class PackedWeights: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - w: [depth, columns] for `x · w`; [columns, depth] if it shall be transposed, for `x · wᵀ`.
-  ///   - kernels: what packs; it changes the speed only.
+  ///   - kernels: the kernels that pack; they change the speed only.
   package init(_ w: BLAS.Panel, transposed: Bool, arithmetic: Arithmetic, kernels: KernelSet = .current) {
     columns = transposed ? w.rows : w.columns
     depth = transposed ? w.columns : w.rows

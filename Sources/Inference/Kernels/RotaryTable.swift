@@ -25,7 +25,7 @@ struct RotaryTable: Sendable {
 
   /// - Parameters:
   ///   - frequencies: radians per position of each pair [headDimension / 2]; angles are float32 too.
-  ///   - amplitude: what cosines and sines are multiplied with.
+  ///   - amplitude: the factor of cosines and sines.
   init(positions: Int, frequencies: [Float], amplitude: Float = 1) {
     let cosine = Matrix(uninitializedRows: positions, columns: frequencies.count)
     let sine = Matrix(uninitializedRows: positions, columns: frequencies.count)

@@ -67,7 +67,7 @@ public struct Subblock: Hashable, Sendable {
   /// Which half.
   public var half: Half
 
-  /// All fields.
+  /// Creates the name of half a block.
   public init(blockIndex: Int, half: Half) {
     self.blockIndex = blockIndex
     self.half = half

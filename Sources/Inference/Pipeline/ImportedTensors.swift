@@ -1,7 +1,7 @@
 import Catalog
 import Foundation
 
-/// The tensors of a model as it was imported: what a checkpoint's bytes are held against.
+/// The tensors of a model as it was imported, against which a checkpoint's bytes are checked.
 ///
 /// `@unchecked Sendable`: `lock` guards what is learnt; the rest is never changed.
 final class ImportedTensors: TensorGuard, @unchecked Sendable {

@@ -3,9 +3,9 @@ import Foundation
 
 /// One process doing one command on a catalog: what every long piece of work needs.
 public final class Job {
-  /// What a long piece of work reports.
+  /// A progress report of long work.
   public struct Progress: Sendable {
-    /// What is being done, in a few words.
+    /// The work under way, in a few words.
     public var phase: String
     /// Done so far.
     public var done: Int

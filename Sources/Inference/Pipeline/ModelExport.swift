@@ -3,7 +3,7 @@ import Foundation
 
 /// Writes an assignment as a Hugging Face folder that transformers loads, with plain weights in the checkpoint's types.
 public enum ModelExport {
-  /// What was written.
+  /// The folder that was written.
   public struct Summary: Equatable, Sendable {
     /// The folder.
     public var folder: URL
@@ -206,7 +206,8 @@ private struct ExportSource {
     }
   }
 
-  /// What the folder was made of: the same for the same assignment, whoever writes it and when.
+  /// The JSON file that says from which assignment the folder was made: the same bytes for the same assignment, whoever
+  /// writes it and when.
   func provenance(_ summary: ModelExport.Summary, keptBlocks: [Int], version: String) throws -> [UInt8] {
     let droppedNames = Set(assignment.droppedSubblocks)
     let levels = zip(layers, variants).map { layer, variant in

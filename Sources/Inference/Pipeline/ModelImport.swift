@@ -6,7 +6,7 @@ public enum ModelImport {
   /// Reads the folder, digests every tensor and stores what is found.
   ///
   /// - Parameters:
-  ///   - name: what to call the model; nil: `name(of:)`.
+  ///   - name: the model's name in the catalog; nil: `name(of:)`.
   ///   - allowsUnused: whether tensors that the computation does not read are taken along.
   ///   - onUnused: is given the names of those that are.
   /// - Throws: `InferenceError` for folders that are not whole or not supported, or hold tensors of another model;
@@ -75,7 +75,7 @@ public enum ModelImport {
     SHA256.digest(of: try RandomAccessFile.contents(of: url, limit: 1 << 30))
   }
 
-  /// What a model is called after its folder: the folder's name, or that of the repository where the folder is one of the Hugging
+  /// The name of a model by default: that of its folder, or of the repository where the folder is one of the Hugging
   /// Face cache, `models--ORG--NAME/snapshots/COMMIT`, whose own name is a commit.
   public static func name(of folder: URL) -> String {
     let parts = AbsolutePath.url(folder.path).pathComponents

@@ -1,7 +1,7 @@
 import Catalog
 import Foundation
 
-/// A catalog's model with its files opened: what computing with it needs.
+/// A catalog's model with its files opened, ready to compute with.
 public final class OpenModel: Sendable {
   /// Its row.
   public let record: ModelRecord
@@ -22,7 +22,7 @@ public final class OpenModel: Sendable {
   /// - Parameters:
   ///   - longestSequence: in tokens.
   ///   - memoryLimit: bytes; nil: three quarters of what is free.
-  ///   - purpose: what it is opened for.
+  ///   - purpose: the use for which memory is planned.
   ///   - cancellation: stops a look at the bytes of the weights.
   ///   - progress: is told of such a look: what, and how many bytes of how many.
   /// - Throws: `InferenceError`; `.impossible` if the memory limit is too small, `.systemLimit` if one of the system is,

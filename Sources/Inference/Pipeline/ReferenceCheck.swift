@@ -19,7 +19,7 @@ public struct ReferenceCheck: Sendable {
   public let rotaryFrequencies: RotaryFrequencies
   /// Positions compared.
   public let positionCount: Int
-  /// What is wrong with the file's shapes in words; nil: nothing.
+  /// The problem with the file's shapes in words; nil: none.
   public let shapeProblem: String?
 
   /// - Parameters:

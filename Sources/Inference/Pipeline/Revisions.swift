@@ -1,6 +1,6 @@
 import Catalog
 
-/// The revisions of this build's computations: what an older one made differs beyond rounding.
+/// The revisions of this build's computations. Results of an older revision differ beyond rounding.
 public enum Revisions {
   /// The revision that this build gives to what `CatalogStore.revisions()` calls so; nil if it does not make it.
   public static func current(of what: String) -> Int? {

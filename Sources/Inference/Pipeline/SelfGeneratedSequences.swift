@@ -17,7 +17,7 @@ public struct SelfGeneratedSequences: Sendable {
   /// Of all randomness.
   public var seed: UInt64
 
-  /// All fields.
+  /// Creates the settings of a self-generated data set.
   public init(sequenceLength: Int, tokenCount: Int, sampler: TokenSampler, seed: UInt64) {
     self.sequenceLength = sequenceLength
     self.tokenCount = tokenCount

@@ -2,7 +2,7 @@ import Catalog
 
 /// The packed weights of variants as a catalog keeps them.
 public enum StoredWeights {
-  /// What is wrong with packed bytes as the weights of a layer of this size, for `verify` and `salvage`; nil: nothing, or
+  /// The problem with packed bytes as the weights of a layer of this size, for `verify` and `salvage`; nil: none, or
   /// only that a newer evodb packed them.
   public static func problem(_ packed: [UInt8], outputCount: Int, inputCount: Int) -> String? {
     do {
@@ -21,7 +21,7 @@ public enum StoredWeights {
   /// The weights [out, in] of a variant.
   ///
   /// - Parameters:
-  ///   - packed: what `CatalogTransaction.packedWeights` gave.
+  ///   - packed: the bytes that `CatalogTransaction.packedWeights` returns.
   ///   - outputCount: rows that its layer has.
   ///   - inputCount: columns that its layer has.
   /// - Throws: `CatalogError.damaged` naming the variant; `InferenceError.unsupported` for the format of a newer evodb.

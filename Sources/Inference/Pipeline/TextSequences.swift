@@ -42,7 +42,7 @@ public struct TextSequences: Sendable {
   /// Which of the sequences are taken.
   public var share: Share
 
-  /// All fields.
+  /// Creates settings.
   public init(
     sequenceLength: Int, tokenLimit: Int?, beginning: BeginningOfSequence, documents: Documents, share: Share = .all
   ) {
@@ -53,13 +53,13 @@ public struct TextSequences: Sendable {
     self.documents = documents
   }
 
-  /// What became of texts.
+  /// The data set made of texts, and the characters that are not in it.
   public struct Outcome: Sendable {
     /// The data set.
     public let dataSet: DataSetRecord
     /// Whether it was not there before.
     public let isNew: Bool
-    /// What the tokenizer left out, in the whole texts.
+    /// Characters that the tokenizer left out, in the whole texts.
     public let droppedCharacters: DroppedCharacters
     /// Where the first of them is; nil: none was left out.
     public let firstDroppedPlace: String?

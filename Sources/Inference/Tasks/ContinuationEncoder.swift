@@ -59,7 +59,7 @@ struct ContinuationEncoder {
     return (ids, ids.count - tail.count)
   }
 
-  /// What Python's `str.rstrip` takes away.
+  /// Whether Python's `str.rstrip` removes the scalar.
   static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
     scalar.properties.isWhitespace || (0x1C...0x1F).contains(scalar.value)
   }

@@ -1,6 +1,6 @@
 /// A question with choices, one line of a task's file: `{"context": "…", "choices": ["…", "…"], "answer": 0}`.
 public struct MultipleChoiceItem: Equatable, Sendable {
-  /// What stands before the choice; may be empty.
+  /// The text before the choice; may be empty.
   public var context: String
   /// At least two, none of them empty.
   public var choices: [String]
@@ -10,7 +10,7 @@ public struct MultipleChoiceItem: Equatable, Sendable {
   /// Reads a JSON Lines file: one object a line, with `context`, `choices` and `answer`. Other members are for other
   /// readers; blank lines are skipped.
   ///
-  /// - Parameter file: what to call it in errors.
+  /// - Parameter file: its name in errors.
   /// - Throws: `InferenceError.invalidData` naming the line and what is wrong with it.
   public static func list(_ bytes: [UInt8], file: String) throws -> [MultipleChoiceItem] {
     var items: [MultipleChoiceItem] = []

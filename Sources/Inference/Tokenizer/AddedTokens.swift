@@ -1,6 +1,6 @@
 /// A token that is cut out of the text before anything else, such as `<|begin_of_text|>`.
 struct AddedToken: Equatable, Sendable {
-  /// What is looked for.
+  /// Its text in UTF-8.
   var content: ByteString
   let id: Int32
   /// Whether it counts only where no letter, digit, mark or underscore touches it.

@@ -2,7 +2,7 @@
 struct TextEncoder {
   /// The tokens so far.
   private(set) var ids: [Int32] = []
-  /// What had no token so far.
+  /// Characters without a token so far.
   private(set) var dropped = DroppedCharacters()
 
   private let vocabulary: BytePairVocabulary

@@ -54,11 +54,11 @@ public final class Tokenizer: Sendable {
     }
   }
 
-  /// What a text becomes.
+  /// The tokens of a text.
   public struct Encoding: Equatable, Sendable {
     /// The token ids.
     public let ids: [Int32]
-    /// What of the text is not in them.
+    /// The characters of the text that are not in them.
     public let dropped: DroppedCharacters
   }
 

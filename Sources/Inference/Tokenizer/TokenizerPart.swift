@@ -61,7 +61,7 @@ struct TokenizerPart {
     return text
   }
 
-  /// What a part looks for.
+  /// A pattern that a part searches for.
   enum Pattern {
     /// A text in UTF-8, not empty.
     case literal([UInt8])

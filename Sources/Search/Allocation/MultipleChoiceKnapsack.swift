@@ -6,8 +6,8 @@
 /// them (Pisinger 1995, A minimal algorithm for the multiple-choice knapsack problem). Costs are exact integers of any size:
 /// there are no buckets.
 struct MultipleChoiceKnapsack: Sendable {
-  /// What one class offers, with costs rising and losses falling from option to option: any other order, and options that
-  /// cost more without losing less, are sorted out by `init(options:)`.
+  /// The options of one class, with costs rising and losses falling from option to option: `init(options:)` sorts them
+  /// and removes those that cost more without losing less.
   struct Class: Sendable {
     struct Option: Sendable {
       let cost: Int64
@@ -69,7 +69,7 @@ extension MultipleChoiceKnapsack {
   private struct Relaxation {
     /// The places of the options taken. `[classes]`
     private(set) var choices: [Int]
-    /// What the taken options leave of the budget.
+    /// The budget that the taken options leave.
     private(set) var slack: Int64
     /// Loss saved per cost by the step that no longer fits; nil: all fit.
     private(set) var price: Double?

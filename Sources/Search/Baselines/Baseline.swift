@@ -16,7 +16,7 @@ public enum Baseline: String, CaseIterable, Codable, Sendable {
   case greedy
   case bruteForce = "brute-force"
 
-  /// What it does, in one line, with its source.
+  /// The rule of the baseline in one line, with its source.
   public var summary: String {
     switch self {
     case .uniform: return "the same level everywhere"

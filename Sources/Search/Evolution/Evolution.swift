@@ -16,7 +16,7 @@ public struct EvolutionParameters: Equatable, Sendable {
   public var initialParent: InitialParent
   /// How many tokens random starts are evaluated on; of no effect for a single start.
   public var initialTokens: Int
-  /// What all random numbers derive from.
+  /// The seed of all random numbers.
   public var seed: UInt64
   /// Whether the worst assignment is searched: selection keeps the highest fitness. Diverged candidates still never win.
   public var isInverted: Bool
@@ -45,9 +45,9 @@ public struct EvolutionParameters: Equatable, Sendable {
 /// it derives from (seed, generation, stage). So an evolution that goes on from any closed generation makes exactly
 /// the records of one that was never stopped.
 public struct Evolution: RunStrategy {
-  /// What is searched.
+  /// The space that is searched.
   public let space: SearchSpace
-  /// What every candidate may cost at most.
+  /// The largest cost of a candidate.
   public let budget: Int64
   /// How it is searched.
   public let parameters: EvolutionParameters

@@ -78,8 +78,8 @@ protocol SwitchRule: Sendable {
 extension SwitchRule {
   /// New assignments within `maximumSwitches` of `origin`, nearest first, found by breadth-first enumeration.
   ///
-  /// What random draws cannot promise: it ends, and finds every assignment that is left when few are. Every visited
-  /// assignment is either known or a result, so at most known + wanted of them are looked around from.
+  /// Unlike random draws, it ends, and it finds every assignment that is left when few are. Every visited assignment is
+  /// either known or a result, so at most known + wanted of them are looked around from.
   ///
   /// - Parameters:
   ///   - known: assignments that do not count as new; they still are steps on the way to others.

@@ -51,7 +51,7 @@ struct PairedSwitch: SwitchRule {
     }
   }
 
-  /// What the relaxed unit's next step must cost more than: the slack, if no step fits into it now; 0 otherwise.
+  /// The cost that the relaxed unit's next step must exceed: the slack, if no step fits into it now; else 0.
   private func largestFittingStep(_ vector: LevelVector) -> Int64 {
     let slack = budget - space.cost(of: vector)
     guard slack > 0 else { return 0 }

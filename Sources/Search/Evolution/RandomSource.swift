@@ -5,7 +5,7 @@
 /// (seed, generation, stage, purpose), so that a resumed run needs no saved generator state and a change in how one
 /// part draws leaves all other parts alone.
 public struct RandomSource: Sendable {
-  /// What a source is used for; raw values are part of every run's result and are never reused.
+  /// The use of a source; raw values are part of every run's result and are never reused.
   public enum Purpose: UInt64, Sendable {
     /// Random starts of the first parent.
     case start = 1

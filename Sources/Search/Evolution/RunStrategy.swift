@@ -46,7 +46,7 @@ public struct RunState: Equatable, Sendable {
 
 /// How a run chooses assignments: EvoPress's evolution, a baseline, …
 ///
-/// What a strategy proposes depends on nothing but itself, the state, and the fitness values that it is given.
+/// Its proposals depend on nothing but itself, the state, and the fitness values that it is given.
 public protocol RunStrategy {
   /// The index of the last generation.
   var lastGeneration: Int { get }
@@ -119,17 +119,17 @@ extension StageEvaluator {
   }
 }
 
-/// What a strategy asks of an evaluator.
+/// A strategy's question to an evaluator: the fitness of candidates on a minibatch.
 public struct StageQuestion {
   /// The assignments.
   public var candidates: [LevelVector]
-  /// What they are evaluated on.
+  /// The sequences they are evaluated on.
   public var minibatch: Minibatch
   /// The generation under way.
   public var generation: Int
   /// The measure's text form; nil: the run's own.
   public var measure: String?
-  /// What it is for, in a few words; nil: selection in the generation.
+  /// The purpose in a few words; nil: selection in the generation.
   public var purpose: String?
 
   /// A question about candidates of a generation.
@@ -145,15 +145,15 @@ public struct StageQuestion {
   }
 }
 
-/// What a strategy asks of an evaluator to measure sensitivities.
+/// A strategy's question to an evaluator: the fitness of probes, to find sensitivities.
 public struct ProbeQuestion {
   /// The assignments.
   public var probes: [Probe]
-  /// What they are evaluated on.
+  /// The sequences they are evaluated on.
   public var minibatch: Minibatch
   /// The generation under way.
   public var generation: Int
-  /// What it is for, in a few words.
+  /// The purpose in a few words.
   public var purpose: String
 
   /// A question about what a sweep measures.
@@ -165,7 +165,7 @@ public struct ProbeQuestion {
   }
 }
 
-/// What a candidate reached on a minibatch.
+/// The fitness of a candidate on a minibatch.
 public struct StageFitness: Equatable, Sendable {
   /// Sum and predictions; the sum is nil if it diverged.
   public var observation: Observation

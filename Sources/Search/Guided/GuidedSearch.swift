@@ -14,7 +14,7 @@ public struct GuidedParameters: Equatable, Sendable {
   public var maximumSwitches: Int
   /// Which units may exchange levels: all, or only those of a kind, each of which then keeps its share of the budget.
   public var grouping: MutationGrouping
-  /// What all random numbers derive from.
+  /// The seed of all random numbers.
   public var seed: UInt64
 
   /// The parameters, at the values that docs/experiments.md measures.
@@ -42,9 +42,9 @@ public struct GuidedParameters: Equatable, Sendable {
 /// breadth the random switches of EvoPress. The last generation compares the start and all parents on the whole
 /// calibration set, so that the result is never worse there than the start.
 public struct GuidedSearch: RunStrategy {
-  /// What is searched.
+  /// The space that is searched.
   public let space: SearchSpace
-  /// What every candidate may cost at most.
+  /// The largest cost of a candidate.
   public let budget: Int64
   /// How it is searched.
   public let parameters: GuidedParameters

@@ -1,10 +1,11 @@
-/// What an assignment's fitness is expected to be: a sum of losses of units at levels, and how sure that is.
+/// Predicts an assignment's fitness, as a sum of the losses of its units at their levels, and the uncertainty of that
+/// sum.
 ///
 /// Bayesian linear regression. Before anything is measured every loss is that of a sweep, uncertain in proportion to its size;
 /// every comparison of two assignments on common sequences then shifts the losses of the units in which they differ. All
 /// arithmetic is plain IEEE double in a fixed order, so that every machine draws the same proposals.
 struct LossModel {
-  /// A comparison: what changed between two assignments, and by how much fitness rose.
+  /// A comparison: the changes between two assignments, and the rise of fitness.
   struct Comparison {
     var from: LevelVector
     var to: LevelVector
@@ -30,7 +31,7 @@ struct LossModel {
   ///
   /// - Parameters:
   ///   - prior: losses of a sweep. `[units][levels]`
-  ///   - comparisons: what was measured since.
+  ///   - comparisons: those measured since the sweep.
   ///   - noise: the variance of a difference of fitness on one token.
   init(space: SearchSpace, prior: [[Double]], comparisons: [Comparison], noise: Double) {
     self.space = space

@@ -27,10 +27,10 @@ public enum Probe: Hashable, Sendable {
 struct SensitivitySweep {
   /// The base that single units of are changed.
   let base: LevelVector?
-  /// What is measured: the base first, then single changes, unit by unit.
+  /// The base first, then single changes of it, unit by unit.
   let probes: [Probe]
 
-  /// What `probes` change, behind the base.
+  /// The changes that `probes` make, in their order after the base.
   private let changes: [(unit: Int, level: Int)]
   private let space: SearchSpace
   private let shapes: [[Double?]]

@@ -2,7 +2,7 @@
 ///
 /// Source: EvoPress, `evo_drop_search.py`.
 public struct DepthProfile: Equatable, Sendable {
-  /// What is removed of a block.
+  /// The part of a block that is removed.
   public enum Removal: String, CaseIterable, Sendable {
     case none
     case attention = "attn"

@@ -4,7 +4,7 @@ public enum EvoPressProfile: Equatable, Sendable {
   case quantization(QuantizationProfile)
   /// Steps of every layer.
   case sparsity(SparsityProfile)
-  /// What every block loses.
+  /// Removed parts of every block.
   case depth(DepthProfile)
 
   /// Parses a profile whose kind follows from its content: the words of depth profiles; else `layer: number`, with steps if

@@ -12,9 +12,9 @@ enum ProfileText {
   struct Entry: Equatable {
     /// 1-based number of the line.
     var number: Int
-    /// What stands before the colon.
+    /// The text before the colon.
     var name: String
-    /// What stands behind it.
+    /// The text after the colon.
     var value: Substring
     /// A remark in parentheses at the end, without them; nil: none.
     var remark: String?

@@ -12,7 +12,7 @@ public struct QuantizationProfile: Equatable, Sendable {
     /// The level's file in the extended form.
     public var file: String?
 
-    /// All fields.
+    /// Creates the bits of a layer.
     public init(layer: String, bits: Double, file: String? = nil) {
       self.layer = layer
       self.bits = bits

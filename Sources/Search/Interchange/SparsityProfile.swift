@@ -11,7 +11,7 @@ public struct SparsityProfile: Equatable, Sendable {
     /// Steps above the target sparsity.
     public var level: Int
 
-    /// All fields.
+    /// Creates the step of a layer.
     public init(layer: String, level: Int) {
       self.layer = layer
       self.level = level
@@ -42,7 +42,7 @@ public struct SparsityProfile: Equatable, Sendable {
   public var text: String { entries.map { "\($0.layer): \($0.level)\n" }.joined() }
 }
 
-/// What the levels of a sparsity profile mean: level l of a layer of n weights has target · n + l · step zeros.
+/// The meaning of the levels of a sparsity profile: level l of a layer of n weights has target · n + l · step zeros.
 public struct SparsityScale: Equatable, Sendable {
   /// Sparsity at level 0, 0 to 1.
   public var target: Double

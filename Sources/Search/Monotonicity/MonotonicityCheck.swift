@@ -5,19 +5,19 @@
 public struct MonotonicityCheck: Sendable {
   /// An assignment that is complete on the set.
   public struct Point: Sendable {
-    /// What the caller knows it by.
+    /// The caller's identifier of it, such as a local id.
     public var id: Int64
     /// Sum of its layers' errors; nil: unknown, or it removes subblocks, which have no error.
     public var error: Double?
     /// The removed subblocks, as small numbers.
     public var removed: Set<Int>
-    /// What it is besides: only equal ones are compared as subsets. Same length for all; the parts of removed subblocks
-    /// count as equal to anything.
+    /// The rest of its content: only points with equal parts are compared as subsets. Same length for all points; the
+    /// parts of removed subblocks count as equal to anything.
     public var parts: [[Int64]]
     /// Sum over the predictions of every different sequence. `[sequences]`
     public var sums: [Double]
 
-    /// All fields.
+    /// Creates a point.
     public init(id: Int64, error: Double?, removed: Set<Int>, parts: [[Int64]], sums: [Double]) {
       self.id = id
       self.error = error
@@ -37,7 +37,7 @@ public struct MonotonicityCheck: Sendable {
     public var difference: PairedDifference
   }
 
-  /// What a check found.
+  /// The counts and violations of a check.
   public struct Result: Equatable, Sendable {
     /// Points compared.
     public var pointCount = 0

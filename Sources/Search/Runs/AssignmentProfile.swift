@@ -34,7 +34,7 @@ public enum AssignmentProfile {
   /// - Parameters:
   ///   - method: where levels are taken from; nil: `gptq` for bits, the first of sparsegpt, wanda
   ///     and magnitude that has variants for steps.
-  ///   - scale: what steps mean.
+  ///   - scale: the meaning of steps.
   /// - Throws: `SearchError.invalidProfile` if the profile does not fit the model, `.impossible` for levels that are not
   ///   built, `.unknownStep` for steps without a scale.
   public static func store(
@@ -123,7 +123,7 @@ public enum AssignmentProfile {
 
   /// The profile of an assignment, its layers in the model's order.
   ///
-  /// - Parameter scale: what steps mean; needed for sparse assignments.
+  /// - Parameter scale: the meaning of steps; needed for sparse assignments.
   /// - Throws: `SearchError.noProfile` for an assignment that mixes applications; `.unknownStep` for sparsity without a
   ///   scale.
   public static func profile(

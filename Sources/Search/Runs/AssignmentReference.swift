@@ -5,7 +5,7 @@ import Inference
 /// How users name an assignment: `dense`, `uniform:3`, `uniform:sparsity=0.5`, `uniform:pattern=2:4`,
 /// `drop:3.attention,5`, a run (its result), the first digits of its digest, or a profile.
 public enum AssignmentReference {
-  /// What names an assignment, for help and errors.
+  /// The accepted forms, for help and errors.
   public static let forms =
     "dense, uniform:BITS, uniform:sparsity=S, uniform:pattern=N:M, drop:SUBBLOCKS (such as drop:3.attention,5), a run, "
     + "8 or more digits of an assignment's digest, or a profile file"
@@ -15,7 +15,7 @@ public enum AssignmentReference {
   /// - Parameters:
   ///   - method: where `uniform` and profiles take their variants from; nil: `gptq` for bits, the first of sparsegpt,
   ///     wanda and magnitude that has variants for sparsities.
-  ///   - scale: what the steps of a profile mean.
+  ///   - scale: the meaning of the steps of a profile.
   /// - Throws: `CatalogError.notFound` if nothing fits, `SearchError` for levels that are not built.
   public static func resolve(
     _ text: String, model: ModelRecord, method: String? = nil, scale: SparsityScale? = nil, tx: CatalogTransaction

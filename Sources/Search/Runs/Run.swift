@@ -7,7 +7,7 @@ public enum RunStrategyName: Hashable, Sendable {
   case evolution
   /// The search that measures sensitivities and learns from what it compares.
   case guided
-  /// What searches are compared with.
+  /// A baseline, which searches are compared with.
   case baseline(Baseline)
 
   /// As the catalog writes it.
@@ -40,7 +40,7 @@ public enum RunStrategyName: Hashable, Sendable {
       validation: validation)
   }
 
-  /// What runs without a name are called.
+  /// The beginning of default names of runs.
   var namePrefix: String { isSearch ? "run" : rawValue }
 
   /// Whether it goes on from generation to generation; a baseline has but one.
@@ -152,7 +152,7 @@ public final class Run {
     return GenerationComparison(stored: stored.content, computed: computed)
   }
 
-  /// What of the result a reader should know beside its figures.
+  /// Remarks on the result beside its figures, in sentences.
   ///
   /// - Throws: `SearchError`.
   public func notes() throws -> [String] { try (strategy as? BaselineStrategy)?.notes() ?? [] }

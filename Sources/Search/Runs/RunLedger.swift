@@ -2,7 +2,7 @@ import Catalog
 import Foundation
 import Inference
 
-/// What the catalog keeps of a run, whatever its strategy: it finds or begins the run, answers its strategy's questions,
+/// Keeps a run in the catalog, whatever its strategy: it finds or begins the run, answers its strategy's questions,
 /// closes its generations, evaluates its points on whole data sets, and says which assignment to take.
 public final class RunLedger: StageEvaluator {
   /// The run as it stands.

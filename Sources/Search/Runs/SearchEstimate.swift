@@ -1,7 +1,7 @@
 import Catalog
 import Inference
 
-/// What a search will take.
+/// Estimates the time, memory and disk space of a search.
 public enum SearchEstimate {
   /// Bytes of an observation with its place in the indexes, and of a candidate with its assignment.
   private static let observationByteCount = 120

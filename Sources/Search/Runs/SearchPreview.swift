@@ -1,7 +1,7 @@
 import Catalog
 import Inference
 
-/// What a search would do, before anything is computed or stored.
+/// The plan of a search: recipe, space and counts, before anything is computed or stored.
 public struct SearchPreview {
   /// The recipe with what suits its space filled in.
   public let recipe: SearchRecipe

@@ -4,7 +4,7 @@ import Inference
 
 /// All parameters of a search.
 public struct SearchRecipe: Equatable, Sendable {
-  /// What a budget counts.
+  /// The unit of costs and of the budget.
   public enum Cost: String, Codable, Sendable, CaseIterable {
     /// The bits of the codes, as EvoPress counts.
     case codes
@@ -16,7 +16,7 @@ public struct SearchRecipe: Equatable, Sendable {
     case subblocks
   }
 
-  /// What is asked for.
+  /// A size to reach.
   public enum Target: Equatable, Sendable {
     /// Average bits per compressible weight, of codes or stored.
     case bits(Double)
@@ -30,9 +30,9 @@ public struct SearchRecipe: Equatable, Sendable {
     case dropCount(Int)
   }
 
-  /// What is asked for.
+  /// The size to reach.
   public var target: Target
-  /// What it counts.
+  /// The unit of costs and of the budget.
   public var cost: Cost
   /// Methods by name; of several with a name, the one with most variants. Empty where nothing but drops is chosen.
   public var methods: [String]
@@ -48,7 +48,7 @@ public struct SearchRecipe: Equatable, Sendable {
   public var allowsDrop = false
   /// The subblocks that may be dropped, sorted; empty: all.
   public var allowed: [String] = []
-  /// What takes its level together.
+  /// Layers that take their level together.
   public var ties: [UnitTie] = []
   /// Whether the worst assignment is searched.
   public var isInverted = false

@@ -17,14 +17,14 @@ public struct Gate: Equatable, Sendable {
   }
 }
 
-/// What a space knows of its gates, by unit.
+/// The gates of a space, by unit.
 struct GateTable: Equatable, Sendable {
   let gates: [Gate]
   /// The gate that covers a unit; -1: none. `[units]`
   let covering: [Int]
   /// The gate that a unit is; -1: none. `[units]`
   let own: [Int]
-  /// What it costs to open a gate: its covered units at their last levels. `[gates]`
+  /// The cost of opening each gate: that of its covered units at their last levels. `[gates]`
   let openingCosts: [Int64]
   /// Equal for gates whose covered units have the same costs, one by one: what they hold can be exchanged. `[gates]`
   let shapes: [Int]

@@ -12,7 +12,7 @@ extension SearchSpace {
     return gate >= 0 && vector[gates[gate].unit] == 1
   }
 
-  /// What it adds to the cost to compress a unit one level less; nil where that is not possible.
+  /// The cost added by compressing a unit one level less; nil where that is not possible.
   func relaxationCost(ofUnit unit: Int, in vector: LevelVector) -> Int64? {
     let level = vector[unit]
     guard level > 0, !isRemoved(unit, in: vector) else { return nil }
@@ -20,7 +20,7 @@ extension SearchSpace {
     return cost(ofUnit: unit, level: level - 1) - cost(ofUnit: unit, level: level)
   }
 
-  /// What is saved by compressing a unit one level more; nil where that is not possible.
+  /// The cost saved by compressing a unit one level more; nil where that is not possible.
   func compressionSaving(ofUnit unit: Int, in vector: LevelVector) -> Int64? {
     let level = vector[unit]
     guard level + 1 < levelCount(ofUnit: unit), !isRemoved(unit, in: vector) else { return nil }

@@ -1,4 +1,4 @@
-/// What a search may choose from: units, each with its levels and their costs.
+/// The choices of a search: units, each with its levels and their costs.
 ///
 /// All arithmetic is exact: costs are `Int64` and their sums are checked for overflow once, when the space is made.
 public struct SearchSpace: Equatable, Sendable {
@@ -83,12 +83,12 @@ extension SearchSpace {
     offsets[unit + 1] - offsets[unit]
   }
 
-  /// What a unit costs at a level.
+  /// The cost of a unit at a level.
   public func cost(ofUnit unit: Int, level: Int) -> Int64 {
     flatCosts[offsets[unit] + level]
   }
 
-  /// What an assignment costs in all. The vector must belong to this space (``validate(_:budget:)`` checks that).
+  /// The cost of a whole assignment. The vector must belong to this space (``validate(_:budget:)`` checks that).
   public func cost(of vector: LevelVector) -> Int64 {
     precondition(vector.count == units.count, "a level vector of another space")
     var sum: Int64 = 0
@@ -102,7 +102,7 @@ extension SearchSpace {
     return sum
   }
 
-  /// What an assignment costs per weight of the denominator.
+  /// The cost of an assignment per weight of the denominator.
   public func bitsPerWeight(of vector: LevelVector) -> Double {
     Double(cost(of: vector)) / Double(weightCount)
   }
@@ -112,9 +112,9 @@ extension SearchSpace {
 public struct SearchUnit: Equatable, Sendable {
   /// The unit's name, such as `model.layers.3.self_attn.q_proj`; used in messages only.
   public let name: String
-  /// What units of equal size share: the weight count or the shape, such as `4096x4096` (``MutationGrouping/size``).
+  /// Equal for units of equal size: the weight count or the shape, such as `4096x4096` (``MutationGrouping/size``).
   public let sizeKey: String
-  /// What units of equal role share, such as `q_proj` or `mlp` (``MutationGrouping/name``).
+  /// Equal for units of equal role, such as `q_proj` or `mlp` (``MutationGrouping/name``).
   public let roleKey: String
   /// How many layers are tied together in this unit; the weight of a mutation group is the sum over its units.
   public let layerCount: Int

@@ -46,7 +46,7 @@ final class OutputWriter: @unchecked Sendable {
   /// A writer that keeps everything for `captured`.
   static func capturing() -> OutputWriter { OutputWriter() }
 
-  /// What a capturing writer has received.
+  /// The text that a capturing writer has received.
   var captured: String {
     lock.withLock { String(decoding: buffer, as: UTF8.self) }
   }

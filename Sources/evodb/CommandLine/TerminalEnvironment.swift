@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a command may know about where its output goes.
+/// The surroundings of a command: environment variables, whether its outputs are terminals, and their width.
 struct TerminalEnvironment: Sendable {
   let variables: [String: String]
   let outputIsTerminal: Bool

@@ -6,7 +6,7 @@ final class PhaseLines {
   private static let patience = 0.5
 
   private let context: CommandContext
-  /// What is to be said before the first line.
+  /// The text to print before the first line; nil: none, or printed already.
   private var notice: String?
   private let isQuiet: Bool
   private var phase: String?

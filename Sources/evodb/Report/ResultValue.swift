@@ -37,7 +37,7 @@ enum ResultValue: Equatable, Sendable {
   }
 }
 
-/// What the numbers of a column mean, and so how a table shows them; JSON and CSV always hold the plain value.
+/// The meaning of a column's numbers, and so their form in a table; JSON and CSV always hold the plain value.
 enum ResultKind: Equatable, Sendable {
   case text
   /// Digits as they are: identifiers, indices, seeds.

@@ -3,16 +3,16 @@ import Foundation
 import Inference
 import Search
 
-/// What a search found, against what it is compared with: the lines of the view `run_result`.
+/// The result of a search and its reference: the lines of the view `run_result`.
 struct RunReport {
   let run: RunRecord
   let recipe: SearchRecipe
   let lines: [RunResult]
-  /// What the reference is called: `uniform 3`, or `start` if the target is no level.
+  /// The name of the reference: `uniform 3`, or `start` if the target is no level.
   let referenceName: String
   /// Starts and offspring that the recipe asks for and that do not exist.
   let missing: (starts: Int, offspring: Int)
-  /// What this process computed; nil when a stored run is only shown.
+  /// The computations of this process; nil when a stored run is only shown.
   let work: JobRecord.Work?
   /// Sentences of the strategy itself.
   let notes: [String]
@@ -159,7 +159,7 @@ struct RunReport {
     return (recipe.cost == .codes || recipe.cost == .stored, recipe.cost == .weights || sparse, drops)
   }
 
-  /// What was asked for and does not exist.
+  /// Sentences about candidates that were asked for and do not exist.
   private var missingSentences: [String] {
     var sentences: [String] = []
     if missing.starts > 0 {
@@ -186,7 +186,7 @@ struct RunReport {
         + "\(referenceName) (\(certainty)). It shows what to keep; it is not for use."
   }
 
-  /// What a baseline chose, in words.
+  /// The result of a baseline, in words.
   private func baselineSentence(_ found: RunResult, _ reference: RunResult, _ difference: Double, _ certainty: String)
     -> String
   {

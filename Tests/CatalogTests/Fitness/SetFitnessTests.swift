@@ -19,17 +19,17 @@ import Testing
     var result: Set<Line> = []
     try connection.forEachRow(
       """
-      SELECT lower(hex(a.digest)), m.name, d.name, f.distinct_sequence_count, f.prediction_count, f.sum,
-        f.residual_square_sum
+      SELECT lower(hex(a.digest)) AS assignment, m.name AS measure, d.name AS data_set, f.distinct_sequence_count,
+        f.prediction_count, f.sum, f.residual_square_sum
       FROM set_fitness f JOIN assignment a ON a.id = f.assignment_id JOIN measure m ON m.id = f.measure_id
       JOIN data_set d ON d.id = f.data_set_id
       """
     ) { row in
       result.insert(
         Line(
-          assignment: row.text(0), measure: row.text(1), dataSet: row.text(2),
-          counts: [row.integer(3), row.integer(4)],
-          sums: [row.real(5).bitPattern, row.real(6).bitPattern]))
+          assignment: row.text("assignment"), measure: row.text("measure"), dataSet: row.text("data_set"),
+          counts: [row.integer("distinct_sequence_count"), row.integer("prediction_count")],
+          sums: try ["sum", "residual_square_sum"].map { (try row.value($0) as Double).bitPattern }))
     }
     return result
   }
@@ -44,18 +44,18 @@ import Testing
     var answers: [[Int64]: [Int64: (rank: String, sum: Double?, count: Int64)]] = [:]
     try connection.forEachRow(
       """
-      SELECT o.assignment_id, o.measure_id, o.sequence_id, hex(n.digest) || printf('%09d', o.attempt), o.sum,
+      SELECT o.assignment_id, o.measure_id, o.sequence_id, hex(n.digest) || printf('%09d', o.attempt) AS rank, o.sum,
         o.prediction_count, (SELECT count(*) FROM observation_void v WHERE v.assignment_id = o.assignment_id
           AND v.measure_id = o.measure_id AND v.sequence_id = o.sequence_id AND v.numerics_id = o.numerics_id
-          AND v.attempt = o.attempt)
+          AND v.attempt = o.attempt) AS void_count
       FROM observation o JOIN numerics n ON n.id = o.numerics_id
       """
     ) { row in
-      guard row.integer(6) == 0 else { return }
-      let question = [row.integer(0), row.integer(1)]
-      let known = answers[question]?[row.integer(2)]
-      guard known.map({ row.text(3) < $0.rank }) ?? true else { return }
-      answers[question, default: [:]][row.integer(2)] = (row.text(3), row.optionalReal(4), row.integer(5))
+      guard row.integer("void_count") == 0 else { return }
+      let question = [row.integer("assignment_id"), row.integer("measure_id")]
+      let (sequence, rank) = (row.integer("sequence_id"), row.text("rank"))
+      guard answers[question]?[sequence].map({ rank < $0.rank }) ?? true else { return }
+      answers[question, default: [:]][sequence] = (rank, try row.value("sum"), row.integer("prediction_count"))
     }
     var sets: [String: [Int64]] = [:]
     try connection.forEachRow(
@@ -63,7 +63,7 @@ import Testing
       SELECT d.name, i.sequence_id FROM data_set d JOIN sequence_list_item i ON i.sequence_list_id = d.sequence_list_id
       ORDER BY d.id, i.position
       """
-    ) { sets[$0.text(0), default: []].append($0.integer(1)) }
+    ) { sets[$0.text("name"), default: []].append($0.integer("sequence_id")) }
     var result: Set<Line> = []
     for (question, known) in answers {
       for (name, sequences) in sets {
@@ -78,13 +78,16 @@ import Testing
         let (sum, count) = (sums.reduce(0, +), counts.reduce(0, +))
         let residuals = zip(sums, counts).map { $0 - sum / count * $1 }.map { $0 * $0 }.reduce(0, +)
         let key = try connection.firstRow(
-          "SELECT lower(hex(a.digest)), m.name FROM assignment a, measure m WHERE a.id = ? AND m.id = ?",
-          question.map { .integer($0) }
-        ) { ($0.text(0), $0.text(1)) }
+          """
+          SELECT lower(hex(a.digest)) AS assignment, m.name AS measure FROM assignment a, measure m
+          WHERE a.id = ? AND m.id = ?
+          """, question.map { .integer($0) }
+        ) { (assignment: $0.text("assignment"), measure: $0.text("measure")) }
         guard let key else { continue }
         result.insert(
           Line(
-            assignment: key.0, measure: key.1, dataSet: name, counts: [Int64(order.count), Int64(count)],
+            assignment: key.assignment, measure: key.measure, dataSet: name,
+            counts: [Int64(order.count), Int64(count)],
             sums: [sum.bitPattern, residuals.bitPattern]))
       }
     }

@@ -10,7 +10,7 @@ import Testing
   /// A way to spoil a filled catalog.
   struct Trap: Sendable, CustomTestStringConvertible {
     var testDescription: String
-    /// What the refusal must speak of.
+    /// A word that the refusal must contain.
     var hint: String
     var spoil: @Sendable (CatalogFolder) throws -> Void
 

@@ -30,7 +30,7 @@ import Testing
     }
   }
 
-  /// What a change with the right check for the row does.
+  /// The effects of a change when the row has the right check.
   private struct Outcome {
     var findings: [IntegrityFinding]
     var digestChanged: Bool
@@ -124,12 +124,11 @@ private struct ColumnChange {
     Issue.record("\(table.name).\(column.name) has no value that could be another one")
   }
 
-  /// What can stand in the place of a value: what stands in other rows, or is nearly it.
+  /// Replacements for a value: those of other rows, and values close to it.
   private func others(_ value: SQLValue, _ rows: [[SQLValue]], _ connection: Connection) throws -> [SQLValue] {
     var found = rows.map { $0[table[column.name]] }.filter { $0 != .null }
     if let parent = column.parent {
-      found = []
-      try connection.forEachRow("SELECT id FROM \(parent) ORDER BY id") { found.append(.integer($0.integer(0))) }
+      found = try connection.integers("SELECT id FROM \(parent) ORDER BY id").map { .integer($0) }
     }
     switch (value, column.type) {
     case (.integer(let number), _): found += [.integer(number + 1), .integer(number + 1000)]

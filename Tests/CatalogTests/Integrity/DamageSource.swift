@@ -7,7 +7,7 @@ import TestSupport
 struct DamageSource {
   /// The common beginning, at rest.
   let before: [UInt8]
-  /// What either writer left: the file when it was closed, and the log when it was killed instead.
+  /// The file of each writer when it was closed, and its log when it was killed instead.
   let writers: [(file: [UInt8], log: [UInt8])]
 
   init() throws {
@@ -36,7 +36,7 @@ struct DamageSource {
     }
   }
 
-  /// What a writer adds: the ids are those that the other one gives out as well, the contents are its own.
+  /// Adds rows with ids that the other writer gives out as well, and contents of its own.
   private static func goOn(_ contents: ExampleContents, _ number: Int, _ transaction: CatalogTransaction) throws {
     let method = try ExampleContents.storeMethod(in: transaction)
     let list = contents.dataSet.sequenceListID

@@ -17,7 +17,7 @@ struct DamagedFile {
   /// Where rows lie in the file that nothing but a check of their values protects: (offset, count) of whole cells.
   func write(_ damaged: [UInt8]) throws { try Data(damaged).write(to: URL(fileURLWithPath: folder.path)) }
 
-  /// What `verify` says; an error that refuses the file counts as a finding.
+  /// The findings of `verify`; an error that refuses the file counts as one.
   func findings() throws -> [IntegrityFinding] {
     do {
       let store = try folder.read()
@@ -43,7 +43,7 @@ struct DamagedFile {
     var names: [String] = []
     try connection.forEachRow("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name") { row in
       hash.update(RowBytes(row.values).bytes)
-      names.append(row.text(0))
+      names.append(row.text("name"))
     }
     for name in names where !name.hasPrefix("sqlite_autoindex") {
       guard

@@ -12,9 +12,7 @@ import Testing
     let connection = try Connection(path: file.folder.path, access: .readOnly, busyTimeoutMilliseconds: 1000)
     var rows: Set<Int> = []
     var blobs: Set<Int> = []
-    var names: [String] = []
-    try connection.forEachRow("SELECT name FROM sqlite_schema WHERE type = 'table'") { names.append($0.text(0)) }
-    for name in names {
+    for name in try connection.texts("SELECT name FROM sqlite_schema WHERE type = 'table'") {
       try connection.forEachRow("SELECT * FROM \(name)") { row in
         for value in row.values {
           let pattern: [UInt8]

@@ -6,7 +6,7 @@ import Testing
 
 /// A log or journal of another file is never mixed into one, neither by `salvage` nor by opening.
 @Suite(.usualTimeLimit) struct ForeignLogTests {
-  /// What a killed writer left, and what it held.
+  /// The files of a killed writer, and their content.
   private struct Killed {
     /// With log and lock file.
     let folder: CatalogFolder

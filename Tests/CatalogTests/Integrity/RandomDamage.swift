@@ -107,8 +107,7 @@ enum RandomDamage: String, CaseIterable {
       }
       var forged = row
       if let parent = table.columns[place].parent {
-        var ids: [Int64] = []
-        try connection.forEachRow("SELECT id FROM \(parent)") { ids.append($0.integer(0)) }
+        let ids = try connection.integers("SELECT id FROM \(parent)")
         forged[place] = .integer(ids.randomElement(using: &random))
       } else {
         forged[place] = rows.randomElement(using: &random)?[place] ?? .null
@@ -132,8 +131,8 @@ enum RandomDamage: String, CaseIterable {
     do {
       let connection = try Connection(path: folder.path, access: .readWrite, busyTimeoutMilliseconds: 1000)
       var named: [String] = []
-      try connection.forEachRow("SELECT name, rootpage, sql IS NULL FROM sqlite_schema WHERE type = 'index'") { row in
-        if row.integer(2) == 1 { roots.append(Int(row.integer(1))) } else { named.append(row.text(0)) }
+      try connection.forEachRow("SELECT name, rootpage, sql FROM sqlite_schema WHERE type = 'index'") { row in
+        if row.isNull("sql") { roots.append(Int(row.integer("rootpage"))) } else { named.append(row.text("name")) }
       }
       for name in named where Bool.random(using: &random) { try connection.execute("DROP INDEX \(name)") }
     }

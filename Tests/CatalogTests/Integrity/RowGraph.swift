@@ -1,6 +1,6 @@
 @testable import Catalog
 
-/// All rows of a small catalog and what stands on what, told by the schema and the rules of docs/care.md.
+/// All rows of a small catalog and which rows need which, told by the schema and the rules of docs/care.md.
 struct RowGraph {
   private(set) var rows: [String: [[SQLValue]]] = [:]
   private let shapes: [TableDescription]

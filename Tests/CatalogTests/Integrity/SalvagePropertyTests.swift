@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-/// What `salvage` writes passes `verify`, whatever it got, and saving it again changes nothing.
+/// The output of `salvage` passes `verify`, whatever it got, and saving it again changes nothing.
 ///
 /// `EVODB_DAMAGE_SCALE` multiplies the cases, `EVODB_TEST_SEED` chooses others.
 @Suite(.usualTimeLimit) struct SalvagePropertyTests {

@@ -95,7 +95,7 @@ import Testing
     #expect(try isClean(saved))
     #expect(tables.filter { $0.name != "job" }.allSatisfy { $0.lostCount == 0 })
     #expect(try saved.read { try $0.sharedDigest(includingProvenance: true) } == digest)
-    let message = try saved.read { try $0.connection.firstRow("SELECT message FROM job") { $0.text(0) } }
+    let message = try saved.read { try $0.connection.text("SELECT message FROM job") }
     #expect(message == "its row was damaged and could not be saved; this one was put in its place")
   }
 

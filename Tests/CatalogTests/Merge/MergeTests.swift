@@ -60,8 +60,8 @@ import Testing
     }
   }
 
-  /// What a colleague's file may lack: each observation is in its owner's part and sometimes in others; the first part
-  /// has the whole run, the others a beginning of it, or nothing.
+  /// A part of a catalog, as a colleague may have it: each observation is in its owner's part and sometimes in others;
+  /// the first part has the whole run, the others a beginning of it, or nothing.
   static func part(_ part: Int, of count: Int, from source: CatalogFolder, seed: UInt64) throws -> CatalogFolder {
     let folder = try source.copy()
     var random = SplitMix64(property: seed)
@@ -127,9 +127,9 @@ import Testing
     let (one, other) = try CatalogFolder.twins()
     try one.change { transaction in
       try transaction.connection.run("DELETE FROM blob_chunk")
-      var ids: [Int64] = []
-      try transaction.connection.forEachRow("SELECT id FROM blob") { ids.append($0.integer(0)) }
-      for id in ids { try transaction.rows.update(.blob, id: id, ["chunk_count": .integer(0)]) }
+      for id in try transaction.connection.integers("SELECT id FROM blob") {
+        try transaction.rows.update(.blob, id: id, ["chunk_count": .integer(0)])
+      }
     }
     let target = try CatalogFolder.empty()
     #expect(try target.merge([one]).warmVariantCount == 0)

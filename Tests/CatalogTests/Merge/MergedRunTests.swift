@@ -28,7 +28,7 @@ import Testing
         ?? transaction.connection.integer("SELECT min(id) FROM sequence_list") ?? 1
       let digest = try transaction.connection.firstRow(
         "SELECT digest FROM sequence_list WHERE id = ?", [.integer(list)]
-      ) { try $0.digest(0) }
+      ) { try $0.value("digest") as Digest }
       let generation = StoredGeneration(
         index: index, candidates: [.init(assignment: high, role: .offspring, switchCount: switches)],
         stages: [

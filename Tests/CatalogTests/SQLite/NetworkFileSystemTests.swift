@@ -16,8 +16,8 @@ import Testing
     #expect(store.notices.contains { $0.contains("NFS") })
     try store.write { _ = try $0.store(sequence: [1, 1]) }
     try store.read { (transaction) throws in
-      #expect(try transaction.connection.firstRow("PRAGMA journal_mode") { $0.text(0) } == "delete")
-      #expect(try transaction.connection.firstRow("PRAGMA locking_mode") { $0.text(0) } == "exclusive")
+      #expect(try transaction.connection.text("PRAGMA journal_mode") == "delete")
+      #expect(try transaction.connection.text("PRAGMA locking_mode") == "exclusive")
     }
     #expect(try folder.files.allSatisfy { !$0.hasSuffix("-wal") && !$0.hasSuffix("-shm") })
     store.close()

@@ -7,7 +7,7 @@ import Testing
 /// The rule for names of columns in docs/catalog-format.md, in both directions: a name says what the values are, and such values
 /// have such a name.
 @Suite(.usualTimeLimit) struct ColumnNameTests {
-  /// What the values under a name must be; nil: the name says nothing of the kind.
+  /// The rule that a value breaks whose column has this name; nil: none, or the name has no rule.
   private static func problem(_ column: String, _ value: SQLValue, isView: Bool) -> String? {
     if value == .null { return nil }
     func isInteger(_ range: ClosedRange<Int64>) -> Bool {
@@ -37,7 +37,7 @@ import Testing
   private func objects(_ connection: Connection) throws -> [(type: String, name: String, sql: String)] {
     var result: [(type: String, name: String, sql: String)] = []
     try connection.forEachRow("SELECT type, name, sql FROM sqlite_schema WHERE type IN ('table', 'view')") {
-      result.append(($0.text(0), $0.text(1), $0.text(2)))
+      result.append(($0.text("type"), $0.text("name"), $0.text("sql")))
     }
     return result
   }
@@ -47,10 +47,7 @@ import Testing
     let connection = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 1000)
     var columnCount = 0
     for object in try objects(connection) {
-      var names: [String] = []
-      try connection.forEachRow("SELECT name FROM pragma_table_info(?) ORDER BY cid", [.text(object.name)]) {
-        names.append($0.text(0))
-      }
+      let names = try connection.texts("SELECT name FROM pragma_table_info(?) ORDER BY cid", [.text(object.name)])
       columnCount += names.count
       var rowCount = 0
       try connection.forEachRow("SELECT * FROM \(object.name)") { row in
@@ -79,7 +76,7 @@ import Testing
     #expect(found == 3)
   }
 
-  /// What every column of a view is computed by, where its text says so: `EXPRESSION AS NAME`, ends at the comma before.
+  /// The expressions of a view's columns, where its text names them: `EXPRESSION AS NAME`, each from the comma before.
   private func expressions(_ sql: String) -> [(expression: String, name: String)] {
     var result: [(expression: String, name: String)] = []
     let text = sql.split(separator: "\n").map { $0.prefix { $0 != ";" } }.map { line in
@@ -104,7 +101,7 @@ import Testing
     return result
   }
 
-  /// Without what stands in parentheses and between CASE and END.
+  /// The expression without parts in parentheses and between CASE and END.
   private func outside(_ expression: String) -> String {
     var result = ""
     var depth = 0

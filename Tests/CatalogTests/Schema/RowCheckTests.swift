@@ -7,17 +7,12 @@ import Testing
   /// The rows of the file whose stored check is not that of their stored values, as `table/first column`.
   private func wrongRows(_ folder: CatalogFolder) throws -> (tables: Set<String>, rowCount: Int) {
     let connection = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 1000)
-    var names: [String] = []
-    try connection.forEachRow(
-      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'blob_chunk'"
-    ) { names.append($0.text(0)) }
+    let names = try connection.texts(
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'blob_chunk'")
     var wrong: Set<String> = []
     var rowCount = 0
     for name in names {
-      var columns: [String] = []
-      try connection.forEachRow("SELECT name FROM pragma_table_info(?) ORDER BY cid", [.text(name)]) {
-        columns.append($0.text(0))
-      }
+      let columns = try connection.texts("SELECT name FROM pragma_table_info(?) ORDER BY cid", [.text(name)])
       let place = try #require(columns.firstIndex(of: "row_check"))
       var isEmpty = true
       try connection.forEachRow("SELECT \(columns.joined(separator: ", ")) FROM \(name)") { row in

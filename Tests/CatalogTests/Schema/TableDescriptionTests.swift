@@ -12,8 +12,7 @@ import Testing
   }
 
   @Test func everyTableIsDescribed() throws {
-    var names: Set<String> = []
-    try connection().forEachRow("SELECT name FROM sqlite_schema WHERE type = 'table'") { names.insert($0.text(0)) }
+    let names = Set(try connection().texts("SELECT name FROM sqlite_schema WHERE type = 'table'"))
     #expect(names == Set(TableDescription.all.map(\.name)))
     #expect(names.count == TableDescription.all.count)
   }
@@ -25,14 +24,16 @@ import Testing
       try connection.forEachRow(
         "SELECT \"from\", \"table\", \"to\" FROM pragma_foreign_key_list(?)", [.text(table.name)]
       ) { row in
-        parents[row.text(0)] = row.text(1)
-        #expect(row.text(2) == "id", "\(table.name).\(row.text(0))")
+        parents[row.text("from")] = row.text("table")
+        #expect(row.text("to") == "id", "\(table.name).\(row.text("from"))")
       }
       var stored: [String] = []
       try connection.forEachRow(
-        "SELECT name, type, \"notnull\" OR pk FROM pragma_table_info(?) ORDER BY cid", [.text(table.name)]
+        "SELECT name, type, \"notnull\" OR pk AS is_required FROM pragma_table_info(?) ORDER BY cid",
+        [.text(table.name)]
       ) { row in
-        stored.append("\(row.text(0)) \(row.text(1)) \(row.integer(2)) \(parents[row.text(0)] ?? "-")")
+        let name = row.text("name")
+        stored.append("\(name) \(row.text("type")) \(row.integer("is_required")) \(parents[name] ?? "-")")
       }
       var described = table.columns.map { column in
         "\(column.name) \(column.type.rawValue) \(column.isRequired ? 1 : 0) \(column.parent ?? "-")"
@@ -45,24 +46,14 @@ import Testing
   @Test func keysAreThoseThatSQLiteHolds() throws {
     let connection = try connection()
     for table in TableDescription.all {
-      var primary: [String] = []
-      try connection.forEachRow("SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", [.text(table.name)]) {
-        primary.append($0.text(0))
-      }
+      let primary = try connection.texts(
+        "SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", [.text(table.name)])
       #expect(table.order.map { table.columns[$0].name } == primary, "\(table.name)")
       var unique: [[String]] = table.hasID ? [] : [primary]
-      var keys: [String] = []
-      try connection.forEachRow(
-        "SELECT name FROM pragma_index_list(?) WHERE origin = 'u'", [.text(table.name)]
-      ) { keys.append($0.text(0)) }
-      for key in keys {
-        var columns: [String] = []
-        try connection.forEachRow("SELECT name FROM pragma_index_info(?) ORDER BY seqno", [.text(key)]) {
-          columns.append($0.text(0))
-        }
-        unique.append(columns)
+      for key in try connection.texts("SELECT name FROM pragma_index_list(?) WHERE origin = 'u'", [.text(table.name)]) {
+        unique.append(try connection.texts("SELECT name FROM pragma_index_info(?) ORDER BY seqno", [.text(key)]))
       }
-      let identity = table.identity.map { table.columns[$0].name }
+      let identity = table.identityColumns
       #expect(unique.contains(identity), "\(table.name): \(identity)")
       if let naming = table.naming { #expect(unique.contains([naming.column]), "\(table.name)") }
     }
@@ -135,6 +126,7 @@ import Testing
   /// The columns that a record does not hold: they come from what its row belongs to, or from the moment of its writing.
   private static let columnsWithoutField: [String: Set<String>] = [
     "numerics": ["id"], "model_source": ["model_id", "imported_at"], "tensor": ["model_id"], "site": ["model_id"],
+    "space_unit": ["space_id", "unit_index"], "space_level": ["space_id", "unit_index", "level_index"],
     "run": ["uuid", "created_at"],
     "job": ["uuid", "user_name", "host_name", "started_at", "updated_at", "outcome", "message"],
   ]
@@ -164,6 +156,8 @@ import Testing
     check(ModelSource.self)
     check(TensorRecord.self)
     check(SiteRecord.self)
+    check(SpaceRecord.Unit.self)
+    check(SpaceRecord.Level.self)
     check(RunRecord.self)
     check(JobRecord.self)
   }

@@ -38,8 +38,8 @@ import Testing
     #expect(try Data(contentsOf: URL(fileURLWithPath: kept)) == before)
     #expect(try version(folder.path) == CatalogSchema.version + 1)
     let connection = try Connection(path: folder.path, access: .readOnly, busyTimeoutMilliseconds: 1000)
-    #expect(try connection.firstRow("SELECT words FROM note") { $0.text(0) } == "first")
-    #expect(try connection.firstRow("PRAGMA integrity_check") { $0.text(0) } == "ok")
+    #expect(try connection.text("SELECT words FROM note") == "first")
+    #expect(try connection.text("PRAGMA integrity_check") == "ok")
     #expect(try folder.files == ["c.evodb", "c.evodb.v\(CatalogSchema.version).bak"])
     #expect(try Self.next.run(path: folder.path).keptAs == nil, "twice changes nothing")
   }
@@ -66,7 +66,7 @@ import Testing
     return names.filter { $0.hasSuffix(".evodb") }.sorted().map { folder.appendingPathComponent($0) }
   }
 
-  /// What `evodb digest` and `evodb digest --all` of the version that made a file say of it.
+  /// The output of `evodb digest` and `evodb digest --all` by the version that made a file.
   private static let digests = [
     "v1.evodb": [
       "8eac70b615f804bb65f776e8bec28c2836eef43f74d23f3ce331d52e52d3a449",
@@ -162,7 +162,7 @@ import Testing
     #expect(try rows(folder.path, objects) == rows(new.path, objects))
   }
 
-  /// What 0.1.0 said of `v1.evodb` with `evodb digest` and `evodb digest --all`.
+  /// The output of `evodb digest` and `evodb digest --all` by version 0.1.0 for `v1.evodb`.
   private static let keptDigest = "8eac70b615f804bb65f776e8bec28c2836eef43f74d23f3ce331d52e52d3a449"
   private static let keptDigestOfAll = "270292e87a03796092e2834697a918402b681580c1844ac296b038d221b2ae14"
 
@@ -218,7 +218,7 @@ import Testing
       plain = try #require(try connection.integer("SELECT sequence_list_id FROM data_set WHERE name = 'calibration'"))
       let sequence = try connection.firstRow(
         "SELECT s.id, s.digest, s.token_count FROM sequence s ORDER BY s.id LIMIT 1"
-      ) { (id: $0.integer(0), digest: try $0.digest(1), count: $0.integer(2)) }
+      ) { (id: $0.integer("id"), digest: try $0.value("digest") as Digest, count: $0.integer("token_count")) }
       let (id, digest, count) = try #require(sequence)
       let measure = try #require(try connection.integer("SELECT min(id) FROM measure"))
       let rows = RowWriter(connection)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Catalog
 
-/// What merge, pack, salvage and upgrade leave in the job table of the file that they write.
+/// The rows that merge, pack, salvage and upgrade write into the job table of their file.
 @Suite(.timeLimit(.minutes(2))) struct JobNoteTests {
   /// Of a machine that no example catalog knows.
   private static let elsewhere = NumericsRecord(blasVersion: "9", blasCore: "Elsewhere", kernels: "none")

@@ -44,9 +44,8 @@ import Testing
       try store(sum, by: contents.here, in: transaction, contents, sequence: sequence)
       let found = try answer(contents, preferring: contents.here, in: transaction, sequence: sequence)
       #expect(found == Observation(sum: nil, predictionCount: 1))
-      let outcome = try transaction.connection.firstRow(
-        "SELECT outcome FROM observation WHERE sequence_id = ?", [.integer(sequence.id)]
-      ) { $0.text(0) }
+      let outcome = try transaction.connection.text(
+        "SELECT outcome FROM observation WHERE sequence_id = ?", [.integer(sequence.id)])
       #expect(outcome == "diverged")
     }
   }
@@ -88,8 +87,8 @@ import Testing
       let others = try answer(contents, preferring: thirdID, in: transaction, sequence: sequence)
       #expect(others?.sum == 2)
       let view = try transaction.connection.firstRow(
-        "SELECT sum, count(*) FROM evaluation WHERE sequence_id = ?", [.integer(sequence.id)]
-      ) { ($0.real(0), $0.integer(1)) }
+        "SELECT sum, count(*) AS count FROM evaluation WHERE sequence_id = ?", [.integer(sequence.id)]
+      ) { (try $0.value("sum") as Double, $0.integer("count")) }
       #expect(view?.0 == 2 && view?.1 == 1)
     }
   }

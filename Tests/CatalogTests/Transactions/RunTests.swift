@@ -40,7 +40,7 @@ import Testing
       #expect(space.units[1].levels.map(\.label) == ["bits=4", "bits=3"])
       let digest = try transaction.connection.firstRow(
         "SELECT digest FROM space WHERE id = ?", [.integer(space.id)]
-      ) { try $0.digest(0) }
+      ) { try $0.value("digest") as Digest }
       #expect(digest == space.digest)
     }
   }

@@ -42,18 +42,19 @@ import Testing
   private func scannedTables(_ connection: Connection, _ sql: String) throws -> Set<String> {
     var tables: [Int64: String] = [:]
     try connection.forEachRow("SELECT rootpage, tbl_name FROM sqlite_schema WHERE rootpage > 0") {
-      tables[$0.integer(0)] = $0.text(1)
+      tables[$0.integer("rootpage")] = $0.text("tbl_name")
     }
     var (cursors, rewound, advanced): ([Int64: String], Set<Int64>, Set<Int64>) = ([:], [], [])
     var counted: Set<Int64> = []
     try connection.forEachRow("EXPLAIN \(sql)") { row in
-      switch row.text(1) {
+      let operand = row.integer("p1")
+      switch row.text("opcode") {
       // Of database 0, the file; temporary tables are other cursors.
       case "OpenRead", "OpenWrite", "ReopenIdx":
-        if row.integer(4) == 0 { cursors[row.integer(2)] = tables[row.integer(3)] }
-      case "Rewind", "Last": rewound.insert(row.integer(2))
-      case "Next", "Prev": advanced.insert(row.integer(2))
-      case "Count": counted.insert(row.integer(2))
+        if row.integer("p3") == 0 { cursors[operand] = tables[row.integer("p2")] }
+      case "Rewind", "Last": rewound.insert(operand)
+      case "Next", "Prev": advanced.insert(operand)
+      case "Count": counted.insert(operand)
       default: break
       }
     }

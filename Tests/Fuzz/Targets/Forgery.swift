@@ -17,7 +17,7 @@ struct Forgery {
 
   private enum Value {
     case of(SQLValue)
-    /// What stands in the same column of another row.
+    /// The value of the same column in another row.
     case sameColumn(row: Int)
     /// The old number and this.
     case changed(by: Int64)

@@ -8,7 +8,7 @@ import Search
 /// A target must neither trap, hang nor take memory without bound, whatever it gets, and throws `FuzzFinding` where a
 /// rule that holds for every input is broken. That an input is refused is no finding.
 public struct FuzzTarget: Sendable {
-  /// What is done with one input.
+  /// Runs the code under test on one input.
   public typealias Body = ([UInt8]) throws -> Void
 
   /// The name on the command line and of the folder of its fixtures.
@@ -19,7 +19,7 @@ public struct FuzzTarget: Sendable {
   let words: [String]
   /// Inputs to begin with, made of the fixtures.
   let makeSeeds: @Sendable () throws -> [[UInt8]]
-  /// What is done with an input, all its files inside the given folder.
+  /// Makes the body, which keeps all its files inside the given folder.
   let prepare: @Sendable (URL) throws -> Body
 
   /// All targets.
@@ -39,7 +39,7 @@ public struct FuzzTarget: Sendable {
     return try makeSeeds().filter { $0.count <= longestInput && seen.insert($0).inserted }
   }
 
-  /// What is done with one input. Refusals by one of evodb's own errors end it quietly.
+  /// The body for one input. Refusals by one of evodb's own errors end it quietly.
   ///
   /// - Parameter folder: an empty folder; nothing is written outside of it.
   /// - Throws: `FuzzFinding`, and any error that no user should ever see.
@@ -78,7 +78,7 @@ public struct FuzzTarget: Sendable {
 
 /// A rule that holds for every input is broken.
 public struct FuzzFinding: Error, CustomStringConvertible {
-  /// What holds no more.
+  /// The broken rule, in words.
   public let description: String
 
   init(_ description: String) { self.description = description }

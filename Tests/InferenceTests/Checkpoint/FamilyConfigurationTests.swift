@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-/// What each family reads from a `config.json`, and what it refuses.
+/// The fields that each family reads from a `config.json`, and those it refuses.
 @Suite(.usualTimeLimit) struct FamilyConfigurationTests {
   private static let golden = [
     "llama": "llama-gqa", "mistral": "mistral-sliding-window", "phi3": "phi3", "qwen2": "qwen2-bias",

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-/// What vouches for the bytes of a file, and what does not.
+/// The changes of a file that its state shows, and those it does not.
 @Suite(.usualTimeLimit) struct FileStateTests {
   private func state(_ url: URL) throws -> FileState { try RandomAccessFile(url).state() }
 

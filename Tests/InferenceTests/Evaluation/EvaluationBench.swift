@@ -80,8 +80,8 @@ final class EvaluationBench: Sendable {
       teacherState: measures.contains { $0.needsTeacher } ? states[sequence] : nil)
   }
 
-  /// What a forward pass says that shares nothing: [candidate][measure]. Its products have as many rows as the worker's,
-  /// or their last bits would differ.
+  /// Sums by forward passes that share nothing: [candidate][measure]. Products have as many rows as the worker's, or
+  /// their last bits would differ.
   func plainSums(_ request: EvaluationRequest) throws -> [[Double?]] {
     let weights = weights()
     let fed = Array(

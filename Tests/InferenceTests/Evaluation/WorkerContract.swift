@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 @testable import Inference
 
-/// What every worker must do, whatever it is made of and wherever it runs.
+/// The rules for every worker, however it is made and wherever it runs.
 struct WorkerContract {
   /// One promise.
   enum Clause: CaseIterable {

@@ -5,7 +5,7 @@ import Testing
 @testable import Inference
 
 @Suite(.usualTimeLimit) struct WeightCacheTests {
-  /// What was loaded, in order. `@unchecked Sendable`: `lock` guards the list.
+  /// The loaded weights, in order. `@unchecked Sendable`: `lock` guards the list.
   private final class Loads: @unchecked Sendable {
     private let lock = NSLock()
     private var indices: [Int] = []

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-/// What holds for every family's blocks, layers and sites.
+/// Rules for the blocks, layers and sites of every family.
 @Suite(.usualTimeLimit) struct FamilyStructureTests {
   static let goldenNames = [
     "gemma2", "llama-gqa", "llama-tied-f16", "llama3-rope-scaled", "mistral-sliding-window", "opt", "phi3",

@@ -68,7 +68,7 @@ import Testing
     return (answers, evaluations.forwardTokenCount)
   }
 
-  /// What the forward pass says without catalog, sharing and threads.
+  /// The answers of forward passes without catalog, sharing and threads.
   private func plainAnswers() throws -> [[[Observation]]] {
     let catalog = try TestCatalog(try copiedBase())
     let golden = try GoldenModel()

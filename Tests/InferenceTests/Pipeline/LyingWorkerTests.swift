@@ -10,7 +10,7 @@ import Testing
   /// A worker that is honest but for what `tell` and `show` make of its answers.
   private struct LyingWorker: EvaluationWorker {
     let inner: InProcessWorker
-    /// What is said in the place of an answer.
+    /// Replaces an answer by others.
     var tell: @Sendable (EvaluationAnswer) -> [EvaluationAnswer] = { [$0] }
     var show: @Sendable (TeacherStateAnswer) -> [TeacherStateAnswer] = { [$0] }
 

@@ -96,10 +96,6 @@ final class TestCatalog {
 
   /// The first column of a query.
   func texts(_ sql: String) throws -> [String] {
-    try store.read { tx in
-      var result: [String] = []
-      try tx.connection.forEachRow(sql, []) { result.append($0.text(0)) }
-      return result
-    }
+    try store.read { try $0.connection.texts(sql) }
   }
 }

@@ -215,10 +215,11 @@ import Testing
         #expect(abs(try #require(error) - expected) < 1e-15)
       }
       // The view says the same.
+      let columns = ["item_count", "distinct_item_count", "acc", "acc_standard_error", "acc_norm_standard_error"]
       var rows: [[Double]] = []
       try tx.connection.forEachRow(
-        "SELECT item_count, distinct_item_count, acc, acc_standard_error, acc_norm_standard_error FROM task_result ORDER BY task_id"
-      ) { row in rows.append((0..<5).map { row.real($0) }) }
+        "SELECT \(columns.joined(separator: ", ")) FROM task_result ORDER BY task_id"
+      ) { row in rows.append(try columns.map { try row.value($0) }) }
       #expect(rows.map { $0[0] } == [4, 8, 6] && rows.allSatisfy { $0[1] == 4 })
       for (row, result) in zip(rows, [first, second, third]) {
         #expect(abs(row[2] - (try #require(result.accuracy))) < 1e-15)

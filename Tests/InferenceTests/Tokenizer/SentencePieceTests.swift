@@ -4,7 +4,7 @@ import Testing
 
 @testable import Inference
 
-/// What the golden files do not show: places to cut, run times, decoding.
+/// Properties that the golden files do not show: places to cut, run times, decoding.
 @Suite(.usualTimeLimit) struct SentencePieceTests {
   /// `sentencepiece-bpe.json` of the fixtures, with a text in it replaced.
   private func tokenizer(replacing old: String = "", with new: String = "") throws -> Tokenizer {

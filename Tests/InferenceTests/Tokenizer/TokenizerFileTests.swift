@@ -3,7 +3,7 @@ import Testing
 
 @testable import Inference
 
-/// What a `tokenizer.json` may say, and what is refused.
+/// Settings in a `tokenizer.json` that are read, and those that are refused.
 @Suite(.usualTimeLimit) struct TokenizerFileTests {
   private func unsupported(_ tiny: TinyTokenizer) throws -> String? {
     do {

@@ -36,7 +36,7 @@ extension RunCatalog {
     }
   }
 
-  /// What each candidate of all runs costs in its run's space, read from the tables alone.
+  /// The cost of each candidate of all runs in its run's space, read from the tables alone.
   static let candidateCosts = """
     SELECT c.run_id, c.generation_index, c.candidate_index, r.budget_bits AS budget, (
       SELECT coalesce(sum(l.cost_bits), 0) FROM space_level l WHERE l.space_id = r.space_id

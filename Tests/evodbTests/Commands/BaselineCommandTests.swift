@@ -34,7 +34,7 @@ extension WholeRunTests {
       #expect(try catalog.run("show", "dp-1").output.contains("dp chose"))
     }
 
-    /// What the least sum of layer errors is has been checked against trying everything; here it is that of the run.
+    /// Another test checks the least sum of layer errors against trying everything; here it is that of the run.
     @Test func dpHasTheLeastSumOfLayerErrors() throws {
       let catalog = try TinyCatalog(.built)
       try catalog.output(["baseline", "dp", "--target-bits", "2.5"] + Self.data)

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What dry runs estimate, and how it stands beside what was then taken.
+/// The estimates of dry runs, held against the time and memory then used.
 @Suite(.usualTimeLimit) struct EstimateTests {
   private static let names = ["disk_bytes", "forward_tokens", "peak_memory_bytes", "seconds"]
 

@@ -11,7 +11,7 @@ final class KillCount {
   private var attempts = 0
   private let command: [String]
 
-  /// - Parameter command: what is killed.
+  /// - Parameter command: the words of the command to kill.
   init(_ command: [String]) { self.command = command }
 
   /// The demanded number of kills cannot be had: almost every process ends before its signal.

@@ -82,7 +82,7 @@ extension WholeRunTests {
       }
     }
 
-    /// What is done to the catalog, the file in which its rows must be afterwards, and a word of the error.
+    /// A change to the catalog, the file in which its rows must be afterwards, and a word of the error.
     private static let changes: [(change: @Sendable (String, String) throws -> Void, rows: String, word: String)] = [
       ({ path, _ in try FileManager.default.removeItem(atPath: path) }, "tiny.evodb.rescued", "removed"),
       ({ path, _ in try FileManager.default.moveItem(atPath: path, toPath: path + "2") }, "tiny.evodb2", "renamed"),

@@ -9,7 +9,7 @@ extension WholeRunTests {
     struct Verb: CustomTestStringConvertible, Sendable {
       var state: TinyCatalog.State
       var command: [String]
-      /// What the command makes besides.
+      /// A file that the command makes beside the catalog; nil: none.
       var product: String?
       /// Whether the catalog's shared rows are the same after any number of kills.
       var isRepeatable = true

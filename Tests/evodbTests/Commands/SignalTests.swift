@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension WholeRunTests {
-  /// What terminals, shells and job schedulers send to real processes.
+  /// Signals that terminals, shells and job schedulers send, to real processes.
   @Suite(.usualTimeLimit) struct SignalTests {
     @Test(arguments: [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU])
     func everySignalThatAsksToStopEndsASearchSafely(signal: Int32) throws {

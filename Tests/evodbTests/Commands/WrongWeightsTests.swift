@@ -12,7 +12,7 @@ import Testing
     try connection.execute("PRAGMA foreign_keys = OFF")
     var variants: [(id: Int64, blob: Int64)] = []
     try connection.forEachRow("SELECT id, blob_id FROM variant WHERE level = ? ORDER BY id", [.text(level)]) {
-      variants.append(($0.integer(0), $0.integer(1)))
+      variants.append(($0.integer("id"), $0.integer("blob_id")))
     }
     let rows = RowWriter(connection)
     let statistic = try connection.integer("SELECT diagonal_blob_id FROM statistic ORDER BY id LIMIT 1")

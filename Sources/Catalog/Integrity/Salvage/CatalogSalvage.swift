@@ -7,7 +7,7 @@ import Foundation
 /// catalog. What points to something lost, or contradicts other rows, is left out, by the checks of `verify`; and the new
 /// file gets its name only when `verify` finds nothing in it.
 public struct CatalogSalvage {
-  /// What became of a table.
+  /// Counts of a table's rows, saved and lost.
   public struct Table: Equatable, Sendable {
     /// Its name.
     public var name: String
@@ -21,7 +21,7 @@ public struct CatalogSalvage {
     public var emptiedCount: Int64 = 0
   }
 
-  /// What came of it.
+  /// The result of a salvage.
   public struct Report: Equatable, Sendable {
     /// All tables in the order of the schema.
     public var tables: [Table]
@@ -39,7 +39,7 @@ public struct CatalogSalvage {
   ///   - path: the damaged file; never written to.
   ///   - output: the new catalog.
   ///   - packedWeightProblem: looks into the packed bytes of variants; nil: their digests are all that is checked.
-  ///   - job: what it leaves in the job table of the new catalog.
+  ///   - job: the row it writes into the job table of the new catalog.
   public init(path: String, output: String, packedWeightProblem: PackedWeightProblem? = nil, job: JobNote? = nil) {
     self.path = path
     self.output = output

@@ -146,9 +146,9 @@ final class MendedCopy {
     var found: [(id: Int64, name: String, sql: String?)] = []
     for order in ["", " DESC"] {
       do {
-        try connection.forEachRow("SELECT rowid, name, sql FROM sqlite_schema ORDER BY rowid\(order)") { row in
-          let id = row.integer(0)
-          if !found.contains(where: { $0.id == id }) { found.append((id, row.text(1), row.optionalText(2))) }
+        try connection.forEachRow("SELECT rowid AS id, name, sql FROM sqlite_schema ORDER BY rowid\(order)") { row in
+          let id = row.integer("id")
+          if !found.contains(where: { $0.id == id }) { found.append((id, row.text("name"), try row.value("sql"))) }
         }
         break
       } catch let error as SQLiteError where error.isUnreadable {

@@ -1,7 +1,7 @@
 /// Whether pages that a log or journal holds are later or earlier states of a file's own pages, told by the rows that both
 /// have: a row stays where it is, or moves to a page that is written with it, until somebody deletes it.
 struct PageHistory {
-  /// Rows are told by their first bytes, where their keys are; what is updated stands behind. Shorter ones, such as entries
+  /// Rows are told by their first bytes, where their keys are; updates change later ones. Shorter rows, such as entries
   /// of indices over ids, can be the same in any two catalogs.
   private static let toldBytes = 24
 

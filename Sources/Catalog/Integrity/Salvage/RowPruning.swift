@@ -66,7 +66,7 @@ final class RowPruning {
 
   // MARK: Defects
 
-  /// Removes, or mends, what a check finds, and removes what stood on it; whether there was anything.
+  /// Removes or mends the rows that a check reports, and removes the rows that need them. Returns whether there were any.
   private func remove(_ check: ((RowDefect) throws -> Void) throws -> Void) throws -> Bool {
     if isCancelled() { throw CancellationError() }
     var defects: [RowDefect] = []
@@ -116,8 +116,7 @@ final class RowPruning {
         let isOrphan =
           "\(column.name) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM \(parent) p WHERE p.id = \(table.name).\(column.name))"
         if let changes = column.mend {
-          var ids: [Int64] = []
-          try target.forEachRow("SELECT id FROM \(table.name) WHERE \(isOrphan)") { ids.append($0.integer(0)) }
+          let ids = try target.integers("SELECT id FROM \(table.name) WHERE \(isOrphan)")
           for id in ids { try rows.update(table, id: id, changes) }
         } else {
           let before = lostCounts[table.name] ?? 0
@@ -134,13 +133,13 @@ final class RowPruning {
     var lost: [(id: Int64, numerics: Int64)] = []
     try target.forEachRow(
       """
-      SELECT x.job_id, coalesce(min(n.id), (SELECT min(id) FROM numerics))
+      SELECT x.job_id, coalesce(min(n.id), (SELECT min(id) FROM numerics)) AS numerics_id
       FROM (SELECT job_id, numerics_id FROM observation UNION SELECT job_id, NULL FROM generation) x
       LEFT JOIN numerics n ON n.id = x.numerics_id
       WHERE NOT EXISTS (SELECT 1 FROM job j WHERE j.id = x.job_id) GROUP BY x.job_id
       """
     ) { row in
-      if let numerics = row.optionalInteger(1) { lost.append((row.integer(0), numerics)) }
+      if let numerics: Int64 = try row.value("numerics_id") { lost.append((row.integer("job_id"), numerics)) }
     }
     let now = Timestamp.now()
     for job in lost {
@@ -176,8 +175,8 @@ final class RowPruning {
   /// Bytes that belonged to rows which could not be saved say nothing any more.
   private func dropUnusedBlobs(_ invented: Set<Int64>) throws {
     let isUnused = "NOT IN (\(TableDescription.usedBlobs))"
-    try target.forEachRow("SELECT id FROM blob WHERE id \(isUnused)") { row in
-      if invented.contains(row.integer(0)) { emptiedCount -= 1 }
+    for id in try target.integers("SELECT id FROM blob WHERE id \(isUnused)") where invented.contains(id) {
+      emptiedCount -= 1
     }
     try target.run("DELETE FROM blob_chunk WHERE blob_id \(isUnused)")
     try target.run("DELETE FROM blob WHERE id \(isUnused)")
@@ -188,13 +187,12 @@ final class RowPruning {
   ///
   /// - Returns: ids of the blobs that were made.
   private func linkBlobs() throws -> Set<Int64> {
-    var wrong: [(id: Int64, content: [UInt8], storedBits: Int64)] = []
-    try target.forEachRow(
+    let wrong = try target.allRows(
       """
       SELECT v.id, v.content_key, v.stored_bits FROM variant v LEFT JOIN blob b ON b.id = v.blob_id
       WHERE b.digest IS NOT v.content_key
       """
-    ) { wrong.append(($0.integer(0), $0.bytes(1), $0.integer(2))) }
+    ) { (id: $0.integer("id"), content: $0.bytes("content_key"), storedBits: $0.integer("stored_bits")) }
     guard !wrong.isEmpty else { return [] }
     // Not an id that anything points to already.
     let last = try target.integer("SELECT max(id) FROM (SELECT id FROM blob UNION \(TableDescription.usedBlobs))")

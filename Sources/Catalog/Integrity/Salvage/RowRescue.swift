@@ -1,5 +1,5 @@
-/// Takes the rows of a damaged catalog that are what was written into a new one, each looked at for itself: what they say
-/// of each other is `RowPruning`'s business.
+/// Copies the intact rows of a damaged catalog into a new one, each checked by itself: `RowPruning` checks them against
+/// each other.
 final class RowRescue {
   private let source: Connection
   private let target: Connection
@@ -48,8 +48,8 @@ final class RowRescue {
     var bytes = RowBytes()
     try reader.forEachRow { row, _ in
       bytes.removeAll()
-      row.append(to: &bytes, columns: 1..<count + 1)
-      guard bytes.check == row.integer(count + 1), table.violation(of: bytes) == nil else {
+      for column in 1...count { row.statement.append(column, to: &bytes) }
+      guard bytes.check == row.integer("row_check"), table.violation(of: bytes) == nil else {
         result.lostCount += 1
         return
       }
@@ -86,7 +86,7 @@ final class RowRescue {
   private func check(ofRow values: [SQLValue], _ table: TableDescription) throws -> SQLValue? {
     try target.firstRow(
       "SELECT row_check FROM \(table.name) WHERE \(table.orderCondition)", table.values(values, at: table.order)
-    ) { $0.values[0] }
+    ) { .integer($0.integer("row_check")) }
   }
 
   private func note(_ id: SQLValue, _ table: String) {
@@ -97,11 +97,10 @@ final class RowRescue {
 
   /// Which rows of `blob` something that was saved points to, or names by its digest.
   private func wantedBlobs() throws -> ([SQLValue]) -> Bool {
-    var ids: Set<Int64> = []
+    let ids = Set(try target.integers(TableDescription.usedBlobs))
     var digests: Set<Digest> = []
-    try target.forEachRow(TableDescription.usedBlobs) { ids.insert($0.integer(0)) }
     try target.forEachRow("SELECT content_key FROM variant") { row in
-      if let digest = Digest(bytes: row.bytes(0)) { digests.insert(digest) }
+      if let digest = Digest(bytes: row.bytes("content_key")) { digests.insert(digest) }
     }
     return { values in
       if case .integer(let id) = values[0], ids.contains(id) { return true }
@@ -143,9 +142,7 @@ final class RowRescue {
   private func chunks(of id: Int64, count: Int64, digest: [UInt8]) throws -> [[UInt8]]? {
     func read(_ sql: String, _ values: [SQLValue]) throws -> [[UInt8]]? {
       do {
-        var result: [[UInt8]] = []
-        try source.forEachRow(sql, values) { result.append($0.bytes(0)) }
-        return result
+        return try source.allRows(sql, values) { $0.bytes("bytes") }
       } catch let error as SQLiteError where error.isUnreadable {
         return nil
       }
@@ -172,9 +169,9 @@ final class RowRescue {
     var result: [Int64: [(index: Int64, rowID: Int64)]] = [:]
     var reader = TableReader(source, "blob_chunk", columns: "blob_id, chunk_index", key: "rowid")
     try reader.forEachRow { row, rowID in
-      let place = (index: row.integer(2), rowID: rowID)
-      if result[row.integer(1), default: []].allSatisfy({ $0.rowID != rowID }) {
-        result[row.integer(1), default: []].append(place)
+      let blob = row.integer("blob_id")
+      if result[blob, default: []].allSatisfy({ $0.rowID != rowID }) {
+        result[blob, default: []].append((index: row.integer("chunk_index"), rowID: rowID))
       }
     }
     return result

@@ -8,7 +8,7 @@ struct TableReader {
   let key: String
   /// Stretches that could not be read.
   private(set) var gapCount: Int64 = 0
-  /// What is still allowed: every damaged page costs some hundred reads, and a table without its root must end soon.
+  /// Queries left before giving up: every damaged page costs some hundred, and a table without its root must end soon.
   private var readsLeft = 1000
 
   /// A row of any table takes more bytes than 16.
@@ -70,11 +70,11 @@ struct TableReader {
     do {
       try connection.forEachRow(
         """
-        SELECT \(key), \(columns) FROM \(table) NOT INDEXED WHERE \(key) BETWEEN ? AND ?
+        SELECT \(key) AS place, \(columns) FROM \(table) NOT INDEXED WHERE \(key) BETWEEN ? AND ?
         ORDER BY \(key) \(ascending ? "ASC" : "DESC")
         """, [.integer(low), .integer(high)]
       ) { row in
-        let own = row.integer(0)
+        let own = row.integer("place")
         if let last, ascending ? own < last : own > last { isInOrder = false }
         count += 1
         // Pages that lead back would never end.

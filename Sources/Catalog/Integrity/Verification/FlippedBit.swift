@@ -45,8 +45,8 @@ struct FlippedBit {
     return nil
   }
 
-  /// What a number can have been. SQLite stores integers, and reals that are whole, in 1 to 8 bytes with sign extension
-  /// (sqlite.org/fileformat2.html, section 2.1).
+  /// All numbers from which one flipped bit makes `word`. SQLite stores integers, and reals that are whole, in 1 to 8
+  /// bytes with sign extension (sqlite.org/fileformat2.html, section 2.1).
   private static func guesses(_ word: UInt64, isReal: Bool) -> [UInt64] {
     var result = isReal ? (0..<64).map { word ^ 1 << UInt64($0) } : []
     let value = Double(bitPattern: word)

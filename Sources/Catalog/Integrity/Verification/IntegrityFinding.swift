@@ -6,10 +6,10 @@ public struct IntegrityFinding: Equatable, Sendable {
   public var row: String
   /// The column, where it can be told.
   public var column: String?
-  /// What is wrong.
+  /// The problem in words that follow the name of the column or row.
   public var problem: String
 
-  /// All fields.
+  /// Creates a finding about a row, or about a column of it.
   public init(table: String, row: String, column: String? = nil, problem: String) {
     self.table = table
     self.row = row
@@ -18,7 +18,7 @@ public struct IntegrityFinding: Equatable, Sendable {
   }
 }
 
-/// What a verification has looked at.
+/// Counts of the rows and bytes that a verification has checked.
 public struct VerificationCounts: Equatable, Sendable {
   /// Rows whose check was recomputed.
   public var rowCount = 0

@@ -2,7 +2,7 @@
 struct RowWords {
   let connection: Connection
 
-  /// What a row with an id is called; a damaged file may not be able to tell.
+  /// Queries, by table, for the name of the row with an id. In a damaged file they may fail.
   private static let names: [String: String] = [
     "variant": """
     SELECT coalesce(l.name, 'weight ' || v.weight_id) || ' at ' || v.level || coalesce(' by ' || m.name, '')
@@ -51,7 +51,7 @@ struct RowWords {
     return parts.isEmpty ? "a row" : parts.joined(separator: ", ")
   }
 
-  /// What a blob holds.
+  /// A blob with the row that uses it, such as `blob 3, variant 17: …`.
   func words(blob id: Int64) -> String {
     name("blob", .integer(id)).map { "blob \(id), \($0)" } ?? "blob \(id), which nothing uses"
   }
@@ -59,7 +59,7 @@ struct RowWords {
   private func name(_ table: String, _ id: SQLValue) -> String? {
     guard let sql = Self.names[table] else { return nil }
     // A name is a courtesy: where the file is too damaged to tell it, the number has to do.
-    return (try? connection.firstRow(sql, [id]) { $0.optionalText(0) }) ?? nil
+    return try? connection.text(sql, [id])
   }
 
   private static func spelled(_ name: String) -> String { name.replacing("_", with: " ") }

@@ -50,7 +50,7 @@ extension Verification {
     progress("pages", 0, 1)
     var pageOwners: [Int: String]?
     try connection.forEachRow("PRAGMA integrity_check(200)") { row in
-      let text = row.text(0)
+      let text = row.text("integrity_check")
       guard text != "ok" else { return }
       for line in text.split(separator: "\n") where !line.hasPrefix("***") {
         if pageOwners == nil { pageOwners = self.pageOwners() }
@@ -66,19 +66,21 @@ extension Verification {
   /// Which table or index every page belongs to, where SQLite is built to tell and the file still can.
   private func pageOwners() -> [Int: String] {
     var result: [Int: String] = [:]
-    try? connection.forEachRow("SELECT pageno, name FROM dbstat") { result[Int($0.integer(0))] = $0.text(1) }
+    try? connection.forEachRow("SELECT pageno, name FROM dbstat") {
+      result[Int($0.integer("pageno"))] = $0.text("name")
+    }
     return result
   }
 
   /// Every foreign key.
   func checkReferences() throws {
-    try connection.forEachRow("SELECT \"table\", rowid, parent FROM pragma_foreign_key_check") { row in
-      let table = row.text(0)
-      let key = row.optionalInteger(1).map { [("id", SQLValue.integer($0))] } ?? []
+    try connection.forEachRow("SELECT \"table\", rowid AS id, parent FROM pragma_foreign_key_check") { row in
+      let table = row.text("table")
+      let id: Int64? = try row.value("id")
       try report(
         IntegrityFinding(
-          table: table, row: words.words(table, key: key), problem: "points to a row of \(row.text(2)) that is missing")
-      )
+          table: table, row: words.words(table, key: id.map { [("id", .integer($0))] } ?? []),
+          problem: "points to a row of \(row.text("parent")) that is missing"))
     }
   }
 }

@@ -7,18 +7,19 @@ extension Verification {
     let count = table.columns.count
     try connection.forEachRow("SELECT \(table.columnList), row_check FROM \(table.name)") { row in
       bytes.removeAll()
-      row.append(to: &bytes, columns: 0..<count)
+      for column in 0..<count { row.statement.append(column, to: &bytes) }
       counts.rowCount += 1
       done += 1
       if done % 1024 == 0 { progress("rows of \(table.name)", done, total) }
       let key = { table.order.map { (table.columns[$0].name, row.statement.value($0)) } }
-      guard row.isNull(count) || bytes.check != row.integer(count) else {
+      let check = row.integer("row_check")
+      guard row.isNull("row_check") || bytes.check != check else {
         guard let (column, problem) = table.violation(of: bytes) else { return }
         return try report(
           IntegrityFinding(
             table: table.name, row: words.words(table.name, key: key()), column: column, problem: problem))
       }
-      let flip = FlippedBit.find(in: bytes, check: row.integer(count))
+      let flip = FlippedBit.find(in: bytes, check: check)
       let column = flip.map { $0.column.map { table.columns[$0].name } ?? "row_check" }
       let problem =
         flip.map { flip in
@@ -36,9 +37,11 @@ extension Verification {
   /// Recomputes the SHA-256 of every blob.
   func checkBlobs() throws {
     let total = try connection.integer("SELECT coalesce(sum(byte_count), 0) FROM blob") ?? 0
-    var blobs: [(id: Int64, digest: [UInt8], byteCount: Int64, chunkCount: Int64)] = []
-    try connection.forEachRow("SELECT id, digest, byte_count, chunk_count FROM blob ORDER BY id") { row in
-      blobs.append((row.integer(0), row.bytes(1), row.integer(2), row.integer(3)))
+    let blobs = try connection.allRows("SELECT id, digest, byte_count, chunk_count FROM blob ORDER BY id") { row in
+      (
+        id: row.integer("id"), digest: row.bytes("digest"), byteCount: row.integer("byte_count"),
+        chunkCount: row.integer("chunk_count")
+      )
     }
     for blob in blobs {
       var problem: String?
@@ -49,9 +52,9 @@ extension Verification {
         try connection.forEachRow(
           "SELECT chunk_index, bytes FROM blob_chunk WHERE blob_id = ? ORDER BY chunk_index", [.integer(blob.id)]
         ) { row in
-          if row.integer(0) != chunk, problem == nil { problem = "chunk \(chunk) is missing" }
+          if row.integer("chunk_index") != chunk, problem == nil { problem = "chunk \(chunk) is missing" }
           chunk += 1
-          let bytes = row.bytes(1)
+          let bytes = row.bytes("bytes")
           byteCount += Int64(bytes.count)
           hash.update(bytes)
         }
@@ -96,12 +99,5 @@ extension Verification {
     progress("fitness on data sets", 0, 1)
     try part("set_fitness", "the sums") { try FitnessUpkeep.compare(connection, report) }
     progress("fitness on data sets", 1, 1)
-  }
-}
-
-extension Row {
-  /// Appends stored values as they are: text that is no UTF-8 any more is not mended.
-  func append(to bytes: inout RowBytes, columns: Range<Int>) {
-    for index in columns { statement.append(index, to: &bytes) }
   }
 }

@@ -1,6 +1,6 @@
-/// What the families with rotary positions and RMS norms have in common.
+/// Fields that all families with rotary positions and RMS norms have.
 extension ConfigurationFields {
-  /// What a family's configuration class in transformers takes for absent fields.
+  /// The values that a family's configuration class in transformers takes for absent fields.
   struct DecoderDefaults {
     /// Of `num_key_value_heads`; nil: as many as query heads. An explicit `null` always means that.
     var keyValueHeadCount: Int?

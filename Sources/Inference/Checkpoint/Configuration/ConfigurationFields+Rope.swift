@@ -10,13 +10,13 @@ extension ConfigurationFields {
     case longrope
   }
 
-  /// What the scaling of a model depends on besides its own fields.
+  /// Values outside the scaling's own fields on which it depends.
   struct RopeContext {
     /// Width of one head.
     var headDimension: Int
     /// Longest sequence of the model.
     var maximumPositions: Int
-    /// What an absent `original_max_position_embeddings` beside `rope_scaling` stands for; nil: look inside.
+    /// The value of `original_max_position_embeddings` where it is absent beside `rope_scaling`; nil: look inside.
     var originalPositions: Int?
     /// The kinds the family has in transformers.
     var kinds: [RopeKind] = RopeKind.allCases

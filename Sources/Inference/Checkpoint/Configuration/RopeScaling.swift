@@ -30,7 +30,7 @@ public enum RopeScaling: Equatable, Sendable {
     public var longFactors: [Double]
     /// Positions the model was first trained for.
     public var originalPositions: Int
-    /// What cosines and sines are multiplied with; above 0.
+    /// The factor of cosines and sines; above 0.
     public var attentionFactor: Double
   }
 }

@@ -71,7 +71,7 @@ public enum StrictJSON: Equatable, Sendable {
   ///
   /// - Parameters:
   ///   - bytes: the document in UTF-8; white space may surround it, nothing else.
-  ///   - file: what to call the document in errors.
+  ///   - file: the document's name in errors.
   /// - Throws: `InferenceError.invalidData` naming the byte offset and the broken rule.
   public static func parse(_ bytes: [UInt8], file: String) throws -> StrictJSON {
     if let mark = Self.mark(of: bytes) { throw InferenceError.invalidData(file: file, detail: mark) }
@@ -83,8 +83,9 @@ public enum StrictJSON: Equatable, Sendable {
     }
   }
 
-  /// What is wrong with a document that begins with a byte-order mark. RFC 8259 does not allow it, and neither Python's json
-  /// nor Hugging Face tokenizers read on behind it, so that a folder with one is of no use elsewhere either.
+  /// The error text for a document that begins with a byte-order mark; nil: it has none. RFC 8259 does not allow the
+  /// mark, and neither Python's json nor Hugging Face tokenizers read on behind it, so that a folder with one is of no
+  /// use elsewhere either.
   private static func mark(of bytes: [UInt8]) -> String? {
     let remedy = "which JSON does not allow (RFC 8259): save it as UTF-8 without a byte-order mark"
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { return "not valid JSON: byte 0: a byte-order mark, \(remedy)" }

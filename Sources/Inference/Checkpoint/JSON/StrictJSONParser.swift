@@ -1,6 +1,6 @@
 /// A recursive-descent JSON parser (RFC 8259) over bytes, with no leniency.
 struct StrictJSONParser {
-  /// What is wrong, and where.
+  /// A syntax error and its place.
   struct SyntaxError: Error, Equatable {
     /// Byte offset in the document.
     let offset: Int

@@ -2,7 +2,7 @@ import Foundation
 
 /// A method with values for all its options: everything that makes its variants but the level.
 public struct CompressionMethod: Hashable, Sendable {
-  /// What kind of method it is.
+  /// The type that implements it.
   public let definition: any MethodDefinition.Type
   /// Its options.
   public var values: MethodValues
@@ -28,7 +28,7 @@ public struct CompressionMethod: Hashable, Sendable {
   public var name: String { definition.name }
   /// The name as its authors write it.
   public var title: String { definition.title }
-  /// What it has to know of a layer's inputs.
+  /// The statistic of a layer's inputs that it needs.
   var need: StatisticNeed { definition.need }
   /// Whether calibration data are needed.
   public var needsData: Bool { need > .nothing }

@@ -3,7 +3,7 @@
 /// `MethodRegistry` makes it known; builds, searches, dry runs, queries, exports and the command line then offer it. The
 /// result of `compress` is packed in one of the containers that `WeightPacking.unpack` reads.
 public protocol MethodDefinition: Sendable {
-  /// What catalogs, recipes and the command line call it: `gptq`. Small letters, digits and dashes.
+  /// Its name in catalogs, in recipes and on the command line: `gptq`. Small letters, digits and dashes.
   static var name: String { get }
   /// The name as its authors write it: `GPTQ`.
   static var title: String { get }
@@ -11,7 +11,7 @@ public protocol MethodDefinition: Sendable {
   static var abstract: String { get }
   /// Raised when results change beyond rounding.
   static var revision: Int { get }
-  /// What it has to know of a layer's inputs.
+  /// The statistic of a layer's inputs that it needs.
   static var need: StatisticNeed { get }
   /// The kinds of its levels.
   static var levelKinds: Set<Level.Kind> { get }
@@ -50,7 +50,7 @@ extension MethodDefinition {
   public static var options: [MethodOption] { [] }
 }
 
-/// What a method has to know of a layer's inputs, in rising order.
+/// The statistic of a layer's inputs that a method needs, in rising order.
 public enum StatisticNeed: Int, Comparable, Sendable {
   /// Nothing.
   case nothing
@@ -105,7 +105,7 @@ public struct LayerInput: Sendable {
   }
 }
 
-/// What a method made of a layer.
+/// The result of a method for one layer.
 public struct CompressedLayer: Sendable {
   /// The stored form.
   public var packed: [UInt8]

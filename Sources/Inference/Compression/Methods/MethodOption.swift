@@ -12,9 +12,9 @@ public struct MethodOption: Hashable, Sendable {
     case word(String)
   }
 
-  /// What catalogs call it: `quantizationGroupSize`.
+  /// Its name in catalogs: `quantizationGroupSize`.
   public let key: String
-  /// What the command line calls it, without dashes in front: `quantization-group-size`. nil: it is not offered there,
+  /// Its name on the command line, without dashes in front: `quantization-group-size`. nil: it is not offered there,
   /// because only comparisons with other implementations need it.
   public let name: String?
   /// One sentence for help pages.
@@ -43,7 +43,7 @@ public struct MethodOption: Hashable, Sendable {
     }
   }
 
-  /// What a value must be, as it stands after "must be".
+  /// The rule for values, as it reads after "must be".
   public var rule: String {
     switch standard {
     case .flag: "true or false"

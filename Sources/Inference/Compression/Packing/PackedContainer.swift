@@ -1,4 +1,4 @@
-/// What all packed weights begin with: the first 16 bytes, of which 6 and 7 belong to the kind, little-endian.
+/// The header that all packed weights begin with: 16 bytes, of which 6 and 7 belong to the kind, little-endian.
 ///
 /// | offset | bytes | content |
 /// |---|---|---|
@@ -15,7 +15,7 @@ struct PackedContainer: Equatable {
   static let magic: [UInt8] = Array("EVPW".utf8)
   static let version: UInt8 = 1
 
-  /// What a packed weight holds.
+  /// The kind of a packed weight.
   enum Kind: UInt8 {
     /// Dense b-bit codes with scales and zero points per group.
     case quantized = 1

@@ -9,7 +9,7 @@ public enum GPTQ {
   /// - Parameters:
   ///   - weight: [out, in]; not changed.
   ///   - factor: of the layer's Hessian, [in, in], made with the parameters' `dampingFraction` and `activationOrder`.
-  ///   - parameters: what to do.
+  ///   - parameters: bits, groups, ranges and damping.
   /// - Returns: codes and grids; dead inputs are zero in them if ranges contain zero.
   /// - Throws: `InferenceError.impossible` if a parameter is out of range or contradicts the factor;
   ///   `InferenceError.invalidData` if the weight is empty, or it or the corrected weights are not finite.

@@ -1,4 +1,4 @@
-/// What a quantization method is asked to do with one linear layer.
+/// The parameters with which a quantization method compresses one layer.
 ///
 /// The defaults are EvoPress's (GPTQ, asymmetric, groups of 128 inputs, no activation order, 1 % damping), except for
 /// `groupRange`, `rangeContainsZero` and `scaleType`, whose comments say why.

@@ -1,4 +1,4 @@
-/// What lies between a block's query, key and value layers and its output layer: positions, scores, mixing.
+/// The part of a block between its query, key and value layers and its output layer: positions, scores, mixing.
 struct SelfAttention: Sendable {
   private let headDimension: Int
   private let keyValueHeadCount: Int

@@ -7,7 +7,7 @@
 struct TensorNames: Sendable {
   /// The head in every family.
   static let head: ByteString = "lm_head.weight"
-  /// What transformers calls the base model inside the class for text generation, in every family.
+  /// The prefix that transformers gives the base model inside the class for text generation, in every family.
   private static let basePrefix = Array("model.".utf8)
 
   /// The first parts of names inside the base model.

@@ -5,7 +5,7 @@ public final class BlockScoring {
   /// Raised when scores change beyond rounding.
   static let revision = 1
 
-  /// What is measured between a block's input and its output; all are larger for blocks that matter more.
+  /// The distance that is measured between a block's input and its output; larger for blocks that matter more.
   public enum Kind: String, CaseIterable, Sendable {
     /// 1 − cosine.
     case cosine

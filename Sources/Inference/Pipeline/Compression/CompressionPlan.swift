@@ -1,6 +1,6 @@
 import Catalog
 
-/// What is kept of the Hessians.
+/// The part of the Hessians that is stored.
 public enum KeptStatistics: String, Sendable, CaseIterable {
   /// The whole matrix: levels can be built later without calibrating again.
   case all
@@ -10,13 +10,13 @@ public enum KeptStatistics: String, Sendable, CaseIterable {
   case none
 }
 
-/// What a calibration or a build is to produce.
+/// The statistics and variants that a calibration or a build shall make.
 public struct CompressionPlan: Sendable {
   /// Calibration data; nil where no method needs any.
   public var data: DataSetRecord?
   /// Treatment of earlier blocks.
   public var upstream: Upstream
-  /// What to keep of the Hessians.
+  /// The part of the Hessians to store.
   public var keeps: KeptStatistics
   /// Whether Hessians are wanted for themselves.
   public var calibrates: Bool
@@ -29,7 +29,7 @@ public struct CompressionPlan: Sendable {
   /// It limits the work and changes no key: earlier blocks are treated as `upstream` says in any case.
   public var layers: LayerSelection?
 
-  /// All fields.
+  /// Creates a plan.
   public init(
     data: DataSetRecord?, upstream: Upstream, keeps: KeptStatistics, calibrates: Bool, method: CompressionMethod?,
     rules: [LevelRule]
@@ -61,7 +61,8 @@ public struct CompressionPlan: Sendable {
     return wanted.enumerated().filter { !wanted[..<$0.offset].contains($0.element) }.map(\.element)
   }
 
-  /// What later blocks are calibrated behind; nil if that is the dense model, or nothing is calibrated.
+  /// The method and level of the earlier blocks when later ones are calibrated; nil if they are dense, or nothing is
+  /// calibrated.
   var upstreamStage: Stage? {
     guard case .compressed(let method, let rule) = upstream, calibrates || self.method?.needsData == true else {
       return nil
@@ -103,7 +104,7 @@ public struct CompressionPlan: Sendable {
     return (Dictionary(uniqueKeysWithValues: byIndex), blocks)
   }
 
-  /// What has to be known of the layers' inputs.
+  /// The statistic of the layers' inputs that the plan needs.
   var need: StatisticNeed {
     max(calibrates ? .matrix : .nothing, stages.map(\.method.need).max() ?? .nothing)
   }

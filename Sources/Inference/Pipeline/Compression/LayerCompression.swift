@@ -1,7 +1,7 @@
 import Catalog
 import Foundation
 
-/// What is known of the inputs of a site: its row, and its numbers when somebody needs them.
+/// The statistic of a site: its row, and its numbers once they are needed.
 struct SiteStatistic {
   var record: StatisticRecord
   /// The Hessian.
@@ -122,7 +122,7 @@ struct LayerCompression {
     return (record, product.packed)
   }
 
-  /// What a method gets to see of the layer.
+  /// The layer with the statistic that a method needs.
   private func input(for need: StatisticNeed) -> LayerInput {
     let hessian = need == .matrix ? statistic?.matrix : nil
     return LayerInput(

@@ -5,10 +5,10 @@ public enum Upstream: Hashable, Sendable {
   /// Compressed, as the reference does with GPTQ at 3 bits for quantization.
   case compressed(CompressionMethod, LevelRule)
 
-  /// What the reference does for quantization; for sparsity it is `dense`.
+  /// EvoPress's choice for quantization; its choice for sparsity is `dense`.
   public static let standard = Upstream.compressed(CompressionMethod(GPTQMethod.self), .bits(3))
 
-  /// What the reference does for a method; nil stands for quantization.
+  /// EvoPress's choice for a method; nil: for quantization.
   public static func standard(for method: CompressionMethod?) -> Upstream {
     switch method?.definition.standardUpstream {
     case .dense: .dense

@@ -18,7 +18,7 @@ final class CatalogContents: EvaluationContents, @unchecked Sendable {
     packed = RecentlyUsed(capacity: capacity)
   }
 
-  /// What the variants of layers are for a worker; nil: dense.
+  /// The layers' variants as a worker names them, by content; nil: dense.
   func choices(_ variantIDs: [Int64?], _ tx: CatalogTransaction) throws -> [WeightChoice] {
     let unknown = lock.withLock { Set(variantIDs.compactMap { $0 }).filter { keys[$0] == nil } }
     for id in unknown.sorted() { _ = choice(of: try tx.variant(id: id)) }
@@ -27,7 +27,7 @@ final class CatalogContents: EvaluationContents, @unchecked Sendable {
     }
   }
 
-  /// What a variant is for a worker.
+  /// A variant as a worker names it, by content.
   func choice(of variant: VariantRecord) -> WeightChoice {
     lock.withLock {
       keys[variant.id] = variant.contentKey

@@ -1,8 +1,8 @@
 import Catalog
 import Foundation
 
-/// What is known of assignments, and the way to the rest: answers are looked up in the catalog, a worker is asked for what
-/// is missing, and what it says is held against the question and committed.
+/// Answers questions about assignments: from the catalog where it can, else from a worker, whose answers are checked
+/// against the question and committed.
 ///
 /// Answers are committed when a sequence of a data set is done for all its candidates, or a quarter of a second after the
 /// last commit, whichever comes first: that much is computed again at most after a kill.
@@ -83,7 +83,7 @@ public final class EvaluationLedger {
 
   // MARK: Questions
 
-  /// What is asked about assignments on one sequence.
+  /// The measures that are asked of assignments on one sequence.
   private struct Question {
     let sequence: SequenceRecord
     let measures: [Measure]
@@ -136,7 +136,7 @@ public final class EvaluationLedger {
     return answers.map { $0.map { $0 ?? [] } }
   }
 
-  /// What the catalog answers: [question][assignment], nil where a measure is missing.
+  /// The answers in the catalog: [question][assignment], nil where a measure is missing.
   private func known(_ questions: [Question], _ assignments: [AssignmentRecord]) throws -> [[[Observation]?]] {
     guard usesStoredResults else { return questions.map { _ in assignments.map { _ in nil } } }
     return try job.store.read { tx in
@@ -159,7 +159,7 @@ public final class EvaluationLedger {
 
   // MARK: Work
 
-  /// What a worker is asked at once: a question about those assignments for which it is open.
+  /// One request to a worker: a question with the assignments that have no answer to it yet.
   private struct Piece {
     let question: Int
     let sequence: SequenceRecord

@@ -18,7 +18,7 @@ extension OpenModel {
       keepsTeacherProbabilities: memory.keepsTeacherProbabilities)
   }
 
-  /// What stands in the place of every layer, by content.
+  /// The choice of an assignment for every layer, by content.
   ///
   /// - Throws: `CatalogError.damaged` if the assignment does not fit the model.
   public func choices(of assignment: AssignmentRecord, _ tx: CatalogTransaction) throws -> LayerChoices {

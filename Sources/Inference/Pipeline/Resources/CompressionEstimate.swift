@@ -1,7 +1,7 @@
 import Catalog
 import Foundation
 
-/// What a plan will need, computed without doing anything.
+/// Time, memory and disk space that a plan will need, found without doing any of its work.
 public struct CompressionEstimate: Sendable {
   /// Variants of the plan, whether they are there or not.
   public let variantCount: Int
@@ -48,7 +48,7 @@ public struct CompressionEstimate: Sendable {
 }
 
 extension CompressionEstimate {
-  /// What the rest of a plan will take, from what the catalog lacks and a short measurement; nothing is stored.
+  /// Estimates the rest of a plan from the rows that the catalog lacks and a short measurement. Stores nothing.
   ///
   /// - Throws: `InferenceError`, `CatalogError`.
   public static func work(_ plan: CompressionPlan, model: OpenModel, threadCount: Int, store: CatalogStore) throws

@@ -1,6 +1,6 @@
 import Catalog
 
-/// What of a plan is not in the catalog yet.
+/// The statistics and variants of a plan that the catalog lacks.
 struct CompressionSurvey {
   /// The work on a block.
   struct Block {

@@ -1,4 +1,4 @@
-/// What a model is opened for; memory is planned accordingly.
+/// The use for which a model is opened; memory is planned accordingly.
 public enum ModelPurpose: Sendable {
   /// Evaluating assignments.
   case evaluation
@@ -154,13 +154,13 @@ struct MemoryPlan: Sendable {
 private struct Sizes {
   /// A residual stream of the longest sequence.
   let stream: Int
-  /// What one thread holds while a block computes: the block's inputs and outputs, and a weight, packed and unpacked.
+  /// Bytes per thread while a block computes: the block's inputs and outputs, and a weight, packed and unpacked.
   let forward: Int
-  /// What one thread holds while it computes measures: two strips of logits and the head's scratch.
+  /// Bytes per thread while measures are computed: two strips of logits and the head's scratch.
   let measures: Int
   /// The dense model's log-probabilities of a sequence.
   let probabilities: Int
-  /// What one thread holds while it samples.
+  /// Bytes per thread while sampling.
   let generation: Int
   /// The inputs of a block's sites for one sequence.
   let siteInputs: Int

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What the operating system grants this process: limits that shells (`ulimit`), job schedulers and control groups set.
+/// The limits that shells (`ulimit`), job schedulers and control groups set for this process.
 ///
 /// Under a limit on address space (`RLIMIT_AS`; `RLIMIT_DATA` for its writable part) OpenBLAS tries to map a buffer for ever,
 /// deaf to signals. So it is held against what the work needs before it begins, and the buffers are mapped ahead. A

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a process has taken of the machine so far.
+/// Memory and processor time that this process has used so far.
 public enum ResourceUse {
   /// The most memory it ever held at once, in bytes.
   ///

@@ -3,7 +3,7 @@ import Foundation
 
 /// Takes a file of multiple-choice questions into a catalog, as tokens of a model.
 public enum TaskImport {
-  /// What is put between a context and its choice.
+  /// The text between a context and its choice.
   public enum Delimiter: Equatable, Sendable {
     /// A space where neither side has white space at the seam: what lm-evaluation-harness's default comes to, also for files
     /// whose choices bring their own.

@@ -30,7 +30,7 @@ public enum InputText {
     return text
   }
 
-  /// What the content is instead of UTF-8 text, and what to do; nil: nothing that is known.
+  /// The kind of a content that is not UTF-8 text, and what to do, in words; nil: the kind is not known.
   private static func otherKind(_ bytes: [UInt8], of input: InputFile) -> String? {
     func starts(_ magic: [UInt8]) -> Bool { bytes.starts(with: magic) }
     let file = input.isStandardInput ? "FILE" : ShellWord.quoted(input.argument)

@@ -13,7 +13,7 @@ enum JSONLines {
 
   /// The texts of a field, in order.
   ///
-  /// - Parameter file: what to call it in errors.
+  /// - Parameter file: its name in errors.
   /// - Throws: `InferenceError.invalidData` naming the record and what is wrong with it.
   static func texts(_ bytes: ArraySlice<UInt8>, field: String, file: String) throws -> [String] {
     var texts: [String] = []

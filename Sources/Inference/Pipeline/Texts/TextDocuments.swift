@@ -5,7 +5,7 @@ import Foundation
 public struct TextDocuments: Sendable {
   /// In order: a file each, or a record each.
   var texts: [String]
-  /// What stands between two that are joined.
+  /// The text between two documents that are joined.
   var separator: String
   /// SHA-256 of the inputs' bytes one after another.
   var digest: Digest
@@ -14,7 +14,7 @@ public struct TextDocuments: Sendable {
   /// The inputs, for messages.
   var paths: [String]
 
-  /// What a data set's options say of the field, behind others.
+  /// The JSON member for the field in a data set's options, to be appended to others.
   var fieldOption: String {
     // JSON of a single string cannot fail.
     field.map { ",\"text_field\":" + ((try? String(decoding: JSONEncoder().encode($0), as: UTF8.self)) ?? "null") }

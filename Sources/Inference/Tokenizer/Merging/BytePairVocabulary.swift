@@ -1,6 +1,6 @@
 /// The tokens and merges of a BPE model.
 struct BytePairVocabulary: Sendable {
-  /// What happens to a pair of neighbouring tokens.
+  /// The merge of a pair of neighbouring tokens.
   struct Merge: Sendable {
     /// Position in the list of merges; the smallest is applied first.
     let rank: UInt32

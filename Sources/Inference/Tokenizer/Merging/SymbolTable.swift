@@ -1,6 +1,6 @@
 /// The tokens that merging starts from: one per byte or character of a word.
 struct SymbolTable: Sendable {
-  /// What the characters of words are to the vocabulary.
+  /// The symbols that words are split into before merging.
   enum Alphabet: Equatable, Sendable {
     /// Bytes in GPT-2's spelling (`ByteAlphabet`).
     case bytes
@@ -8,7 +8,7 @@ struct SymbolTable: Sendable {
     case scalars(byteFallback: Bool)
   }
 
-  /// What becomes of characters that have no token.
+  /// The treatment of characters without a token.
   enum UnknownCharacters: Equatable, Sendable {
     /// They become this token; a run of them one, if it fuses.
     case token(Int32, fuses: Bool)
@@ -18,7 +18,7 @@ struct SymbolTable: Sendable {
     case refused
   }
 
-  /// What characters have beside them in the vocabulary's spelling.
+  /// Marks that the vocabulary's spelling adds to characters.
   struct Affixes: Sendable {
     /// Before every character of a word but the first.
     let prefix: [UInt8]

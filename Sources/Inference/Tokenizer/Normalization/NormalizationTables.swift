@@ -57,7 +57,7 @@ struct NormalizationTables: Sendable {
     return result
   }
 
-  /// What a scalar decomposes to, if to something else.
+  /// The decomposition of a scalar; nil: it has none.
   static func parts(of scalar: UInt32, isCompatible: Bool) -> [UInt32]? {
     isCompatible ? compatible[scalar] : canonical.decompositions[scalar]
   }

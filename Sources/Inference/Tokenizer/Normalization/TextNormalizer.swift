@@ -7,7 +7,7 @@ struct NormalizedText {
   var startLength: Int
 }
 
-/// What a `tokenizer.json` does to text before splitting it (its `normalizer`).
+/// The changes that a `tokenizer.json` makes to text before splitting it (its `normalizer`).
 struct TextNormalizer: Sendable {
   private enum Step: Sendable {
     case form(NormalizationForm)
@@ -128,7 +128,7 @@ struct TextNormalizer: Sendable {
     text.startLength = min(start.bytes.count, text.bytes.count)
   }
 
-  /// Replaces matches. What stands in the place of a match belongs to the match's last character.
+  /// Replaces matches. The replacement of a match belongs to the match's last character.
   private static func replacing(
     in text: NormalizedText, by content: [UInt8], _ forEachMatch: ((Range<Int>) -> Void) throws -> Void
   ) rethrows -> NormalizedText {

@@ -10,7 +10,7 @@ struct Metaspace: Sendable {
     case never
   }
 
-  /// What a space becomes, in UTF-8.
+  /// The replacement of a space, in UTF-8.
   let replacement: [UInt8]
   /// Whether every replacement begins a word.
   let splits: Bool

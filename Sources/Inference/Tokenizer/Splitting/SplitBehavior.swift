@@ -1,4 +1,4 @@
-/// What becomes of the matches when a text is cut at a pattern (Hugging Face's `SplitDelimiterBehavior`).
+/// The treatment of matches when a text is cut at a pattern (Hugging Face's `SplitDelimiterBehavior`).
 enum SplitBehavior: String, Sendable {
   /// Matches are dropped, what lies between them are words.
   case removed = "Removed"

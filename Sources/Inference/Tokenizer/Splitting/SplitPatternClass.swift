@@ -61,6 +61,6 @@ enum SplitPatternClass {
     "Thai", "Tibetan", "Yi",
   ]
 
-  /// What Unicode 16 knows of a set's members.
+  /// The members of a set that Unicode 16 knows.
   private static func assigned(_ members: String) -> String { "[[\(members)]&&\\p{Age=16.0}]" }
 }

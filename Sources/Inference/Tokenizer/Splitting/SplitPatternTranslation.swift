@@ -5,7 +5,7 @@
 /// and `.` know no line end but U+000A, `x{1,3}+` is `(?:x{1,3})+`, classes are those of Unicode 16 in every version of
 /// ICU. Everything else is refused by name, because a pattern that is read differently gives other tokens and no error.
 struct SplitPatternTranslation {
-  /// What is not translated.
+  /// A construct that is not translated.
   struct Refusal: Error, Equatable {
     let construct: String
   }
@@ -250,7 +250,7 @@ struct SplitPatternTranslation {
     }
   }
 
-  /// What a member of a set or an escape stands for.
+  /// The meaning of a member of a set, or of an escape.
   enum Member {
     case scalar(Unicode.Scalar)
     /// A set in ICU's language.

@@ -1,4 +1,4 @@
-/// What lies around a place in UTF-8 text, in the classes of Rust's regular expressions: `\s` and `\w`.
+/// Tests of the characters around a place in UTF-8 text, in the classes of Rust's regular expressions: `\s` and `\w`.
 enum TextEdge {
   /// Where the white space begins that ends at `end`.
   static func start(ofWhiteSpaceBefore end: Int, notBefore limit: Int, in text: ArraySlice<UInt8>) -> Int {

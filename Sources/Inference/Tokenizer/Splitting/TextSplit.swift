@@ -28,7 +28,7 @@ struct TextSplit: Sendable {
     TextSplit(.regularExpression(try SplitPattern(SplitPattern.gpt2, at: part.path, file: part.file)))
   }
 
-  /// What a pre-tokenizer that only cuts does, or nil if it is not one of these.
+  /// The cuts of a pre-tokenizer that does nothing else; nil if it is not one of these.
   ///
   /// - Throws: `InferenceError.unsupported` or `.invalidData` naming a setting.
   static func steps(_ part: TokenizerPart) throws -> [TextSplit]? {

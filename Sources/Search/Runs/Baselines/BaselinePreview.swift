@@ -1,7 +1,7 @@
 import Catalog
 import Inference
 
-/// What a baseline would do, before anything is computed or stored.
+/// The plan of a baseline, before anything is computed or stored.
 public struct BaselinePreview {
   /// How many assignments are evaluated without being told to.
   public static let standardLimit = 100_000

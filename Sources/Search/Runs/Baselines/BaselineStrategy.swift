@@ -4,9 +4,10 @@ import Inference
 /// A baseline as a strategy: generation 0 alone, whose candidates all keep the budget; of several the best on the recipe's
 /// tokens is found.
 ///
-/// What it evaluates on the way (a removal's intermediate steps, the model without one block) stays in the catalog as
-/// evaluations, so a stopped run goes on where it was. Of the recipe it reads target, space, measure, seed, mutation group
-/// (of those that add up), `sweepTokens`, `offspring` (how many random candidates) and the single number of `tokens` (what candidates are compared on).
+/// The assignments that it evaluates on the way (a removal's intermediate steps, the model without one block) stay in
+/// the catalog as evaluations, so a stopped run goes on where it was. Of the recipe it reads target, space, measure,
+/// seed, mutation group (of those that add up), `sweepTokens`, `offspring` (how many random candidates) and the single number of `tokens` (the size of
+/// the minibatch).
 struct BaselineStrategy: RunStrategy {
   let baseline: Baseline
   private let recipe: SearchRecipe
@@ -61,7 +62,7 @@ struct BaselineStrategy: RunStrategy {
       stages: stages, winnerIndex: winner, missingCount: baseline == .random ? recipe.offspring - candidates.count : 0)
   }
 
-  /// What candidates are compared on: the whole calibration set, or a minibatch drawn by the seed.
+  /// The sequences on which candidates are compared: the whole calibration set, or a minibatch drawn by the seed.
   private func selection() throws -> Minibatch {
     guard recipe.selectionTokens < sampler.tokenCount else {
       return Minibatch(
@@ -78,7 +79,7 @@ struct BaselineStrategy: RunStrategy {
   /// Evaluates assignments on what candidates are compared on: (assignments, what for, measure; nil: the run's).
   private typealias Fitness = ([LevelVector], String, Measure?) throws -> [StageFitness]
 
-  /// What the baseline proposes: one assignment, or several of which the best is taken. All keep the budget.
+  /// The baseline's assignments, all within the budget: one, or several of which the best is taken.
   ///
   /// - Parameter losses: of a sweep; empty: the baseline makes none. `[units][levels]`
   private func candidates(_ losses: [[Double]], _ fitness: Fitness) throws -> [LevelVector] {
@@ -144,7 +145,7 @@ struct BaselineStrategy: RunStrategy {
     return try allocation.solve(budget: budget, groups: grouping.groups(of: space.space))
   }
 
-  /// What of the result a reader should know beside its figures.
+  /// Remarks on the result beside its figures, in sentences.
   ///
   /// - Throws: `SearchError`.
   func notes() throws -> [String] {
@@ -206,6 +207,6 @@ struct BaselineStrategy: RunStrategy {
 }
 
 extension SearchRecipe {
-  /// What a baseline compares its candidates on.
+  /// Input tokens of the minibatch on which a baseline compares its candidates; 0: the recipe names no number.
   var selectionTokens: Int { tokens.first ?? 0 }
 }

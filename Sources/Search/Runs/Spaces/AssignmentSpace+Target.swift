@@ -1,13 +1,13 @@
 import Catalog
 import Inference
 
-/// A target as a budget of the space, and what stands at it.
+/// A target as a budget of the space, with the assignments at it.
 public struct BudgetPlan: Equatable, Sendable {
-  /// What no candidate may exceed, in the space's cost.
+  /// The largest cost of a candidate, in the space's cost.
   public var budget: Int64
   /// Every unit at exactly the target; nil if it lies between levels.
   public var uniform: LevelVector?
-  /// What the result is compared with; nil: with the start.
+  /// The assignment that the result is compared with; nil: the start.
   public var reference: LevelVector?
 }
 

@@ -1,8 +1,8 @@
 import Catalog
 import Inference
 
-/// What a search chooses assignments from: units (layers, subblocks, or several of them tied), each with its levels
-/// (pinned variants, dense weights, or dropped).
+/// The choices of a search: units (layers, subblocks, or several of them tied), each with its levels (pinned variants,
+/// dense weights, or dropped).
 ///
 /// The stored form is one for all kinds: a unit whose level drops layers that other units hold is a ``Gate`` over them.
 public struct AssignmentSpace {
@@ -172,7 +172,7 @@ public struct AssignmentSpace {
     }
   }
 
-  /// What units at levels make of the layers; all other layers are dense.
+  /// The variants and drops of layers whose units have the given levels; all other layers are dense.
   private func contents(ofLevels levels: [(unit: Int, level: Int)]) -> (
     variants: [VariantRecord?], dropped: Set<String>
   ) {
@@ -226,7 +226,7 @@ public struct AssignmentSpace {
   }
 }
 
-/// What an assignment makes of each layer.
+/// The variant of each layer of an assignment, dense layers and drops.
 private struct AssignmentContents {
   /// By layer index; nil: dense or dropped.
   let variants: [VariantRecord?]

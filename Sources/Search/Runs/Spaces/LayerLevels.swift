@@ -5,7 +5,7 @@ import Inference
 struct LayerLevel {
   /// nil: dense.
   var variant: VariantRecord?
-  /// What it takes of the budget.
+  /// Its cost, in the unit of the budget.
   var cost: Int64
   /// How it is shown: `bits=3`, in spaces of several methods `gptq bits=3`.
   var label: String

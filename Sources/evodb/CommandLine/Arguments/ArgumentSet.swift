@@ -23,7 +23,7 @@ struct ArgumentSet {
     arguments.prefix { $0 != "--" }.contains { $0 == "--help" || $0 == "-h" }
   }
 
-  /// Fills the declared arguments from what stands after the verb.
+  /// Fills the declared arguments from the words after the verb.
   ///
   /// - Throws: `UsageError` that names the argument, the rule and the received value.
   func parse(_ arguments: [String]) throws {

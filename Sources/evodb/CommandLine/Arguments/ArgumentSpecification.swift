@@ -1,4 +1,4 @@
-/// What help pages and error messages know about one declared argument.
+/// One declared argument, for help pages and error messages.
 struct ArgumentSpecification: Equatable, Sendable {
   enum Kind: Equatable, Sendable {
     /// Found by its place.
@@ -12,7 +12,7 @@ struct ArgumentSpecification: Equatable, Sendable {
   let kind: Kind
   /// `--seed`, or `CATALOG` for a positional.
   let name: String
-  /// What stands for the value in help: `N`. Empty for a flag.
+  /// The name of the value in help: `N`. Empty for a flag.
   let placeholder: String
   let help: String
   /// The default as one would type it; nil if there is none or nothing worth showing.

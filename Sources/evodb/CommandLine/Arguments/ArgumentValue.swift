@@ -1,6 +1,6 @@
 /// A type that one argument on the command line can hold.
 protocol ArgumentValue {
-  /// What a text must be, as it stands after "must be": "an integer".
+  /// The rule for texts, as it reads after "must be": "an integer".
   static var rule: String { get }
 
   /// All texts that are allowed, if they are few; empty otherwise.

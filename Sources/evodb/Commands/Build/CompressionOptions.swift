@@ -24,7 +24,7 @@ struct LevelOptions: ArgumentGroup {
   @Option("--pattern", "LIST", "Semi-structured levels N:M, N of M neighbouring weights kept: 2:4, 4:8.")
   var patterns: PatternList?
 
-  /// What methods build if no bit-widths are asked for.
+  /// The default bit-widths of all methods, in words.
   private static var standardBits: String {
     let defaults = MethodRegistry.shared.all.compactMap { method -> String? in
       let rules = method.standardRules.filter { $0.kind == .bits }

@@ -2,7 +2,7 @@ import Catalog
 import Foundation
 import Inference
 
-/// What `calibrate` and `build` have in common.
+/// The options that `calibrate` and `build` share.
 struct CompressionRequest {
   let command: String
   let catalog: String

@@ -48,7 +48,7 @@ struct CompareCommand: Command {
     }
   }
 
-  /// What a name stands for.
+  /// The assignment that a name stands for.
   private struct Entry {
     var name: String
     /// The run, if it is one.

@@ -10,7 +10,7 @@ struct ListCommand: Command {
     """
   static let examples = ["evodb ls my.evodb", "evodb ls my.evodb assignments --format csv"]
 
-  /// What can be listed; the raw value is the name of the documented query.
+  /// The kinds of rows that can be listed; the raw value is the name of the documented query.
   enum Kind: String, ArgumentChoice {
     case models
     case dataSets = "data"

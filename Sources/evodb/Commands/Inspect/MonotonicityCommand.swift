@@ -63,7 +63,7 @@ struct MonotonicityCommand: Command {
     }
   }
 
-  /// What a pair and a measure are known by.
+  /// The identity of a pair under a measure.
   private struct Key: Hashable {
     var measureID: Int64
     var lighterID: Int64

@@ -67,7 +67,7 @@ struct StatusCommand: Command {
     if output.format == .table { for line in progress { try context.output.write(TerminalText.visible(line) + "\n") } }
   }
 
-  /// What the last jobs were expected to take, and what they took.
+  /// Lines that compare the estimates of the last jobs with the figures at their end.
   private func estimates(_ store: CatalogStore) throws -> [String] {
     var lines: [String] = []
     try store.query(

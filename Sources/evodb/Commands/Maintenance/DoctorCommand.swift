@@ -30,7 +30,7 @@ struct DoctorCommand: Command {
   }
 }
 
-/// What `doctor` finds, a line a finding.
+/// The findings of `doctor`, one line each.
 struct DoctorReport {
   private(set) var table = ResultTable([
     ResultColumn("subject"), ResultColumn("value"), ResultColumn("state"), ResultColumn("advice"),

@@ -3,7 +3,7 @@ import Foundation
 
 /// The documented queries in other forms than SQL; both stand in docs/, and tests hold them in step with `queries.sql`.
 struct QueryDocument {
-  /// What is written.
+  /// The output format.
   enum Form: String, ArgumentChoice {
     /// docs/queries.md: every query with the answer of this catalog.
     case markdown

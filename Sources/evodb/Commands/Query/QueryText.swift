@@ -40,7 +40,7 @@ struct QueryText {
         + " (--list shows all; a file needs a slash or a point: @./\(shown))")
   }
 
-  /// What to bind: what was given, and NULL for the other parameters of a documented query.
+  /// The values to bind: those given, and NULL for the other parameters of a documented query.
   func values(_ given: [QueryParameter]) throws -> [String: SQLValue] {
     var values: [String: SQLValue] = [:]
     for parameter in documented?.parameters ?? [] { values[parameter.name] = .null }

@@ -65,9 +65,9 @@ struct SearchCommand: Command {
     try report.print(as: output.format, in: context)
   }
 
-  /// What the search would take.
+  /// Estimates the work of the search without beginning it.
   ///
-  /// - Throws: what beginning the search would throw.
+  /// - Throws: the errors of beginning the search.
   private func estimate(_ store: CatalogStore, in context: CommandContext) throws -> ResultObject {
     let (model, sets, recipe) = try store.read { tx in
       let (model, sets) = (try tx.model(self.model), try self.sets(tx))
@@ -116,7 +116,7 @@ struct SearchCommand: Command {
 }
 
 extension SearchRecipe {
-  /// What a search may need at most.
+  /// The numbers of generations, tokens and candidates that the search needs at most.
   fileprivate var estimate: ResultObject {
     var result = ResultObject()
     result.add("generations", .integer(generations), .count)

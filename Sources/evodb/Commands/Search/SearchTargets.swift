@@ -5,7 +5,7 @@ import Search
 /// A target in one word.
 struct SearchTarget: ArgumentValue, Equatable {
   let target: SearchRecipe.Target
-  /// What it counts.
+  /// The unit of costs and of the budget.
   let cost: SearchRecipe.Cost
 
   static let rule =
@@ -90,7 +90,7 @@ struct BitTargetOptions: ArgumentGroup {
   }
 }
 
-/// What levels a search may choose from.
+/// Options for the levels that a search may choose from.
 struct SpaceOptions: ArgumentGroup {
   @Option(
     "--method", "LIST",

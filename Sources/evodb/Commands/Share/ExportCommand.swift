@@ -102,7 +102,7 @@ struct ExportCommand: Command {
   }
 }
 
-/// What the levels of EvoPress's sparsity profiles mean.
+/// Options for the meaning of the levels in EvoPress's sparsity profiles.
 struct SparsityScaleOptions: ArgumentGroup {
   @Option("--sparsity", "S", "Sparsity at level 0 of a sparsity profile.", rule: .within(0...1)) var sparsity: Double?
   @Option("--step-weights", "N", "Weights between two levels of a sparsity profile.", rule: .atLeast(1))

@@ -56,7 +56,7 @@ struct MergeCommand: Command {
     for line in Self.remarks(report, path: catalog, isRehearsal: dryRun.isDryRun) { context.note(line) }
   }
 
-  /// What the table does not say.
+  /// Sentences for the facts that are not in the table.
   static func remarks(_ report: MergeReport, path: String, isRehearsal: Bool) -> [String] {
     var lines = report.notes
     if report.agreeingCount + report.disagreeingCount > 0 {
