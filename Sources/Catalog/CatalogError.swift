@@ -92,7 +92,7 @@ public enum CatalogError: Remediable, Equatable, Sendable, CustomStringConvertib
     }
   }
 
-  /// What to do with a command.
+  /// The command that helps; nil: none does.
   public var remedy: Remedy? {
     switch self {
     case .missing(let path): return .makeCatalog(path: path)

@@ -1,5 +1,5 @@
-/// What a user can do about an error, in the catalog's own terms. Only a command line knows the verbs and options that do
-/// it, and says it in them. Paths are as the user gave them; where one is nil, any will do or it is not known.
+/// A step that a user can take about an error, in the catalog's own terms. Only a command line knows the verbs and options
+/// for it, and says it in them. Paths are as the user gave them; where one is nil, any will do or it is not known.
 public enum Remedy: Equatable, Sendable {
   /// Run again: what stood in the way passes.
   case runAgain
@@ -56,13 +56,13 @@ public enum Remedy: Equatable, Sendable {
   public enum Parameter: CaseIterable, Sendable {
     case model
     case dataSet
-    /// What a new model or run is called.
+    /// The name of a new model or run.
     case name
   }
 }
 
 /// An error about which a user may be able to do something. Its description says only what is wrong.
 public protocol Remediable: Error {
-  /// What to do; nil: nothing, or the description says it.
+  /// The step to take; nil: there is none, or the description says it.
   var remedy: Remedy? { get }
 }

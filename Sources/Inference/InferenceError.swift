@@ -10,7 +10,7 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
   case changedModel(file: String, detail: String, origin: ModelOrigin)
   /// The inputs of a model's layers are not finite on some data; `place` names where.
   case diverged(place: String, detail: String)
-  /// What a calibration keeps is needed, and not there.
+  /// A result of calibration is needed, and not there.
   case notCalibrated(detail: String)
   /// A well-formed input that asks for something evodb does not do; `detail` names what.
   case unsupported(file: String, detail: String)
@@ -56,7 +56,7 @@ public struct ModelOrigin: Equatable, Sendable {
   public let catalog: String
   /// The model's folder.
   public let folder: String
-  /// What the model is called if the folder, as it is now, can still be taken for it; nil: only as another model.
+  /// The model's name if the folder, as it is now, can still be taken for it; nil: only as another model.
   public let name: String?
 }
 

@@ -2,7 +2,7 @@ import Foundation
 
 /// Words of a command line.
 public enum ShellWords {
-  /// What bash makes of a text.
+  /// The words that bash makes of a text.
   ///
   /// - Throws: if bash cannot be run, or does not understand the text.
   public static func split(_ text: String) throws -> [String] {

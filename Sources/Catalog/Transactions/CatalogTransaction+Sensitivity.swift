@@ -1,4 +1,4 @@
-/// What a single change of a base costs, from the view `unit_sensitivity`.
+/// The cost of a single change of a base, from the view `unit_sensitivity`.
 public struct UnitSensitivity: Equatable, Sendable {
   /// A layer's name, or the names of tied layers.
   public var unit: String
@@ -24,7 +24,7 @@ extension CatalogTransaction {
       .unitChange, row: [.integer(baseID), .integer(assignmentID), .text(unit), .text(level)])
   }
 
-  /// What was measured around a base under a measure, the costliest changes first.
+  /// The changes that were measured around a base, the costliest first.
   ///
   /// - Parameter measure: its label.
   public func unitSensitivities(aroundAssignment baseID: Int64, measure: String) throws -> [UnitSensitivity] {

@@ -1,7 +1,7 @@
 import Catalog
 
 extension InferenceError: Remediable {
-  /// What to do with a command.
+  /// The command that helps; nil: none does.
   public var remedy: Remedy? {
     switch self {
     case .changedModel(_, _, let origin):

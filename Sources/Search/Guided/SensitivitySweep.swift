@@ -61,7 +61,7 @@ struct SensitivitySweep {
       }
   }
 
-  /// What a sweep measures on: equal seeds share it, so that evaluations are found again.
+  /// The tokens of a sweep: equal seeds share them, so that evaluations are found again.
   static func minibatch(of sampler: MinibatchSampler, tokens: Int, seed: UInt64, generation: Int) throws -> Minibatch {
     var random = RandomSource(seed: seed, generation: generation, stage: 0, purpose: .sweep)
     return try sampler.draw(tokens: tokens, using: &random)

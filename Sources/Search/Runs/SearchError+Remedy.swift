@@ -2,7 +2,7 @@ import Catalog
 import Inference
 
 extension SearchError: Remediable {
-  /// What to do with a command.
+  /// The command that helps; nil: none does.
   public var remedy: Remedy? {
     switch self {
     case .notBuilt(_, let method, let rules):

@@ -11,7 +11,7 @@ final class SpaceEvaluator: StageEvaluator {
   let measure: Measure
   private let job: Job
   private let sequences: [SequenceRecord]
-  /// What progress is of.
+  /// The name of the work in progress lines.
   private let name: String
 
   /// An evaluator on a data set's sequences, to which minibatches refer by index.

@@ -2,9 +2,9 @@ import Catalog
 import Foundation
 import Inference
 
-/// What evodb prints and stores about an error.
+/// The line about an error that evodb prints and stores.
 enum ErrorText {
-  /// What is wrong and, after a semicolon, what to do.
+  /// The problem and, after a semicolon, the remedy.
   static func line(_ error: any Error) -> String {
     line((error as? CocoaError)?.localizedDescription ?? "\(error)", (error as? any Remediable)?.remedy)
   }

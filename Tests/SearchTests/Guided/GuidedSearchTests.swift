@@ -223,7 +223,7 @@ private struct Landscape: StageEvaluator {
 @Suite(.usualTimeLimit) struct LossModelTests {
   private let space: SearchSpace
   private let prior: [[Double]]
-  /// What unit 1 at level 3 loses over level 2: expected is a rise of 0.4; measured, again and again, is 0.1.
+  /// The loss of unit 1 at level 3 over level 2: expected is a rise of 0.4; measured, again and again, is 0.1.
   private let model: LossModel
 
   init() throws {

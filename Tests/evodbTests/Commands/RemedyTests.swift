@@ -5,7 +5,7 @@ import Testing
 
 @testable import evodb
 
-/// What an error advises is understood by the program that prints it.
+/// The program understands the commands that its errors advise.
 @Suite struct RemedyTests {
   /// The cases of `Remedy`. A case that is added there does not compile here before it has a sample.
   private enum Kind: CaseIterable {
@@ -116,7 +116,7 @@ import Testing
     #expect(ErrorText.line(UsageError("wrong")) == "wrong")
   }
 
-  /// What a user typed is known to the command line alone.
+  /// Only the command line knows what a user typed.
   @Test func onlyTheCommandLineKnowsVerbsAndOptions() throws {
     let verbs = Set(Evodb.registry.commands.map { $0.name })
     var count = 0

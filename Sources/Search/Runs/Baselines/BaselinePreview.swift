@@ -131,7 +131,7 @@ extension AssignmentSpace {
     }
   }
 
-  /// What a baseline measures of single units: one strong level that layer errors scale, or every level by itself.
+  /// The sweep of a baseline: one strong level of every unit that layer errors scale, or every level by itself.
   func sweep(_ baseline: Baseline) throws -> SensitivitySweep {
     let errors = knownLayerErrors
     let unscaled = errors.map { unit -> [Double?] in unit.map { $0 == 0 ? 0 : nil } }

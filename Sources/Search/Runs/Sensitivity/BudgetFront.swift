@@ -15,13 +15,13 @@ public final class BudgetFront {
     public var value: Double?
     /// Of `value`, over different sequences.
     public var standardError: Double?
-    /// What a straight line between uniform levels has at the budget; nil: not evaluated, or outside of them.
+    /// The value at the budget of a straight line between uniform levels; nil: not evaluated, or outside of them.
     public var uniformValue: Double?
     /// Whether it is the assignment of a smaller budget, which was better.
     public var isRepaired = false
   }
 
-  /// What a model must keep to.
+  /// A limit that a model must keep to.
   public enum Limit: Equatable, Sendable {
     /// The largest value of the recipe's measure.
     case value(Double)

@@ -1,11 +1,11 @@
 import Catalog
 import Inference
 
-/// Sensitivities of a space, measured through the catalog: what a single change of a base costs the whole model.
+/// Sensitivities of a space, measured through the catalog: the rise of the whole model's loss for a single change of a base.
 ///
 /// The evaluations are those that a guided search of the same seed, tokens and space asks for first, and that it then finds.
 public final class SensitivitySurvey {
-  /// What is measured, and how: target, space, measure, seed and `sweepTokens` of a recipe.
+  /// Target, space, measure, seed and `sweepTokens` of a recipe; the rest is not read.
   public let recipe: SearchRecipe
   /// The assignments that are evaluated, the base among them.
   public var evaluationCount: Int { sweep.probes.count }

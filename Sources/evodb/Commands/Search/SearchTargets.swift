@@ -193,7 +193,7 @@ struct SpaceOptions: ArgumentGroup {
   }
 }
 
-/// What a search may ask for and choose from.
+/// Options for the target and the choices of a search.
 struct SearchSpaceOptions: ArgumentGroup {
   let bitTargets = BitTargetOptions()
   @Option("--target-sparsity", "S", "Share of the weights that are zero, such as 0.5.", rule: .within(0...1))
