@@ -1,3 +1,5 @@
+import Foundation
+
 extension CatalogTransaction {
   /// Every variant that something needs: assignments and spaces name theirs; a calibration was made behind those of its
   /// upstream level, and its continuation would build them again.
@@ -112,5 +114,62 @@ extension CatalogTransaction {
     try connection.allRows("SELECT DISTINCT kind, revision FROM statistic") {
       (kind: $0.text("kind"), revision: $0.integer("revision"))
     }.filter { isOld("statistic \($0.kind)", $0.revision) }
+  }
+}
+
+/// A kind of rows that a catalog can do without: all of them can be computed again.
+public enum GarbageKind: String, CaseIterable, Sendable {
+  /// Variants that no assignment, space or calibration uses, and blobs and token lists that nothing points to.
+  case unused
+  /// The dense model's states and the streams of a stopped calibration.
+  case caches
+  /// Unused variants, and statistics without variants, that an older revision of evodb made.
+  case revisions
+  /// The matrices of statistics: without them new levels need a new calibration.
+  case statistics
+  /// Sums of fitness on data sets that do not follow from the observations, if another program changed those. All are made
+  /// anew.
+  case fitness
+
+  /// Dropped where nothing is said: only what costs little, or nothing, to make again.
+  public static let standard: [GarbageKind] = [.unused, .caches, .revisions, .fitness]
+}
+
+/// The size of one part of a kind of garbage.
+public struct Garbage: Equatable, Sendable {
+  /// Which kind.
+  public var kind: GarbageKind
+  /// The part of the kind: `variants`, `blobs`, …
+  public var what: String
+  /// Rows to drop.
+  public var rowCount: Int64
+  /// Bytes of their blobs.
+  public var byteCount: Int64
+}
+
+extension CatalogStore {
+  /// Bytes that `vacuum` needs beside the file at most: the new pages in the log, and again in SQLite's temporary file.
+  public func vacuumByteCount(dropping dropped: Int64) throws -> Int64 {
+    let used = try read { transaction in
+      let size = try transaction.connection.integer("PRAGMA page_size") ?? 0
+      let pages = try transaction.connection.integer("PRAGMA page_count") ?? 0
+      return size * (pages - (try transaction.connection.integer("PRAGMA freelist_count") ?? 0))
+    }
+    return 2 * max(0, used - dropped) + (1 << 20)
+  }
+
+  /// - Throws: `CatalogError.inputOutput` if `byteCount` bytes do not fit beside the file.
+  public func requireDisk(_ byteCount: Int64) throws { try FileSystem.requireSpace(byteCount, beside: file.path) }
+
+  /// Writes the file anew without free pages. It goes through the log, so that a kill at any instant leaves the file as it
+  /// was or as it will be.
+  ///
+  /// - Throws: `CancellationError`, `SQLiteError`.
+  public func vacuum(isCancelled: @escaping () -> Bool = { false }) throws {
+    try exclusively { connection in
+      connection.forgetStatements()
+      try connection.execute("PRAGMA synchronous = FULL")
+      try connection.watched(by: isCancelled) { try connection.execute("VACUUM") }
+    }
   }
 }
