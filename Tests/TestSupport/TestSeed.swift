@@ -1,4 +1,5 @@
 import Foundation
+import Inference
 
 /// The seed of all random tests of a run, so that a failure can be repeated.
 ///
@@ -22,22 +23,10 @@ public enum TestSeed {
   }
 }
 
-/// A small generator for tests (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
-public struct SplitMix64: RandomNumberGenerator {
-  private var state: UInt64
+/// The generator of all random tests.
+package typealias SplitMix64 = Inference.SplitMix64
 
-  /// A generator whose numbers follow from `state`, for tests that know what must come out.
-  public init(state: UInt64) { self.state = state }
-
+extension SplitMix64 {
   /// A generator for a property that holds whatever is drawn: its numbers follow from `stream` and the run's `TestSeed`.
-  public init(property stream: UInt64) { state = TestSeed.mixed(stream) }
-
-  /// The next 64 bits.
-  public mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var bits = state
-    bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
-    return bits ^ (bits >> 31)
-  }
+  package init(property stream: UInt64) { self.init(state: TestSeed.mixed(stream)) }
 }

@@ -1,3 +1,5 @@
+import Inference
+
 /// The search's own random numbers: xoshiro256** (Blackman and Vigna, 2018), seeded by SplitMix64.
 ///
 /// Written out here, and not taken from the standard library, because a run must draw the same numbers on every machine
@@ -98,18 +100,5 @@ extension RandomSource {
       draw -= weight
     }
     return nil
-  }
-}
-
-/// Steele, Lea and Flood's generator (2014): every 64-bit state gives a good seed word, also 0, 1, 2, ….
-struct SplitMix64: Sendable {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var word = state
-    word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-    return word ^ (word >> 31)
   }
 }

@@ -6,7 +6,7 @@ import Testing
 /// Expected values come from an independent implementation; those of the two generators are the published ones.
 @Suite(.usualTimeLimit) struct RandomSourceTests {
   @Test func splitMixMatchesItsTestVector() {
-    var generator = Search.SplitMix64(state: 1_234_567)
+    var generator = SplitMix64(state: 1_234_567)
     #expect(
       (0..<5).map { _ in generator.next() } == [
         6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423, 4_593_380_528_125_082_431,

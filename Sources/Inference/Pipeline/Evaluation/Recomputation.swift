@@ -108,16 +108,9 @@ public struct Recomputation {
   /// Different places below `total`, in order.
   private static func places(count: Int, of total: Int64, seed: UInt64) -> [Int64] {
     guard Int64(count) < total else { return Array(0..<total) }
-    var state = seed
+    var random = SplitMix64(state: seed)
     var result: Set<Int64> = []
-    while result.count < count {
-      // SplitMix64 (Steele, Lea and Flood, 2014).
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var bits = state
-      bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
-      bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
-      result.insert(Int64((bits ^ (bits >> 31)) % UInt64(total)))
-    }
+    while result.count < count { result.insert(Int64(random.next() % UInt64(total))) }
     return result.sorted()
   }
 }
