@@ -155,5 +155,7 @@ public final class Run {
   /// Remarks on the result beside its figures, in sentences.
   ///
   /// - Throws: `SearchError`.
-  public func notes() throws -> [String] { try (strategy as? BaselineStrategy)?.notes() ?? [] }
+  public func notes() throws -> [String] {
+    try ((strategy as? BaselineStrategy)?.notes() ?? []) + (ledger.rangeNote().map { [$0] } ?? [])
+  }
 }

@@ -221,6 +221,18 @@ public final class RunLedger: StageEvaluator {
     }
   }
 
+  /// A note that sparsities end where their built levels end: the best ones may lie beyond. nil: none does.
+  func rangeNote() throws -> String? {
+    guard recipe.cost == .weights, let id = record.foundAssignmentID else { return nil }
+    let vector = try job.store.read { try space.vector(of: try $0.assignment(id: id), tx: $0) }
+    let wide = vector.levels.indices.filter { space.space.levelCount(ofUnit: $0) > 1 }
+    let least = wide.count { vector[$0] == 0 }
+    let most = wide.count { vector[$0] == space.space.levelCount(ofUnit: $0) - 1 }
+    guard least + most > 0 else { return nil }
+    return "Of \(wide.count) units \(least) have the lowest sparsity that is built and \(most) the highest: a wider "
+      + "range of levels may give a better assignment."
+  }
+
   // MARK: Progress
 
   private var bestFitness: Double?

@@ -53,6 +53,15 @@ import Testing
         "SELECT max(sparsity) * 2048 AS n FROM layer_error WHERE method = 'magnitude' AND role = 'k_proj'") == 1152)
   }
 
+  @Test func aResultSaysWhereTheBuiltSparsitiesEnd() throws {
+    let catalog = try TinyCatalog(.filled)
+    try catalog.output(Self.build + ["sparsegpt", "--sparsity", "0.5", "--levels", "1"])
+    let dp = ["baseline", "dp", "--data", "calibration", "--target"]
+    // Some layers must be below a half.
+    #expect(try catalog.output(dp + ["45%"]).contains("have the lowest sparsity that is built"))
+    #expect(try !catalog.output(dp + ["45%", "--format", "json"]).contains("that is built"))
+  }
+
   @Test func aDenseCalibrationIsUsed() throws {
     let catalog = try TinyCatalog(.filled)
     try catalog.output("calibrate", "--data", "calibration", "--upstream", "dense")
