@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// The rows that merge, pack, salvage and upgrade write into the job table of their file.
-@Suite(.timeLimit(.minutes(2))) struct JobNoteTests {
+@Suite(.usualTimeLimit) struct JobNoteTests {
   /// Of a machine that no example catalog knows.
   private static let elsewhere = NumericsRecord(blasVersion: "9", blasCore: "Elsewhere", kernels: "none")
 

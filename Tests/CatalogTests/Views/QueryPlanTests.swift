@@ -21,7 +21,7 @@ import Testing
       "to void all that one arithmetic computed is to look at all there is, once"
     ),
     (
-      "SELECT assignment_id, measure_id, count(*) FROM observation GROUP BY",
+      "SELECT assignment_id, measure_id, count(*) AS count FROM observation",
       "a new data set may be complete for any assignment"
     ),
     ("SELECT max(id) FROM", "the last row is the first that is looked at, and the only one"),
@@ -33,6 +33,7 @@ import Testing
     "assignments": (["assignment"], "they are its answer"),
     "jobs": (["job"], "they are its answer"),
     "progress": (["job"], "one row a command"),
+    "sensitivities": (["unit_change"], "they are its answer"),
     "disk": (["layer"], "it adds up the variants of all layers"),
     "voids": (["observation_void"], "they are its answer"),
     "void-rests": (["stage_result"], "any candidate may rest on a void answer"),
@@ -135,7 +136,7 @@ import Testing
     "evaluation_coverage WHERE assignment = 'a'", "paired_difference WHERE assignment = 'a'",
     "paired_difference WHERE assignment = 'a' AND other_assignment = 'b'", "candidate_result WHERE assignment = 'a'",
     "void_summary WHERE assignment = 'a'", "task_item_result WHERE assignment = 'a'", "best_assignment",
-    "evaluation_summary", "data_set_summary", "data_set_sequence", "model_summary",
+    "unit_sensitivity WHERE base_assignment_id = 1", "evaluation_summary", "data_set_summary", "data_set_sequence", "model_summary",
   ])
   func aViewAboutOneThingLooksUpWhatItNeeds(view: String) throws {
     let (folder, _) = try CatalogFolder.filled()

@@ -6,7 +6,7 @@ import Testing
 @testable import Inference
 
 /// Requests and answers as bytes: canonical, keyed, and refused where they are damaged.
-@Suite(.timeLimit(.minutes(5))) struct EvaluationBytesTests {
+@Suite(.usualTimeLimit) struct EvaluationBytesTests {
   private func digest(_ text: String) -> Digest { SHA256.digest(of: text.utf8) }
 
   private var model: EvaluatedModel {

@@ -6,7 +6,7 @@ import Testing
 @testable import Inference
 
 /// Threads of this process, and a worker at the far end of a wire.
-@Suite(.timeLimit(.minutes(5))) struct WorkerContractTests {
+@Suite(.usualTimeLimit) struct WorkerContractTests {
   /// A worker that the contract is held against.
   enum Kind: CaseIterable {
     case oneThread, threeThreads, withoutSharing, withoutKeeping, remote

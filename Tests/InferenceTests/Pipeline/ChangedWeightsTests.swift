@@ -228,7 +228,10 @@ import Testing
     builder.add("extra", shape: [1], floats: [1])
     try Data(builder.bytes()).write(to: cache.blob)
     let stranger = "holds tensor extra, which it did not have"
-    expectError(like: InferenceError.invalidData(file: "", detail: stranger)) { try catalog.open(model) }
+    let origin = ModelOrigin(catalog: "", folder: "", name: nil)
+    expectError(like: InferenceError.changedModel(file: "", detail: stranger, origin: origin)) {
+      try catalog.open(model)
+    }
   }
 
   @Test func anotherTokenizerIsRefusedAndImportingTakesIt() throws {

@@ -6,7 +6,7 @@ import Testing
 @testable import Inference
 
 /// Nothing that a worker says gets into the catalog unless it fits what was asked.
-@Suite(.timeLimit(.minutes(5))) struct LyingWorkerTests {
+@Suite(.usualTimeLimit) struct LyingWorkerTests {
   /// A worker that is honest but for what `tell` and `show` make of its answers.
   private struct LyingWorker: EvaluationWorker {
     let inner: InProcessWorker

@@ -133,7 +133,7 @@ import Testing
     #expect(LevelRule.sparsity(0.5, shift: 128).level(weightCount: 2048) == .zeros(1152))
     #expect(LevelRule.sparsity(0.5, shift: 1152).level(weightCount: 2048) == nil)
     let shares = "sparsity must be from 0 to 1 and levels at least 1, not "
-    let steps = "must be from 1 to 2048, the weights of the smallest layer, not "
+    let steps = "must be from 1 to 2048 weights, those of the smallest layer, not "
     for (bad, rule) in [
       (SparsitySteps(sparsity: 0), "at sparsity 0.0 there is no step of its own"),
       (SparsitySteps(sparsity: 1.5), shares + "1.5 and "),

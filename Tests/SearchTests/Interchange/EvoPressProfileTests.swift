@@ -88,7 +88,7 @@ import Testing
       #expect(scale.level(zeros: zeros, weightCount: 1000) == level)
     }
     for (target, count, rule) in [
-      (1.5, 1, "must be from 0 to 1, not 1.5"), (0.5, 0, "must be at least 1, not 0"),
+      (1.5, 1, "must be from 0 to 1, not 1.5"), (0.5, 0, "must be at least 1 weight, not 0"),
       (.nan, 1, "must be from 0 to 1, not nan"),
     ] {
       expectError(like: SearchError.invalidParameter(detail: rule)) {

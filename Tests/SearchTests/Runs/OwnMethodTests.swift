@@ -58,7 +58,7 @@ private enum Ternary: MethodDefinition {
   }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct OwnMethodTests {
+@Suite(.usualTimeLimit) struct OwnMethodTests {
   @Test func aMethodInOneFileIsBuiltSearchedQueriedAndExported() throws {
     try MethodRegistry.shared.register(Ternary.self)
     let catalog = try RunCatalog()

@@ -215,7 +215,7 @@ import Testing
       ),
       (
         RunCatalog.recipe(2.5) { $0.initial = "uniform" },
-        .impossible(detail: "needs a target that is a level of every layer")
+        .impossible(detail: "only if the target is a level of every layer")
       ),
     ] as [(SearchRecipe, SearchError)])
   func impossibleRecipesStoreNothing(recipe: SearchRecipe, refusal: SearchError) throws {

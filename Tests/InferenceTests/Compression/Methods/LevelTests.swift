@@ -2,7 +2,7 @@ import Testing
 
 @testable import Inference
 
-@Suite(.timeLimit(.minutes(1))) struct LevelTests {
+@Suite(.usualTimeLimit) struct LevelTests {
   @Test(arguments: ["bits=1", "bits=8", "zeros=0", "zeros=32768", "pattern=2:4", "type=Q4_K", "type=IQ4_XS"])
   func levelsComeBackFromTheirText(text: String) throws {
     #expect(try #require(Level(text)).description == text)

@@ -114,7 +114,6 @@ import Testing
         let quantized = try GPTQ.quantize(weight: layer.weight, factor: factor, parameters: parameters)
         let excess = largestExcess(of: quantized, layer, parameters, order: order)
         #expect(excess <= Self.largestExcess, "\(shape), \(bits) bits: \(excess)")
-        print("EXCESS", excess)
       }
     }
   }

@@ -146,7 +146,6 @@ import Testing
   /// condition of the damped Hessian. A small weight may be the difference of large ones, and its score has twice its
   /// relative error: the threshold is a tenth of the largest weight or more.
   private func check(_ excess: (score: Double, value: Double), _ columns: Int, _ what: String) {
-    print("EXCESS sparse", excess.score / (Double(columns) * 0x1p-24), excess.value / (Double(columns) * 0x1p-24))
     let rounding = 64 * Double(columns) * 0x1p-24
     #expect(excess.value <= rounding, "\(what): \(excess.value)")
     #expect(excess.score <= 20 * rounding, "\(what): \(excess.score)")
