@@ -5,7 +5,7 @@ import Testing
 @testable import Catalog
 
 /// Words in messages can be copied into a shell as they stand.
-@Suite struct ShellWordTests {
+@Suite(.usualTimeLimit) struct ShellWordTests {
   private static let words = [
     "plain-1.evodb", "/a/b_c.evodb", "my file.evodb", "it's", "say \"hi\"", "$HOME", "`id`", "a\\b", "*?[x]", "~", "#x",
     "a;b",

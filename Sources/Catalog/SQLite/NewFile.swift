@@ -65,6 +65,10 @@ final class NewFile {
     lock.release()
   }
 
+  /// Notes that whatever a dead owner of the lock left has been taken care of. A method, since it must happen before the
+  /// lock is let go, and that happens after the last use of this object.
+  func settle() { lock.isSettled = true }
+
   /// Syncs the file and gives it its name.
   ///
   /// - Throws: `CatalogError.exists` if something else has the name now, `.inputOutput`.

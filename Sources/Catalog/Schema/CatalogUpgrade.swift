@@ -45,7 +45,7 @@ public struct CatalogUpgrade {
       // One that was killed behind its last step has left nothing but its lock.
       if output.lock.predecessor != nil {
         try bringToRest(file)
-        output.lock.isSettled = true
+        output.settle()
       }
       return Outcome(from: version, to: version, keptAs: nil)
     }
@@ -58,7 +58,7 @@ public struct CatalogUpgrade {
     // One that was killed between its last two steps has given the file its second name.
     try CatalogStore.refuseSeveralNames(of: file, output.lock, allowing: kept)
     try bringToRest(file)
-    output.lock.isSettled = true
+    output.settle()
     try FileSystem.requireSpace(2 * (FileSystem.byteCount(of: file.path) ?? 0), beside: file.path)
     try copy(file.path, to: output.temporaryPath, progress: progress, isCancelled: isCancelled)
     try migrate(output.temporaryPath, from: version, path: path)

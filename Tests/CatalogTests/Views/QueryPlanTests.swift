@@ -136,7 +136,8 @@ import Testing
     "evaluation_coverage WHERE assignment = 'a'", "paired_difference WHERE assignment = 'a'",
     "paired_difference WHERE assignment = 'a' AND other_assignment = 'b'", "candidate_result WHERE assignment = 'a'",
     "void_summary WHERE assignment = 'a'", "task_item_result WHERE assignment = 'a'", "best_assignment",
-    "unit_sensitivity WHERE base_assignment_id = 1", "evaluation_summary", "data_set_summary", "data_set_sequence", "model_summary",
+    "unit_sensitivity WHERE base_assignment_id = 1", "evaluation_summary", "data_set_summary",
+    "data_set_sequence", "model_summary",
   ])
   func aViewAboutOneThingLooksUpWhatItNeeds(view: String) throws {
     let (folder, _) = try CatalogFolder.filled()

@@ -6,7 +6,7 @@ import Testing
 @testable import evodb
 
 /// The program understands the commands that its errors advise.
-@Suite struct RemedyTests {
+@Suite(.usualTimeLimit) struct RemedyTests {
   /// The cases of `Remedy`. A case that is added there does not compile here before it has a sample.
   private enum Kind: CaseIterable {
     case runAgain, makeCatalog, copyCatalog, waitForCopy, upgradeCatalog, recoverCatalog, verifyCatalog, mendCatalog

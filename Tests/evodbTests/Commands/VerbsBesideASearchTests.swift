@@ -20,14 +20,14 @@ extension WholeRunTests {
       "backup": ["made"], "pack": ["-o", "made"], "salvage": ["-o", "made"],
       "status": [], "ls": [], "log": [], "show": ["first"],
       "compare": ["first", "--data", "validation"], "query": ["SELECT count(*) FROM model"], "digest": [],
-      "replay": ["first"], "verify": [], "doctor": [],
+      "replay": ["first"], "verify": [], "doctor": [], "sensitivity": ["--data", "calibration"],
+      "front": ["--from", "3bit", "--to", "4bit", "--points", "2", "--data", "calibration"],
     ]
 
     /// Change the catalog, or make `auto`'s own.
     static let writing: Set = [
       "auto", "import", "data", "calibrate", "build", "search", "baseline", "resume", "evaluate", "import-profile",
-      "export",
-      "merge", "monotonicity", "branch", "replay", "void", "gc", "upgrade",
+      "export", "sensitivity", "front", "merge", "monotonicity", "branch", "replay", "void", "gc", "upgrade",
     ]
     /// Make another catalog of it.
     static let making: Set = ["backup", "pack", "salvage"]

@@ -62,6 +62,11 @@ public final class SensitivitySurvey {
     return sweep.losses(values.map(\.fitness))
   }
 
-  /// The base as it is stored.
-  public func base(_ tx: CatalogTransaction) throws -> AssignmentRecord { try space.store(sweep.probes[0], tx: tx) }
+  /// The measured changes, the costliest first: those of this sweep, on all tokens on which they were ever evaluated.
+  public func sensitivities(_ tx: CatalogTransaction) throws -> [UnitSensitivity] {
+    let base = try space.store(sweep.probes[0], tx: tx)
+    let own = Set(try sweep.probes.dropFirst().map { try space.store($0, tx: tx).digest.hex })
+    let label = try Measure(recipe.measure).description
+    return try tx.unitSensitivities(aroundAssignment: base.id, measure: label).filter { own.contains($0.assignment) }
+  }
 }

@@ -70,11 +70,7 @@ struct SensitivityCommand: Command {
       let (survey, owner, calibration) = try job.store.write { try self.survey($0) }
       let evaluations = try EvaluationLedger.opened(owner, job: job, sets: [calibration], resources: resources)
       _ = try survey.losses(evaluations: evaluations, job: job)
-      return try job.store.write { tx in
-        Self.table(
-          try tx.unitSensitivities(
-            aroundAssignment: try survey.base(tx).id, measure: try Measure(survey.recipe.measure).description))
-      }
+      return try job.store.write { Self.table(try survey.sensitivities($0)) }
     }
     try context.print(table, as: output.format)
   }
