@@ -914,7 +914,7 @@ FROM (
   FROM unit_change c CROSS JOIN evaluation e CROSS JOIN evaluation f
   WHERE e.assignment_id = c.assignment_id AND e.sum IS NOT NULL AND f.assignment_id = c.base_assignment_id
     AND f.measure_id = e.measure_id AND f.sequence_id = e.sequence_id AND f.sum IS NOT NULL
-  GROUP BY c.base_assignment_id, c.assignment_id, e.measure_id) t
+  GROUP BY c.base_assignment_id, c.assignment_id, c.unit, c.level, e.measure_id) t
 JOIN assignment a ON a.id = t.assignment_id JOIN assignment b ON b.id = t.base_assignment_id
 JOIN model m ON m.id = a.model_id JOIN measure_summary me ON me.measure_id = t.measure_id;
 

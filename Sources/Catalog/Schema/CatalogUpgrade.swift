@@ -42,8 +42,8 @@ public struct CatalogUpgrade {
       version = try self.version(of: file, output.lock)
     }
     guard version != target.number else {
-      // One that was killed behind its last step has left nothing but its lock.
-      if output.lock.predecessor != nil {
+      // An upgrade that was killed behind its last step has left nothing but its lock.
+      if output.lock.predecessor?.command == "upgrade" {
         try bringToRest(file)
         output.settle()
       }

@@ -156,7 +156,7 @@ extension TableDescription {
     .local(.real, "lighter_error", "heavier_error", "difference", "standard_error"))
 
   static let unitChange = TableDescription(
-    "unit_change", .accompanying, isUnproven: true,
+    "unit_change", .content, since: 2, isUnproven: true,
     .key(to: "assignment", "base_assignment_id", "assignment_id"), .shared(.text, "unit", "level"))
 
   // MARK: Multiple choice

@@ -39,6 +39,9 @@ struct TableDescription: Sendable {
 
   let name: String
   let kind: Kind
+  /// The schema version that brought the table. Digests leave a later one out where it is empty, so that those of old files
+  /// stay.
+  let since: Int64
   /// In the order of the table, without `row_check`.
   let columns: [ColumnDescription]
   /// Whether rows have a check of their own; the bytes of blobs do not.
@@ -89,12 +92,13 @@ struct TableDescription: Sendable {
   ///   - digested: columns of a row's digest; nil: all keys and shared ones in the order of the table.
   ///   - citation: columns by which digests name a row; nil: its keys.
   init(
-    _ name: String, _ kind: Kind, partOf owner: String? = nil, hasRowCheck: Bool = true, standsAlone: Bool = false,
+    _ name: String, _ kind: Kind, since: Int64 = 1, partOf owner: String? = nil, hasRowCheck: Bool = true, standsAlone: Bool = false,
     isUnproven: Bool = false, winner: Winner = .smallerDigest, naming: Naming? = nil, digested: [String]? = nil,
     citation: [String]? = nil, check: Check? = nil, _ groups: [ColumnDescription]...
   ) {
     self.name = name
     self.kind = kind
+    self.since = since
     self.owner = owner
     self.hasRowCheck = hasRowCheck
     self.standsAlone = standsAlone

@@ -4,7 +4,7 @@ extension CatalogTransaction {
   ///
   /// Per table every row gets a digest over its shared values (`TableDescription.digested`), written as for a row
   /// check, with the keys of rows in the place of their local ids; the sorted list of these is hashed; and then the list
-  /// of tables with their digests and row counts.
+  /// of tables with their digests and row counts, without empty ones that a later schema version brought.
   ///
   /// - Parameter includingProvenance: also data sets by name and runs with their generations, but no times, people,
   ///   machines, UUIDs, jobs, folders and caches.
@@ -14,6 +14,7 @@ extension CatalogTransaction {
     for table in TableDescription.all {
       guard table.kind == .content || includingProvenance && table.kind == .provenance else { continue }
       let (digest, rowCount) = try self.digest(of: table, citations)
+      if rowCount == 0, table.since > 1 { continue }
       whole.set(table.name, "\(digest.hex)/\(rowCount)")
     }
     return whole.digest

@@ -25,6 +25,10 @@ extension WholeRunTests {
       Verb(state: .built, command: longSearch),
       Verb(state: .built, command: ["baseline", "random", "--target-bits", "2.5", "--candidates", "4"] + data),
       Verb(state: .built, command: ["evaluate", "uniform:3", "--data", "validation"]),
+      Verb(state: .built, command: ["sensitivity", "--data", "calibration", "--sweep-tokens", "256"]),
+      Verb(
+        state: .built,
+        command: ["front", "--from", "3bit", "--to", "4bit", "--points", "3", "--evaluate", "--data", "calibration"]),
       Verb(
         state: .searched, command: ["branch", "first", "--name", "other", "--set", "generations=6"], isRepeatable: false
       ),
