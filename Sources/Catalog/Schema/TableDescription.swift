@@ -92,7 +92,8 @@ struct TableDescription: Sendable {
   ///   - digested: columns of a row's digest; nil: all keys and shared ones in the order of the table.
   ///   - citation: columns by which digests name a row; nil: its keys.
   init(
-    _ name: String, _ kind: Kind, since: Int64 = 1, partOf owner: String? = nil, hasRowCheck: Bool = true, standsAlone: Bool = false,
+    _ name: String, _ kind: Kind, since: Int64 = 1, partOf owner: String? = nil, hasRowCheck: Bool = true,
+    standsAlone: Bool = false,
     isUnproven: Bool = false, winner: Winner = .smallerDigest, naming: Naming? = nil, digested: [String]? = nil,
     citation: [String]? = nil, check: Check? = nil, _ groups: [ColumnDescription]...
   ) {
