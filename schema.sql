@@ -797,7 +797,7 @@ FROM generation g JOIN run r ON r.id = g.run_id JOIN assignment a ON a.id = g.pa
 -- far the parent is from the one before.
 CREATE VIEW run_lineage AS
 WITH RECURSIVE ancestor (run_id, depth, ancestor_id, last_generation) AS (
-  SELECT r.id, 0, r.id, NULL FROM run r
+  SELECT r.id, 0, r.id, CAST(NULL AS INTEGER) FROM run r
   UNION ALL
   SELECT t.run_id, t.depth + 1, r.origin_run_id,
     CASE WHEN t.last_generation < r.origin_generation THEN t.last_generation ELSE r.origin_generation END
