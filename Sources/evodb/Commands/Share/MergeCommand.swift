@@ -20,7 +20,7 @@ struct MergeCommand: Command {
   static let examples = ["evodb merge mine.evodb hers.evodb his.evodb", "evodb merge mine.evodb hers.evodb --dry-run"]
 
   @Positional("INTO", "The catalog that gains.") var catalog: String
-  @Positional("FROM…", "Other catalogs, or packs of them.") var others: [String]
+  @Positional("FROM", "Other catalogs, or packs of them.") var others: [String]
   let dryRun = DryRunOption()
   let output = OutputOptions()
   let progress = ProgressOptions()
