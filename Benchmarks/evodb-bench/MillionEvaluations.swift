@@ -65,7 +65,14 @@ struct MillionEvaluations {
     )
     let candidates = try query(store, "SELECT * FROM candidate_result")
     // Views with a row for every evaluation, layer or pair: asked about one assignment, as their users do.
-    let found = "(SELECT found_assignment FROM run_summary WHERE run = 'run-7')"
+    var digests: [String] = []
+    try store.query(
+      "SELECT found_assignment, reference_assignment FROM run_summary WHERE run = 'run-7'", timeout: 60,
+      maximumRows: 1, onColumns: { _ in }
+    ) { row in
+      digests = row.map { if case .text(let text) = $0 { "'\(text)'" } else { "NULL" } }
+    }
+    let (found, reference) = (digests[0], digests[1])
     let details = try ["evaluation", "sequence_result", "evaluation_coverage", "assignment_layer", "paired_difference"]
       .map {
         view -> Figure in
@@ -73,7 +80,7 @@ struct MillionEvaluations {
           view == "evaluation"
           ? "assignment_id = (SELECT id FROM assignment WHERE lower(hex(digest)) = \(found))"
           : view == "paired_difference"
-            ? "assignment = \(found) AND other_assignment = (SELECT reference_assignment FROM run_summary WHERE run = 'run-7')"
+            ? "assignment = \(found) AND other_assignment = \(reference)"
             : "assignment = \(found)"
         let seconds = try query(store, "SELECT * FROM \(view) WHERE \(filter)")
         return Figure("million_one_\(view)_milliseconds", "\(view) of one assignment", seconds * 1e3, "ms", digits: 2)
