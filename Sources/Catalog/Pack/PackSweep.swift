@@ -16,7 +16,7 @@ struct PackSweep {
   }
 
   func run() throws {
-    // What follows from other rows must keep nothing alive.
+    // Derived rows point to others, which would then stay in the pack although nothing else needs them.
     for table in TableDescription.all where table.kind == .derived { try connection.run("DELETE FROM \(table.name)") }
     // Children before parents.
     for (table, column) in TableDescription.run.references.reversed() where table.name != "run" {

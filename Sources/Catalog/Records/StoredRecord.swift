@@ -37,7 +37,7 @@ extension StoredRecord {
   /// The columns of its fields, separated by commas.
   static var columns: String { fields.map(\.column).joined(separator: ", ") }
 
-  /// The same of a table that a query calls so.
+  /// The columns of its fields, each after the alias that a query gives the table: `t.name, t.dtype`.
   static func columns(of alias: String) -> String { fields.map { "\(alias).\($0.column)" }.joined(separator: ", ") }
 
   /// The record in a row that has its columns.

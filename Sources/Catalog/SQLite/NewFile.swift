@@ -65,8 +65,10 @@ final class NewFile {
     lock.release()
   }
 
-  /// Notes that whatever a dead owner of the lock left has been taken care of. A method, since it must happen before the
-  /// lock is let go, and that happens after the last use of this object.
+  /// Notes that the remains of a dead owner of the lock are dealt with, so that releasing the lock removes its file.
+  ///
+  /// Call this rather than `lock.isSettled = true`: Swift may release this object, and with it the lock, as soon as
+  /// `lock` has been read for the last time.
   func settle() { lock.isSettled = true }
 
   /// Syncs the file and gives it its name.

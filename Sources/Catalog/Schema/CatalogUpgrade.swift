@@ -42,7 +42,7 @@ public struct CatalogUpgrade {
       version = try self.version(of: file, output.lock)
     }
     guard version != target.number else {
-      // An upgrade that was killed behind its last step has left nothing but its lock.
+      // An upgrade that was killed after its last step has left nothing but its lock file.
       if output.lock.predecessor?.command == "upgrade" {
         try bringToRest(file)
         output.settle()

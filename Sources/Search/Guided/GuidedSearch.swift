@@ -293,7 +293,7 @@ public struct GuidedSearch: RunStrategy {
     _ candidates: [Candidate], generation: Int, parentIndex: Int?, evaluator: inout some StageEvaluator,
     _ shouldStop: () -> Bool
   ) throws -> ProposedGeneration {
-    // What everybody is compared with: the parent, in generation 0 the reference.
+    // The candidate that all others are compared with: the parent, or in generation 0 the reference.
     let origin = parentIndex ?? 0
     var alive = Array(candidates.indices)
     var stages: [ProposedGeneration.Stage] = []

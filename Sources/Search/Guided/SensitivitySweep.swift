@@ -103,7 +103,7 @@ struct SensitivitySweep {
     if level == own { return 0 }
     let ownError = own.map { shapes[unit][$0] ?? 0 } ?? 0
     guard let error = shapes[unit][level] else {
-      // What is neither measured nor comparable stays where it is.
+      // No error to scale by: such a level is never chosen, or, where nothing of the unit was measured, is as good as any.
       return measured.isEmpty ? 0 : .infinity
     }
     // The nearest measured level on the same side of the base.

@@ -63,7 +63,7 @@ public struct BaselinePreview {
             + "must not be allowed")
       }
       if baseline == .higgs { _ = try space.layerErrors() }
-      candidateCount = try space.sweep(baseline).probes.count
+      candidateCount = space.sweep(baseline).probes.count
     case .owl:
       _ = try space.statisticKeys(hasSelection: !recipe.layers.isEmpty)
       candidateCount = OutlierAllocation.lambdas.count * OutlierAllocation.thresholds.count
@@ -131,11 +131,15 @@ extension AssignmentSpace {
     }
   }
 
+  /// The layer errors by which a sweep scales the levels that it does not measure; dense levels alone if it measures all
+  /// others. `[units][levels]`
+  func sweepShapes(measuringEveryLevel isComplete: Bool) -> [[Double?]] {
+    isComplete ? knownLayerErrors.map { unit in unit.map { $0 == 0 ? $0 : nil } } : knownLayerErrors
+  }
+
   /// The sweep of a baseline: one strong level of every unit that layer errors scale, or every level by itself.
-  func sweep(_ baseline: Baseline) throws -> SensitivitySweep {
-    let errors = knownLayerErrors
-    let unscaled = errors.map { unit -> [Double?] in unit.map { $0 == 0 ? 0 : nil } }
-    return SensitivitySweep(of: space, around: nil, shapes: baseline == .higgs ? errors : unscaled)
+  func sweep(_ baseline: Baseline) -> SensitivitySweep {
+    SensitivitySweep(of: space, around: nil, shapes: sweepShapes(measuringEveryLevel: baseline == .sensitivityDP))
   }
 
   /// The recipe keys of the statistics that the variants of every layer rest on, which owl reads. `[layers]`

@@ -128,7 +128,7 @@ struct BaselineStrategy: RunStrategy {
 
   /// The losses of a sweep from the dense model, on the tokens that a guided search of this recipe takes.
   private func sweepLosses(evaluator: inout some StageEvaluator) throws -> [[Double]] {
-    let sweep = try space.sweep(baseline)
+    let sweep = space.sweep(baseline)
     let minibatch = try SensitivitySweep.minibatch(
       of: sampler, tokens: min(recipe.sweepTokens, sampler.tokenCount), seed: recipe.seed, generation: 0)
     let values = try evaluator.fitness(

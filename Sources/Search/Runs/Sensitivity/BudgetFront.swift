@@ -140,7 +140,7 @@ public final class BudgetFront {
       let point = try evaluated(next)
       if try keeps(point, to: limit) {
         high = point
-        // What it costs may be less than its budget.
+        // An assignment may cost less than its budget allowed; then its own cost is the new upper end.
         high.budget = min(point.budget, max(low, space.space.cost(of: try vector(of: point))))
         next = high.budget - width
       } else {

@@ -43,10 +43,8 @@ public final class SensitivitySurvey {
       }
       return vector
     }
-    let shapes = space.knownLayerErrors
     sweep = SensitivitySweep(
-      of: space.space, around: vector,
-      shapes: measuresEveryLevel ? shapes.map { unit -> [Double?] in unit.map { $0 == 0 ? 0 : nil } } : shapes)
+      of: space.space, around: vector, shapes: space.sweepShapes(measuringEveryLevel: measuresEveryLevel))
   }
 
   /// Measures, or finds, all changes.

@@ -27,7 +27,7 @@ struct ArgumentSpecification: Equatable, Sendable {
   /// How it is typed: `--seed N`, `CATALOG`, `--quiet`.
   var typed: String { kind == .option ? "\(name) \(placeholder)" : name }
 
-  /// The same with its short name, if it has one: `-o, --output PATH`.
+  /// How it is typed, after its short name if it has one: `-o, --output PATH`.
   var typedWithShortName: String {
     Self.longNames.first { $0.value == name }.map { "\($0.key), \(typed)" } ?? typed
   }
