@@ -167,7 +167,7 @@ public enum LevelRule: Hashable, Sendable, CustomStringConvertible {
   public var shortText: String { LevelText.pair(description)?.value ?? description }
 }
 
-/// Sparsity levels that are the same number of weights apart in every layer, so that any two layers can switch exactly.
+/// Sparsity levels around one sparsity.
 public struct SparsitySteps: Hashable, Sendable {
   /// Levels to each side, as the reference has them.
   public static let standardLevelCount = 8
@@ -176,40 +176,63 @@ public struct SparsitySteps: Hashable, Sendable {
   public var sparsity: Double
   /// Levels to each side of it.
   public var levelCount: Int
-  /// Weights between two levels; nil: ½·min(s, 1−s)/8·hidden².
-  public var stepWeightCount: Int?
+  /// The distance of two levels.
+  public var step: Step
 
-  /// Levels around a sparsity.
-  public init(sparsity: Double, levelCount: Int = standardLevelCount, stepWeightCount: Int? = nil) {
-    self.sparsity = sparsity
-    self.levelCount = levelCount
-    self.stepWeightCount = stepWeightCount
+  /// How levels are spaced.
+  public enum Step: Hashable, Sendable {
+    /// Equally many weights in every layer, so that any two layers can exchange levels exactly.
+    case weights(Int)
+    /// An equal share of every layer's weights.
+    case share(Double)
   }
 
-  /// The rules, from least to most sparse. A layer has no level where a rule leads below 0 or above all of its weights: a
-  /// level that was cut off at the border would be another step away from its neighbour.
+  /// Levels around a sparsity.
   ///
-  /// Source: EvoPress, `prune.py`: levels target + l·Δ/weights, l = −8…8, within (0, 1).
+  /// - Parameter step: nil: shares that lead, in the standard number of levels, four fifths of the way to the nearer of 0 and
+  ///   1. On the example the best sparsities of layers lie that far apart.
+  public init(sparsity: Double, levelCount: Int = standardLevelCount, step: Step? = nil) {
+    self.sparsity = sparsity
+    self.levelCount = levelCount
+    self.step = step ?? .share(Self.rounded(min(sparsity, 1 - sparsity) / 10))
+  }
+
+  /// Shares are written as decimals.
+  private static func rounded(_ share: Double) -> Double { (share * 1e6).rounded() / 1e6 }
+
+  /// The rules, from least to most sparse. Levels below 0 and above all weights of a layer are left out: a level that was
+  /// cut off at the border would be another step away from its neighbour.
+  ///
+  /// Source of equal weights: EvoPress, `prune.py`: levels target + l·Δ/weights, l = −8…8, within (0, 1).
   ///
   /// - Parameter weightCounts: of every layer. `[layers]`
   /// - Throws: `InferenceError.impossible` with the feasible range.
-  public func rules(weightCounts: [Int], hiddenSize: Int) throws -> [LevelRule] {
+  public func rules(weightCounts: [Int]) throws -> [LevelRule] {
     guard (0...1).contains(sparsity), levelCount >= 1 else {
       throw InferenceError.impossible(
         detail: "sparsity must be from 0 to 1 and levels at least 1, not \(sparsity) and \(levelCount)")
     }
-    let smallest = weightCounts.min() ?? 0
-    let standard = Int((min(sparsity, 1 - sparsity) / 16 * Double(hiddenSize) * Double(hiddenSize)).rounded(.down))
-    let step = stepWeightCount ?? standard
-    guard (1...max(smallest, 1)).contains(step) else {
-      throw InferenceError.impossible(
-        detail: stepWeightCount == nil
-          ? "at sparsity \(sparsity) there is no step of its own; give a step from 1 to \(smallest) weights"
-          : "the step must be from 1 to \(smallest) weights, those of the smallest layer, not \(step)")
+    switch step {
+    case .weights(let count):
+      let smallest = weightCounts.min() ?? 0
+      guard (1...max(smallest, 1)).contains(count) else {
+        throw InferenceError.impossible(
+          detail: "the step must be from 1 to \(smallest) weights, those of the smallest layer, not \(count)")
+      }
+      // Beyond this many steps no layer has a level.
+      let reach = min(levelCount, (weightCounts.max() ?? 0) / count + 1)
+      return (-reach...reach).map { .sparsity(sparsity, shift: $0 * count) }
+    case .share(let share):
+      guard share > 0, share < 1 else {
+        throw InferenceError.impossible(
+          detail: min(sparsity, 1 - sparsity) == 0
+            ? "at sparsity \(sparsity) there is no step by itself; give one between 0 and 1"
+            : "the step must be between 0 and 1, not \(share)")
+      }
+      let reach = min(levelCount, Int(1 / share))
+      return (-reach...reach).map { Self.rounded(sparsity + Double($0) * share) }.filter { (0...1).contains($0) }
+        .map { .sparsity($0) }
     }
-    // Beyond this many steps no layer has a level.
-    let reach = min(levelCount, (weightCounts.max() ?? 0) / step + 1)
-    return (-reach...reach).map { .sparsity(sparsity, shift: $0 * step) }
   }
 }
 

@@ -106,8 +106,8 @@ import Testing
   @Test func stepsAreTheSameNumberOfWeightsInEveryLayer() throws {
     let catalog = try prepared()
     let layers = try catalog.store.read { try $0.layers(ofModel: try $0.model(nil).id) }
-    let steps = SparsitySteps(sparsity: 0.5, levelCount: 3, stepWeightCount: 400)
-    let rules = try steps.rules(weightCounts: layers.map(\.weightCount), hiddenSize: 64)
+    let steps = SparsitySteps(sparsity: 0.5, levelCount: 3, step: .weights(400))
+    let rules = try steps.rules(weightCounts: layers.map(\.weightCount))
     #expect(rules.count == 7)
     let planned = try plan(catalog, SparseGPTMethod.self, rules: rules)
     let estimate = try catalog.store.read { tx in
@@ -123,32 +123,34 @@ import Testing
     }
   }
 
-  @Test func theStandardStepIsTheReferences() throws {
-    let catalog = try prepared()
-    let layers = try catalog.store.read { try $0.layers(ofModel: try $0.model(nil).id) }
-    // ½ · min(0.5, 0.5) / 8 · 64² = 128.
-    let rules = try SparsitySteps(sparsity: 0.5).rules(weightCounts: layers.map(\.weightCount), hiddenSize: 64)
-    #expect(rules.count == 17)
-    #expect(rules.first == .sparsity(0.5, shift: -1024) && rules.last == .sparsity(0.5, shift: 1024))
+  @Test func stepsOfSharesReachFarAndStayInside() throws {
+    let counts = [2048, 8192]
+    let rules = try SparsitySteps(sparsity: 0.6).rules(weightCounts: counts)
+    #expect(rules.count == 17 && rules.first == .sparsity(0.28) && rules[9] == .sparsity(0.64))
+    #expect(rules.last == .sparsity(0.92) && rules.last?.level(weightCount: 2048) == .zeros(1884))
+    let wide = try SparsitySteps(sparsity: 0.6, levelCount: 8, step: .share(0.15)).rules(weightCounts: counts)
+    #expect(wide == [0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9].map { .sparsity($0) })
+  }
+
+  @Test func stepsThatCannotBeSayWhatCan() throws {
+    let counts = [2048, 8192]
     #expect(LevelRule.sparsity(0.5, shift: 128).level(weightCount: 2048) == .zeros(1152))
     #expect(LevelRule.sparsity(0.5, shift: 1152).level(weightCount: 2048) == nil)
     let shares = "sparsity must be from 0 to 1 and levels at least 1, not "
     let steps = "must be from 1 to 2048 weights, those of the smallest layer, not "
     for (bad, rule) in [
-      (SparsitySteps(sparsity: 0), "at sparsity 0.0 there is no step of its own"),
+      (SparsitySteps(sparsity: 0), "at sparsity 0.0 there is no step by itself"),
       (SparsitySteps(sparsity: 1.5), shares + "1.5 and "),
       (SparsitySteps(sparsity: 0.5, levelCount: 0), shares + "0.5 and 0"),
-      (SparsitySteps(sparsity: 0.5, stepWeightCount: 2049), steps + "2049"),
-      (SparsitySteps(sparsity: 0.5, stepWeightCount: 0), steps + "0"),
+      (SparsitySteps(sparsity: 0.5, step: .share(1)), "the step must be between 0 and 1, not 1.0"),
+      (SparsitySteps(sparsity: 0.5, step: .share(.nan)), "the step must be between 0 and 1, not nan"),
+      (SparsitySteps(sparsity: 0.5, step: .weights(2049)), steps + "2049"),
+      (SparsitySteps(sparsity: 0.5, step: .weights(0)), steps + "0"),
     ] {
-      expectError(like: InferenceError.impossible(detail: rule)) {
-        try bad.rules(weightCounts: layers.map(\.weightCount), hiddenSize: 64)
-      }
+      expectError(like: InferenceError.impossible(detail: rule)) { try bad.rules(weightCounts: counts) }
     }
-    let endless = SparsitySteps(sparsity: 0.5, levelCount: .max, stepWeightCount: 2048)
-    #expect(
-      try endless.rules(weightCounts: layers.map(\.weightCount), hiddenSize: 64).count < 20,
-      "no more than some layer has")
+    let endless = SparsitySteps(sparsity: 0.5, levelCount: .max, step: .weights(2048))
+    #expect(try endless.rules(weightCounts: counts).count < 20, "no more than some layer has")
   }
 
   @Test(arguments: [1, 22, 50]) func goingOnAfterAStopGivesTheSame(stop: Int) throws {

@@ -50,7 +50,10 @@ import Testing
     #expect(try standard.integer("built_variant_count") == 3 * 21)
     #expect(
       try catalog.number(
-        "SELECT max(sparsity) * 2048 AS n FROM layer_error WHERE method = 'magnitude' AND role = 'k_proj'") == 1152)
+        "SELECT max(sparsity) * 2048 AS n FROM layer_error WHERE method = 'magnitude' AND role = 'k_proj'") == 1126)
+    let apart = try catalog.json(Self.build + ["magnitude", "--sparsity", "0.5", "--levels", "1", "--step", "0.25"])
+    #expect(try apart.integer("built_variant_count") == 2 * 21)
+    #expect(try apart.integer("found_variant_count") == 21)
   }
 
   @Test func aResultSaysWhereTheBuiltSparsitiesEnd() throws {
@@ -83,7 +86,9 @@ import Testing
     (["wanda", "--sparsity", "0.5", "--damping", "0.1"], 64, "--damping has no use for wanda"),
     (["gptq", "--sparsity", "0.5"], 64, "gptq, which takes --bits"),
     (["sparsegpt", "--sparsity", "0.5", "--step-weights", "2049"], 78, "from 1 to 2048"),
-    (["sparsegpt", "--sparsity", "1", "--levels", "2"], 78, "a step from 1 to 2048 weights"),
+    (["sparsegpt", "--sparsity", "1", "--levels", "2"], 78, "give one between 0 and 1"),
+    (["sparsegpt", "--sparsity", "0.5", "--step", "1.5"], 64, "from 0 to 1"),
+    (["sparsegpt", "--sparsity", "0.5", "--step", "0.1", "--step-weights", "64"], 64, "two ways"),
   ]) func impossibleRequestsSayWhatIsPossible(options: [String], code: Int, words: String) throws {
     let catalog = try TinyCatalog(.filled)
     for extra in [[], ["--dry-run"]] {

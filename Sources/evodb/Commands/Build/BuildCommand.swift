@@ -6,8 +6,9 @@ struct BuildCommand: Command {
   static let name = "build"
   static let abstract = "Build compressed variants of all layers that are not built yet."
   static let discussion = """
-    \(methodList) Calibration data are needed where a method looks at a layer's inputs. --sparsity S with --levels K builds round(S x weights) + l x N zeros for l from \
-    -K to K, with the same N (--step-weights) in every layer; levels below no zeros or beyond all of them are left out.
+    \(methodList) Calibration data are needed where a method looks at a layer's inputs. --sparsity S with --levels K builds \
+    sparsities S + l x D for l from -K to K (--step D), or as in the paper round(S x weights) + l x N zeros with the same N in \
+    every layer (--step-weights N); levels below no zeros or beyond all of them are left out.
     """
   static let examples = [
     "evodb build my.evodb --method gptq --bits 2-6", "evodb build my.evodb --method rtn --bits 4",
@@ -37,7 +38,7 @@ struct BuildCommand: Command {
     let compression = try options.method(try method.definition)
     try request.run(
       calibrates: false, method: compression,
-      rules: { try levels.rules(for: compression.definition, layers: $0, hiddenSize: $1) },
+      rules: { try levels.rules(for: compression.definition, layers: $0) },
       isDryRun: dryRun.isDryRun, format: output.format, in: context)
   }
 

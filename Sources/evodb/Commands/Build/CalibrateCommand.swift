@@ -26,7 +26,7 @@ struct CalibrateCommand: Command {
       resources: resources,
       isQuiet: progress.quiet)
     try request.run(
-      calibrates: true, method: nil, rules: { _, _ in [] }, isDryRun: dryRun.isDryRun, format: output.format,
+      calibrates: true, method: nil, rules: { _ in [] }, isDryRun: dryRun.isDryRun, format: output.format,
       in: context)
   }
 }

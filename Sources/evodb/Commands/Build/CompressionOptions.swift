@@ -11,13 +11,19 @@ struct LevelOptions: ArgumentGroup {
 
   @Option(
     "--step-weights", "N",
-    "Levels around one --sparsity that are N weights apart in every layer, so that any two layers can switch exactly. "
-      + "[default with --levels: min(S, 1 - S) / 16 of the hidden size squared]", rule: .atLeast(1))
+    "Levels around one --sparsity that are N weights apart in every layer, as in the paper, so that any two layers can "
+      + "switch exactly.", rule: .atLeast(1))
   var stepWeightCount: Int?
 
   @Option(
+    "--step", "D",
+    "Levels around one --sparsity that are D apart in every layer, such as 0.05 [default with --levels: min(S, 1 - S) / 10].",
+    rule: .within(0...1))
+  var step: Double?
+
+  @Option(
     "--levels", "K",
-    "Levels to each side of --sparsity; a layer has those within 0 and 1. [default with --step-weights: 8]",
+    "Levels to each side of --sparsity; a layer has those within 0 and 1 [default with --step or --step-weights: 8].",
     rule: .atLeast(1))
   var levelCount: Int?
 
@@ -35,25 +41,28 @@ struct LevelOptions: ArgumentGroup {
 
   /// The options by the kind of level that they ask for.
   private var byKind: [(kind: Level.Kind, arguments: [any DeclaredArgument])] {
-    [(.bits, [$bits]), (.zeros, [$sparsities, $stepWeightCount, $levelCount]), (.pattern, [$patterns])]
+    [(.bits, [$bits]), (.zeros, [$sparsities, $step, $stepWeightCount, $levelCount]), (.pattern, [$patterns])]
   }
 
   /// The levels asked for, or those that the method builds if none are.
   ///
   /// - Throws: `UsageError` if options contradict each other or the method, or levels are missing;
   ///   `InferenceError.impossible` with the feasible range.
-  func rules(for method: any MethodDefinition.Type, layers: [LayerRecord], hiddenSize: Int) throws -> [LevelRule] {
+  func rules(for method: any MethodDefinition.Type, layers: [LayerRecord]) throws -> [LevelRule] {
     try validate(for: method)
     var rules: [LevelRule] = (bits?.values ?? []).map { .bits($0) }
     let shares = sparsities?.values ?? []
-    if stepWeightCount != nil || levelCount != nil {
+    if step != nil || stepWeightCount != nil || levelCount != nil {
       guard shares.count == 1 else {
-        throw UsageError("--step-weights and --levels need exactly one --sparsity, not \(shares.count)")
+        throw UsageError("--step, --step-weights and --levels need exactly one --sparsity, not \(shares.count)")
+      }
+      guard step == nil || stepWeightCount == nil else {
+        throw UsageError("--step and --step-weights are two ways to say the distance of levels: give one")
       }
       rules += try SparsitySteps(
         sparsity: shares[0], levelCount: levelCount ?? SparsitySteps.standardLevelCount,
-        stepWeightCount: stepWeightCount
-      ).rules(weightCounts: layers.map(\.weightCount), hiddenSize: hiddenSize)
+        step: stepWeightCount.map { .weights($0) } ?? step.map { .share($0) }
+      ).rules(weightCounts: layers.map(\.weightCount))
     } else {
       rules += shares.map { .sparsity($0) }
     }

@@ -13,9 +13,9 @@ struct CompressionRequest {
   let resources: ResourceOptions
   let isQuiet: Bool
 
-  /// - Parameter rules: the levels, from a model's layers and hidden size.
+  /// - Parameter rules: the levels, from a model's layers.
   func run(
-    calibrates: Bool, method: CompressionMethod?, rules: ([LayerRecord], Int) throws -> [LevelRule], isDryRun: Bool,
+    calibrates: Bool, method: CompressionMethod?, rules: ([LayerRecord]) throws -> [LevelRule], isDryRun: Bool,
     format: OutputFormat, in context: CommandContext
   ) throws {
     let session = CatalogSession(context: context, path: catalog, isQuiet: isQuiet)
@@ -24,11 +24,9 @@ struct CompressionRequest {
     func plan(_ tx: CatalogTransaction) throws -> (ModelRecord, CompressionPlan) {
       let needsData = calibrates || method?.needsData == true
       let model = try tx.model(model)
-      // The first site is the input of a block: it is as wide as the residual stream.
-      let hiddenSize = try tx.sites(ofModel: model.id).first?.width ?? 0
       var plan = CompressionPlan(
         data: needsData ? try dataSet(tx) : nil, upstream: upstream, keeps: calibration.keeps, calibrates: calibrates,
-        method: method, rules: try rules(try tx.layers(ofModel: model.id), hiddenSize))
+        method: method, rules: try rules(try tx.layers(ofModel: model.id)))
       plan.layers = selection
       return (model, plan)
     }
