@@ -465,7 +465,7 @@ CREATE TABLE stage_result (
   generation_index INTEGER NOT NULL, -- which generation
   stage_index INTEGER NOT NULL, -- which stage
   candidate_index INTEGER NOT NULL, -- which candidate
-  sum REAL, -- over the minibatch, as used for the selection; NULL: diverged
+  sum REAL, -- over the minibatch, or its beginning if it was stopped early; NULL: diverged
   prediction_count INTEGER NOT NULL, -- tokens predicted
   fitness REAL, -- the measure's value; compares only inside its stage; NULL: diverged
   is_survivor INTEGER NOT NULL CHECK (is_survivor IN (0, 1)), -- whether the stage kept it
@@ -814,7 +814,7 @@ WHERE t.last_generation IS NULL OR g.generation_index <= t.last_generation;
 -- rest on an observation which was declared wrong after the generation was closed.
 CREATE VIEW candidate_result AS
 SELECT r.name AS run, x.generation_index AS generation, x.stage_index AS stage, x.candidate_index AS candidate, c.role,
-  c.switch_count, x.fitness, x.is_survivor, sl.token_count, lower(hex(sl.digest)) AS minibatch, c.assignment_id,
+  c.switch_count, x.fitness, x.is_survivor, x.prediction_count, sl.token_count, lower(hex(sl.digest)) AS minibatch, c.assignment_id,
   lower(hex(a.digest)) AS assignment,
   EXISTS (
     SELECT 1 FROM observation_void v CROSS JOIN generation g

@@ -34,7 +34,7 @@ public struct Generation<Assignment, Minibatch> {
   public struct Result: Equatable, Sendable {
     /// Index into the candidates.
     public var candidateIndex: Int
-    /// Sum and predictions over the minibatch; the sum is nil if it diverged.
+    /// Sum and predictions over the minibatch, or its beginning if it was stopped early; the sum is nil if it diverged.
     public var observation: Observation
     /// The measure's value, lower is better; nil if it diverged. Comparable only inside the stage.
     public var fitness: Double?

@@ -24,7 +24,7 @@ enum Version2 {
       generation_index INTEGER NOT NULL, -- which generation
       stage_index INTEGER NOT NULL, -- which stage
       candidate_index INTEGER NOT NULL, -- which candidate
-      sum REAL, -- over the minibatch, as used for the selection; NULL: diverged
+      sum REAL, -- over the minibatch, or its beginning if it was stopped early; NULL: diverged
       prediction_count INTEGER NOT NULL, -- tokens predicted
       fitness REAL, -- the measure's value; compares only inside its stage; NULL: diverged
       is_survivor INTEGER NOT NULL CHECK (is_survivor IN (0, 1)), -- whether the stage kept it

@@ -184,4 +184,17 @@ extension CatalogTransaction {
         measure: row.text("measure"), value: try row.value("value"), standardError: try row.value("standard_error"))
     }
   }
+
+  /// The assignments with a value on a whole data set, by local id, the lowest value first.
+  ///
+  /// - Parameter limit: how many at most.
+  public func assignments(byValueOnDataSet dataSetID: Int64, measure: String, limit: Int) throws -> [Int64] {
+    try rows.settle()
+    return try connection.allRows(
+      """
+      SELECT assignment_id FROM evaluation_summary WHERE data_set_id = ? AND measure = ?
+      ORDER BY value, assignment LIMIT ?
+      """, [.integer(dataSetID), .text(measure), .integer(Int64(limit))]
+    ) { try $0.value("assignment_id") }
+  }
 }

@@ -131,6 +131,9 @@ public struct StageQuestion {
   public var measure: String?
   /// The purpose in a few words; nil: selection in the generation.
   public var purpose: String?
+  /// How many candidates will survive, and the place of the one that all others are compared with: hopeless ones may then be
+  /// left unfinished. nil: every candidate is evaluated on the whole minibatch.
+  public var race: (survivorCount: Int, reference: Int)?
 
   /// A question about candidates of a generation.
   public init(
@@ -169,8 +172,11 @@ public struct ProbeQuestion {
 public struct StageFitness: Equatable, Sendable {
   /// Sum and predictions; the sum is nil if it diverged.
   public var observation: Observation
-  /// The measure's value, lower is better; nil where it diverged.
+  /// The measure's value, lower is better; nil where it diverged. Of a stopped candidate an estimate for the whole minibatch:
+  /// as far from the reference as on the sequences that both have seen.
   public var fitness: Double?
+  /// Whether the candidate was stopped early, and so cannot survive.
+  public var isStopped = false
 
   /// A fitness with the sum that it is made of.
   public init(observation: Observation, fitness: Double?) {

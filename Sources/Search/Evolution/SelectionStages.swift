@@ -75,7 +75,7 @@ struct CandidateRanking {
   ) -> ProposedGeneration.Stage {
     precondition(answers.count == indices.count, "an evaluator answers for every candidate")
     let fitness = answers.map { answer in answer.fitness.flatMap { $0.isFinite ? $0 : nil } }
-    let best = Set(ranking(of: vectors, fitness: fitness).prefix(survivors))
+    let best = Set(ranking(of: vectors, fitness: fitness).filter { !answers[$0].isStopped }.prefix(survivors))
     return ProposedGeneration.Stage(
       index: index, minibatch: minibatch,
       results: indices.indices.map { place in

@@ -39,8 +39,9 @@ public struct GuidedParameters: Equatable, Sendable {
 /// starts it is given: single losses promise more than they keep where they interact. Where they do, generation 1 measures
 /// again, around its parent. Later generations propose what a model of all comparisons so far expects to be better
 /// (``LossModel``): its best assignments near the parent, draws from what it holds possible (Thompson sampling), and for
-/// breadth the random switches of EvoPress. The last generation compares the start and all parents on the whole
-/// calibration set, so that the result is never worse there than the start.
+/// breadth the random switches of EvoPress. Where units are only kept or removed, losses do not add up, and the model is one of
+/// pairs (``PairLossModel``). The last generation compares the starts and all parents on the whole calibration set, so
+/// that the result is never worse there than any start.
 public struct GuidedSearch: RunStrategy {
   /// The space that is searched.
   public let space: SearchSpace
@@ -49,10 +50,10 @@ public struct GuidedSearch: RunStrategy {
   /// How it is searched.
   public let parameters: GuidedParameters
 
-  private let starts: [LevelVector]
+  let starts: [LevelVector]
+  let mutation: LevelSwitchMutation
   private let shapes: [[Double?]]
   private let sampler: MinibatchSampler
-  private let mutation: LevelSwitchMutation
   private let ranking: CandidateRanking
   private let memory = Memory()
 
@@ -63,10 +64,8 @@ public struct GuidedSearch: RunStrategy {
 
   /// The share by which the sum of losses may miss the measured fitness before losses are measured around the parent.
   static let largestMismatch = 0.2
-  /// Penalties for leaving the parent, in typical losses: steps from it to what the losses alone say.
-  private static let penalties = [4, 2, 1, 0.5, 0.25, 0.125, 0.0625, 0]
-  /// Units that a draw from the model changes at most.
-  private static let changeCounts = 2...20
+  /// Starts that the last generation compares again: the first ones, and of many random ones no more.
+  private static let lastStartCount = 2
 
   /// A guided search; everything that can be wrong with its parameters is found here.
   ///
@@ -103,7 +102,11 @@ public struct GuidedSearch: RunStrategy {
   }
 
   /// How many assignments the first parent is chosen from at most.
-  public var startCount: Int { starts.count + Self.penalties.count }
+  public var startCount: Int { starts.count + Self.penalties.count + (isSelection ? parameters.offspring : 0) }
+  /// Whether units are only kept or removed.
+  var isSelection: Bool {
+    space.gates.isEmpty && space.units.allSatisfy { $0.costs.count == 1 || ($0.costs.count == 2 && $0.costs[1] == 0) }
+  }
   /// How many changes of the dense model are measured.
   public var sweepCount: Int { SensitivitySweep(of: space, around: nil, shapes: shapes).probes.count }
 
@@ -129,12 +132,11 @@ public struct GuidedSearch: RunStrategy {
     }
     try space.validate(parent, budget: budget)
     guard index < lastGeneration else { return try last(state, parent, evaluator: &evaluator, shouldStop) }
-    let model = try model(state, evaluator: &evaluator, shouldStop)
-    let candidates = try proposals(around: parent, model, generation: index)
+    let candidates = try proposals(around: parent, state, evaluator: &evaluator, shouldStop)
     return try select(candidates, generation: index, parentIndex: 0, evaluator: &evaluator, shouldStop)
   }
 
-  private typealias Candidate = ProposedGeneration.Candidate
+  typealias Candidate = ProposedGeneration.Candidate
 
   // MARK: Losses
 
@@ -155,19 +157,26 @@ public struct GuidedSearch: RunStrategy {
     return losses
   }
 
-  /// The losses that the run goes by, and all comparisons since.
-  private func model(
-    _ state: RunState, evaluator: inout some StageEvaluator, _ shouldStop: () -> Bool
-  ) throws -> LossModel {
+  /// The parent and what models of all comparisons so far expect to be better.
+  private func proposals(
+    around parent: LevelVector, _ state: RunState, evaluator: inout some StageEvaluator, _ shouldStop: () -> Bool
+  ) throws -> [Candidate] {
     let dense = try losses(around: nil, generation: 0, evaluator: &evaluator, shouldStop)
+    let comparisons = comparisons(state.history)
+    if isSelection {
+      let model = PairLossModel(
+        space: space, losses: dense, comparisons: comparisons, noise: noise(comparisons, dense))
+      return try selections(around: parent, model, generation: state.nextGeneration)
+    }
     let first = state.history[0]
     var prior = dense
     if isMismatched(dense, first) {
       // Again around the first parent, in place of the sum that does not hold. What it says of levels far away is a guess.
       prior = try losses(around: first.winner, generation: 1, evaluator: &evaluator, shouldStop)
     }
-    let comparisons = comparisons(state.history)
-    return LossModel(space: space, prior: prior, comparisons: comparisons, noise: noise(comparisons, prior))
+    let model = LossModel(
+      space: space, prior: prior, comparisons: comparisons, noise: noise(comparisons, prior))
+    return try proposals(around: parent, model, generation: state.nextGeneration)
   }
 
   /// Whether the first parent's fitness is far from the sum of its losses.
@@ -187,13 +196,17 @@ public struct GuidedSearch: RunStrategy {
     history.flatMap { generation in
       generation.stages.flatMap { stage -> [LossModel.Comparison] in
         let origin = generation.parentIndex ?? stage.results.first?.candidateIndex ?? 0
-        guard let reference = stage.results.first(where: { $0.candidateIndex == origin })?.fitness else { return [] }
+        guard let reference = stage.results.first(where: { $0.candidateIndex == origin }),
+          let origin = reference.fitness
+        else { return [] }
         return stage.results.compactMap { result in
-          guard result.candidateIndex != origin, let fitness = result.fitness else { return nil }
+          guard result.candidateIndex != reference.candidateIndex, let fitness = result.fitness else { return nil }
+          // A stopped candidate was compared on fewer.
+          let share = (result.observation.predictionCount, reference.observation.predictionCount)
           return LossModel.Comparison(
-            from: generation.candidates[origin].assignment,
-            to: generation.candidates[result.candidateIndex].assignment, difference: fitness - reference,
-            tokenCount: stage.minibatch.tokenCount)
+            from: generation.candidates[reference.candidateIndex].assignment,
+            to: generation.candidates[result.candidateIndex].assignment, difference: fitness - origin,
+            tokenCount: stage.minibatch.tokenCount * share.0 / max(share.1, 1))
         }
       }
     }
@@ -216,76 +229,6 @@ public struct GuidedSearch: RunStrategy {
     return count > 0 ? max(sum / Double(count), 1e-6 * typical * typical) : typical * typical * 100
   }
 
-  // MARK: Candidates
-
-  /// The starts, and steps from the reference to what the losses alone say.
-  private func firstCandidates(_ losses: [[Double]]) throws -> [Candidate] {
-    var vectors: [LevelVector] = []
-    for vector in try starts + path(from: starts[0], losses) where !vectors.contains(vector) { vectors.append(vector) }
-    return vectors.map { Candidate(assignment: $0, role: .start, switchCount: 0) }
-  }
-
-  /// The best assignments for losses with a penalty for every unit that leaves a parent, from the largest penalty to none.
-  private func path(from parent: LevelVector, _ losses: [[Double]]) throws -> [LevelVector] {
-    let typical = LossModel.typical(losses)
-    return try Self.penalties.map { try allocated(losses, penalty: $0 * typical, from: parent) }
-  }
-
-  private func allocated(_ losses: [[Double]], penalty: Double, from parent: LevelVector) throws -> LevelVector {
-    var penalised = losses
-    if penalty > 0 {
-      for unit in penalised.indices {
-        for level in penalised[unit].indices where level != parent[unit] { penalised[unit][level] += penalty }
-      }
-    }
-    let allocation = try BudgetAllocation(space: space, losses: penalised)
-    guard parameters.grouping != .none else { return try allocation.solve(budget: budget).levels }
-    return try allocation.solve(budget: budget, groups: mutation.groups).levels
-  }
-
-  private func proposals(around parent: LevelVector, _ model: LossModel, generation: Int) throws -> [Candidate] {
-    var known: Set<LevelVector> = [parent]
-    var candidates = [Candidate(assignment: parent, role: .parent, switchCount: 0)]
-    func propose(_ vector: LevelVector) {
-      guard candidates.count <= parameters.offspring, known.insert(vector).inserted else { return }
-      let changes = zip(vector.levels, parent.levels).count { $0 != $1 }
-      candidates.append(Candidate(assignment: vector, role: .offspring, switchCount: changes))
-    }
-    // A quarter by the model, an eighth at random, and the rest drawn from what the model holds possible.
-    let byModel = max(1, parameters.offspring / 4)
-    for vector in try path(from: parent, model.mean).prefix(byModel) { propose(vector) }
-    var random = RandomSource(seed: parameters.seed, generation: generation, stage: 0, purpose: .mutation)
-    for child in mutation.offspring(of: parent, count: parameters.offspring / 8, using: &random) {
-      propose(child.assignment)
-    }
-    var draws = RandomSource(seed: parameters.seed, generation: generation, stage: 0, purpose: .proposal)
-    var tries = 0
-    while candidates.count <= parameters.offspring, tries < 4 * parameters.offspring {
-      tries += 1
-      let most = Self.changeCounts.lowerBound + draws.below(Self.changeCounts.count)
-      propose(try step(from: parent, model.sample(using: &draws), most: most))
-    }
-    return candidates
-  }
-
-  /// The best assignment for losses that changes at most so many units of a parent; the parent if there is none.
-  private func step(from parent: LevelVector, _ losses: [[Double]], most: Int) throws -> LevelVector {
-    let typical = LossModel.typical(losses)
-    var (low, high) = (0.0, 16 * typical)
-    var best = parent
-    for _ in 0..<8 {
-      let penalty = (low + high) / 2
-      let vector = try allocated(losses, penalty: penalty, from: parent)
-      if zip(vector.levels, parent.levels).count(where: { $0 != $1 }) <= most {
-        if vector != parent { best = vector }
-        high = penalty
-      } else {
-        low = penalty
-      }
-    }
-    return best
-  }
-
   // MARK: Selection
 
   /// Runs candidates through the stages; the parent is compared with in each of them.
@@ -301,16 +244,18 @@ public struct GuidedSearch: RunStrategy {
       if !alive.contains(origin) { alive.append(origin) }
       var random = RandomSource(seed: parameters.seed, generation: generation, stage: stage, purpose: .minibatch)
       let minibatch = try sampler.draw(tokens: parameters.stages.tokens[stage], using: &random)
+      let evaluated = alive.sorted()
       let record = try evaluate(
-        alive.sorted(), of: candidates, on: minibatch, generation: generation, stage: stage,
-        survivors: parameters.stages.survivors[stage], evaluator: &evaluator, shouldStop)
+        evaluated, of: candidates, against: evaluated.firstIndex(of: origin) ?? 0, on: minibatch,
+        generation: generation, stage: stage, survivors: parameters.stages.survivors[stage], evaluator: &evaluator,
+        shouldStop)
       stages.append(record)
       alive = record.survivors
     }
     return ProposedGeneration(
       index: generation, candidates: candidates, stages: stages,
       winnerIndex: stages.isEmpty ? origin : alive.first ?? origin,
-      missingCount: parentIndex == nil ? 0 : parameters.offspring + 1 - candidates.count)
+      missingCount: 0)
   }
 
   /// The last generation: the start and all parents on the whole calibration set.
@@ -318,7 +263,7 @@ public struct GuidedSearch: RunStrategy {
     _ state: RunState, _ parent: LevelVector, evaluator: inout some StageEvaluator, _ shouldStop: () -> Bool
   ) throws -> ProposedGeneration {
     var candidates = [Candidate(assignment: parent, role: .parent, switchCount: 0)]
-    for vector in [starts[0]] + state.history.map(\.winner)
+    for vector in starts.prefix(Self.lastStartCount) + state.history.map(\.winner)
     where !candidates.contains(where: { $0.assignment == vector }) {
       let changes = zip(vector.levels, parent.levels).count { $0 != $1 }
       candidates.append(Candidate(assignment: vector, role: .offspring, switchCount: changes))
@@ -326,7 +271,8 @@ public struct GuidedSearch: RunStrategy {
     let whole = Minibatch(
       items: sampler.sequenceLengths.enumerated().map { Minibatch.Item(sequenceIndex: $0, tokenCount: $1) })
     let stage = try evaluate(
-      Array(candidates.indices), of: candidates, on: whole, generation: state.nextGeneration, stage: 0, survivors: 1,
+      Array(candidates.indices), of: candidates, against: 0, on: whole, generation: state.nextGeneration, stage: 0,
+      survivors: 1,
       evaluator: &evaluator, shouldStop)
     return ProposedGeneration(
       index: state.nextGeneration, candidates: candidates, stages: [stage], winnerIndex: stage.survivors.first ?? 0,
@@ -334,12 +280,14 @@ public struct GuidedSearch: RunStrategy {
   }
 
   private func evaluate(
-    _ indices: [Int], of candidates: [Candidate], on minibatch: Minibatch, generation: Int, stage: Int, survivors: Int,
-    evaluator: inout some StageEvaluator, _ shouldStop: () -> Bool
+    _ indices: [Int], of candidates: [Candidate], against origin: Int, on minibatch: Minibatch, generation: Int,
+    stage: Int, survivors: Int, evaluator: inout some StageEvaluator, _ shouldStop: () -> Bool
   ) throws -> ProposedGeneration.Stage {
     guard !shouldStop() else { throw SearchError.interrupted }
     let vectors = indices.map { candidates[$0].assignment }
-    let answers = try evaluator.fitness(StageQuestion(vectors, on: minibatch, generation: generation))
+    var question = StageQuestion(vectors, on: minibatch, generation: generation)
+    question.race = (survivors, origin)
+    let answers = try evaluator.fitness(question)
     return ranking.stage(stage, minibatch, evaluated: indices, vectors, answers, survivors: survivors)
   }
 }

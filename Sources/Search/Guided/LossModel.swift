@@ -23,8 +23,8 @@ struct LossModel {
   private(set) var mean: [[Double]]
   /// Units and levels that some comparison is about; the covariance follows their order.
   private let features: [(unit: Int, level: Int)]
-  /// Cholesky factor of the posterior covariance of `features`, row by row, lower. `[features, features]`
-  private let factor: [Double]
+  /// Of the posterior precision of `features`. `[features, features]`
+  private let factor: CholeskyFactor
   private let prior: [[Double]]
 
   /// A model of a space.
@@ -72,12 +72,11 @@ struct LossModel {
         for other in row { precision[one.feature * count + other.feature] += weight * one.sign * other.sign }
       }
     }
-    let lower = CholeskyFactor(precision, count: count)
-    let change = lower.solve(shift)
+    factor = CholeskyFactor(precision, count: count)
+    let change = factor.solve(shift)
     var mean = prior
     for (index, feature) in features.enumerated() { mean[feature.unit][feature.level] += change[index] }
     self.mean = mean
-    factor = lower.inverse
   }
 
   /// A typical loss: the median of what is above 0.
@@ -86,7 +85,10 @@ struct LossModel {
     return values.isEmpty ? 1 : values[values.count / 2]
   }
 
-  private static func deviation(_ loss: Double, _ scale: Double) -> Double {
+  /// The prior's standard deviation of a loss.
+  ///
+  /// - Parameter scale: a typical loss.
+  static func deviation(_ loss: Double, _ scale: Double) -> Double {
     max(abs(loss < .infinity ? loss : 0), 0.1 * scale) * relativeUncertainty
   }
 
@@ -95,13 +97,9 @@ struct LossModel {
     var losses = mean
     let scale = Self.typical(prior)
     var isFitted = losses.map { $0.map { _ in false } }
-    let draws = features.map { _ in random.nearlyNormal() }
-    let count = features.count
-    for (index, feature) in features.enumerated() {
-      // With precision L Lᵀ, L⁻ᵀ z has the posterior's covariance.
-      var sum = 0.0
-      for row in index..<count { sum += factor[row * count + index] * draws[row] }
-      losses[feature.unit][feature.level] += sum
+    let draws = factor.solveTransposed(features.map { _ in random.nearlyNormal() })
+    for (feature, draw) in zip(features, draws) {
+      losses[feature.unit][feature.level] += draw
       isFitted[feature.unit][feature.level] = true
     }
     for unit in losses.indices {
@@ -110,54 +108,6 @@ struct LossModel {
       }
     }
     return losses
-  }
-}
-
-/// The factor L of a symmetric positive definite matrix L Lᵀ.
-private struct CholeskyFactor {
-  private let count: Int
-  /// Row by row, lower. `[count, count]`
-  private var lower: [Double]
-
-  init(_ matrix: [Double], count: Int) {
-    self.count = count
-    lower = matrix
-    for row in 0..<count {
-      for column in 0...row {
-        var sum = lower[row * count + column]
-        for place in 0..<column { sum -= lower[row * count + place] * lower[column * count + place] }
-        lower[row * count + column] =
-          row == column ? max(sum, .leastNormalMagnitude).squareRoot() : sum / lower[column * count + column]
-      }
-    }
-  }
-
-  /// x with L Lᵀ x = right.
-  func solve(_ right: [Double]) -> [Double] {
-    var x = right
-    for row in 0..<count {
-      for place in 0..<row { x[row] -= lower[row * count + place] * x[place] }
-      x[row] /= lower[row * count + row]
-    }
-    for row in (0..<count).reversed() {
-      for place in row + 1..<max(count, row + 1) { x[row] -= lower[place * count + row] * x[place] }
-      x[row] /= lower[row * count + row]
-    }
-    return x
-  }
-
-  /// L⁻¹, row by row, lower. `[count, count]`
-  var inverse: [Double] {
-    var result = [Double](repeating: 0, count: count * count)
-    for column in 0..<count {
-      result[column * count + column] = 1 / lower[column * count + column]
-      for row in column + 1..<max(count, column + 1) {
-        var sum = 0.0
-        for place in column..<row { sum -= lower[row * count + place] * result[place * count + column] }
-        result[row * count + column] = sum / lower[row * count + row]
-      }
-    }
-    return result
   }
 }
 

@@ -30,6 +30,10 @@ public struct SearchPreview {
       let isFree = strategy == .guided && recipe.cost != .subblocks
       recipe.mutationGroup = (isFree ? .none : space.standardGrouping).rawValue
     }
+    if recipe.initial == SearchRecipe.bestKnown {
+      let best = try space.bestKnown(on: calibration, recipe.measure, budget: plan.budget, tx)
+      recipe.initial = best.map { "assignment:\($0.digest.hex)" } ?? ""
+    }
     self.recipe = recipe
     // An engine that is only looked at.
     let lengths = try tx.sequences(ofList: calibration.sequenceListID).map(\.tokenIDs.count)
@@ -88,7 +92,9 @@ extension GuidedSearch {
     switch try recipe.evolutionParameters(
       uniform: plan.uniform, given: given, fallback: recipe.cost == .subblocks ? nil : .uniform
     ).initialParent {
-    case .given(let vector): starts = [vector]
+    case .given(let vector):
+      let uniform = recipe.cost == .subblocks ? nil : plan.uniform
+      starts = [vector] + (uniform.map { [$0] } ?? []).filter { $0 != vector }
     case .uniform: starts = [try space.space.nearlyUniform(budget: plan.budget, seed: recipe.seed)]
     case .bestOfRandom(let count):
       let mutation = try LevelSwitchMutation(

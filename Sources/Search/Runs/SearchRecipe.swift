@@ -67,7 +67,7 @@ public struct SearchRecipe: Equatable, Sendable {
   /// Most level switches per offspring.
   public var maximumSwitches: Int
   /// `uniform`, `random:N` or `assignment:DIGEST`; empty: uniform where the target is a level, else `random:32`
-  /// (`random:64` for drops, as in the paper).
+  /// (`random:64` for drops, as in the paper). `best` is replaced by an assignment when the run begins.
   public var initial: String
   /// Tokens to choose the first parent on.
   public var initialTokens: Int
@@ -102,6 +102,9 @@ public struct SearchRecipe: Equatable, Sendable {
 
   /// Tokens of a sweep: single changes of the dense model stand out clearly on few.
   public static let standardSweepTokens = 512
+
+  /// As `initial`: the best assignment within the budget that the catalog knows on the whole calibration set.
+  public static let bestKnown = "best"
 
   /// The defaults, whatever the target.
   public static let standard = SearchRecipe(targetBits: 3)

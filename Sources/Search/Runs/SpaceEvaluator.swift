@@ -43,8 +43,31 @@ final class SpaceEvaluator: StageEvaluator {
   /// The same, with progress told to `watch` as a share of 1.
   func fitness(_ question: StageQuestion, watch: @escaping (Double) -> Void) throws -> [StageFitness] {
     let own = try question.measure.map { try Measure($0) } ?? measure
-    return try fitness(
-      of: question.candidates, on: question.minibatch, own, assignment: assignment, watch: watch)
+    guard let race = StageRace(question) else {
+      return try observations(
+        of: question.candidates, on: question.minibatch.items, own, assignment: assignment, watch: watch
+      ).map { Self.fitness($0, own) }
+    }
+    let whole = Double(question.candidates.count * question.minibatch.tokenCount)
+    var done = 0.0
+    let seen = try race.run { places, items in
+      let part = Double(places.count * items.reduce(0) { $0 + $1.tokenCount })
+      let answers = try observations(
+        of: places.map { question.candidates[$0] }, on: items, own, assignment: assignment
+      ) { watch((done + part * $0) / whole) }
+      done += part
+      return answers
+    }
+    let reference = seen[race.reference]
+    return seen.map { answers in
+      var result = Self.fitness(answers, own)
+      guard answers.count < reference.count else { return result }
+      result.isStopped = true
+      if let value = result.fitness, let common = Self.fitness(Array(reference.prefix(answers.count)), own).fitness {
+        result.fitness = Self.fitness(reference, own).fitness.map { $0 + (value - common) }
+      }
+      return result
+    }
   }
 
   /// Evaluates what a sweep measures, and notes which unit each probe changes of the first, its base.
@@ -53,9 +76,11 @@ final class SpaceEvaluator: StageEvaluator {
   func fitness(_ question: ProbeQuestion) throws -> [StageFitness] {
     let count = question.probes.count
     try job.store.write { try note(question.probes, $0) }
-    return try fitness(of: question.probes, on: question.minibatch, measure, assignment: space.store(_:tx:)) { share in
+    return try observations(
+      of: question.probes, on: question.minibatch.items, measure, assignment: space.store(_:tx:)
+    ) { share in
       self.job.progress("\(self.name): \(question.purpose)", Int(Double(count) * share), of: count)
-    }
+    }.map { Self.fitness($0, measure) }
   }
 
   private func note(_ probes: [Probe], _ tx: CatalogTransaction) throws {
@@ -69,21 +94,22 @@ final class SpaceEvaluator: StageEvaluator {
     }
   }
 
-  private func fitness<Element>(
-    of elements: [Element], on minibatch: Minibatch, _ own: Measure,
+  /// The observations of the elements' assignments on every item. `[elements][items]`
+  private func observations<Element>(
+    of elements: [Element], on items: [Minibatch.Item], _ own: Measure,
     assignment: (Element, CatalogTransaction) throws -> AssignmentRecord, watch: @escaping (Double) -> Void
-  ) throws -> [StageFitness] {
+  ) throws -> [[Observation]] {
     let wanted = [own] + measures.filter { $0 != own }
-    let sequences = try job.store.write { try store(minibatch, $0) }.sequences
-    var result: [StageFitness] = []
+    let sequences = try job.store.write { tx in try items.map { try sequence($0, tx) } }
+    var result: [[Observation]] = []
     for first in stride(from: 0, to: elements.count, by: Self.chunkSize) {
       let chunk = elements[first..<min(first + Self.chunkSize, elements.count)]
       let assignments = try job.store.write { tx in try chunk.map { try assignment($0, tx) } }
-      let observations = try evaluations.observations(of: assignments, on: sequences, measures: wanted) { done, total in
+      let answers = try evaluations.observations(of: assignments, on: sequences, measures: wanted) { done, total in
         let share = Double(first) + Double(chunk.count) * Double(done) / Double(max(total, 1))
         watch(share / Double(elements.count))
       }
-      result += observations.map { Self.fitness($0.map { $0[0] }, own) }
+      result += answers.map { $0.map { $0[0] } }
     }
     return result
   }
@@ -115,11 +141,12 @@ final class SpaceEvaluator: StageEvaluator {
 
   /// Stores a minibatch's sequences as a list, or finds it.
   func store(_ minibatch: Minibatch, _ tx: CatalogTransaction) throws -> SequenceListRecord {
-    try tx.store(
-      sequenceList: try minibatch.items.map { item in
-        let whole = sequences[item.sequenceIndex]
-        return item.tokenCount == whole.tokenIDs.count
-          ? whole : try tx.store(sequence: Array(whole.tokenIDs.prefix(item.tokenCount)))
-      })
+    try tx.store(sequenceList: try minibatch.items.map { try sequence($0, tx) })
+  }
+
+  private func sequence(_ item: Minibatch.Item, _ tx: CatalogTransaction) throws -> SequenceRecord {
+    let whole = sequences[item.sequenceIndex]
+    return item.tokenCount == whole.tokenIDs.count
+      ? whole : try tx.store(sequence: Array(whole.tokenIDs.prefix(item.tokenCount)))
   }
 }

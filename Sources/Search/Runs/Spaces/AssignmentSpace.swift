@@ -52,6 +52,19 @@ public struct AssignmentSpace {
     space = try Self.searchSpace(record)
   }
 
+  /// The best assignment within a budget that the catalog knows on a whole data set; nil: none of this space.
+  ///
+  /// It looks at the thousand best of all assignments.
+  func bestKnown(on set: DataSetRecord, _ measure: String, budget: Int64, _ tx: CatalogTransaction) throws
+    -> AssignmentRecord?
+  {
+    for id in try tx.assignments(byValueOnDataSet: set.id, measure: try Measure(measure).description, limit: 1000) {
+      let assignment = try tx.assignment(id: id)
+      if let vector = try? vector(of: assignment, tx: tx), space.cost(of: vector) <= budget { return assignment }
+    }
+    return nil
+  }
+
   // MARK: Vectors and assignments
 
   /// Stores the assignment of a level vector, or finds it.

@@ -35,7 +35,7 @@ struct AutoCommand: Command {
 
   func validate() throws {
     _ = try onlyTarget()
-    try search.validate()
+    try search.validate(isInverted: false)
     _ = try layers.selection
     _ = try options.method(GPTQMethod.self)
     guard [text, validation].count(where: { $0 == "-" }) <= 1 else {
@@ -102,9 +102,8 @@ struct AutoCommand: Command {
         try job.store.write { try AssignmentReference.resolve(text, model: model, tx: $0) }
       }
       let run = try Run(
-        search.strategyName, recipe, name: nil, calibration: sets.calibration,
-        validation: sets.validation,
-        evaluations: EvaluationLedger(model: open(.evaluation), job: job), job: job)
+        search.strategyName(isInverted: false), recipe, name: nil, calibration: sets.calibration,
+        validation: sets.validation, evaluations: EvaluationLedger(model: open(.evaluation), job: job), job: job)
       try run.run()
       let report = try RunReport(run, job: job)
       stage("\(run.record.name): \(recipe.generations) generations of \(recipe.offspring) offspring", job)

@@ -12,9 +12,11 @@ struct SearchCommand: Command {
     remove (--target-drop), or all of them in one budget of stored bytes (--target-bytes or --target-stored-bits with several \
     methods, --allow-drop, or both).
 
-    (1+λ) evolution with level switches and selection in stages, after EvoPress (arXiv 2410.14649). Everything computed is \
-    kept: a stopped search goes on with resume or the same command, and the same recipe again computes nothing. The search \
-    ends by evaluating its start and its result on the whole calibration and validation sets.
+    The search measures what every layer costs the model, allocates the budget by that, and then looks where a model of all \
+    its comparisons says something is to be gained. --strategy evopress is the paper's (1+λ) evolution with random level \
+    switches (arXiv 2410.14649). Both select in stages. Everything computed is kept: a stopped search goes on with resume or \
+    the same command, and the same recipe again computes nothing. The search ends by evaluating its start and its result on \
+    the whole calibration and validation sets.
     """
   static let examples = [
     "evodb search my.evodb --target-bits 3 --validation held-out --seed 1",
@@ -39,7 +41,7 @@ struct SearchCommand: Command {
 
   func validate() throws {
     try space.validate()
-    try search.validate()
+    try search.validate(isInverted: space.isInverted)
   }
 
   func run(in context: CommandContext) throws {
@@ -55,15 +57,16 @@ struct SearchCommand: Command {
         sharesPrefixes: !sharesNothing)
       let recipe = try job.store.write { try self.recipe(owner, calibration, $0) }
       let run = try Run(
-        search.strategyName, recipe, name: runName, calibration: calibration, validation: validation,
-        evaluations: evaluations,
-        job: job)
+        strategyName, recipe, name: runName, calibration: calibration, validation: validation,
+        evaluations: evaluations, job: job)
       try run.expectWork(model: evaluations.model, calibration: calibration, validation: validation, job: job)
       try run.run()
       return try RunReport(run, job: job)
     }
     try report.print(as: output.format, in: context)
   }
+
+  private var strategyName: RunStrategyName { search.strategyName(isInverted: space.isInverted) }
 
   /// Estimates the work of the search without beginning it.
   ///
@@ -86,7 +89,7 @@ struct SearchCommand: Command {
       cancellation: cancellation)
     let preview = try store.read {
       try SearchPreview(
-        search.strategyName, recipe, model: model, calibration: sets.calibration, tx: $0)
+        strategyName, recipe, model: model, calibration: sets.calibration, tx: $0)
     }
     let work = try SearchEstimate.work(
       recipe, startCount: preview.startCount, sweepCount: preview.sweepCount, model: open,

@@ -1,5 +1,4 @@
 import Catalog
-import Catalog
 import Inference
 import Search
 
@@ -7,9 +6,9 @@ import Search
 struct SearchOptions: ArgumentGroup {
   @Option(
     "--strategy", "S",
-    "evopress is the paper's search; guided measures what each layer costs the model and looks where that says something "
-      + "is to be gained.")
-  var strategy: SearchStrategy = .evopress
+    "guided measures what each layer costs the model and looks where that says something is to be gained; evopress is the "
+      + "paper's search [default: guided, with --worst evopress].")
+  var strategy: SearchStrategy?
   @Option(
     "--sweep-tokens", "N", "Tokens on which the guided search measures each layer by itself.",
     rule: .within(2...SearchRecipe.Limits.tokens))
@@ -37,8 +36,9 @@ struct SearchOptions: ArgumentGroup {
   var maximumSwitches: Int = SearchRecipe.standard.maximumSwitches
   @Option(
     "--initial", "HOW",
-    "First parent: uniform, random:N (the best of N), or an assignment or run, made to fit [default: uniform where it "
-      + "exists, else random:32; random:64 for drops].")
+    "First parent: uniform, random:N (the best of N), an assignment or run, made to fit, or best, the best one within the "
+      + "budget that the catalog knows [default: uniform where it exists, for drops random:64, else random:32, with guided "
+      + "nearly uniform].")
   var initial: String?
   @Option(
     "--initial-tokens", "N", "Tokens on which the first parent is chosen.",
@@ -46,17 +46,18 @@ struct SearchOptions: ArgumentGroup {
   var initialTokens: Int = SearchRecipe.standard.initialTokens
   @Option("--seed", "N", "Of all randomness, \(UInt64.rule): equal seeds give equal runs.") var seed: UInt64 = 0
 
-  /// How the search chooses.
-  var strategyName: RunStrategyName { strategy == .guided ? .guided : .evolution }
+  /// How a search for the best or the worst chooses.
+  func strategyName(isInverted: Bool) -> RunStrategyName {
+    (strategy ?? (isInverted ? .evopress : .guided)) == .guided ? .guided : .evolution
+  }
 
   /// Checks what needs no catalog.
   ///
   /// - Throws: `UsageError` for what the strategy has no use for.
-  func validate() throws {
-    if strategy != .guided, $sweepTokens.wasGiven {
-      throw UsageError("--sweep-tokens has no use for --strategy \(strategy.rawValue)")
-    }
-    if strategy == .guided, generations == 0 {
+  func validate(isInverted: Bool) throws {
+    let isGuided = strategyName(isInverted: isInverted) == .guided
+    if !isGuided, $sweepTokens.wasGiven { throw UsageError("--sweep-tokens has no use for --strategy evopress") }
+    if isGuided, generations == 0 {
       throw UsageError(
         "--generations must be at least 1 for --strategy guided, whose last one chooses on the whole set")
     }
@@ -85,7 +86,7 @@ struct SearchOptions: ArgumentGroup {
     if let mutationGroup { recipe.mutationGroup = mutationGroup.rawValue }
     recipe.maximumSwitches = maximumSwitches
     recipe.initial = initial ?? ""
-    if let initial, initial != "uniform", !initial.hasPrefix("random:") {
+    if let initial, ![SearchRecipe.bestKnown, "uniform"].contains(initial), !initial.hasPrefix("random:") {
       recipe.initial = "assignment:\(try reference(initial).digest.hex)"
     }
     if $initialTokens.wasGiven, initialTokens > tokenCount {
