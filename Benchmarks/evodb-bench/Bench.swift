@@ -30,6 +30,7 @@ struct Bench {
     if !wanted.isDisjoint(with: [.compression, .forward, .fitness, .cache, .search, .merge]) {
       try measureExample(wanted, peak: peak, &report)
     }
+    if wanted.contains(.proposals) { report.add(try ProposalTimes.section()) }
     if wanted.contains(.kernels) { report.add(try KernelTimes.section()) }
     if wanted.contains(.products) { report.add(ProductSpeed.section()) }
     if wanted.contains(.tokenizers) { report.add(try TokenizerTimes.section(example: options.example)) }

@@ -37,7 +37,7 @@ extension GuidedSearch {
     var vectors: [LevelVector] = []
     var proposed = try starts + path(from: starts[0], losses)
     if isSelection {
-      let model = PairLossModel(space: space, losses: losses, comparisons: [], noise: 1)
+      let model = PairLossModel(losses: losses, comparisons: [], noise: 1)
       proposed += best(by: model, near: Array(proposed.suffix(1)), count: parameters.offspring)
     }
     for vector in proposed where !vectors.contains(vector) { vectors.append(vector) }

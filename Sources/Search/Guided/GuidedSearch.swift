@@ -57,9 +57,11 @@ public struct GuidedSearch: RunStrategy {
   private let ranking: CandidateRanking
   private let memory = Memory()
 
-  /// Losses that this process has measured, by the generation that they are of.
+  /// What need not be asked for again: losses by the generation that they were measured for, and the comparisons of so many
+  /// generations.
   private final class Memory {
     var losses: [Int: [[Double]]] = [:]
+    var evidence: (value: LossEvidence, generationCount: Int)?
   }
 
   /// The share by which the sum of losses may miss the measured fitness before losses are measured around the parent.
@@ -162,10 +164,11 @@ public struct GuidedSearch: RunStrategy {
     around parent: LevelVector, _ state: RunState, evaluator: inout some StageEvaluator, _ shouldStop: () -> Bool
   ) throws -> [Candidate] {
     let dense = try losses(around: nil, generation: 0, evaluator: &evaluator, shouldStop)
-    let comparisons = comparisons(state.history)
     if isSelection {
-      let model = PairLossModel(
-        space: space, losses: dense, comparisons: comparisons, noise: noise(comparisons, dense))
+      let comparisons = state.history.flatMap { comparisons(in: $0) }
+      var evidence = LossEvidence(prior: dense)
+      for comparison in comparisons { evidence.add(comparison) }
+      let model = PairLossModel(losses: dense, comparisons: comparisons, noise: evidence.noise)
       return try selections(around: parent, model, generation: state.nextGeneration)
     }
     let first = state.history[0]
@@ -174,9 +177,18 @@ public struct GuidedSearch: RunStrategy {
       // Again around the first parent, in place of the sum that does not hold. What it says of levels far away is a guess.
       prior = try losses(around: first.winner, generation: 1, evaluator: &evaluator, shouldStop)
     }
-    let model = LossModel(
-      space: space, prior: prior, comparisons: comparisons, noise: noise(comparisons, prior))
-    return try proposals(around: parent, model, generation: state.nextGeneration)
+    let evidence = evidence(of: state.history, prior)
+    return try proposals(
+      around: parent, LossModel(evidence, noise: evidence.noise), generation: state.nextGeneration)
+  }
+
+  /// All comparisons of closed generations.
+  private func evidence(of history: [ProposedGeneration], _ prior: [[Double]]) -> LossEvidence {
+    var (evidence, count) = memory.evidence ?? (LossEvidence(prior: prior), 0)
+    if count > history.count || evidence.prior != prior { (evidence, count) = (LossEvidence(prior: prior), 0) }
+    for comparison in history[count...].flatMap({ comparisons(in: $0) }) { evidence.add(comparison) }
+    memory.evidence = (evidence, history.count)
+    return evidence
   }
 
   /// Whether the first parent's fitness is far from the sum of its losses.
@@ -192,41 +204,22 @@ public struct GuidedSearch: RunStrategy {
   }
 
   /// Every candidate of every stage against the stage's reference: the parent, in generation 0 the first candidate.
-  private func comparisons(_ history: [ProposedGeneration]) -> [LossModel.Comparison] {
-    history.flatMap { generation in
-      generation.stages.flatMap { stage -> [LossModel.Comparison] in
-        let origin = generation.parentIndex ?? stage.results.first?.candidateIndex ?? 0
-        guard let reference = stage.results.first(where: { $0.candidateIndex == origin }),
-          let origin = reference.fitness
-        else { return [] }
-        return stage.results.compactMap { result in
-          guard result.candidateIndex != reference.candidateIndex, let fitness = result.fitness else { return nil }
-          // A stopped candidate was compared on fewer.
-          let share = (result.observation.predictionCount, reference.observation.predictionCount)
-          return LossModel.Comparison(
-            from: generation.candidates[reference.candidateIndex].assignment,
-            to: generation.candidates[result.candidateIndex].assignment, difference: fitness - origin,
-            tokenCount: stage.minibatch.tokenCount * share.0 / max(share.1, 1))
-        }
+  private func comparisons(in generation: ProposedGeneration) -> [LossComparison] {
+    generation.stages.flatMap { stage -> [LossComparison] in
+      let origin = generation.parentIndex ?? stage.results.first?.candidateIndex ?? 0
+      guard let reference = stage.results.first(where: { $0.candidateIndex == origin }),
+        let fitness = reference.fitness
+      else { return [] }
+      return stage.results.compactMap { result in
+        guard result.candidateIndex != origin, let other = result.fitness else { return nil }
+        // A stopped candidate was compared on fewer.
+        let seen = stage.minibatch.tokenCount * result.observation.predictionCount
+        return LossComparison(
+          from: generation.candidates[origin].assignment,
+          to: generation.candidates[result.candidateIndex].assignment, difference: other - fitness,
+          tokenCount: seen / max(reference.observation.predictionCount, 1))
       }
     }
-  }
-
-  /// The variance of a comparison on one token: that of what the losses alone do not explain.
-  private func noise(_ comparisons: [LossModel.Comparison], _ losses: [[Double]]) -> Double {
-    var sum = 0.0
-    var count = 0
-    for comparison in comparisons {
-      let expected = space.units.indices.reduce(0.0) {
-        $0 + losses[$1][comparison.to[$1]] - losses[$1][comparison.from[$1]]
-      }
-      let rest = comparison.difference - expected
-      guard rest.isFinite else { continue }
-      sum += rest * rest * Double(comparison.tokenCount)
-      count += 1
-    }
-    let typical = LossModel.typical(losses)
-    return count > 0 ? max(sum / Double(count), 1e-6 * typical * typical) : typical * typical * 100
   }
 
   // MARK: Selection

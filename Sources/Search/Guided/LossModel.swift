@@ -5,77 +5,38 @@
 /// every comparison of two assignments on common sequences then shifts the losses of the units in which they differ. All
 /// arithmetic is plain IEEE double in a fixed order, so that every machine draws the same proposals.
 struct LossModel {
-  /// A comparison: the changes between two assignments, and the rise of fitness.
-  struct Comparison {
-    var from: LevelVector
-    var to: LevelVector
-    /// Fitness of `to` minus that of `from` on the same tokens.
-    var difference: Double
-    /// The tokens.
-    var tokenCount: Int
-  }
-
   /// The prior's standard deviation of a loss, as a share of the loss.
   static let relativeUncertainty = 0.5
 
-  private let space: SearchSpace
   /// Expected losses. `[units][levels]`
   private(set) var mean: [[Double]]
-  /// Units and levels that some comparison is about; the covariance follows their order.
-  private let features: [(unit: Int, level: Int)]
+  /// Units and levels that some comparison is about; `factor` follows their order.
+  private let features: [LossEvidence.Feature]
   /// Of the posterior precision of `features`. `[features, features]`
   private let factor: CholeskyFactor
   private let prior: [[Double]]
 
-  /// A model of a space.
+  /// A model of all that was compared.
   ///
-  /// - Parameters:
-  ///   - prior: losses of a sweep. `[units][levels]`
-  ///   - comparisons: those measured since the sweep.
-  ///   - noise: the variance of a difference of fitness on one token.
-  init(space: SearchSpace, prior: [[Double]], comparisons: [Comparison], noise: Double) {
-    self.space = space
-    self.prior = prior
-    var known: [Int: Int] = [:]
-    var features: [(unit: Int, level: Int)] = []
-    let rows = comparisons.map { comparison -> [(feature: Int, sign: Double)] in
-      var row: [(feature: Int, sign: Double)] = []
-      for unit in space.units.indices where comparison.from[unit] != comparison.to[unit] {
-        for (level, sign) in [(comparison.to[unit], 1.0), (comparison.from[unit], -1.0)] {
-          let key = unit << 16 | level
-          if known[key] == nil {
-            known[key] = features.count
-            features.append((unit, level))
-          }
-          row.append((known[key] ?? 0, sign))
-        }
-      }
-      return row
-    }
-    self.features = features
+  /// - Parameter noise: the variance of a comparison on one token.
+  init(_ evidence: LossEvidence, noise: Double) {
+    prior = evidence.prior
+    features = evidence.features
     let scale = LossModel.typical(prior)
+    let noise = max(noise, .leastNormalMagnitude)
     // Precision of the posterior, and precision times its mean above the prior's.
     let count = features.count
     var precision = [Double](repeating: 0, count: count * count)
-    var shift = [Double](repeating: 0, count: count)
-    for (index, feature) in features.enumerated() {
+    for (row, feature) in features.enumerated() {
       let deviation = Self.deviation(prior[feature.unit][feature.level], scale)
-      precision[index * count + index] = 1 / (deviation * deviation)
-    }
-    for (row, comparison) in zip(rows, comparisons) {
-      let weight = Double(max(1, comparison.tokenCount)) / max(noise, .leastNormalMagnitude)
-      let expected = row.reduce(0) { $0 + $1.sign * prior[features[$1.feature].unit][features[$1.feature].level] }
-      let surprise = comparison.difference - expected
-      guard surprise.isFinite else { continue }
-      for one in row {
-        shift[one.feature] += weight * one.sign * surprise
-        for other in row { precision[one.feature * count + other.feature] += weight * one.sign * other.sign }
-      }
+      for column in 0...row { precision[row * count + column] = evidence.squares[row][column] / noise }
+      precision[row * count + row] += 1 / (deviation * deviation)
     }
     factor = CholeskyFactor(precision, count: count)
-    let change = factor.solve(shift)
     var mean = prior
-    for (index, feature) in features.enumerated() { mean[feature.unit][feature.level] += change[index] }
+    for (feature, change) in zip(features, factor.solve(evidence.shifts.map { $0 / noise })) {
+      mean[feature.unit][feature.level] += change
+    }
     self.mean = mean
   }
 
@@ -108,6 +69,77 @@ struct LossModel {
       }
     }
     return losses
+  }
+}
+
+/// A comparison: the changes between two assignments, and the rise of fitness.
+struct LossComparison {
+  var from: LevelVector
+  var to: LevelVector
+  /// Fitness of `to` minus that of `from` on the same tokens.
+  var difference: Double
+  /// The tokens.
+  var tokenCount: Int
+}
+
+/// Comparisons added up as a linear model of losses needs them: those of a later generation come on top.
+struct LossEvidence {
+  /// A loss that comparisons are about.
+  struct Feature {
+    let unit: Int
+    let level: Int
+  }
+
+  /// Losses of a sweep. `[units][levels]`
+  let prior: [[Double]]
+  /// In the order in which comparisons brought them.
+  private(set) var features: [Feature] = []
+  /// Σ tokens · x xᵀ over the comparisons, x being 1 for losses that came and -1 for those that went: the lower half.
+  private(set) var squares: [[Double]] = []
+  /// Σ tokens · x · surprise, the surprise being what a comparison differs by from the sum of the prior's losses.
+  private(set) var shifts: [Double] = []
+  private var places: [Int: Int] = [:]
+  private var count = 0
+  private var surpriseSquares = 0.0
+
+  init(prior: [[Double]]) { self.prior = prior }
+
+  /// The variance of a comparison on one token, as far as the prior does not explain it.
+  var noise: Double {
+    let typical = LossModel.typical(prior)
+    return count > 0 ? max(surpriseSquares / Double(count), 1e-6 * typical * typical) : typical * typical * 100
+  }
+
+  /// Adds a comparison; one that is not finite says nothing.
+  mutating func add(_ comparison: LossComparison) {
+    let (from, to) = (comparison.from, comparison.to)
+    let changed = from.levels.indices.filter { from[$0] != to[$0] }
+    let expected = changed.reduce(0.0) { $0 + prior[$1][to[$1]] - prior[$1][from[$1]] }
+    let surprise = comparison.difference - expected
+    guard surprise.isFinite else { return }
+    let weight = Double(max(1, comparison.tokenCount))
+    count += 1
+    surpriseSquares += surprise * surprise * weight
+    let row = changed.flatMap { unit in
+      [(place: place(unit, to[unit]), sign: 1.0), (place: place(unit, from[unit]), sign: -1.0)]
+    }
+    for one in row {
+      shifts[one.place] += weight * one.sign * surprise
+      for other in row where other.place <= one.place {
+        squares[one.place][other.place] += weight * one.sign * other.sign
+      }
+    }
+  }
+
+  private mutating func place(_ unit: Int, _ level: Int) -> Int {
+    let key = unit << 16 | level
+    if let known = places[key] { return known }
+    let place = features.count
+    places[key] = place
+    features.append(Feature(unit: unit, level: level))
+    squares.append([Double](repeating: 0, count: place + 1))
+    shifts.append(0)
+    return place
   }
 }
 

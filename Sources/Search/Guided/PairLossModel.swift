@@ -9,20 +9,18 @@ struct PairLossModel {
   /// Shares of the noise that comparisons may have, as seen from the sum of single losses.
   private static let noiseShares = [1.0, 0.1, 0.01, 0.001]
 
-  private let space: SearchSpace
   private let losses: [[Double]]
   /// The uncertainty of a unit's loss, and with another unit's of the loss of both. `[units]`
   private let deviations: [Double]
   /// Sets of comparisons, and their weight in a prediction.
   private var parts: [(removed: [Bool], weight: Double)] = []
 
-  /// A model of a space whose units are kept at level 0 and removed at level 1.
+  /// A model of units that are kept at level 0 and removed at level 1.
   ///
   /// - Parameters:
   ///   - losses: those of a sweep. `[units][2]`
   ///   - noise: the variance of a difference of fitness on one token, as far as the sum of losses does not explain it.
-  init(space: SearchSpace, losses: [[Double]], comparisons: [LossModel.Comparison], noise: Double) {
-    self.space = space
+  init(losses: [[Double]], comparisons: [LossComparison], noise: Double) {
     self.losses = losses
     let typical = LossModel.typical(losses)
     deviations = losses.map { LossModel.deviation($0[1], typical) }
@@ -67,7 +65,7 @@ struct PairLossModel {
     vector.levels.indices.reduce(0) { $0 + losses[$1][vector[$1]] }
   }
 
-  private func surprise(of comparison: LossModel.Comparison) -> Double {
+  private func surprise(of comparison: LossComparison) -> Double {
     comparison.difference - (sum(of: comparison.to) - sum(of: comparison.from))
   }
 

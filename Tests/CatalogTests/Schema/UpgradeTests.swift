@@ -328,4 +328,22 @@ import Testing
       try Self.next.run(path: folder.path)
     }
   }
+
+  /// An upgrade that was killed after its last step leaves nothing but its lock, which the next one takes away.
+  @Test func takesAwayTheLockOfAnUpgradeThatWasKilledAtItsEnd() throws {
+    let (folder, _) = try CatalogFolder.filled()
+    func leaveLock(of command: String) throws {
+      let owner =
+        #"{"bootID":"b","command":"\#(command)","host":"\#(WriterLock.hostName)","pid":1,"since":"2026-01-01T00:00:00Z"}"#
+      try owner.write(toFile: folder.path + "-lock", atomically: false, encoding: .utf8)
+    }
+    try leaveLock(of: "upgrade")
+    let outcome = try CatalogUpgrade().run(path: folder.path)
+    #expect(outcome.from == outcome.to && outcome.keptAs == nil)
+    #expect(try folder.files == ["c.evodb"])
+    // Of another command there may be more to mend, which is for the next writer to do.
+    try leaveLock(of: "search")
+    _ = try CatalogUpgrade().run(path: folder.path)
+    #expect(try folder.files == ["c.evodb", "c.evodb-lock"])
+  }
 }

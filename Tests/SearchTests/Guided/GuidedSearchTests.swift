@@ -232,15 +232,16 @@ private struct Landscape: StageEvaluator {
     let one = LevelVector(space.units.map { _ in 2 })
     var other = one
     other[1] = 3
-    let comparison = LossModel.Comparison(from: one, to: other, difference: 0.1, tokenCount: 1000)
-    model = LossModel(space: space, prior: prior, comparisons: Array(repeating: comparison, count: 50), noise: 0.01)
+    var evidence = LossEvidence(prior: prior)
+    for _ in 0..<50 { evidence.add(LossComparison(from: one, to: other, difference: 0.1, tokenCount: 1000)) }
+    model = LossModel(evidence, noise: 0.01)
   }
 
   @Test func comparisonsShiftTheLossesTheyAreAbout() {
     #expect(abs(model.mean[1][3] - model.mean[1][2] - 0.1) < 0.001)
     #expect(model.mean[1][3] < prior[1][3] && model.mean[1][2] > prior[1][2])
     #expect(model.mean[0] == prior[0] && model.mean[1][0] == prior[1][0])
-    let untouched = LossModel(space: space, prior: prior, comparisons: [], noise: 1)
+    let untouched = LossModel(LossEvidence(prior: prior), noise: 1)
     #expect(untouched.mean == prior)
   }
 
