@@ -96,7 +96,7 @@ enum ProposalTimes {
       space: space, budget: budget,
       parameters: GuidedParameters(
         generations: 10_000, offspring: 32, stages: try SelectionStages(survivors: [2, 1], tokens: [512, 4096])),
-      starts: [try space.nearlyUniform(budget: budget, seed: 0)],
+      starts: [LevelVector(space.units.map { _ in levels - 1 })],
       shapes: space.units.indices.map { unit in (0..<levels).map { loss(unit, $0) } },
       sequenceLengths: Array(repeating: 256, count: 64), tieKey: { $0.levels.map { UInt8($0) } })
     var landscape = Landscape()

@@ -1,4 +1,5 @@
 #include "CKernels.h"
+#include "Elementary.h"
 #include "lanes.h"
 
 CLONED void evodb_rms_norm(float *y, const float *x, const float *weight, int64_t rows, int64_t width, float epsilon) {
@@ -106,7 +107,7 @@ CLONED double evodb_log_sum_exp(const float *x, int64_t count) {
     for (int64_t k = count - i; k < LANES; k++) v[k] = 0;
     sums += v;
   }
-  return (double)largest + log(sum_of_lanes((const float *)&sums));
+  return (double)largest + evodb_log(sum_of_lanes((const float *)&sums));
 }
 
 CLONED void evodb_subtract(float *x, float shift, int64_t count) {
@@ -138,5 +139,5 @@ CLONED double evodb_kl_row(const float *teacher, const float *student, double st
      shows as a total mass beside 1 and is taken back by normalising. */
   double mass = sum_of_lanes((const float *)&masses);
   double sum = sum_of_lanes((const float *)&sums) + (student_log_sum_exp - (double)shift) * mass;
-  return sum / mass - log(mass);
+  return sum / mass - evodb_log(mass);
 }

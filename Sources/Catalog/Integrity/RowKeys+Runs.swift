@@ -164,16 +164,19 @@ extension RowKeys {
     }
   }
 
-  /// Fitness follows from the sums.
+  /// Fitness follows from the sums, except of candidates that were stopped early: theirs is an estimate for the whole stage.
   private func checkStageResults(_ report: Report) throws {
     let key = TableDescription.stageResult.identityColumns
     try connection.forEachRow(
       """
       SELECT r.name, \(key.map { "x.\($0)" }.joined(separator: ", ")) FROM stage_result x
       JOIN run r ON r.id = x.run_id JOIN measure m ON m.id = r.measure_id
+      JOIN stage s ON s.run_id = x.run_id AND s.generation_index = x.generation_index AND s.stage_index = x.stage_index
+      JOIN sequence_list l ON l.id = s.minibatch_id
       WHERE (x.sum IS NULL) <> (x.fitness IS NULL) OR x.prediction_count < 1
+        OR x.prediction_count < l.prediction_count AND x.is_survivor
         -- A product of numbers that are equal but for their last bits.
-        OR abs(x.fitness - CASE m.name WHEN 'perplexity' THEN exp(x.sum / x.prediction_count)
+        OR x.prediction_count >= l.prediction_count AND abs(x.fitness - CASE m.name WHEN 'perplexity' THEN exp(x.sum / x.prediction_count)
           ELSE x.sum / x.prediction_count END) > 1e-9 * abs(x.fitness)
       """
     ) { row in

@@ -84,7 +84,7 @@ extension CatalogTransaction {
     let known = try connection.firstRow(
       "SELECT \(ModelSource.columns), imported_at FROM model_source WHERE model_id = ?", [.integer(modelID)]
     ) { (source: try ModelSource($0), importedAt: $0.text("imported_at")) }
-    guard var (source, importedAt) = known else { return }
+    guard case (var source, let importedAt)? = known else { return }
     source.fingerprint = fingerprint
     try connection.run("DELETE FROM model_source WHERE model_id = ?", [.integer(modelID)])
     try insert(source, ofModel: modelID, importedAt: importedAt)

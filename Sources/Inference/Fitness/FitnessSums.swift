@@ -110,12 +110,12 @@ enum FitnessSums {
     let shiftQ = logSumExp(q)
     return zip(p, q).reduce(0) { sum, pair in
       let logP = pair.0 - shiftP
-      return sum + exp(logP) * (logP - (pair.1 - shiftQ))
+      return sum + ElementaryFunctions.exp(logP) * (logP - (pair.1 - shiftQ))
     }
   }
 
   private static func logSumExp(_ x: [Double]) -> Double {
     let largest = x.max() ?? 0
-    return largest + log(x.reduce(0) { $0 + exp($1 - largest) })
+    return largest + ElementaryFunctions.log(x.reduce(0) { $0 + ElementaryFunctions.exp($1 - largest) })
   }
 }

@@ -71,6 +71,6 @@ public enum Measure: Hashable, Sendable, CustomStringConvertible {
   /// The value of a sum over `predictionCount` predictions.
   public func value(sum: Double, predictionCount: Int) -> Double {
     let mean = sum / Double(predictionCount)
-    return self == .perplexity ? exp(mean) : mean
+    return self == .perplexity ? ElementaryFunctions.exp(mean) : mean
   }
 }

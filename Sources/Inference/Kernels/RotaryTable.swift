@@ -1,5 +1,3 @@
-import Foundation
-
 /// Cosines and sines of rotary position embedding (Su et al. 2021) in the layout of transformers' `rotate_half`.
 struct RotaryTable: Sendable {
   /// [positions, headDimension / 2].
@@ -15,7 +13,7 @@ struct RotaryTable: Sendable {
   /// Positions per radian of each pair [headDimension / 2]: θ^(2i/d). Exponent and power are rounded to float32, as
   /// transformers does: at two thousand tokens the last bit of a frequency moves an angle by 10⁻⁴.
   static func positionsPerRadian(headDimension: Int, theta: Double) -> [Float] {
-    (0..<headDimension / 2).map { Float(pow(theta, Double(Float(2 * $0) / Float(headDimension)))) }
+    (0..<headDimension / 2).map { Float(ElementaryFunctions.pow(theta, Double(Float(2 * $0) / Float(headDimension)))) }
   }
 
   /// Radians per position of each pair [headDimension / 2].
@@ -32,8 +30,8 @@ struct RotaryTable: Sendable {
     for position in 0..<positions {
       for (index, frequency) in frequencies.enumerated() {
         let angle = Float(position) * frequency
-        cosine[position, index] = Float(cos(Double(angle))) * amplitude
-        sine[position, index] = Float(sin(Double(angle))) * amplitude
+        cosine[position, index] = Float(ElementaryFunctions.cos(Double(angle))) * amplitude
+        sine[position, index] = Float(ElementaryFunctions.sin(Double(angle))) * amplitude
       }
     }
     self.cosine = cosine

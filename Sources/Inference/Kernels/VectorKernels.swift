@@ -6,7 +6,7 @@ import CKernels
 package enum VectorKernels {
   /// Names these kernels' arithmetic in an observation's numerics: results do not depend on the instruction set, so this
   /// is a revision only. Raise it when a bit of a result changes.
-  static let identity = "evodb-kernels-1"
+  static let identity = "evodb-kernels-2"
 
   /// Root-mean-square norm of each row of `x` [n, width] with `weight` [1, width].
   package static func rmsNorm(_ x: Matrix, weight: Matrix, epsilon: Float) -> Matrix {

@@ -216,4 +216,24 @@ enum ElementaryFunction: String, CaseIterable, Sendable {
     ]
     for (x, y, bits) in powers { #expect(ElementaryFunctions.pow(x, y).bitPattern == bits, "\(x) ^ \(y)") }
   }
+
+  /// The system's functions round differently from library to library: no stored number may come through them.
+  @Test func nothingButSamplingCallsTheSystemsFunctions() throws {
+    var count = 0
+    for folder in ["Sources/Inference", "Sources/Search", "Sources/CKernels"] {
+      let files = try #require(
+        FileManager.default.enumerator(at: Fixtures.repositoryFile(folder), includingPropertiesForKeys: nil))
+      for case let file as URL in files where ["swift", "c", "h"].contains(file.pathExtension) {
+        // Tokens that are sampled are printed, not stored; the other file declares ours.
+        guard !["TokenSampler.swift", "ElementaryFunctions.swift"].contains(file.lastPathComponent) else { continue }
+        count += 1
+        for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+          let code = line.replacing(/(^|\s)\/\/.*|\/\*.*/, with: "")
+          let calls = code.matches(of: /(^|[^A-Za-z0-9_.])(exp|exp2|log|log2|pow|sin|cos|tanh|erf)f?\(/)
+          #expect(calls.isEmpty, "\(file.lastPathComponent): \(line)")
+        }
+      }
+    }
+    #expect(count > 150)
+  }
 }

@@ -6,8 +6,7 @@ extension WholeRunTests {
   /// `evodb search --strategy guided`.
   @Suite(.usualTimeLimit) struct GuidedSearchCommandTests {
     private let search =
-      ["search"] + TinyCatalog.recipe
-      + ["--data", "calibration", "--strategy", "guided", "--sweep-tokens", "64", "--name", "guided"]
+      ["search"] + TinyCatalog.recipe + ["--data", "calibration", "--sweep-tokens", "64", "--name", "guided"]
 
     @Test func aGuidedSearchIsARunLikeAnyOther() throws {
       let catalog = try TinyCatalog()
@@ -43,21 +42,63 @@ extension WholeRunTests {
       #expect(try catalog.digest("--all") == undisturbed.digest("--all"))
     }
 
+    /// On many sequences hopeless candidates stop early; the file says how far they came, and passes verify.
+    @Test func hopelessCandidatesStopEarly() throws {
+      let catalog = try TinyCatalog()
+      try catalog.output(
+        "search", "--target", "3.5bit", "--bits", "2,5", "--generations", "4", "--offspring", "8", "--survivors", "1",
+        "--tokens", "768", "--data", "calibration", "--sweep-tokens", "64", "--name", "raced")
+      let stopped = "SELECT count(*) AS n FROM candidate_result WHERE prediction_count < token_count - 24"
+      #expect(try catalog.number(stopped) > 0)
+      #expect(try catalog.number(stopped + " AND (is_survivor OR role = 'parent')") == 0)
+      #expect(try catalog.run("verify").exitCode == 0)
+      let replay = try catalog.json("replay", "raced", "--verify")
+      #expect(try replay.integer("equal_generation_count") == replay.integer("generation_count"))
+    }
+
+    /// `--initial best` is looked up when the run begins, and again when another one does.
+    @Test func theBestKnownAssignmentCanBeTheStart() throws {
+      let catalog = try TinyCatalog(.searched)
+      let best =
+        ["search"] + TinyCatalog.recipe + ["--data", "calibration", "--initial", "best", "--sweep-tokens", "64"]
+      let first = try catalog.json("show", "first").text("assignment")
+      let run = try catalog.json(best)
+      #expect(try run.text("start_assignment") == first)
+      #expect(try run.number("kl_calibration") <= run.number("start_kl_calibration"))
+      #expect(
+        try catalog.rows("SELECT value FROM run_parameter WHERE run = 'run-1' AND parameter = 'initial'").first?.text(
+          "value")
+          == "assignment:\(first)")
+      // Nothing is known within another budget.
+      let other = try catalog.json(best.map { $0 == "3" ? "2" : $0 })
+      #expect(try other.number("average_bits") == 2)
+    }
+
+    @Test func theWorstIsSearchedAsThePaperSearches() throws {
+      let catalog = try TinyCatalog()
+      let worst = ["search"] + TinyCatalog.recipe + ["--data", "calibration", "--worst"]
+      #expect(try catalog.run(Array(worst) + ["--name", "worst"]).exitCode == 0)
+      #expect(
+        try catalog.rows("SELECT strategy FROM run_summary WHERE run = 'worst'").first?.text("strategy") == "evolution")
+      #expect(try catalog.run(worst + ["--sweep-tokens", "64"]).exitCode == 64)
+    }
+
     @Test func targetsOfEveryKindAreGuided() throws {
       let catalog = try TinyCatalog()
       let short = [
         "--generations", "2", "--offspring", "4", "--survivors", "2,1", "--tokens", "64,128", "--data", "calibration",
-        "--strategy", "guided", "--sweep-tokens", "64",
+        "--sweep-tokens", "64",
       ]
       for target in [["--target", "2.7bit"], ["--target", "3bit-stored", "--allow-drop"], ["--target", "drop=1"]] {
         let found = try catalog.json(["search"] + target + short)
         #expect(try found.text("state") == "finished", "\(target)")
       }
       #expect(try catalog.run("verify").exitCode == 0)
-      #expect(try catalog.run("search", ["--target", "3bit", "--worst"] + short).exitCode == 78)
-      #expect(try catalog.run("search", ["--target", "3bit", "--sweep-tokens", "64"]).exitCode == 64)
-      #expect(
-        try catalog.run("search", ["--target", "3bit", "--strategy", "guided", "--generations", "0"]).exitCode == 64)
+      let worst = ["--target", "3bit", "--worst", "--strategy", "guided"]
+      #expect(try catalog.run("search", worst + short).exitCode == 78)
+      let evopress = ["--target", "3bit", "--strategy", "evopress", "--sweep-tokens", "64"]
+      #expect(try catalog.run("search", evopress).exitCode == 64)
+      #expect(try catalog.run("search", ["--target", "3bit", "--generations", "0"]).exitCode == 64)
       let dry = try catalog.json(["search", "--target", "3bit", "--dry-run"] + short)
       #expect(try dry.integer("forward_tokens") > 0)
     }

@@ -90,7 +90,8 @@ extension ConfigurationFields {
       guard original > 1 else {
         throw invalid("original_max_position_embeddings", rule: "must be above 1 for longrope")
       }
-      let natural = stretch <= 1 ? 1 : (1 + log(stretch) / log(Double(original))).squareRoot()
+      let doublings = ElementaryFunctions.log(stretch) / ElementaryFunctions.log(Double(original))
+      let natural = stretch <= 1 ? 1 : (1 + doublings).squareRoot()
       return .longRope(
         RopeScaling.LongRope(
           shortFactors: try factors("short_factor", count: context.headDimension / 2),
