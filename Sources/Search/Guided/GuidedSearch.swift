@@ -165,7 +165,7 @@ public struct GuidedSearch: RunStrategy {
   ) throws -> [Candidate] {
     let dense = try losses(around: nil, generation: 0, evaluator: &evaluator, shouldStop)
     if isSelection {
-      let comparisons = state.history.flatMap { comparisons(in: $0) }
+      let comparisons = state.history.flatMap { self.comparisons(in: $0) }
       var evidence = LossEvidence(prior: dense)
       for comparison in comparisons { evidence.add(comparison) }
       let model = PairLossModel(losses: dense, comparisons: comparisons, noise: evidence.noise)
