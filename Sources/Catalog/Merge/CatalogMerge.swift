@@ -53,6 +53,7 @@ public struct CatalogMerge {
         for path in paths {
           progress("checking \(Self.name(of: path))")
           let foreign = try ForeignCatalog(path: path, timeLimit: timeLimit, wantsToStop: wantsToStop)
+          try foreign.checkKeys()
           try merge(foreign, transaction, &report)
         }
         try compareAnswers(transaction, &report)
@@ -75,6 +76,7 @@ public struct CatalogMerge {
     do {
       try store.write { transaction in
         var report = MergeReport()
+        try foreign.checkKeys()
         for _ in 0..<2 {
           report = MergeReport()
           try merge(foreign, transaction, &report)
@@ -89,9 +91,9 @@ public struct CatalogMerge {
 
   private static func name(of path: String) -> String { (path as NSString).lastPathComponent }
 
+  /// - Parameter foreign: with checked keys.
   private func merge(_ foreign: ForeignCatalog, _ transaction: CatalogTransaction, _ report: inout MergeReport) throws {
     let name = Self.name(of: foreign.path)
-    try foreign.checkKeys()
     let merger = try RowMerger(into: transaction, from: foreign) { progress("merging \(name): \($0)") }
     try merger.run()
     for table in merger.report.tables {

@@ -3,7 +3,8 @@ import Foundation
 import TestSupport
 
 extension FuzzTarget {
-  /// Somebody else's catalog with forged rows that is merged, into a catalog with rows of its own and into an empty one.
+  /// Somebody else's catalog with forged rows that is merged, into a catalog with rows of its own or into an empty one: the
+  /// input's parity says which.
   static let foreignCatalog = FuzzTarget(
     name: "merge", longestInput: 256, words: forgeryWords,
     makeSeeds: { Forgery.seeds(tableCount: try BaseCatalog.shared.get().tables.count) },
@@ -26,11 +27,10 @@ extension FuzzTarget {
           let after = try gaining.read { try $0.sharedDigest(includingProvenance: true) }
           try expect(after == before, "a rehearsal or a refused file changed the catalog")
         }
-        for store in [gaining, empty] {
-          try CatalogMerge(into: store).rehearseTwice(catalog) { again, transaction in
-            try expect(again.newCount == 0, "merged again there are \(again.newCount) new rows")
-            try expectWhole(try transaction.firstFinding())
-          }
+        let store = bytes.reduce(0, ^) & 1 == 0 ? gaining : empty
+        try CatalogMerge(into: store).rehearseTwice(catalog) { again, transaction in
+          try expect(again.newCount == 0, "merged again there are \(again.newCount) new rows")
+          try expectWhole(try transaction.firstFinding())
         }
       }
     })
