@@ -76,11 +76,11 @@ extension WholeRunTests {
 
     @Test func theWorstIsSearchedAsThePaperSearches() throws {
       let catalog = try TinyCatalog()
-      let worst = ["search"] + TinyCatalog.recipe + ["--data", "calibration", "--worst"]
-      #expect(try catalog.run(Array(worst) + ["--name", "worst"]).exitCode == 0)
+      let worst = TinyCatalog.recipe + ["--data", "calibration", "--worst"]
+      #expect(try catalog.run("search", worst + ["--name", "worst"]).exitCode == 0)
       #expect(
         try catalog.rows("SELECT strategy FROM run_summary WHERE run = 'worst'").first?.text("strategy") == "evolution")
-      #expect(try catalog.run(worst + ["--sweep-tokens", "64"]).exitCode == 64)
+      #expect(try catalog.run("search", worst + ["--sweep-tokens", "64"]).exitCode == 64)
     }
 
     @Test func targetsOfEveryKindAreGuided() throws {
