@@ -1,0 +1,115 @@
+/// Eight neighbouring sub-blocks of a row, element by element, with room for what is computed of them.
+struct LaneGroup {
+  /// Sub-blocks of a group.
+  static let laneCount = 8
+
+  /// Elements of a sub-block.
+  let length: Int
+  /// The elements, [length].
+  private(set) var values: [Lanes]
+  /// What an error of each of them counts, [length].
+  var weights: [Lanes]
+  /// Codes, [length].
+  var codes: [Lanes]
+
+  init(length: Int) {
+    self.length = length
+    values = [Lanes](repeating: Lanes(), count: length)
+    weights = values
+    codes = values
+  }
+
+  /// Takes the elements from `start` on. Where fewer than eight sub-blocks are left, the last one is taken again.
+  @inline(__always)
+  mutating func load(_ source: UnsafeBufferPointer<Float>, start: Int) {
+    Self.transpose(source, start: start, length: length, into: &values)
+  }
+
+  /// Gives the elements the weights q·√(σ² + x²).
+  ///
+  /// - Parameters:
+  ///   - importance: q, one per element of a row.
+  ///   - start: where the group begins in its matrix, of rows as long as `importance`.
+  ///   - variance: σ² of each sub-block.
+  @inline(__always)
+  mutating func weigh(importance: UnsafeBufferPointer<Float>, start: Int, variance: Lanes) {
+    takeImportance(importance, start: start)
+    for index in 0..<length {
+      weights[index] *= (variance + values[index] * values[index]).squareRoot()
+    }
+  }
+
+  /// Gives the elements the importances as weights.
+  @inline(__always)
+  mutating func takeImportance(_ importance: UnsafeBufferPointer<Float>, start: Int) {
+    var places = SIMD8<Int>()
+    for lane in 0..<Self.laneCount { places[lane] = (start + lane * length) % importance.count }
+    for index in 0..<length {
+      weights[index] = Lanes(
+        importance[places[0] + index], importance[places[1] + index], importance[places[2] + index],
+        importance[places[3] + index], importance[places[4] + index], importance[places[5] + index],
+        importance[places[6] + index], importance[places[7] + index])
+    }
+  }
+
+  /// Σ of the weights of each sub-block.
+  var weightSums: Lanes { weights.reduce(Lanes(), +) }
+
+  /// Σ x² of each sub-block.
+  @inline(__always)
+  var squareSums: Lanes {
+    var sum = Lanes()
+    for value in values { sum += value * value }
+    return sum
+  }
+
+  /// Writes the codes as bytes, sub-block by sub-block, from `start` on.
+  @inline(__always)
+  func write(to bytes: inout [UInt8], start: Int) {
+    precondition(start + Self.laneCount * length <= bytes.count)
+    bytes.withUnsafeMutableBufferPointer { bytes in
+      for index in 0..<length {
+        let code = codes[index].bytes
+        for lane in 0..<Self.laneCount { bytes[start + lane * length + index] = code[lane] }
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func transpose(
+    _ source: UnsafeBufferPointer<Float>, start: Int, length: Int, into target: inout [Lanes]
+  ) {
+    let last = source.count - length
+    precondition(start >= 0 && start <= last && target.count == length)
+    var places = SIMD8<Int>()
+    for lane in 0..<laneCount { places[lane] = min(start + lane * length, last) }
+    for index in 0..<length {
+      target[index] = Lanes(
+        source[places[0] + index], source[places[1] + index], source[places[2] + index], source[places[3] + index],
+        source[places[4] + index], source[places[5] + index], source[places[6] + index], source[places[7] + index])
+    }
+  }
+}
+
+/// Access to the fields of blocks.
+extension UnsafeMutableBufferPointer<UInt8> {
+  /// Stores a number as the nearest half, little-endian.
+  ///
+  /// - Returns: the half's value, infinite if the number is beyond 65504.
+  @inline(__always)
+  @discardableResult
+  func storeHalf(_ value: Float, at offset: Int) -> Float {
+    let half = FloatConversion.float16(value)
+    self[offset] = UInt8(truncatingIfNeeded: half)
+    self[offset + 1] = UInt8(truncatingIfNeeded: half >> 8)
+    return FloatConversion.widened(float16: half)
+  }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+  /// The half at `offset`.
+  @inline(__always)
+  func half(at offset: Int) -> Float {
+    FloatConversion.widened(float16: UInt16(self[offset]) | UInt16(self[offset + 1]) << 8)
+  }
+}
