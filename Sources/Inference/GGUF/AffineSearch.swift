@@ -19,10 +19,23 @@ struct AffineSearch {
   let offsetStep: Float
   let stepCount: Int
   let error: ErrorMeasure
+  /// Whether ratios are brought into the range of codes before they are rounded. Without it, those beyond ±2²² get the codes
+  /// that `Lanes.nearest` describes.
+  let limitsFirst: Bool
 
-  /// The search that importances guide.
+  /// The search by importances: `make_qkx3_quants`.
   static func weighted(largestCode: Float) -> AffineSearch {
-    AffineSearch(largestCode: largestCode, firstOffset: -0.9, offsetStep: 0.05, stepCount: 36, error: .squared)
+    AffineSearch(
+      largestCode: largestCode, firstOffset: -0.9, offsetStep: 0.05, stepCount: 36, error: .squared, limitsFirst: true)
+  }
+
+  /// The search by the elements alone: `make_qkx2_quants`.
+  static func plain(
+    largestCode: Float, firstOffset: Float, stepCount: Int, error: ErrorMeasure = .squared
+  ) -> AffineSearch {
+    AffineSearch(
+      largestCode: largestCode, firstOffset: firstOffset, offsetStep: 0.1, stepCount: stepCount, error: error,
+      limitsFirst: false)
   }
 
   /// The best found for each of eight sub-blocks.
@@ -32,11 +45,15 @@ struct AffineSearch {
     var minimum: Lanes
     fileprivate var inverse: Lanes
     fileprivate var origin: Lanes
-    fileprivate let largestCode: Float
+  }
 
-    /// The codes of elements.
-    @inline(__always)
-    func codes(_ values: Lanes) -> Lanes { ((values - origin) * inverse).nearest.limited(0, largestCode) }
+  /// The codes of elements under a result.
+  @inline(__always)
+  func codes(_ values: Lanes, _ result: Result) -> Lanes { code((values - result.origin) * result.inverse) }
+
+  @inline(__always)
+  private func code(_ ratio: Lanes) -> Lanes {
+    limitsFirst ? ratio.limited(0, largestCode).nearestInRange : ratio.nearest.limited(0, largestCode)
   }
 
   /// Searches eight sub-blocks.
@@ -54,8 +71,8 @@ struct AffineSearch {
     var valueSum = weights[0] * values[0]
     for index in 1..<count {
       let value = values[index]
-      minimum = minimum.or(value, where: value .< minimum)
-      maximum = maximum.or(value, where: value .> maximum)
+      minimum = value.smaller(minimum)
+      maximum = value.larger(maximum)
       weightSum += weights[index]
       valueSum += weights[index] * value
     }
@@ -63,9 +80,10 @@ struct AffineSearch {
     let isFlat = maximum .== minimum
 
     let inverse = largestCode / (maximum - minimum)
+    // A range so small that its inverse is infinite gives all elements the code 0.
     var best = Result(
-      scale: 1 / inverse, minimum: minimum, inverse: inverse, origin: minimum, largestCode: largestCode)
-    for index in 0..<count { codes[index] = best.codes(values[index]) }
+      scale: 1 / inverse, minimum: minimum, inverse: inverse.or(Lanes(), where: inverse .== .infinity), origin: minimum)
+    for index in 0..<count { codes[index] = self.codes(values[index], best) }
     var leastError = distance(values, weights, codes, scale: best.scale, minimum: minimum)
 
     for step in 0...stepCount {
@@ -77,7 +95,7 @@ struct AffineSearch {
       var productSum = Lanes()
       for index in 0..<count {
         let value = values[index]
-        let code = ((value - origin) * inverse).nearest.limited(0, largestCode)
+        let code = code((value - origin) * inverse)
         codes[index] = code
         let weighted = weights[index] * code
         codeSum += weighted

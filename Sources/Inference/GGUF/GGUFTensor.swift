@@ -25,7 +25,8 @@ public struct GGUFTensor: Sendable, Equatable {
   ///   `GGUFType.fallback`) or an importance that does not fit; `InferenceError.invalidData` if the weight is empty, not
   ///   finite, or has a block whose scale is beyond 65504, the largest half.
   public init(quantizing weight: Matrix, as type: GGUFType, importance: [Float]? = nil) throws {
-    try weight.requireQuantizable()
+    let magnitude = QuantizationKernels.largestMagnitude(weight)
+    if weight.storage.isEmpty || !(magnitude < .infinity) { try weight.requireQuantizable() }
     let byteCount = try Self.byteCount(type, rows: weight.rows, columns: weight.columns)
     if let importance {
       guard importance.count == weight.columns else {
@@ -37,7 +38,7 @@ public struct GGUFTensor: Sendable, Equatable {
       }
     }
     let source = UnsafeBufferPointer(weight.storage)
-    guard source.allSatisfy({ abs($0) <= Self.largestMagnitude }) else { throw Self.tooLarge(type) }
+    guard magnitude <= Self.largestMagnitude else { throw Self.tooLarge(type) }
     self.type = type
     rows = weight.rows
     columns = weight.columns
@@ -102,23 +103,20 @@ public struct GGUFTensor: Sendable, Equatable {
   /// The weights [rows, columns] that the blocks stand for, bit for bit as ggml reads them.
   public func dequantized() -> Matrix {
     let result = Matrix(uninitializedRows: rows, columns: columns)
-    let target = result.storage
     let length = type.blockLength
     let byteCount = type.blockByteCount
     bytes.withUnsafeBufferPointer { source in
+      guard let blocks = source.baseAddress else { return }
       @inline(__always)
-      func forEachBlock(_ decode: (Int, UnsafeMutableBufferPointer<Float>) -> Void) {
-        for block in 0..<source.count / byteCount {
-          decode(
-            block * byteCount, UnsafeMutableBufferPointer(rebasing: target[block * length..<(block + 1) * length]))
-        }
+      func forEachBlock(_ decode: (UnsafePointer<UInt8>, UnsafeMutablePointer<Float>) -> Void) {
+        for block in 0..<source.count / byteCount { decode(blocks + block * byteCount, result.base + block * length) }
       }
       if let family = LegacyBlocks(type) {
-        forEachBlock { family.decode(source, at: $0, into: $1) }
+        forEachBlock { family.decode($0, into: $1) }
       } else if let family = KQuantBlocks(type) {
-        forEachBlock { family.decode(source, at: $0, into: $1) }
+        forEachBlock { family.decode($0, into: $1) }
       } else if let family = NonlinearBlocks(type) {
-        forEachBlock { family.decode(source, at: $0, into: $1) }
+        forEachBlock { family.decode($0, into: $1) }
       }
     }
     return result

@@ -90,12 +90,9 @@ struct KQuantBlocks {
 
   private var plainSearch: AffineSearch {
     switch type {
-    case .q2K:
-      AffineSearch(largestCode: largestCode, firstOffset: -0.5, offsetStep: 0.1, stepCount: 15, error: .absolute)
-    case .q4K:
-      AffineSearch(largestCode: largestCode, firstOffset: -1, offsetStep: 0.1, stepCount: 20, error: .squared)
-    default:
-      AffineSearch(largestCode: largestCode, firstOffset: -0.5, offsetStep: 0.1, stepCount: 15, error: .squared)
+    case .q2K: .plain(largestCode: largestCode, firstOffset: -0.5, stepCount: 15, error: .absolute)
+    case .q4K: .plain(largestCode: largestCode, firstOffset: -1, stepCount: 20)
+    default: .plain(largestCode: largestCode, firstOffset: -0.5, stepCount: 15)
     }
   }
 
@@ -122,7 +119,7 @@ struct KQuantBlocks {
       let search = importance == nil ? plainSearch : .weighted(largestCode: largestCode)
       let result = search.fit(
         groups[index].values, weights: groups[index].weights, codes: &groups[index].codes)
-      for element in 0..<partLength { groups[index].codes[element] = result.codes(groups[index].values[element]) }
+      for element in 0..<partLength { groups[index].codes[element] = search.codes(groups[index].values[element], result) }
       let sums = importance == nil ? Lanes() : groups[index].weightSums
       for lane in 0..<LaneGroup.laneCount {
         scales[parts(index) + lane] = result.scale[lane]
@@ -143,9 +140,8 @@ struct KQuantBlocks {
       }
     } else {
       packSixBitPairs(into: target, at: offset + scalesOffset)
-      let fields = UnsafeBufferPointer(target)
       for part in 0..<8 {
-        (scaleCodes[part], minimumCodes[part]) = Self.sixBitPair(fields, at: offset + scalesOffset, part: part)
+        (scaleCodes[part], minimumCodes[part]) = Self.sixBitPair(part) { target[offset + scalesOffset + $0] }
       }
     }
     for index in groups.indices {
@@ -373,110 +369,102 @@ struct KQuantBlocks {
 
   /// The scale and minimum of a part, out of twelve bytes.
   @inline(__always)
-  private static func sixBitPair(
-    _ source: UnsafeBufferPointer<UInt8>, at offset: Int, part: Int
-  ) -> (scale: UInt8, minimum: UInt8) {
-    guard part >= 4 else { return (source[offset + part] & 63, source[offset + 4 + part] & 63) }
-    let low = source[offset + 4 + part]
-    return (
-      low & 15 | (source[offset + part - 4] >> 6) << 4, low >> 4 | (source[offset + part] >> 6) << 4
-    )
+  private static func sixBitPair(_ part: Int, _ byte: (Int) -> UInt8) -> (scale: UInt8, minimum: UInt8) {
+    guard part >= 4 else { return (byte(part) & 63, byte(part + 4) & 63) }
+    let low = byte(part + 4)
+    return (low & 15 | (byte(part - 4) >> 6) << 4, low >> 4 | (byte(part) >> 6) << 4)
   }
 
   // MARK: Reading
 
-  /// Reads one block.
-  ///
-  /// - Parameters:
-  ///   - start: where it begins in `source`.
-  ///   - target: receives its 256 elements.
+  /// Reads one block into 256 elements.
   @inline(__always)
-  func decode(_ source: UnsafeBufferPointer<UInt8>, at start: Int, into target: UnsafeMutableBufferPointer<Float>) {
+  func decode(_ block: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Float>) {
     switch type {
-    case .q2K: decodeQ2(source, at: start, into: target)
-    case .q3K: decodeQ3(source, at: start, into: target)
-    case .q6K: decodeQ6(source, at: start, into: target)
-    default: decodeNibbles(source, at: start, into: target)
+    case .q2K: Self.decodeQ2(block, into: target)
+    case .q3K: Self.decodeQ3(block, into: target)
+    case .q4K: Self.decodeQ4(block, into: target)
+    case .q5K: Self.decodeQ5(block, into: target)
+    default: Self.decodeQ6(block, into: target)
     }
   }
 
-  private func decodeQ2(
-    _ source: UnsafeBufferPointer<UInt8>, at start: Int, into target: UnsafeMutableBufferPointer<Float>
-  ) {
-    let d = source.half(at: start + 80)
-    let dmin = source.half(at: start + 82)
+  private static func decodeQ2(_ block: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Float>) {
+    let d = block.half(at: 80)
+    let dmin = block.half(at: 82)
     for part in 0..<16 {
-      let pair = source[start + part]
-      let step = d * Float(pair & 15)
-      let shift = dmin * Float(pair >> 4)
-      let codes = start + 16 + 32 * (part / 8) + 16 * (part % 2)
+      let step = d * Float(block[part] & 15)
+      let shift = dmin * Float(block[part] >> 4)
+      let codes = block + 16 + 32 * (part / 8) + 16 * (part % 2)
       let bits = UInt8(2 * (part / 2 % 4))
-      for index in 0..<16 {
-        target[16 * part + index] = step * Float(source[codes + index] >> bits & 3) - shift
-      }
+      let place = target + 16 * part
+      for index in 0..<16 { place[index] = step * Float((codes[index] &>> bits) & 3) - shift }
     }
   }
 
-  private func decodeQ3(
-    _ source: UnsafeBufferPointer<UInt8>, at start: Int, into target: UnsafeMutableBufferPointer<Float>
-  ) {
-    let d = source.half(at: start + 108)
+  private static func decodeQ3(_ block: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Float>) {
+    let d = block.half(at: 108)
     for part in 0..<16 {
-      let low = source[start + 96 + part % 8] >> UInt8(4 * (part / 8)) & 15
-      let high = source[start + 104 + part % 4] >> UInt8(2 * (part / 4)) & 3
+      let low = (block[96 + part % 8] &>> UInt8(4 * (part / 8))) & 15
+      let high = (block[104 + part % 4] &>> UInt8(2 * (part / 4))) & 3
       let step = d * Float(Int(low | high << 4) - 32)
-      let codes = start + 32 + 32 * (part / 8) + 16 * (part % 2)
+      let codes = block + 32 + 32 * (part / 8) + 16 * (part % 2)
       let bits = UInt8(2 * (part / 2 % 4))
-      let highBits = start + 16 * (part % 2)
+      let highBits = block + 16 * (part % 2)
       let highBit = UInt8(part / 2)
+      let place = target + 16 * part
       for index in 0..<16 {
-        let code = source[codes + index] >> bits & 3 | (source[highBits + index] >> highBit & 1) << 2
-        target[16 * part + index] = step * Float(Int32(code) - 4)
+        let code = (codes[index] &>> bits) & 3 | ((highBits[index] &>> highBit) & 1) << 2
+        place[index] = step * Float(Int32(code) &- 4)
       }
     }
   }
 
-  private func decodeNibbles(
-    _ source: UnsafeBufferPointer<UInt8>, at start: Int, into target: UnsafeMutableBufferPointer<Float>
-  ) {
-    let d = source.half(at: start)
-    let dmin = source.half(at: start + 2)
-    let highBits = start + 16
-    let nibbles = type == .q5K ? start + 48 : highBits
+  private static func decodeQ4(_ block: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Float>) {
+    let d = block.half(at: 0)
+    let dmin = block.half(at: 2)
     for part in 0..<8 {
-      let (scale, minimum) = Self.sixBitPair(source, at: start + 4, part: part)
+      let (scale, minimum) = sixBitPair(part) { block[4 + $0] }
       let step = d * Float(scale)
       let shift = dmin * Float(minimum)
-      let codes = nibbles + 32 * (part / 2)
+      let codes = block + 16 + 32 * (part / 2)
       let bits = UInt8(4 * (part % 2))
-      if type == .q5K {
-        for index in 0..<32 {
-          let code = source[codes + index] >> bits & 15 | (source[highBits + index] >> UInt8(part) & 1) << 4
-          target[32 * part + index] = step * Float(code) - shift
-        }
-      } else {
-        for index in 0..<32 {
-          target[32 * part + index] = step * Float(source[codes + index] >> bits & 15) - shift
-        }
+      let place = target + 32 * part
+      for index in 0..<32 { place[index] = step * Float((codes[index] &>> bits) & 15) - shift }
+    }
+  }
+
+  private static func decodeQ5(_ block: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Float>) {
+    let d = block.half(at: 0)
+    let dmin = block.half(at: 2)
+    let highBits = block + 16
+    for part in 0..<8 {
+      let (scale, minimum) = sixBitPair(part) { block[4 + $0] }
+      let step = d * Float(scale)
+      let shift = dmin * Float(minimum)
+      let codes = block + 48 + 32 * (part / 2)
+      let bits = UInt8(4 * (part % 2))
+      let place = target + 32 * part
+      for index in 0..<32 {
+        let code = (codes[index] &>> bits) & 15 | ((highBits[index] &>> UInt8(part)) & 1) << 4
+        place[index] = step * Float(code) - shift
       }
     }
   }
 
-  private func decodeQ6(
-    _ source: UnsafeBufferPointer<UInt8>, at start: Int, into target: UnsafeMutableBufferPointer<Float>
-  ) {
-    let d = source.half(at: start + 208)
+  private static func decodeQ6(_ block: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Float>) {
+    let d = block.half(at: 208)
     for part in 0..<16 {
-      let step = d * Float(Int8(bitPattern: source[start + 192 + part]))
-      let half = part / 8
-      let place = part / 2 % 4
-      let codes = start + 64 * half + 32 * (place % 2) + 16 * (part % 2)
-      let bits = UInt8(4 * (place / 2))
-      let highBits = start + 128 + 32 * half + 16 * (part % 2)
+      let step = d * Float(Int8(bitPattern: block[192 + part]))
+      let quarter = part / 2 % 4
+      let codes = block + 64 * (part / 8) + 32 * (quarter % 2) + 16 * (part % 2)
+      let bits = UInt8(4 * (quarter / 2))
+      let highBits = block + 128 + 32 * (part / 8) + 16 * (part % 2)
+      let highBit = UInt8(2 * quarter)
+      let place = target + 16 * part
       for index in 0..<16 {
-        let code =
-          source[codes + index] >> bits & 15 | (source[highBits + index] >> UInt8(2 * place) & 3) << 4
-        target[16 * part + index] = step * Float(Int32(code) - 32)
+        let code = (codes[index] &>> bits) & 15 | ((highBits[index] &>> highBit) & 3) << 4
+        place[index] = step * Float(Int32(code) &- 32)
       }
     }
   }

@@ -80,14 +80,32 @@ struct LaneGroup {
     _ source: UnsafeBufferPointer<Float>, start: Int, length: Int, into target: inout [Lanes]
   ) {
     let last = source.count - length
-    precondition(start >= 0 && start <= last && target.count == length)
-    var places = SIMD8<Int>()
-    for lane in 0..<laneCount { places[lane] = min(start + lane * length, last) }
-    for index in 0..<length {
-      target[index] = Lanes(
-        source[places[0] + index], source[places[1] + index], source[places[2] + index], source[places[3] + index],
-        source[places[4] + index], source[places[5] + index], source[places[6] + index], source[places[7] + index])
+    precondition(start >= 0 && start <= last && target.count == length && length.isMultiple(of: 4))
+    let bytes = UnsafeRawBufferPointer(source)
+    for index in stride(from: 0, to: length, by: 4) {
+      func four(_ lane: Int) -> SIMD4<Float> {
+        bytes.loadUnaligned(
+          fromByteOffset: (min(start + lane * length, last) + index) * MemoryLayout<Float>.stride, as: SIMD4<Float>.self)
+      }
+      let low = transposed(four(0), four(1), four(2), four(3))
+      let high = transposed(four(4), four(5), four(6), four(7))
+      target[index] = Lanes(lowHalf: low.0, highHalf: high.0)
+      target[index + 1] = Lanes(lowHalf: low.1, highHalf: high.1)
+      target[index + 2] = Lanes(lowHalf: low.2, highHalf: high.2)
+      target[index + 3] = Lanes(lowHalf: low.3, highHalf: high.3)
     }
+  }
+
+  /// The columns of four rows of four.
+  @inline(__always)
+  private static func transposed(
+    _ a: SIMD4<Float>, _ b: SIMD4<Float>, _ c: SIMD4<Float>, _ d: SIMD4<Float>
+  ) -> (SIMD4<Float>, SIMD4<Float>, SIMD4<Float>, SIMD4<Float>) {
+    let ab = Lanes(lowHalf: a, highHalf: b)
+    let cd = Lanes(lowHalf: c, highHalf: d)
+    let even = Lanes(lowHalf: ab.evenHalf, highHalf: cd.evenHalf)
+    let odd = Lanes(lowHalf: ab.oddHalf, highHalf: cd.oddHalf)
+    return (even.evenHalf, odd.evenHalf, even.oddHalf, odd.oddHalf)
   }
 }
 
@@ -106,7 +124,7 @@ extension UnsafeMutableBufferPointer<UInt8> {
   }
 }
 
-extension UnsafeBufferPointer<UInt8> {
+extension UnsafePointer<UInt8> {
   /// The half at `offset`.
   @inline(__always)
   func half(at offset: Int) -> Float {

@@ -16,17 +16,34 @@ extension SIMD8 where Scalar == Float {
     return unsafeBitCast(mantissa | 0x4b00_0000, to: Lanes.self) - 12_582_912
   }
 
+  /// The nearest whole numbers, half to even, of numbers within ±2²².
+  @inline(__always)
+  var nearestInRange: Lanes { (self + 12_582_912) - 12_582_912 }
+
   /// The magnitudes.
   @inline(__always)
   var magnitudes: Lanes { unsafeBitCast(unsafeBitCast(self, to: SIMD8<UInt32>.self) & 0x7fff_ffff, to: Lanes.self) }
 
-  /// Within the bounds, which are no NaN.
+  /// The smaller of the numbers in each lane, `other` if one is NaN. Written lane by lane: only so is it one instruction.
+  @inline(__always)
+  func smaller(_ other: Lanes) -> Lanes {
+    var result = other
+    for lane in 0..<Self.scalarCount { result[lane] = self[lane] < other[lane] ? self[lane] : other[lane] }
+    return result
+  }
+
+  /// The larger of the numbers in each lane, `other` if one is NaN.
+  @inline(__always)
+  func larger(_ other: Lanes) -> Lanes {
+    var result = other
+    for lane in 0..<Self.scalarCount { result[lane] = self[lane] > other[lane] ? self[lane] : other[lane] }
+    return result
+  }
+
+  /// Within the bounds.
   @inline(__always)
   func limited(_ lower: Float, _ upper: Float) -> Lanes {
-    let lower = Lanes(repeating: lower)
-    let upper = Lanes(repeating: upper)
-    let raised = replacing(with: lower, where: self .< lower)
-    return raised.replacing(with: upper, where: raised .> upper)
+    larger(Lanes(repeating: lower)).smaller(Lanes(repeating: upper))
   }
 
   /// `other` where the mask holds.

@@ -19,7 +19,6 @@ struct LegacyBlocks {
   private let hasMinimum: Bool
   private let hasHighBits: Bool
   private var group = LaneGroup(length: length)
-  private var bytes = [UInt8](repeating: 0, count: LaneGroup.laneCount * length)
 
   /// Blocks of a type; nil for one of another family.
   init?(_ type: GGUFType) {
@@ -59,12 +58,13 @@ struct LegacyBlocks {
         group.weigh(importance: importance, start: first * Self.length, variance: variance)
       }
       let (scale, minimum) = importance == nil ? choose() : search()
-      group.write(to: &bytes, start: 0)
-      for lane in 0..<min(LaneGroup.laneCount, blockCount - first) {
-        pack(
-          lane: lane, scale: scale[lane], minimum: minimum[lane], into: target,
-          at: (first + lane) * type.blockByteCount)
+      let count = min(LaneGroup.laneCount, blockCount - first)
+      let offset = first * type.blockByteCount
+      for lane in 0..<count {
+        target.storeHalf(scale[lane], at: offset + lane * type.blockByteCount)
+        if hasMinimum { target.storeHalf(minimum[lane], at: offset + lane * type.blockByteCount + 2) }
       }
+      pack(count, into: target, at: offset + (hasMinimum ? 4 : 2))
     }
   }
 
@@ -83,37 +83,50 @@ struct LegacyBlocks {
       var minimum = group.values[0]
       var maximum = minimum
       for value in group.values {
-        minimum = minimum.or(value, where: value .< minimum)
-        maximum = maximum.or(value, where: value .> maximum)
+        minimum = value.smaller(minimum)
+        maximum = value.larger(maximum)
       }
       let scale = (maximum - minimum) / largest
-      let inverse = (1 / scale).or(Lanes(), where: scale .== 0)
+      let (inverse, half) = Self.inverse(scale, offset: 0.5)
       for index in 0..<Self.length {
-        group.codes[index] = ((group.values[index] - minimum) * inverse + 0.5).truncated(to: largest)
+        group.codes[index] = ((group.values[index] - minimum) * inverse + half).truncated(to: largest)
       }
       return (scale, minimum)
     }
     let extreme = Lanes.largest(of: group.values)
     if type == .q80 {
       let scale = extreme.magnitudes / largest
-      let inverse = (1 / scale).or(Lanes(), where: scale .== 0)
+      let (inverse, _) = Self.inverse(scale, offset: 0)
       for index in 0..<Self.length { group.codes[index] = (group.values[index] * inverse).roundedAway }
       return (scale, Lanes())
     }
     let scale = extreme / -largest
-    let inverse = (1 / scale).or(Lanes(), where: scale .== 0)
+    let (inverse, offset) = Self.inverse(scale, offset: largest + 0.5)
     for index in 0..<Self.length {
-      group.codes[index] = (group.values[index] * inverse + (largest + 0.5)).truncated(to: 2 * largest - 1)
+      group.codes[index] = (group.values[index] * inverse + offset).truncated(to: 2 * largest - 1)
     }
     return (scale, Lanes())
+  }
+
+  /// 1 / scale, 0 for a scale of 0, and what is added to ratios before they are cut to whole numbers.
+  ///
+  /// The inverse of the tiniest scales is infinite, and the processors for which ggml is mostly compiled then make 0 of every
+  /// ratio: both numbers are 0.
+  private static func inverse(_ scale: Lanes, offset: Float) -> (inverse: Lanes, offset: Lanes) {
+    let inverse = 1 / scale
+    let isInfinite = inverse.magnitudes .== .infinity
+    return (
+      inverse.or(Lanes(), where: isInfinite),
+      Lanes(repeating: offset).or(Lanes(), where: isInfinite .& (scale .!= 0))
+    )
   }
 
   /// Scales, minima and codes of least weighted error.
   private mutating func search() -> (scale: Lanes, minimum: Lanes) {
     if hasMinimum {
-      let result = AffineSearch.weighted(largestCode: largest)
-        .fit(group.values, weights: group.weights, codes: &group.codes)
-      for index in 0..<Self.length { group.codes[index] = result.codes(group.values[index]) }
+      let search = AffineSearch.weighted(largestCode: largest)
+      let result = search.fit(group.values, weights: group.weights, codes: &group.codes)
+      for index in 0..<Self.length { group.codes[index] = search.codes(group.values[index], result) }
       return (result.scale, result.minimum)
     }
     let result = SymmetricSearch(largestCode: largest).fit(group.values, weights: group.weights)
@@ -121,85 +134,98 @@ struct LegacyBlocks {
     return (result.scale, Lanes())
   }
 
-  private func pack(
-    lane: Int, scale: Float, minimum: Float, into target: UnsafeMutableBufferPointer<UInt8>, at start: Int
-  ) {
-    var offset = start
-    target.storeHalf(scale, at: offset)
-    offset += 2
-    if hasMinimum {
-      target.storeHalf(minimum, at: offset)
-      offset += 2
+  /// Writes the codes of the first `count` blocks, those of the first one from `offset` on.
+  @inline(__always)
+  private func pack(_ count: Int, into target: UnsafeMutableBufferPointer<UInt8>, at offset: Int) {
+    let stride = type.blockByteCount
+    @inline(__always)
+    func store(_ bytes: SIMD8<UInt8>, at offset: Int) {
+      let word = unsafeBitCast(bytes, to: UInt64.self).littleEndian
+      @inline(__always)
+      func store(_ lane: Int) { target[offset &+ lane &* stride] = UInt8(truncatingIfNeeded: word &>> UInt64(8 * lane)) }
+      if count == LaneGroup.laneCount {
+        for lane in 0..<LaneGroup.laneCount { store(lane) }
+      } else {
+        for lane in 0..<count { store(lane) }
+      }
     }
-    bytes.withUnsafeBufferPointer { bytes in
-      let codes = UnsafeBufferPointer(rebasing: bytes[lane * Self.length..<(lane + 1) * Self.length])
-      if type == .q80 {
-        for index in 0..<Self.length { target[offset + index] = codes[index] }
-        return
+    if type == .q80 {
+      for index in 0..<Self.length { store(group.codes[index].bytes, at: offset + index) }
+      return
+    }
+    guard hasHighBits else {
+      for index in 0..<16 {
+        store((group.codes[index] + 16 * group.codes[index + 16]).bytes, at: offset + index)
       }
-      if hasHighBits {
-        for byte in 0..<4 {
-          var bits: UInt8 = 0
-          for bit in 0..<8 { bits |= (codes[8 * byte + bit] >> 4) << UInt8(bit) }
-          target[offset + byte] = bits
-        }
-        offset += 4
+      return
+    }
+    for byte in 0..<4 {
+      var bits = Lanes()
+      for bit in 0..<8 {
+        let isSet = group.codes[8 * byte + bit] .>= 16
+        bits += Lanes().or(Lanes(repeating: Float(1 << bit)), where: isSet)
       }
-      for index in 0..<16 { target[offset + index] = codes[index] & 15 | codes[index + 16] << 4 }
+      store(bits.bytes, at: offset + byte)
+    }
+    for index in 0..<16 {
+      let low = group.codes[index]
+      let high = group.codes[index + 16]
+      // The fifth bits fall out: 16 of the low code, and 256 of the byte.
+      let rest = low.or(low - 16, where: low .>= 16)
+      store((rest + 16 * high).bytes, at: offset + 4 + index)
     }
   }
 
-  /// Reads one block.
-  ///
-  /// - Parameters:
-  ///   - start: where it begins in `source`.
-  ///   - target: receives its 32 elements.
+  /// Reads one block into 32 elements.
   @inline(__always)
-  func decode(_ source: UnsafeBufferPointer<UInt8>, at start: Int, into target: UnsafeMutableBufferPointer<Float>) {
-    let scale = source.half(at: start)
-    if type == .q80 {
-      for index in 0..<Self.length { target[index] = Float(Int8(bitPattern: source[start + 2 + index])) * scale }
-      return
+  func decode(_ block: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Float>) {
+    switch type {
+    case .q40: Self.decode(block + 2, bias: 8, scale: block.half(at: 0), minimum: nil, into: target)
+    case .q41: Self.decode(block + 4, bias: 0, scale: block.half(at: 0), minimum: block.half(at: 2), into: target)
+    case .q50: Self.decode(block + 6, high: block + 2, bias: 16, scale: block.half(at: 0), minimum: nil, into: target)
+    case .q51:
+      Self.decode(
+        block + 8, high: block + 4, bias: 0, scale: block.half(at: 0), minimum: block.half(at: 2), into: target)
+    default:
+      let scale = block.half(at: 0)
+      for index in 0..<Self.length { target[index] = Float(Int8(bitPattern: block[2 + index])) * scale }
     }
-    let minimum = hasMinimum ? source.half(at: start + 2) : 0
-    let highBits = start + (hasMinimum ? 4 : 2)
-    let nibbles = highBits + (hasHighBits ? 4 : 0)
-    for index in 0..<16 {
-      var low = Int32(source[nibbles + index] & 15)
-      var high = Int32(source[nibbles + index] >> 4)
-      if hasHighBits {
-        low |= Int32(source[highBits + index / 8] >> UInt8(index % 8) & 1) << 4
-        high |= Int32(source[highBits + 2 + index / 8] >> UInt8(index % 8) & 1) << 4
-      }
-      if hasMinimum {
-        target[index] = Float(low) * scale + minimum
-        target[index + 16] = Float(high) * scale + minimum
-      } else {
-        target[index] = Float(low - Int32(largest)) * scale
-        target[index + 16] = Float(high - Int32(largest)) * scale
+  }
+
+  @inline(__always)
+  private static func decode(
+    _ nibbles: UnsafePointer<UInt8>, high: UnsafePointer<UInt8>? = nil, bias: Int32, scale: Float, minimum: Float?,
+    into target: UnsafeMutablePointer<Float>
+  ) {
+    for half in 0..<2 {
+      let place = target + 16 * half
+      var bits: UInt32 = 0
+      if let high { bits = UInt32(high[2 * half]) | UInt32(high[2 * half + 1]) << 8 }
+      for index in 0..<16 {
+        var code = Int32((nibbles[index] &>> UInt8(4 * half)) & 15)
+        if high != nil { code |= Int32(truncatingIfNeeded: (bits &>> UInt32(index)) & 1) << 4 }
+        let value = Float(code &- bias) * scale
+        place[index] = minimum.map { value + $0 } ?? value
       }
     }
   }
 }
 
 extension SIMD8 where Scalar == Float {
-  /// Whole parts of numbers of at least 0, at most `limit`; 0 for what is not finite, which an infinite inverse of a tiny
-  /// scale makes.
+  /// The whole parts of numbers of at least 0, at most `limit`.
   @inline(__always)
   fileprivate func truncated(to limit: Float) -> Lanes {
-    let rounded = nearest
-    return rounded.or(rounded - 1, where: rounded .> self).limited(0, limit)
+    let rounded = nearestInRange
+    return rounded.or(rounded - 1, where: rounded .> self).smaller(Lanes(repeating: limit))
   }
 
-  /// The nearest whole numbers, half away from zero, from −127 to 127, as the bytes of 8-bit integers; 0 for what is not
-  /// finite.
+  /// The nearest whole numbers, half away from zero, from −127 to 127, as the bytes of 8-bit integers.
   @inline(__always)
   fileprivate var roundedAway: Lanes {
-    let even = nearest
+    let even = nearestInRange
     let rest = self - even
     var rounded = even.or(even + 1, where: (rest .== 0.5) .& (self .> 0))
     rounded = rounded.or(even - 1, where: (rest .== -0.5) .& (self .< 0))
-    rounded = rounded.or(Lanes(), where: .!(magnitudes .< 128))
     return rounded.or(rounded + 256, where: rounded .< 0)
   }
 }

@@ -142,27 +142,24 @@ struct NonlinearBlocks {
     }
   }
 
-  /// Reads one block.
-  ///
-  /// - Parameters:
-  ///   - start: where it begins in `source`.
-  ///   - target: receives its elements.
+  /// Reads one block into its elements.
   @inline(__always)
-  func decode(_ source: UnsafeBufferPointer<UInt8>, at start: Int, into target: UnsafeMutableBufferPointer<Float>) {
-    let superscale = source.half(at: start)
+  func decode(_ block: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Float>) {
+    let superscale = block.half(at: 0)
     Self.values.withUnsafeBufferPointer { values in
-      func decode(nibbles: Int, scale: Float, at place: Int) {
+      @inline(__always)
+      func decode(_ nibbles: UnsafePointer<UInt8>, scale: Float, into target: UnsafeMutablePointer<Float>) {
         for index in 0..<16 {
-          target[place + index] = scale * values[Int(source[nibbles + index] & 15)]
-          target[place + 16 + index] = scale * values[Int(source[nibbles + index] >> 4)]
+          target[index] = scale * values[Int(nibbles[index] & 15)]
+          target[16 + index] = scale * values[Int(nibbles[index] &>> 4)]
         }
       }
-      guard type == .iq4XS else { return decode(nibbles: start + 2, scale: superscale, at: 0) }
-      let high = UInt16(source[start + 2]) | UInt16(source[start + 3]) << 8
+      guard type == .iq4XS else { return decode(block + 2, scale: superscale, into: target) }
+      let high = UInt16(block[2]) | UInt16(block[3]) << 8
       for part in 0..<LaneGroup.laneCount {
-        let low = source[start + 4 + part / 2] >> UInt8(4 * (part % 2)) & 15
-        let code = Int(low) | Int(high >> UInt16(2 * part) & 3) << 4
-        decode(nibbles: start + 8 + 16 * part, scale: superscale * Float(code - 32), at: 32 * part)
+        let low = (block[4 + part / 2] &>> UInt8(4 * (part % 2))) & 15
+        let code = Int(low) | Int((high &>> UInt16(2 * part)) & 3) << 4
+        decode(block + 8 + 16 * part, scale: superscale * Float(code - 32), into: target + 32 * part)
       }
     }
   }

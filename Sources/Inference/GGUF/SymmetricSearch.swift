@@ -125,7 +125,7 @@ struct UnsignedSearch {
     let count = values.count
     precondition(weights.count == count && codes.count == count)
     var largest = Lanes()
-    for value in values { largest = value.or(largest, where: largest .> value) }
+    for value in values { largest = largest.larger(value) }
     let isZero = largest .< SymmetricSearch.leastMagnitude
     var inverse = largestCode / largest
     var leastError = Lanes()
@@ -180,8 +180,6 @@ struct UnsignedSearch {
 
   @inline(__always)
   private func code(_ ratio: Lanes) -> Lanes {
-    let code = ratio.nearest
-    let largest = Lanes(repeating: largestCode)
-    return code.or(largest, where: code .> largest)
+    ratio.nearest.smaller(Lanes(repeating: largestCode))
   }
 }
