@@ -38,7 +38,7 @@ struct AffineSearch {
       limitsFirst: false)
   }
 
-  /// The best found for each of eight sub-blocks.
+  /// The best found for each of eight parts.
   struct Result {
     var scale: Lanes
     /// At most 0.
@@ -56,7 +56,7 @@ struct AffineSearch {
     limitsFirst ? ratio.limited(0, largestCode).nearestInRange : ratio.nearest.limited(0, largestCode)
   }
 
-  /// Searches eight sub-blocks.
+  /// Searches eight parts.
   ///
   /// - Parameters:
   ///   - values, weights: of the elements, [elements].

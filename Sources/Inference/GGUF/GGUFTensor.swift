@@ -20,7 +20,7 @@ public struct GGUFTensor: Sendable, Equatable {
   ///   - weight: [out, in] Float32.
   ///   - type: one of `GGUFType.quantized`.
   ///   - importance: what an error in each input counts, usually the mean of its squares (llama.cpp's importance matrix);
-  ///     finite and not negative, [in]. Where a sub-block's importances are all 0, its weights may become 0, as in ggml.
+  ///     finite and not negative, [in]. Weights that share a scale may all become 0 if their importances are 0, as in ggml.
   /// - Throws: `InferenceError.impossible` for another type, a width that is no multiple of the type's block length (see
   ///   `GGUFType.fallback`) or an importance that does not fit; `InferenceError.invalidData` if the weight is empty, not
   ///   finite, or has a block whose scale is beyond 65504, the largest half.
@@ -123,7 +123,8 @@ public struct GGUFTensor: Sendable, Equatable {
   }
 
   private static func tooLarge(_ type: GGUFType) -> InferenceError {
-    .invalidData(file: "weight", detail: "it has values that are too large for the half-precision scales of \(type.name)")
+    .invalidData(
+      file: "weight", detail: "it has values that are too large for the half-precision scales of \(type.name)")
   }
 
   /// Whether no half of a block is NaN or infinite; all else in blocks is whole numbers.

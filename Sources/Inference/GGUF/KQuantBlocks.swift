@@ -1,4 +1,4 @@
-/// Blocks of 256 elements whose sub-blocks have small scales in units of a common one: Q2_K, Q3_K, Q4_K, Q5_K, Q6_K.
+/// Blocks of 256 elements whose parts have small scales in units of a common one: Q2_K, Q3_K, Q4_K, Q5_K, Q6_K.
 ///
 /// | type | fields in order | element e |
 /// |---|---|---|
@@ -14,16 +14,16 @@ struct KQuantBlocks {
   static let length = 256
 
   let type: GGUFType
-  /// Elements of a sub-block.
+  /// Elements of a part.
   private let partLength: Int
   /// Codes are below 2·`largestCode` in Q3_K and Q6_K, and at most `largestCode` in the others.
   private let largestCode: Float
   /// The largest code of a scale.
   private let largestScale: Float
-  /// The sub-blocks, eight by eight.
-  private var groups: [LaneGroup]
+  /// The parts, eight by eight.
+  private var batches: [PartBatch]
   private var bytes = [UInt8](repeating: 0, count: length)
-  /// One number for each sub-block.
+  /// One number for each part.
   private var scales: [Float]
   private var minima: [Float]
   private var weightSums: [Float]
@@ -42,8 +42,8 @@ struct KQuantBlocks {
     }
     self.type = type
     let partCount = Self.length / partLength
-    groups = [LaneGroup](
-      repeating: LaneGroup(length: partLength), count: partCount / LaneGroup.laneCount)
+    batches = [PartBatch](
+      repeating: PartBatch(length: partLength), count: partCount / PartBatch.laneCount)
     scales = [Float](repeating: 0, count: partCount)
     minima = scales
     weightSums = scales
@@ -64,8 +64,8 @@ struct KQuantBlocks {
     for block in 0..<source.count / Self.length {
       let start = block * Self.length
       let offset = block * type.blockByteCount
-      for index in groups.indices {
-        groups[index].load(source, start: start + index * LaneGroup.laneCount * partLength)
+      for index in batches.indices {
+        batches[index].load(source, start: start + index * PartBatch.laneCount * partLength)
       }
       switch type {
       case .q3K: encodeQ3(source, start: start, importance: importance, into: target, at: offset)
@@ -83,8 +83,8 @@ struct KQuantBlocks {
     return sum
   }
 
-  /// The sub-blocks of a group.
-  private func parts(_ group: Int) -> Int { group * LaneGroup.laneCount }
+  /// The first part of a batch.
+  private func firstPart(_ batch: Int) -> Int { batch * PartBatch.laneCount }
 
   // MARK: Scales and minima: Q2_K, Q4_K, Q5_K
 
@@ -105,26 +105,28 @@ struct KQuantBlocks {
       let mean = Self.squareSum(source, start: start) / Float(Self.length)
       variance = Lanes(repeating: type == .q2K ? mean : 2 * mean)
     }
-    for index in groups.indices {
+    for index in batches.indices {
       if let importance {
-        groups[index].weigh(
-          importance: importance, start: start + parts(index) * partLength, variance: variance)
+        batches[index].weigh(
+          importance: importance, start: start + firstPart(index) * partLength, variance: variance)
       } else {
         var base = Lanes()
-        if type != .q2K { base = (groups[index].squareSums / Float(partLength)).squareRoot() }
+        if type != .q2K { base = (batches[index].squareSums / Float(partLength)).squareRoot() }
         for element in 0..<partLength {
-          groups[index].weights[element] = base + groups[index].values[element].magnitudes
+          batches[index].weights[element] = base + batches[index].values[element].magnitudes
         }
       }
       let search = importance == nil ? plainSearch : .weighted(largestCode: largestCode)
       let result = search.fit(
-        groups[index].values, weights: groups[index].weights, codes: &groups[index].codes)
-      for element in 0..<partLength { groups[index].codes[element] = search.codes(groups[index].values[element], result) }
-      let sums = importance == nil ? Lanes() : groups[index].weightSums
-      for lane in 0..<LaneGroup.laneCount {
-        scales[parts(index) + lane] = result.scale[lane]
-        minima[parts(index) + lane] = -result.minimum[lane]
-        weightSums[parts(index) + lane] = sums[lane]
+        batches[index].values, weights: batches[index].weights, codes: &batches[index].codes)
+      for element in 0..<partLength {
+        batches[index].codes[element] = search.codes(batches[index].values[element], result)
+      }
+      let sums = importance == nil ? Lanes() : batches[index].weightSums
+      for lane in 0..<PartBatch.laneCount {
+        scales[firstPart(index) + lane] = result.scale[lane]
+        minima[firstPart(index) + lane] = -result.minimum[lane]
+        weightSums[firstPart(index) + lane] = sums[lane]
       }
     }
     let (scale, minimum) = importance == nil ? divideByLargest() : fitScales()
@@ -144,12 +146,12 @@ struct KQuantBlocks {
         (scaleCodes[part], minimumCodes[part]) = Self.sixBitPair(part) { target[offset + scalesOffset + $0] }
       }
     }
-    for index in groups.indices {
+    for index in batches.indices {
       var step = Lanes()
       var shift = Lanes()
-      for lane in 0..<LaneGroup.laneCount {
-        step[lane] = d * Float(scaleCodes[parts(index) + lane])
-        shift[lane] = dmin * Float(minimumCodes[parts(index) + lane])
+      for lane in 0..<PartBatch.laneCount {
+        step[lane] = d * Float(scaleCodes[firstPart(index) + lane])
+        shift[lane] = dmin * Float(minimumCodes[firstPart(index) + lane])
       }
       recode(index, step: step, shift: shift, lower: 0, upper: largestCode)
     }
@@ -210,8 +212,8 @@ struct KQuantBlocks {
     let superscale: Float
     if let importance {
       let variance = Lanes(repeating: 2 * Self.squareSum(source, start: start) / Float(Self.length))
-      for index in groups.indices {
-        groups[index].weigh(importance: importance, start: start + parts(index) * partLength, variance: variance)
+      for index in batches.indices {
+        batches[index].weigh(importance: importance, start: start + firstPart(index) * partLength, variance: variance)
         takeSymmetric(index, search)
       }
       let values = scales.map { Lanes(repeating: $0) }
@@ -219,9 +221,9 @@ struct KQuantBlocks {
       for part in scales.indices { scaleCodes[part] = result.codes(values[part]).bytes[0] }
       superscale = result.scale[0]
     } else {
-      for index in groups.indices {
-        let found = search.descend(groups[index].values, codes: &groups[index].codes)
-        for lane in 0..<LaneGroup.laneCount { scales[parts(index) + lane] = found[lane] }
+      for index in batches.indices {
+        let found = search.descend(batches[index].values, codes: &batches[index].codes)
+        for lane in 0..<PartBatch.laneCount { scales[firstPart(index) + lane] = found[lane] }
       }
       let largest = largestScaleMagnitude()
       let inverse = -32 / largest
@@ -232,9 +234,9 @@ struct KQuantBlocks {
       superscale = largest == 0 ? 0 : 1 / inverse
     }
     let d = target.storeHalf(superscale, at: offset + 108)
-    for index in groups.indices {
+    for index in batches.indices {
       var step = Lanes()
-      for lane in 0..<LaneGroup.laneCount { step[lane] = d * Float(Int(scaleCodes[parts(index) + lane]) - 32) }
+      for lane in 0..<PartBatch.laneCount { step[lane] = d * Float(Int(scaleCodes[firstPart(index) + lane]) - 32) }
       recode(index, step: step, shift: Lanes(), lower: -4, upper: 3)
     }
     // Twelve bytes of scales: the low four bits of eight and eight in the halves of the first eight bytes, the high two
@@ -262,12 +264,12 @@ struct KQuantBlocks {
     at offset: Int
   ) {
     let search = SymmetricSearch(largestCode: largestCode)
-    for index in groups.indices {
+    for index in batches.indices {
       if let importance {
-        groups[index].takeImportance(importance, start: start + parts(index) * partLength)
+        batches[index].takeImportance(importance, start: start + firstPart(index) * partLength)
       } else {
         for element in 0..<partLength {
-          groups[index].weights[element] = groups[index].values[element] * groups[index].values[element]
+          batches[index].weights[element] = batches[index].values[element] * batches[index].values[element]
         }
       }
       takeSymmetric(index, search)
@@ -284,9 +286,9 @@ struct KQuantBlocks {
       target[offset + 192 + part] = UInt8(bitPattern: code)
       scales[part] = d * Float(code)
     }
-    for index in groups.indices {
+    for index in batches.indices {
       var step = Lanes()
-      for lane in 0..<LaneGroup.laneCount { step[lane] = scales[parts(index) + lane] }
+      for lane in 0..<PartBatch.laneCount { step[lane] = scales[firstPart(index) + lane] }
       recode(index, step: step, shift: Lanes(), lower: -32, upper: 31)
     }
     // Of each 128 elements, byte l of 64 has the low four bits of elements l and 64 + l, and byte l of 32 the high two
@@ -304,14 +306,14 @@ struct KQuantBlocks {
     }
   }
 
-  /// Finds scales, codes and the sums of the weights of a group.
+  /// Finds scales, codes and the sums of the weights of a batch.
   private mutating func takeSymmetric(_ index: Int, _ search: SymmetricSearch) {
-    let result = search.fit(groups[index].values, weights: groups[index].weights)
-    for element in 0..<partLength { groups[index].codes[element] = result.codes(groups[index].values[element]) }
-    let sums = groups[index].weightSums
-    for lane in 0..<LaneGroup.laneCount {
-      scales[parts(index) + lane] = result.scale[lane]
-      weightSums[parts(index) + lane] = sums[lane]
+    let result = search.fit(batches[index].values, weights: batches[index].weights)
+    for element in 0..<partLength { batches[index].codes[element] = result.codes(batches[index].values[element]) }
+    let sums = batches[index].weightSums
+    for lane in 0..<PartBatch.laneCount {
+      scales[firstPart(index) + lane] = result.scale[lane]
+      weightSums[firstPart(index) + lane] = sums[lane]
     }
   }
 
@@ -324,16 +326,16 @@ struct KQuantBlocks {
 
   // MARK: Codes
 
-  /// Chooses the codes of a group anew, with the scales as they are stored, and writes them as bytes from 0 on. Where a scale
+  /// Chooses the codes of a batch anew, with the scales as they are stored, and writes them as bytes from 0 on. Where a scale
   /// is 0, the codes stay.
   private mutating func recode(_ index: Int, step: Lanes, shift: Lanes, lower: Float, upper: Float) {
     let isZero = step .== 0
     for element in 0..<partLength {
-      let ratio = (groups[index].values[element] + shift) / step
+      let ratio = (batches[index].values[element] + shift) / step
       let code = ratio.nearest.limited(lower, upper) - lower
-      groups[index].codes[element] = code.or(groups[index].codes[element], where: isZero)
+      batches[index].codes[element] = code.or(batches[index].codes[element], where: isZero)
     }
-    groups[index].write(to: &bytes, start: parts(index) * partLength)
+    batches[index].write(to: &bytes, start: firstPart(index) * partLength)
   }
 
   /// Two bits of each element: of each 128, byte l of 32 has elements l, 32 + l, 64 + l and 96 + l, the lowest bits first.

@@ -1,6 +1,6 @@
-/// One element of each of eight neighbouring sub-blocks, which are searched side by side.
+/// One element of each of eight neighbouring parts (see `PartBatch`), which are searched side by side.
 ///
-/// ggml sums over the elements of a sub-block from first to last, and its bytes depend on it. Here every lane is such a sum
+/// ggml sums over the elements of a part from first to last, and its bytes depend on it. Here every lane is such a sum
 /// of its own, so the order is kept and the processor still has eight of them in hand.
 typealias Lanes = SIMD8<Float>
 
@@ -56,7 +56,7 @@ extension SIMD8 where Scalar == Float {
     SIMD8<UInt8>(truncatingIfNeeded: unsafeBitCast(self + 8_388_608, to: SIMD8<UInt32>.self))
   }
 
-  /// The elements of largest magnitude of each sub-block, the first ones if there are several; 0 in one of zeros.
+  /// The elements of largest magnitude of each part, the first ones if there are several; 0 in one of zeros.
   @inline(__always)
   static func largest(of values: [Lanes]) -> Lanes {
     var largest = Lanes()

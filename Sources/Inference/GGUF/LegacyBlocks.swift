@@ -18,7 +18,7 @@ struct LegacyBlocks {
   private let largest: Float
   private let hasMinimum: Bool
   private let hasHighBits: Bool
-  private var group = LaneGroup(length: length)
+  private var batch = PartBatch(length: length)
 
   /// Blocks of a type; nil for one of another family.
   init?(_ type: GGUFType) {
@@ -46,19 +46,19 @@ struct LegacyBlocks {
     let importance = type == .q80 ? nil : importance
     let variances = importance == nil ? [] : Self.variances(source, width: width)
     let blockCount = source.count / Self.length
-    for first in stride(from: 0, to: blockCount, by: LaneGroup.laneCount) {
-      group.load(source, start: first * Self.length)
+    for first in stride(from: 0, to: blockCount, by: PartBatch.laneCount) {
+      batch.load(source, start: first * Self.length)
       var variance = Lanes()
       if importance != nil {
-        for lane in 0..<LaneGroup.laneCount {
+        for lane in 0..<PartBatch.laneCount {
           variance[lane] = variances[min(first + lane, blockCount - 1) * Self.length / width]
         }
       }
       if let importance {
-        group.weigh(importance: importance, start: first * Self.length, variance: variance)
+        batch.weigh(importance: importance, start: first * Self.length, variance: variance)
       }
       let (scale, minimum) = importance == nil ? choose() : search()
-      let count = min(LaneGroup.laneCount, blockCount - first)
+      let count = min(PartBatch.laneCount, blockCount - first)
       let offset = first * type.blockByteCount
       for lane in 0..<count {
         target.storeHalf(scale[lane], at: offset + lane * type.blockByteCount)
@@ -80,30 +80,30 @@ struct LegacyBlocks {
   /// Scales, minima and codes by the range of each block alone.
   private mutating func choose() -> (scale: Lanes, minimum: Lanes) {
     if hasMinimum {
-      var minimum = group.values[0]
+      var minimum = batch.values[0]
       var maximum = minimum
-      for value in group.values {
+      for value in batch.values {
         minimum = value.smaller(minimum)
         maximum = value.larger(maximum)
       }
       let scale = (maximum - minimum) / largest
       let (inverse, half) = Self.inverse(scale, offset: 0.5)
       for index in 0..<Self.length {
-        group.codes[index] = ((group.values[index] - minimum) * inverse + half).truncated(to: largest)
+        batch.codes[index] = ((batch.values[index] - minimum) * inverse + half).truncated(to: largest)
       }
       return (scale, minimum)
     }
-    let extreme = Lanes.largest(of: group.values)
+    let extreme = Lanes.largest(of: batch.values)
     if type == .q80 {
       let scale = extreme.magnitudes / largest
       let (inverse, _) = Self.inverse(scale, offset: 0)
-      for index in 0..<Self.length { group.codes[index] = (group.values[index] * inverse).roundedAway }
+      for index in 0..<Self.length { batch.codes[index] = (batch.values[index] * inverse).roundedAway }
       return (scale, Lanes())
     }
     let scale = extreme / -largest
     let (inverse, offset) = Self.inverse(scale, offset: largest + 0.5)
     for index in 0..<Self.length {
-      group.codes[index] = (group.values[index] * inverse + offset).truncated(to: 2 * largest - 1)
+      batch.codes[index] = (batch.values[index] * inverse + offset).truncated(to: 2 * largest - 1)
     }
     return (scale, Lanes())
   }
@@ -125,12 +125,12 @@ struct LegacyBlocks {
   private mutating func search() -> (scale: Lanes, minimum: Lanes) {
     if hasMinimum {
       let search = AffineSearch.weighted(largestCode: largest)
-      let result = search.fit(group.values, weights: group.weights, codes: &group.codes)
-      for index in 0..<Self.length { group.codes[index] = search.codes(group.values[index], result) }
+      let result = search.fit(batch.values, weights: batch.weights, codes: &batch.codes)
+      for index in 0..<Self.length { batch.codes[index] = search.codes(batch.values[index], result) }
       return (result.scale, result.minimum)
     }
-    let result = SymmetricSearch(largestCode: largest).fit(group.values, weights: group.weights)
-    for index in 0..<Self.length { group.codes[index] = result.codes(group.values[index]) }
+    let result = SymmetricSearch(largestCode: largest).fit(batch.values, weights: batch.weights)
+    for index in 0..<Self.length { batch.codes[index] = result.codes(batch.values[index]) }
     return (result.scale, Lanes())
   }
 
@@ -142,34 +142,36 @@ struct LegacyBlocks {
     func store(_ bytes: SIMD8<UInt8>, at offset: Int) {
       let word = unsafeBitCast(bytes, to: UInt64.self).littleEndian
       @inline(__always)
-      func store(_ lane: Int) { target[offset &+ lane &* stride] = UInt8(truncatingIfNeeded: word &>> UInt64(8 * lane)) }
-      if count == LaneGroup.laneCount {
-        for lane in 0..<LaneGroup.laneCount { store(lane) }
+      func store(_ lane: Int) {
+        target[offset &+ lane &* stride] = UInt8(truncatingIfNeeded: word &>> UInt64(8 * lane))
+      }
+      if count == PartBatch.laneCount {
+        for lane in 0..<PartBatch.laneCount { store(lane) }
       } else {
         for lane in 0..<count { store(lane) }
       }
     }
     if type == .q80 {
-      for index in 0..<Self.length { store(group.codes[index].bytes, at: offset + index) }
+      for index in 0..<Self.length { store(batch.codes[index].bytes, at: offset + index) }
       return
     }
     guard hasHighBits else {
       for index in 0..<16 {
-        store((group.codes[index] + 16 * group.codes[index + 16]).bytes, at: offset + index)
+        store((batch.codes[index] + 16 * batch.codes[index + 16]).bytes, at: offset + index)
       }
       return
     }
     for byte in 0..<4 {
       var bits = Lanes()
       for bit in 0..<8 {
-        let isSet = group.codes[8 * byte + bit] .>= 16
+        let isSet = batch.codes[8 * byte + bit] .>= 16
         bits += Lanes().or(Lanes(repeating: Float(1 << bit)), where: isSet)
       }
       store(bits.bytes, at: offset + byte)
     }
     for index in 0..<16 {
-      let low = group.codes[index]
-      let high = group.codes[index + 16]
+      let low = batch.codes[index]
+      let high = batch.codes[index + 16]
       // The fifth bits fall out: 16 of the low code, and 256 of the byte.
       let rest = low.or(low - 16, where: low .>= 16)
       store((rest + 16 * high).bytes, at: offset + 4 + index)

@@ -12,12 +12,12 @@ struct NonlinearBlocks {
   /// V.
   static let values: [Float] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]
   /// The sums of neighbours in V: the code is the number of those that 2x has reached.
-  private static let steps: [(threshold: Float, rise: Float)] = zip(values, values.dropFirst()).map { ($0 + $1, $1 - $0) }
+  private static let steps = zip(values, values.dropFirst()).map { (threshold: $0 + $1, rise: $1 - $0) }
   private static let length = 32
 
   let type: GGUFType
-  private var group = LaneGroup(length: length)
-  private var bytes = [UInt8](repeating: 0, count: LaneGroup.laneCount * length)
+  private var batch = PartBatch(length: length)
+  private var bytes = [UInt8](repeating: 0, count: PartBatch.laneCount * length)
 
   /// Blocks of a type; nil for one of another family.
   init?(_ type: GGUFType) {
@@ -35,19 +35,19 @@ struct NonlinearBlocks {
     _ source: UnsafeBufferPointer<Float>, width: Int, importance: UnsafeBufferPointer<Float>?,
     into target: UnsafeMutableBufferPointer<UInt8>
   ) {
-    let groupLength = LaneGroup.laneCount * Self.length
+    let batchLength = PartBatch.laneCount * Self.length
     let blockCount = source.count / type.blockLength
-    for start in stride(from: 0, to: source.count, by: groupLength) {
-      group.load(source, start: start)
+    for start in stride(from: 0, to: source.count, by: batchLength) {
+      batch.load(source, start: start)
       if let importance {
-        var variance = group.squareSums / Float(Self.length / 2)
+        var variance = batch.squareSums / Float(Self.length / 2)
         if type == .iq4XS {
           variance = Lanes(
             repeating: KQuantBlocks.squareSum(source, start: start) / Float(KQuantBlocks.length / 2))
         }
-        group.weigh(importance: importance, start: start, variance: variance)
+        batch.weigh(importance: importance, start: start, variance: variance)
       } else {
-        for index in 0..<Self.length { group.weights[index] = group.values[index] * group.values[index] }
+        for index in 0..<Self.length { batch.weights[index] = batch.values[index] * batch.values[index] }
       }
       let scales = search()
       let block = start / type.blockLength
@@ -56,7 +56,7 @@ struct NonlinearBlocks {
         continue
       }
       assign(inverse: (1 / scales).or(Lanes(), where: scales .== 0))
-      for lane in 0..<min(LaneGroup.laneCount, blockCount - block) {
+      for lane in 0..<min(PartBatch.laneCount, blockCount - block) {
         let offset = (block + lane) * type.blockByteCount
         target.storeHalf(scales[lane], at: offset)
         packNibbles(lane: lane, into: target, at: offset + 2)
@@ -67,7 +67,7 @@ struct NonlinearBlocks {
   /// Tries sixteen step widths; the values that each gives have a scale of least weighted squares.
   private func search() -> Lanes {
     let lowest = Self.values[0]
-    let largest = Lanes.largest(of: group.values)
+    let largest = Lanes.largest(of: batch.values)
     let (productSum, squareSum) = sums(inverse: 1 / (-largest / lowest))
     var scale = (productSum / squareSum).or(Lanes(), where: .!(squareSum .> 0))
     var quality = scale * productSum
@@ -87,14 +87,14 @@ struct NonlinearBlocks {
     var products = Lanes()
     var squares = Lanes()
     for index in 0..<Self.length {
-      let element = group.values[index]
+      let element = batch.values[index]
       let ratio = inverse * element
       let doubled = ratio + ratio
       var value = Lanes(repeating: Self.values[0])
       for step in Self.steps {
         value += Lanes().or(Lanes(repeating: step.rise), where: doubled .>= step.threshold)
       }
-      let weighted = group.weights[index] * value
+      let weighted = batch.weights[index] * value
       products += weighted * element
       squares += weighted * value
     }
@@ -104,20 +104,20 @@ struct NonlinearBlocks {
   /// Gives each element the code of the value nearest to it times `inverse`.
   private mutating func assign(inverse: Lanes) {
     for index in 0..<Self.length {
-      let ratio = inverse * group.values[index]
+      let ratio = inverse * batch.values[index]
       let doubled = ratio + ratio
       var code = Lanes()
       for step in Self.steps { code += Lanes().or(Lanes(repeating: 1), where: doubled .>= step.threshold) }
-      group.codes[index] = code
+      batch.codes[index] = code
     }
-    group.write(to: &bytes, start: 0)
+    batch.write(to: &bytes, start: 0)
   }
 
   private mutating func packSuperblock(
     scales: Lanes, into target: UnsafeMutableBufferPointer<UInt8>, at start: Int
   ) {
     var largest: Float = 0
-    for lane in 0..<LaneGroup.laneCount where abs(scales[lane]) > abs(largest) { largest = scales[lane] }
+    for lane in 0..<PartBatch.laneCount where abs(scales[lane]) > abs(largest) { largest = scales[lane] }
     let superscale = -largest / 32
     target.storeHalf(superscale, at: start)
     let inverse = superscale == 0 ? 0 : 1 / superscale
@@ -127,11 +127,11 @@ struct NonlinearBlocks {
     assign(inverse: (1 / rounded).or(Lanes(), where: rounded .== 0))
     let scaleBytes = (codes + 32).bytes
     var high: UInt16 = 0
-    for lane in 0..<LaneGroup.laneCount { high |= UInt16(scaleBytes[lane] >> 4) << UInt16(2 * lane) }
+    for lane in 0..<PartBatch.laneCount { high |= UInt16(scaleBytes[lane] >> 4) << UInt16(2 * lane) }
     target[start + 2] = UInt8(truncatingIfNeeded: high)
     target[start + 3] = UInt8(truncatingIfNeeded: high >> 8)
     for pair in 0..<4 { target[start + 4 + pair] = scaleBytes[2 * pair] & 15 | scaleBytes[2 * pair + 1] << 4 }
-    for lane in 0..<LaneGroup.laneCount { packNibbles(lane: lane, into: target, at: start + 8 + 16 * lane) }
+    for lane in 0..<PartBatch.laneCount { packNibbles(lane: lane, into: target, at: start + 8 + 16 * lane) }
   }
 
   private func packNibbles(lane: Int, into target: UnsafeMutableBufferPointer<UInt8>, at offset: Int) {
@@ -156,7 +156,7 @@ struct NonlinearBlocks {
       }
       guard type == .iq4XS else { return decode(block + 2, scale: superscale, into: target) }
       let high = UInt16(block[2]) | UInt16(block[3]) << 8
-      for part in 0..<LaneGroup.laneCount {
+      for part in 0..<PartBatch.laneCount {
         let low = (block[4 + part / 2] &>> UInt8(4 * (part % 2))) & 15
         let code = Int(low) | Int((high &>> UInt16(2 * part)) & 3) << 4
         decode(block + 8 + 16 * part, scale: superscale * Float(code - 32), into: target + 32 * part)

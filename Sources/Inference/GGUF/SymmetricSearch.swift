@@ -8,14 +8,14 @@ struct SymmetricSearch {
   /// Below this magnitude ggml takes all elements for zeros (`GROUP_MAX_EPS`).
   static let leastMagnitude: Float = 1e-15
 
-  /// The best found for each of eight sub-blocks.
+  /// The best found for each of eight parts.
   struct Result {
     var scale: Lanes
     fileprivate var inverse: Lanes
     fileprivate let isZero: SIMDMask<SIMD8<Int32>>
     fileprivate let largestCode: Float
 
-    /// The stored codes of elements, 0…2n−1; all are 0 in a sub-block of zeros, which is not the code of 0.
+    /// The stored codes of elements, 0…2n−1; all are 0 in a part of zeros, which is not the code of 0.
     @inline(__always)
     func codes(_ values: Lanes) -> Lanes {
       ((values * inverse).nearest.limited(-largestCode, largestCode - 1) + largestCode).or(Lanes(), where: isZero)
@@ -109,7 +109,7 @@ struct SymmetricSearch {
   }
 }
 
-/// The search for the scale of numbers that are not negative: the scales of sub-blocks, or their minima.
+/// The search for the scale of numbers that are not negative: the scales of parts, or their minima.
 struct UnsignedSearch {
   /// The largest code n.
   let largestCode: Float

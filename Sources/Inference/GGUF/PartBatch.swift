@@ -1,9 +1,10 @@
-/// Eight neighbouring sub-blocks of a row, element by element, with room for what is computed of them.
-struct LaneGroup {
-  /// Sub-blocks of a group.
+/// Eight neighbouring parts of a matrix, element by element, with room for what is computed of them. A part is what has a
+/// scale of its own: 16 or 32 neighbouring elements of a row.
+struct PartBatch {
+  /// Parts of a batch.
   static let laneCount = 8
 
-  /// Elements of a sub-block.
+  /// Elements of a part.
   let length: Int
   /// The elements, [length].
   private(set) var values: [Lanes]
@@ -19,7 +20,7 @@ struct LaneGroup {
     codes = values
   }
 
-  /// Takes the elements from `start` on. Where fewer than eight sub-blocks are left, the last one is taken again.
+  /// Takes the elements from `start` on. Where fewer than eight parts are left, the last one is taken again.
   @inline(__always)
   mutating func load(_ source: UnsafeBufferPointer<Float>, start: Int) {
     Self.transpose(source, start: start, length: length, into: &values)
@@ -29,8 +30,8 @@ struct LaneGroup {
   ///
   /// - Parameters:
   ///   - importance: q, one per element of a row.
-  ///   - start: where the group begins in its matrix, of rows as long as `importance`.
-  ///   - variance: σ² of each sub-block.
+  ///   - start: where the batch begins in its matrix, of rows as long as `importance`.
+  ///   - variance: σ² of each part.
   @inline(__always)
   mutating func weigh(importance: UnsafeBufferPointer<Float>, start: Int, variance: Lanes) {
     takeImportance(importance, start: start)
@@ -52,10 +53,10 @@ struct LaneGroup {
     }
   }
 
-  /// Σ of the weights of each sub-block.
+  /// Σ of the weights of each part.
   var weightSums: Lanes { weights.reduce(Lanes(), +) }
 
-  /// Σ x² of each sub-block.
+  /// Σ x² of each part.
   @inline(__always)
   var squareSums: Lanes {
     var sum = Lanes()
@@ -63,7 +64,7 @@ struct LaneGroup {
     return sum
   }
 
-  /// Writes the codes as bytes, sub-block by sub-block, from `start` on.
+  /// Writes the codes as bytes, part by part, from `start` on.
   @inline(__always)
   func write(to bytes: inout [UInt8], start: Int) {
     precondition(start + Self.laneCount * length <= bytes.count)
@@ -84,8 +85,8 @@ struct LaneGroup {
     let bytes = UnsafeRawBufferPointer(source)
     for index in stride(from: 0, to: length, by: 4) {
       func four(_ lane: Int) -> SIMD4<Float> {
-        bytes.loadUnaligned(
-          fromByteOffset: (min(start + lane * length, last) + index) * MemoryLayout<Float>.stride, as: SIMD4<Float>.self)
+        let place = min(start + lane * length, last) + index
+        return bytes.loadUnaligned(fromByteOffset: place * MemoryLayout<Float>.stride, as: SIMD4<Float>.self)
       }
       let low = transposed(four(0), four(1), four(2), four(3))
       let high = transposed(four(4), four(5), four(6), four(7))
