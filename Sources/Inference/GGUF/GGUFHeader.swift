@@ -128,7 +128,8 @@ struct GGUFHeader: Equatable {
       bytes.append(littleEndian: tensor.type.number)
       bytes.append(littleEndian: UInt64(offset))
     }
-    bytes += [UInt8](repeating: 0, count: -bytes.count & (alignment - 1))
-    return bytes
+    // Nothing follows that would have to be aligned, and an alignment may be gigabytes.
+    guard !tensors.isEmpty else { return bytes }
+    return bytes + [UInt8](repeating: 0, count: -bytes.count & (alignment - 1))
   }
 }
