@@ -16,19 +16,23 @@ enum FloatConversion {
     _ source: UnsafeBufferPointer<UInt16>, into target: UnsafeMutableBufferPointer<Float>
   ) {
     precondition(source.count <= target.count)
-    for index in source.indices {
-      let half = UInt32(UInt16(littleEndian: source[index]))
-      let sign = (half & 0x8000) << 16
-      let magnitude = (half & 0x7FFF) << 13
-      // Exponent bias 127 instead of 15.
-      let normal = magnitude &+ (112 << 23)
-      // A subnormal half m · 2⁻²⁴ is the mantissa of a float with exponent −14, less that float's leading 1.
-      let subnormal = (Float(bitPattern: magnitude &+ (113 << 23)) - Float(bitPattern: 113 << 23)).bitPattern
-      // Infinity and NaN keep an exponent of all ones.
-      let special = magnitude | 0x7F80_0000
-      let finite = magnitude < 1 << 23 ? subnormal : normal
-      target[index] = Float(bitPattern: sign | (magnitude >= 0x1F << 23 ? special : finite))
-    }
+    for index in source.indices { target[index] = widened(float16: UInt16(littleEndian: source[index])) }
+  }
+
+  /// The value of an IEEE half.
+  @inline(__always)
+  static func widened(float16 half: UInt16) -> Float {
+    let half = UInt32(half)
+    let sign = (half & 0x8000) << 16
+    let magnitude = (half & 0x7FFF) << 13
+    // Exponent bias 127 instead of 15.
+    let normal = magnitude &+ (112 << 23)
+    // A subnormal half m · 2⁻²⁴ is the mantissa of a float with exponent −14, less that float's leading 1.
+    let subnormal = (Float(bitPattern: magnitude &+ (113 << 23)) - Float(bitPattern: 113 << 23)).bitPattern
+    // Infinity and NaN keep an exponent of all ones.
+    let special = magnitude | 0x7F80_0000
+    let finite = magnitude < 1 << 23 ? subnormal : normal
+    return Float(bitPattern: sign | (magnitude >= 0x1F << 23 ? special : finite))
   }
 
   /// Float64, rounded to nearest even.

@@ -160,13 +160,16 @@ enum QuantizationKernels {
   }
 
   /// Whether no element is NaN or infinite.
-  static func allFinite(_ matrix: Matrix) -> Bool {
+  static func allFinite(_ matrix: Matrix) -> Bool { largestMagnitude(matrix) < .infinity }
+
+  /// The largest magnitude of an element; infinite or NaN if one is.
+  static func largestMagnitude(_ matrix: Matrix) -> Float {
     // As integers, because a floating-point reduction may not be reordered and so would not vectorise.
     var largest: Int32 = 0
     for index in 0..<matrix.rows * matrix.columns {
       let bits = Int32(truncatingIfNeeded: matrix.base[index].bitPattern & 0x7fff_ffff)
       largest = max(largest, bits)
     }
-    return largest < 0x7f80_0000
+    return Float(bitPattern: UInt32(largest))
   }
 }

@@ -24,8 +24,8 @@ public struct FuzzTarget: Sendable {
 
   /// All targets.
   public static let all: [FuzzTarget] = [
-    .safetensors, .index, .json, .configuration, .tokenizer, .tasks, .container, .profile, .foreignCatalog,
-    .damagedCatalog, .query,
+    .safetensors, .index, .json, .configuration, .tokenizer, .tasks, .container, .gguf, .profile,
+    .foreignCatalog, .damagedCatalog, .query,
   ]
 
   /// The target called `name`; nil: there is none.
