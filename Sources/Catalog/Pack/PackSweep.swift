@@ -30,7 +30,9 @@ struct PackSweep {
     }
     try connection.run("DELETE FROM run WHERE id NOT IN (\(runs))")
     let assignments = TableDescription.assignment.references
-    let kept = Self.ids(assignments.filter { Self.witnesses.contains($0.table.name) })
+    let own = Self.ids(assignments.filter { Self.witnesses.contains($0.table.name) })
+    // Single changes of a run's assignments were measured for it: they are the first thing that it asks for again.
+    let kept = "\(own) UNION SELECT assignment_id FROM unit_change WHERE base_assignment_id IN (\(own))"
     for (table, column) in assignments.reversed() where !Self.witnesses.contains(table.name) {
       try connection.run("DELETE FROM \(table.name) WHERE \(column.name) NOT IN (\(kept))")
     }

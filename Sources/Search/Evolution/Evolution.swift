@@ -91,8 +91,11 @@ public struct Evolution: RunStrategy {
     self.ranking = CandidateRanking(isInverted: parameters.isInverted, tieKey: tieKey)
   }
 
-  /// How many assignments the first parent is chosen from.
-  public var startCount: Int { starts.vectors.count }
+  /// Tokens beside those of the generations.
+  var frame: SearchEstimate.Frame {
+    let count = starts.vectors.count
+    return SearchEstimate.Frame(start: count > 1 ? count * parameters.initialTokens : 0)
+  }
 
   /// The index of the last generation.
   public var lastGeneration: Int { parameters.generations }

@@ -103,14 +103,23 @@ public struct GuidedSearch: RunStrategy {
     ranking = CandidateRanking(tieKey: tieKey)
   }
 
-  /// How many assignments the first parent is chosen from at most.
-  public var startCount: Int { starts.count + Self.penalties.count + (isSelection ? parameters.offspring : 0) }
   /// Whether units are only kept or removed.
   var isSelection: Bool {
     space.gates.isEmpty && space.units.allSatisfy { $0.costs.count == 1 || ($0.costs.count == 2 && $0.costs[1] == 0) }
   }
-  /// How many changes of the dense model are measured.
-  public var sweepCount: Int { SensitivitySweep(of: space, around: nil, shapes: shapes).probes.count }
+  /// Tokens beside those of the generations; half of them are expected to find another parent.
+  var frame: SearchEstimate.Frame {
+    let probes = SensitivitySweep(of: space, around: nil, shapes: shapes).probes.count
+    var candidates = starts.count + Self.penalties.count + (isSelection ? parameters.offspring : 0)
+    var start = 0
+    for (tokens, survivors) in zip(parameters.stages.tokens, parameters.stages.survivors) {
+      start += candidates * tokens
+      candidates = min(candidates, survivors + 1)
+    }
+    let parents = Self.lastStartCount + (parameters.generations + 1) / 2
+    return SearchEstimate.Frame(
+      start: start, sweep: probes * parameters.sweepTokens, end: parents * sampler.tokenCount)
+  }
 
   /// The index of the last generation.
   public var lastGeneration: Int { parameters.generations }

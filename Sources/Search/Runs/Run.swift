@@ -110,11 +110,10 @@ public final class Run {
     }
   }
 
-  /// How many assignments the first parent is chosen from; 1: it is given.
-  public var startCount: Int { (strategy as? Evolution)?.startCount ?? 1 }
-
-  /// Changes that a sweep measures; 0: the strategy makes none.
-  public var sweepCount: Int { (strategy as? GuidedSearch)?.sweepCount ?? 0 }
+  /// Tokens beside those of the generations.
+  public var frame: SearchEstimate.Frame {
+    (strategy as? Evolution)?.frame ?? (strategy as? GuidedSearch)?.frame ?? SearchEstimate.Frame()
+  }
 
   /// Goes on to the end: the remaining generations, then the complete evaluation of start, reference and result.
   ///

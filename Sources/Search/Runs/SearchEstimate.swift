@@ -7,27 +7,34 @@ public enum SearchEstimate {
   private static let observationByteCount = 120
   private static let candidateByteCount = 1500
 
+  /// Tokens of a strategy's evaluations beside those of its ordinary generations, at most.
+  public struct Frame: Equatable, Sendable {
+    /// Of the choice of the first parent.
+    public var start = 0
+    /// Of single changes of the dense model.
+    public var sweep = 0
+    /// Of a last generation that chooses among all parents; 0: the last one is like the others.
+    public var end = 0
+  }
+
   /// The rest of a search behind `closedGenerations`, by a short measurement; nothing is stored.
   ///
   /// It takes every offspring for new, and counts the sequences of a minibatch that its candidates have met before as far
   /// as they are expected to: those of the stages before, for the parent those of the last stage that it won.
   ///
   /// - Parameters:
-  ///   - startCount: assignments that the first parent is chosen from; 1: it is given.
-  ///   - sweepCount: changes of the dense model that are measured first.
   /// - Throws: `InferenceError`, `CatalogError`.
   public static func work(
-    _ recipe: SearchRecipe, startCount: Int, sweepCount: Int = 0, closedGenerations: Int = 0, model: OpenModel,
-    calibration: DataSetRecord,
+    _ recipe: SearchRecipe, _ frame: Frame, closedGenerations: Int = 0, model: OpenModel, calibration: DataSetRecord,
     validation: DataSetRecord?, threadCount: Int, store: CatalogStore
   ) throws -> WorkEstimate {
     let sequences = try store.read { try $0.sequences(ofList: calibration.sequenceListID).map(\.tokenIDs) }
     guard let longest = sequences.max(by: { $0.count < $1.count }) else {
       return WorkEstimate(seconds: 0, peakMemoryByteCount: 0, forwardTokenCount: 0, diskByteCount: 0)
     }
-    let generations = max(0, recipe.generations - closedGenerations)
-    let compared = closedGenerations == 0 && startCount > 1 ? startCount * recipe.initialTokens : 0
-    let swept = closedGenerations == 0 ? sweepCount * min(recipe.sweepTokens, calibration.tokenCount) : 0
+    let generations = max(0, recipe.generations - (frame.end > 0 ? 1 : 0) - closedGenerations)
+    let compared = (closedGenerations == 0 ? frame.start : 0) + frame.end
+    let swept = closedGenerations == 0 ? frame.sweep : 0
     let searched = generations * freshTokensPerGeneration(recipe, setTokens: calibration.tokenCount)
     let complete = calibration.tokenCount + (validation?.tokenCount ?? 0)
     // Start and result on both sets whole, and the dense model once on every sequence.

@@ -5,10 +5,8 @@ import Inference
 public struct SearchPreview {
   /// The recipe with what suits its space filled in.
   public let recipe: SearchRecipe
-  /// How many assignments the first parent would be chosen from; 1: it is given.
-  public let startCount: Int
-  /// Changes that a sweep would measure; 0: the strategy makes none.
-  public let sweepCount: Int
+  /// Tokens beside those of the generations.
+  public let frame: SearchEstimate.Frame
   let space: AssignmentSpace
   let plan: BudgetPlan
 
@@ -39,16 +37,13 @@ public struct SearchPreview {
     let lengths = try tx.sequences(ofList: calibration.sequenceListID).map(\.tokenIDs.count)
     let given = try recipe.given(in: space, plan.budget, tx)
     if strategy == .guided {
-      let search = try GuidedSearch(
-        space, recipe: recipe, plan: plan, given: given, sequenceLengths: lengths)
-      (startCount, sweepCount) = (search.startCount, search.sweepCount)
+      frame = try GuidedSearch(space, recipe: recipe, plan: plan, given: given, sequenceLengths: lengths).frame
     } else {
-      startCount = try Evolution(
+      frame = try Evolution(
         space: space.space, budget: plan.budget,
         parameters: try recipe.evolutionParameters(uniform: plan.uniform, given: given), sequenceLengths: lengths,
         tieKey: { _ in [] }
-      ).startCount
-      sweepCount = 0
+      ).frame
     }
   }
 }

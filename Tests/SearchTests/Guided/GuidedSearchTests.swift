@@ -158,7 +158,7 @@ private struct Landscape: StageEvaluator {
         grouping: .name),
       starts: starts, shapes: space.units.map { _ in [nil, nil] }, sequenceLengths: lengths,
       tieKey: { $0.levels.map { UInt8($0) } })
-    #expect(guided.sweepCount == 1 + 2 * 16)
+    #expect(guided.frame.sweep == (1 + 2 * 16) * 128)
     try guided.run(evaluator: &landscape) { generation in
       for candidate in generation.candidates {
         for parity in 0...1 {

@@ -36,6 +36,7 @@ import Testing
     let catalog = try TinyCatalog()
     let search = [
       "search", "--target-bits", "2.5", "--data", "calibration", "--generations", "0", "--initial-tokens", "128",
+      "--strategy", "evopress",
     ]
     let one = try catalog.json(search + ["--initial", "random:1", "--dry-run"]).integer("forward_tokens")
     let many = try catalog.json(search + ["--initial", "random:50", "--dry-run"]).integer("forward_tokens")

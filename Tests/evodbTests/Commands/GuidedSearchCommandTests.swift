@@ -6,7 +6,7 @@ extension WholeRunTests {
   /// `evodb search --strategy guided`.
   @Suite(.usualTimeLimit) struct GuidedSearchCommandTests {
     private let search =
-      ["search"] + TinyCatalog.recipe + ["--data", "calibration", "--sweep-tokens", "64", "--name", "guided"]
+      ["search"] + TinyCatalog.guidedRecipe + ["--data", "calibration", "--sweep-tokens", "64", "--name", "guided"]
 
     @Test func aGuidedSearchIsARunLikeAnyOther() throws {
       let catalog = try TinyCatalog()
@@ -42,6 +42,28 @@ extension WholeRunTests {
       #expect(try catalog.digest("--all") == undisturbed.digest("--all"))
     }
 
+    @Test func aPackHoldsTheSweepOfItsRun() throws {
+      let hers = try TinyCatalog()
+      try hers.output(search)
+      let out = hers.folder.appendingPathComponent("pack.evodb").path
+      try hers.output("pack", "-o", out, "--with", "variants", "--run", "guided")
+      let mine = try TinyCatalog(.missing)
+      try FileManager.default.copyItem(atPath: out, toPath: mine.path)
+      #expect(try mine.digest("--all") == hers.digest("--all"))
+      try mine.output("import", TinyCatalog.model)
+      #expect(try mine.json("replay", "guided", "--verify").integer("forward_tokens") == 0)
+    }
+
+    @Test func itsEstimateIsKeptAndNear() throws {
+      let catalog = try TinyCatalog()
+      let estimate = try catalog.json(search + ["--dry-run"]).number("forward_tokens")
+      let real = try catalog.json(search).number("forward_tokens")
+      #expect(
+        try catalog.number(
+          "SELECT estimated_forward_token_count FROM job_summary WHERE command = 'search'") == estimate)
+      #expect(real <= estimate && real > 0.4 * estimate, "\(real) of \(estimate)")
+    }
+
     /// On many sequences hopeless candidates stop early; the file says how far they came, and passes verify.
     @Test func hopelessCandidatesStopEarly() throws {
       let catalog = try TinyCatalog()
@@ -60,7 +82,7 @@ extension WholeRunTests {
     @Test func theBestKnownAssignmentCanBeTheStart() throws {
       let catalog = try TinyCatalog(.searched)
       let best =
-        ["search"] + TinyCatalog.recipe + ["--data", "calibration", "--initial", "best", "--sweep-tokens", "64"]
+        ["search"] + TinyCatalog.guidedRecipe + ["--data", "calibration", "--initial", "best", "--sweep-tokens", "64"]
       let first = try catalog.json("show", "first").text("assignment")
       let run = try catalog.json(best)
       #expect(try run.text("start_assignment") == first)
@@ -76,7 +98,7 @@ extension WholeRunTests {
 
     @Test func theWorstIsSearchedAsThePaperSearches() throws {
       let catalog = try TinyCatalog()
-      let worst = TinyCatalog.recipe + ["--data", "calibration", "--worst"]
+      let worst = TinyCatalog.guidedRecipe + ["--data", "calibration", "--worst"]
       #expect(try catalog.run("search", worst + ["--name", "worst"]).exitCode == 0)
       #expect(
         try catalog.rows("SELECT strategy FROM run_summary WHERE run = 'worst'").first?.text("strategy") == "evolution")

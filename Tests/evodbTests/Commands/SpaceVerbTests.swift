@@ -6,7 +6,7 @@ import Testing
 @Suite(.usualTimeLimit) struct SpaceVerbTests {
   private static let short = [
     "--generations", "2", "--offspring", "4", "--survivors", "2,1", "--tokens", "64,128", "--data", "calibration",
-    "--validation", "validation",
+    "--validation", "validation", "--strategy", "evopress",
   ]
 
   @Test func aSearchForDropsTellsWhatIsRemoved() throws {

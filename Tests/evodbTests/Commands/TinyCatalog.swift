@@ -19,8 +19,10 @@ final class TinyCatalog: Sendable {
   }
 
   static let model = Fixtures.url("golden/models/llama-gqa").path
-  /// The recipe of `first`: 4 generations of 6 offspring in two stages.
-  static let recipe = [
+  /// The recipe of `first`: 4 generations of 6 offspring in two stages, as the paper searches.
+  static let recipe = guidedRecipe + ["--strategy", "evopress"]
+  /// The same with the default strategy.
+  static let guidedRecipe = [
     "--target-bits", "3", "--generations", "4", "--offspring", "6", "--survivors", "2,1", "--tokens", "64,256",
     "--validation", "validation",
   ]

@@ -30,7 +30,7 @@ struct RunTree {
       origin = text("origin_run")
       originGeneration = integer("origin_generation")
       var parts: [String] = []
-      if let strategy = text("strategy"), strategy != RunRecord.evolution { parts.append(strategy) }
+      if let strategy = text("strategy") { parts.append(strategy) }
       if let target = text("target") { parts.append(target) }
       if let seed = integer("seed") { parts.append("seed \(seed)") }
       let done = integer("generation").map { String($0) } ?? "-"

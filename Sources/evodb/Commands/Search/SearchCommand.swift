@@ -92,8 +92,7 @@ struct SearchCommand: Command {
         strategyName, recipe, model: model, calibration: sets.calibration, tx: $0)
     }
     let work = try SearchEstimate.work(
-      recipe, startCount: preview.startCount, sweepCount: preview.sweepCount, model: open,
-      calibration: sets.calibration, validation: sets.validation,
+      recipe, preview.frame, model: open, calibration: sets.calibration, validation: sets.validation,
       threadCount: threads,
       store: store)
     var result = recipe.estimate
@@ -138,9 +137,7 @@ extension Run {
     let closed = try job.store.read { try $0.lastGeneration(ofRun: record.id)?.index ?? 0 }
     try job.expect(
       SearchEstimate.work(
-        recipe, startCount: startCount, sweepCount: sweepCount, closedGenerations: closed, model: model,
-        calibration: calibration,
-        validation: validation,
+        recipe, frame, closedGenerations: closed, model: model, calibration: calibration, validation: validation,
         threadCount: job.threadCount, store: job.store))
   }
 }

@@ -39,7 +39,8 @@ import Testing
     let row = try JSONFields(try catalog.output("log", "--format", "jsonl"))
     #expect(try row.text("run") == "first")
     #expect(
-      try catalog.output("log", "--graph").contains(" first  3bit, seed 0, finished, generation 4 of 4, kl "))
+      try catalog.output("log", "--graph").contains(" first  evolution, 3bit, seed 0, finished, generation 4 of 4, kl ")
+    )
     #expect(try catalog.run("log", "--graph", "--format", "json").exitCode == 64)
   }
 
