@@ -102,8 +102,8 @@ struct KQuantBlocks {
   ) {
     var variance = Lanes()
     if importance != nil {
-      let mean = Self.squareSum(source, start: start) / Float(Self.length)
-      variance = Lanes(repeating: type == .q2K ? mean : 2 * mean)
+      let sum = Self.squareSum(source, start: start)
+      variance = Lanes(repeating: (type == .q2K ? sum : 2 * sum) / Float(Self.length))
     }
     for index in batches.indices {
       if let importance {
@@ -371,103 +371,9 @@ struct KQuantBlocks {
 
   /// The scale and minimum of a part, out of twelve bytes.
   @inline(__always)
-  private static func sixBitPair(_ part: Int, _ byte: (Int) -> UInt8) -> (scale: UInt8, minimum: UInt8) {
+  static func sixBitPair(_ part: Int, _ byte: (Int) -> UInt8) -> (scale: UInt8, minimum: UInt8) {
     guard part >= 4 else { return (byte(part) & 63, byte(part + 4) & 63) }
     let low = byte(part + 4)
     return (low & 15 | (byte(part - 4) >> 6) << 4, low >> 4 | (byte(part) >> 6) << 4)
-  }
-
-  // MARK: Reading
-
-  /// Reads one block into 256 elements.
-  @inline(__always)
-  func decode(_ block: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Float>) {
-    switch type {
-    case .q2K: Self.decodeQ2(block, into: target)
-    case .q3K: Self.decodeQ3(block, into: target)
-    case .q4K: Self.decodeQ4(block, into: target)
-    case .q5K: Self.decodeQ5(block, into: target)
-    default: Self.decodeQ6(block, into: target)
-    }
-  }
-
-  private static func decodeQ2(_ block: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Float>) {
-    let d = block.half(at: 80)
-    let dmin = block.half(at: 82)
-    for part in 0..<16 {
-      let step = d * Float(block[part] & 15)
-      let shift = dmin * Float(block[part] >> 4)
-      let codes = block + 16 + 32 * (part / 8) + 16 * (part % 2)
-      let bits = UInt8(2 * (part / 2 % 4))
-      let place = target + 16 * part
-      for index in 0..<16 { place[index] = step * Float((codes[index] &>> bits) & 3) - shift }
-    }
-  }
-
-  private static func decodeQ3(_ block: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Float>) {
-    let d = block.half(at: 108)
-    for part in 0..<16 {
-      let low = (block[96 + part % 8] &>> UInt8(4 * (part / 8))) & 15
-      let high = (block[104 + part % 4] &>> UInt8(2 * (part / 4))) & 3
-      let step = d * Float(Int(low | high << 4) - 32)
-      let codes = block + 32 + 32 * (part / 8) + 16 * (part % 2)
-      let bits = UInt8(2 * (part / 2 % 4))
-      let highBits = block + 16 * (part % 2)
-      let highBit = UInt8(part / 2)
-      let place = target + 16 * part
-      for index in 0..<16 {
-        let code = (codes[index] &>> bits) & 3 | ((highBits[index] &>> highBit) & 1) << 2
-        place[index] = step * Float(Int32(code) &- 4)
-      }
-    }
-  }
-
-  private static func decodeQ4(_ block: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Float>) {
-    let d = block.half(at: 0)
-    let dmin = block.half(at: 2)
-    for part in 0..<8 {
-      let (scale, minimum) = sixBitPair(part) { block[4 + $0] }
-      let step = d * Float(scale)
-      let shift = dmin * Float(minimum)
-      let codes = block + 16 + 32 * (part / 2)
-      let bits = UInt8(4 * (part % 2))
-      let place = target + 32 * part
-      for index in 0..<32 { place[index] = step * Float((codes[index] &>> bits) & 15) - shift }
-    }
-  }
-
-  private static func decodeQ5(_ block: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Float>) {
-    let d = block.half(at: 0)
-    let dmin = block.half(at: 2)
-    let highBits = block + 16
-    for part in 0..<8 {
-      let (scale, minimum) = sixBitPair(part) { block[4 + $0] }
-      let step = d * Float(scale)
-      let shift = dmin * Float(minimum)
-      let codes = block + 48 + 32 * (part / 2)
-      let bits = UInt8(4 * (part % 2))
-      let place = target + 32 * part
-      for index in 0..<32 {
-        let code = (codes[index] &>> bits) & 15 | ((highBits[index] &>> UInt8(part)) & 1) << 4
-        place[index] = step * Float(code) - shift
-      }
-    }
-  }
-
-  private static func decodeQ6(_ block: UnsafePointer<UInt8>, into target: UnsafeMutablePointer<Float>) {
-    let d = block.half(at: 208)
-    for part in 0..<16 {
-      let step = d * Float(Int8(bitPattern: block[192 + part]))
-      let quarter = part / 2 % 4
-      let codes = block + 64 * (part / 8) + 32 * (quarter % 2) + 16 * (part % 2)
-      let bits = UInt8(4 * (quarter / 2))
-      let highBits = block + 128 + 32 * (part / 8) + 16 * (part % 2)
-      let highBit = UInt8(2 * quarter)
-      let place = target + 16 * part
-      for index in 0..<16 {
-        let code = (codes[index] &>> bits) & 15 | ((highBits[index] &>> highBit) & 3) << 4
-        place[index] = step * Float(Int32(code) &- 32)
-      }
-    }
   }
 }

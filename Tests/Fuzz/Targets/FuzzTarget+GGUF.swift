@@ -31,7 +31,7 @@ extension FuzzTarget {
           try expect(count == tensor.byteCount, "\(tensor.name): \(count) of \(tensor.byteCount) bytes read")
           guard tensor.type.isQuantized, let matrix = try? file.matrix(named: tensor.name) else { continue }
           try expect(
-            matrix.rows * matrix.columns == tensor.shape.reduce(1, *) && matrix.values.allSatisfy(\.isFinite),
+            matrix.rows * matrix.columns == tensor.shape.reduce(1, *) && matrix.values.allSatisfy { $0.isFinite },
             "\(tensor.name): a matrix of \(matrix.rows) × \(matrix.columns)")
         }
         let first = try copy(file, to: folder.appendingPathComponent("first.gguf"))

@@ -128,7 +128,7 @@ private struct GoldenBlocks {
     for index in 0..<256 { importance[index] = 0 }
     let values = try GGUFTensor(quantizing: random(rows: 2, columns: 512, 6), as: type, importance: importance)
       .dequantized().values
-    #expect(values.allSatisfy(\.isFinite))
+    #expect(values.allSatisfy { $0.isFinite })
   }
 
   @Test(arguments: GGUFType.quantized) func extremesAreKeptFiniteOrRefused(_ type: GGUFType) throws {
@@ -142,7 +142,7 @@ private struct GoldenBlocks {
         for column in stride(from: 0, to: 256, by: 5) { weight[1, column] = column % 2 == 0 ? extreme : -extreme }
         do {
           let values = try GGUFTensor(quantizing: weight, as: type, importance: importance).dequantized().values
-          #expect(values.allSatisfy(\.isFinite))
+          #expect(values.allSatisfy { $0.isFinite })
           #expect(extreme < 1e9)
         } catch InferenceError.invalidData(_, let detail) {
           #expect(detail.contains("too large") && extreme > 1e5)
@@ -212,7 +212,7 @@ private struct GoldenBlocks {
       let bytes = (0..<type.blockByteCount).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
       do {
         let tensor = try GGUFTensor(type: type, rows: 1, columns: type.blockLength, bytes: bytes)
-        #expect(tensor.dequantized().values.allSatisfy(\.isFinite))
+        #expect(tensor.dequantized().values.allSatisfy { $0.isFinite })
         readCount += 1
       } catch InferenceError.invalidData(let file, let detail) {
         #expect(file == type.name && detail.contains("NaN or infinite"))
