@@ -105,7 +105,8 @@ public struct GuidedSearch: RunStrategy {
 
   /// Whether units are only kept or removed.
   var isSelection: Bool {
-    space.gates.isEmpty && space.units.allSatisfy { $0.costs.count == 1 || ($0.costs.count == 2 && $0.costs[1] == 0) }
+    space.gates.isEmpty && space.units.contains { $0.costs.count > 1 }
+      && space.units.allSatisfy { $0.costs.count == 1 || ($0.costs.count == 2 && $0.costs[1] == 0) }
   }
   /// Tokens beside those of the generations; half of them are expected to find another parent.
   var frame: SearchEstimate.Frame {

@@ -18,12 +18,12 @@ struct PairLossModel {
   /// A model of units that are kept at level 0 and removed at level 1.
   ///
   /// - Parameters:
-  ///   - losses: those of a sweep. `[units][2]`
+  ///   - losses: those of a sweep. `[units][2]`, `[units][1]` of units that always stay.
   ///   - noise: the variance of a difference of fitness on one token, as far as the sum of losses does not explain it.
   init(losses: [[Double]], comparisons: [LossComparison], noise: Double) {
     self.losses = losses
     let typical = LossModel.typical(losses)
-    deviations = losses.map { LossModel.deviation($0[1], typical) }
+    deviations = losses.map { $0.count > 1 ? LossModel.deviation($0[1], typical) : 0 }
     let latest = comparisons.suffix(Self.comparisonLimit).filter { surprise(of: $0).isFinite }
     guard !latest.isEmpty else { return }
     let surprises = latest.map { surprise(of: $0) }

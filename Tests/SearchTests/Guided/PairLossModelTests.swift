@@ -56,6 +56,11 @@ import Testing
     #expect(sum == truth.singles[0] + truth.singles[3])
   }
 
+  @Test func unitsThatAlwaysStayLoseNothing() {
+    let model = PairLossModel(losses: [[0, 0.25], [0]], comparisons: [], noise: 1)
+    #expect(model.loss(of: [1, 0]) == 0.25 && model.loss(of: [0, 0]) == 0)
+  }
+
   /// Equal sets with different answers: the model keeps to their mean.
   @Test func contradictingComparisonsAreAveraged() throws {
     let truth = Truth(4, seed: 2)

@@ -85,10 +85,12 @@ extension WholeRunTests {
         ["search"] + TinyCatalog.guidedRecipe + ["--data", "calibration", "--initial", "best", "--sweep-tokens", "64"]
       let first = try catalog.json("show", "first").text("assignment")
       let run = try catalog.json(best)
-      #expect(try run.text("start_assignment") == first)
+      let starts = try catalog.rows(
+        "SELECT assignment FROM candidate_result WHERE run = 'run-1' AND generation = 0 AND candidate = 0")
+      #expect(try starts.first?.text("assignment") == first)
       #expect(try run.number("kl_calibration") <= run.number("start_kl_calibration"))
       #expect(
-        try catalog.rows("SELECT value FROM run_parameter WHERE run = 'run-1' AND parameter = 'initial'").first?.text(
+        try catalog.rows("SELECT value FROM run_parameter WHERE run = 'run-1' AND name = 'initial'").first?.text(
           "value")
           == "assignment:\(first)")
       // Nothing is known within another budget.
