@@ -55,6 +55,9 @@ public protocol RunStrategy {
   /// Whether it needs the closed generations, and not only the parent that the last one ended with.
   var readsHistory: Bool { get }
 
+  /// The candidate of generation 0 that the result is compared with where there is no uniform assignment.
+  func referenceIndex(of first: ProposedGeneration) -> Int
+
   /// Runs the next generation.
   ///
   /// - Parameters:
@@ -68,6 +71,9 @@ public protocol RunStrategy {
 extension RunStrategy {
   /// Most need the parent only.
   public var readsHistory: Bool { false }
+
+  /// The first parent.
+  public func referenceIndex(of first: ProposedGeneration) -> Int { first.winnerIndex }
 
   /// Runs all generations from a state to the end and returns the last state.
   ///

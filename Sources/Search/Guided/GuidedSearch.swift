@@ -66,7 +66,7 @@ public struct GuidedSearch: RunStrategy {
 
   /// The share by which the sum of losses may miss the measured fitness before losses are measured around the parent.
   static let largestMismatch = 0.2
-  /// Starts that the last generation compares again: the first ones, and of many random ones no more.
+  /// Starts that the last generation compares again; of many random ones only the best.
   private static let lastStartCount = 2
 
   /// A guided search; everything that can be wrong with its parameters is found here.
@@ -129,6 +129,15 @@ public struct GuidedSearch: RunStrategy {
 
   /// It learns from all that was compared.
   public var readsHistory: Bool { true }
+
+  /// The best of the given starts, as far as the first stage tells: what was allocated is a result already.
+  public func referenceIndex(of first: ProposedGeneration) -> Int {
+    let results = (first.stages.first?.results ?? []).filter {
+      $0.fitness != nil && starts.contains(first.candidates[$0.candidateIndex].assignment)
+    }
+    return results.min { ($0.fitness ?? 0, $0.candidateIndex) < ($1.fitness ?? 0, $1.candidateIndex) }?.candidateIndex
+      ?? 0
+  }
 
   /// Runs the next generation.
   ///
@@ -261,12 +270,14 @@ public struct GuidedSearch: RunStrategy {
       missingCount: 0)
   }
 
-  /// The last generation: the start and all parents on the whole calibration set.
+  /// The last generation: the start, or both, and all parents on the whole calibration set.
   private func last(
     _ state: RunState, _ parent: LevelVector, evaluator: inout some StageEvaluator, _ shouldStop: () -> Bool
   ) throws -> ProposedGeneration {
     var candidates = [Candidate(assignment: parent, role: .parent, switchCount: 0)]
-    for vector in starts.prefix(Self.lastStartCount) + state.history.map(\.winner)
+    let first = state.history[0]
+    let begun = starts.count > Self.lastStartCount ? [first.candidates[referenceIndex(of: first)].assignment] : starts
+    for vector in begun + state.history.map(\.winner)
     where !candidates.contains(where: { $0.assignment == vector }) {
       let changes = zip(vector.levels, parent.levels).count { $0 != $1 }
       candidates.append(Candidate(assignment: vector, role: .offspring, switchCount: changes))

@@ -125,7 +125,11 @@ public final class Run {
       let final = try strategy.run(
         from: try ledger.state(readsHistory: strategy.readsHistory), evaluator: &evaluator,
         shouldStop: { job.cancellation.isRequested },
-        onClosed: { try self.ledger.close($0, isLast: $0.index == self.strategy.lastGeneration) })
+        onClosed: { generation in
+          try self.ledger.close(
+            generation, isLast: generation.index == self.strategy.lastGeneration,
+            referenceIndex: self.strategy.referenceIndex(of:))
+        })
       try ledger.find(final)
     }
     try ledger.complete(recommendsItsReference: strategy.recommendsItsReference)

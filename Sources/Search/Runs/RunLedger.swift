@@ -154,13 +154,16 @@ public final class RunLedger: StageEvaluator {
   }
 
   /// Stores a generation durably, and with the last one the result.
-  func close(_ generation: ProposedGeneration, isLast: Bool) throws {
+  ///
+  /// - Parameter referenceIndex: see `RunStrategy`.
+  func close(_ generation: ProposedGeneration, isLast: Bool, referenceIndex: (ProposedGeneration) -> Int) throws {
     try job.write(durable: true) { tx in
       let closed = try stored(generation, tx)
       try tx.store(generation: closed, ofRun: record.id, jobID: job.record.id)
       if generation.index == 0 {
         record.startAssignmentID = closed.winner.id
-        record.referenceAssignmentID = record.referenceAssignmentID ?? record.startAssignmentID
+        let reference = closed.candidates[referenceIndex(generation)].assignment.id
+        record.referenceAssignmentID = record.referenceAssignmentID ?? reference
       }
       if isLast { record.foundAssignmentID = closed.winner.id }
       if generation.index == 0 || isLast { try tx.update(run: record) }

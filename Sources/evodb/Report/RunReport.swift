@@ -8,7 +8,7 @@ struct RunReport {
   let run: RunRecord
   let recipe: SearchRecipe
   let lines: [RunResult]
-  /// The name of the reference: `uniform 3`, or `start` if the target is no level.
+  /// The name of the reference: `uniform 3`, or what the run began with if the target is no level.
   let referenceName: String
   /// Starts and offspring that the recipe asks for and that do not exist.
   let missing: (starts: Int, offspring: Int)
@@ -32,10 +32,18 @@ struct RunReport {
     (lines, referenceName, missing) = try store.read { tx in
       let setting = try run.referenceAssignmentID.flatMap { try tx.uniformSetting(ofAssignment: $0) }?.rule
       return (
-        try tx.results(ofRun: run.name), setting.map { "uniform \($0.shortText)" } ?? "start",
+        try tx.results(ofRun: run.name),
+        setting.map { "uniform \($0.shortText)" } ?? Self.name(ofReferenceOf: run, recipe),
         try tx.missingOffspring(ofRun: run.id)
       )
     }
+  }
+
+  /// The name of a reference that is no uniform assignment.
+  private static func name(ofReferenceOf run: RunRecord, _ recipe: SearchRecipe) -> String {
+    if run.referenceAssignmentID == run.startAssignmentID { return "start" }
+    if recipe.initial.hasPrefix("random") || recipe.cost == .subblocks { return "best random" }
+    return recipe.initial.isEmpty ? "nearly uniform" : "given start"
   }
 
   private var strategyName: RunStrategyName? { RunStrategyName(rawValue: run.strategy) }
