@@ -133,7 +133,8 @@ private struct GoldenBlocks {
 
   @Test(arguments: GGUFType.quantized) func extremesAreKeptFiniteOrRefused(_ type: GGUFType) throws {
     let extremes: [Float] = [
-      .leastNonzeroMagnitude, 3e-39, .leastNormalMagnitude, 1e-30, 1e-16, 3e-8, 1, 1e5, 1e6, 1e9, 1e30,
+      .leastNonzeroMagnitude, .leastNormalMagnitude / 4, .leastNormalMagnitude, 1e-30, 1e-16, 3e-8, 1, 1e5, 1e6, 1e9,
+      1e30,
       .greatestFiniteMagnitude,
     ]
     for (index, extreme) in extremes.enumerated() {
