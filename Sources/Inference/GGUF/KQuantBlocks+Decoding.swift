@@ -68,8 +68,9 @@ extension KQuantBlocks {
       let codes = block + 48 + 32 * (part / 2)
       let bits = UInt8(4 * (part % 2))
       let place = target + 32 * part
+      let highBit: UInt8 = 1 << UInt8(part)
       for index in 0..<32 {
-        let code = (codes[index] &>> bits) & 15 | ((highBits[index] &>> UInt8(part)) & 1) << 4
+        let code = (codes[index] &>> bits) & 15 | (highBits[index] & highBit == 0 ? 0 : 16)
         place[index] = step * Float(code) - shift
       }
     }
