@@ -29,11 +29,12 @@ struct RunReport {
     self.notes = notes
     recipe = try SearchRecipe(json: run.recipe)
     measureName = try Measure(recipe.measure).description
+    let other = Self.name(ofReferenceOf: run, recipe)
     (lines, referenceName, missing) = try store.read { tx in
       let setting = try run.referenceAssignmentID.flatMap { try tx.uniformSetting(ofAssignment: $0) }?.rule
       return (
         try tx.results(ofRun: run.name),
-        setting.map { "uniform \($0.shortText)" } ?? Self.name(ofReferenceOf: run, recipe),
+        setting.map { "uniform \($0.shortText)" } ?? other,
         try tx.missingOffspring(ofRun: run.id)
       )
     }
