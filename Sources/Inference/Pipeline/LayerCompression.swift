@@ -92,7 +92,7 @@ struct LayerCompression {
   ) throws -> (record: VariantRecord, packed: [UInt8]) {
     let definition = wanted.method.definition
     guard definition.levelKinds.contains(wanted.level.kind) else { throw wanted.method.noLevel(wanted.level) }
-    var product = try definition.compress(input(for: definition.need), to: wanted.level, wanted.method.values)
+    var product = try definition.compress(input(for: wanted.method.need), to: wanted.level, wanted.method.values)
     if let factor = product.factor {
       product.deadInputCount = factor.deadInputCount
       if factor.dampingFractionUsed > factor.dampingFraction {

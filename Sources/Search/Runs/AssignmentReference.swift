@@ -2,19 +2,19 @@ import Catalog
 import Foundation
 import Inference
 
-/// How users name an assignment: `dense`, `uniform:3`, `uniform:sparsity=0.5`, `uniform:pattern=2:4`,
-/// `drop:3.attention,5`, a run (its result), the first digits of its digest, or a profile.
+/// How users name an assignment: `dense`, `uniform:3`, `uniform:Q4_K`, `uniform:sparsity=0.5`,
+/// `uniform:pattern=2:4`, `drop:3.attention,5`, a run (its result), the first digits of its digest, or a profile.
 public enum AssignmentReference {
   /// The accepted forms, for help and errors.
   public static let forms =
-    "dense, uniform:BITS, uniform:sparsity=S, uniform:pattern=N:M, drop:SUBBLOCKS (such as drop:3.attention,5), a run, "
-    + "8 or more digits of an assignment's digest, or a profile file"
+    "dense, uniform:BITS, uniform:TYPE, uniform:sparsity=S, uniform:pattern=N:M, drop:SUBBLOCKS (such as "
+    + "drop:3.attention,5), a run, 8 or more digits of an assignment's digest, or a profile file"
 
   /// Finds, or makes, the assignment that `text` names.
   ///
   /// - Parameters:
-  ///   - method: where `uniform` and profiles take their variants from; nil: `gptq` for bits, the first of sparsegpt,
-  ///     wanda and magnitude that has variants for sparsities.
+  ///   - method: where `uniform` and profiles take their variants from; nil: `gptq` for bits, for types and
+  ///     sparsities the first of the methods with such levels that has variants.
   ///   - scale: the meaning of the steps of a profile.
   /// - Throws: `CatalogError.notFound` if nothing fits, `SearchError` for levels that are not built.
   public static func resolve(
@@ -75,7 +75,9 @@ public enum AssignmentReference {
       space = try bitSpace(model, method, tx)
       vector = space.uniform(bits: Double(bits))
     case .type(let name):
-      space = try bitSpace(model, method, tx)
+      let method = try method ?? builtMethod(offering: .type, tx)
+      // Of types that a layer stores alike, a space of several keeps one; but it names them if this one is not built.
+      space = try (try? bitSpace(model, method, types: [name], tx)) ?? bitSpace(model, method, tx)
       vector = space.uniform { variant, _ in variant.level == Level.type(name).description }
     case .sparsity(let sparsity, 0):
       space = try sparseSpace(model, method, patterns: [], tx)
@@ -85,7 +87,8 @@ public enum AssignmentReference {
       vector = space.uniform { variant, _ in variant.level == Level.pattern(pattern).description }
     case .sparsity, nil:
       throw SearchError.invalidParameter(
-        detail: "uniform: is followed by a number of bits, sparsity=S or pattern=N:M, not \(setting)")
+        detail: "uniform: is followed by a number of bits, the name of a type, sparsity=S or pattern=N:M, not "
+          + setting)
     }
     guard let vector else {
       throw SearchError.impossible(
@@ -94,10 +97,11 @@ public enum AssignmentReference {
     return try space.store(vector, tx: tx)
   }
 
-  private static func bitSpace(_ model: ModelRecord, _ method: String?, _ tx: CatalogTransaction) throws
-    -> AssignmentSpace
-  {
+  private static func bitSpace(
+    _ model: ModelRecord, _ method: String?, types: [String] = [], _ tx: CatalogTransaction
+  ) throws -> AssignmentSpace {
     var recipe = SearchRecipe.standard
+    recipe.types = types
     if let method { recipe.methods = [method] }
     return try AssignmentSpace(model: model, recipe: recipe, tx: tx)
   }
@@ -105,12 +109,16 @@ public enum AssignmentReference {
   private static func sparseSpace(
     _ model: ModelRecord, _ method: String?, patterns: [String], _ tx: CatalogTransaction
   ) throws -> AssignmentSpace {
-    let built = Set(try tx.methods().map(\.name))
-    let standard = MethodRegistry.shared.names(offering: .zeros).first { built.contains($0) } ?? SparseGPTMethod.name
     var recipe = SearchRecipe(target: .sparsity(0.5), cost: .weights)
-    recipe.methods = [method ?? standard]
+    recipe.methods = [try method ?? builtMethod(offering: .zeros, tx) ?? SparseGPTMethod.name]
     recipe.patterns = patterns
     return try AssignmentSpace(model: model, recipe: recipe, tx: tx)
+  }
+
+  /// The first method with levels of a kind that the catalog has; nil: none.
+  private static func builtMethod(offering kind: Level.Kind, _ tx: CatalogTransaction) throws -> String? {
+    let built = Set(try tx.methods().map(\.name))
+    return MethodRegistry.shared.names(offering: kind).first { built.contains($0) }
   }
 }
 

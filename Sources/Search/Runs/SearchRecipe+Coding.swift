@@ -18,7 +18,7 @@ extension SearchRecipe: Codable {
     case initial
     case initialTokens = "initial_tokens"
     case seed
-    case patterns, layers
+    case patterns, types, layers
     case allowsDense = "allow_dense"
     case allowsDrop = "allow_drop"
     case allowed, ties
@@ -71,6 +71,7 @@ extension SearchRecipe: Codable {
     try container.encode(initialTokens, forKey: .initialTokens)
     try container.encode(seed, forKey: .seed)
     if !patterns.isEmpty { try container.encode(patterns, forKey: .patterns) }
+    if !types.isEmpty { try container.encode(types, forKey: .types) }
     if !layers.isEmpty { try container.encode(layers, forKey: .layers) }
     if allowsDense { try container.encode(true, forKey: .allowsDense) }
     if allowsDrop { try container.encode(true, forKey: .allowsDrop) }
@@ -109,6 +110,7 @@ extension SearchRecipe: Codable {
     initialTokens = try container.decode(Int.self, forKey: .initialTokens)
     seed = try container.decode(UInt64.self, forKey: .seed)
     patterns = try container.decodeIfPresent([String].self, forKey: .patterns) ?? []
+    types = try container.decodeIfPresent([String].self, forKey: .types) ?? []
     layers = try container.decodeIfPresent(String.self, forKey: .layers) ?? ""
     allowsDense = try container.decodeIfPresent(Bool.self, forKey: .allowsDense) ?? false
     allowsDrop = try container.decodeIfPresent(Bool.self, forKey: .allowsDrop) ?? false

@@ -20,7 +20,7 @@ extension SearchRecipe {
     case .cost, .method, .measure, .mutationGroup, .initial, .layers: return .text
     case .allowsDense, .allowsDrop, .isInverted: return .flag
     case .bits, .survivors, .tokens: return .integers
-    case .patterns, .allowed, .ties: return .texts
+    case .patterns, .types, .allowed, .ties: return .texts
     case .seed: return .seed
     default: return .number
     }

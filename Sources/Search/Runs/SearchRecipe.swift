@@ -40,6 +40,9 @@ public struct SearchRecipe: Equatable, Sendable {
   public var bits: [Int]
   /// Semi-structured patterns to choose from, such as `2:4`; empty: none for a sparsity, all that are built otherwise.
   public var patterns: [String] = []
+  /// Storage types to choose from, such as `Q4_K`. With bit-widths alone there are none, with types alone no bit-widths; if
+  /// both are empty, all that are built.
+  public var types: [String] = []
   /// Which layers take levels, by a regular expression found in their names; all others stay dense. Empty: all.
   public var layers = ""
   /// Whether layers may stay dense.

@@ -74,7 +74,7 @@ extension Remedy {
 
   private static func build(_ method: String, _ levels: [String]) -> ShellCommand {
     let kinds: [(kind: Level.Kind, option: String)] = [
-      (.bits, "--bits"), (.zeros, "--sparsity"), (.pattern, "--pattern"),
+      (.bits, "--bits"), (.zeros, "--sparsity"), (.pattern, "--pattern"), (.type, "--types"),
     ]
     let rules = levels.compactMap { LevelRule($0) }
     let options = kinds.compactMap { kind, option -> (name: String, value: String)? in

@@ -4,9 +4,10 @@ import Search
 import TestSupport
 
 extension FuzzTarget {
-  /// A packed weight, quantized or sparse.
+  /// A packed weight, quantized, sparse or in blocks of GGUF.
   static let container = FuzzTarget(
-    name: "container", longestInput: 1024, words: ["EVPW\u{1}\u{1}", "EVPW\u{1}\u{2}", "\u{1}\0\0\0", "\0\0\0\0"],
+    name: "container", longestInput: 1024,
+    words: ["EVPW\u{1}\u{1}", "EVPW\u{1}\u{2}", "EVPW\u{1}\u{3}", "\u{1}\0\0\0", "\0\0\0\0"],
     makeSeeds: {
       var random = SplitMix64(state: 1)
       func number(_ value: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
@@ -30,6 +31,10 @@ extension FuzzTarget {
         let header = Array("EVPW".utf8) + [1, 2, UInt8(type), 0] + number(2) + number(9) + number(4) + number(0)
         seeds.append(header + mask + Array(repeating: 0x3D, count: 4 * size))
       }
+      for type in BlockWeight.types {
+        let header = Array("EVPW".utf8) + [1, 3, UInt8(type.number), 0] + number(2) + number(type.blockLength)
+        seeds.append(header + number(0) + number(0) + Array(repeating: 0x35, count: 2 * type.blockByteCount))
+      }
       return seeds
     },
     prepare: { _ in
@@ -41,6 +46,10 @@ extension FuzzTarget {
           try expect(
             SparseWeightPacking.encode(weight) == bytes, "a sparse weight that was read is written differently")
           decoded = weight.dense()
+        } else if bytes.count > 5, bytes[5] == 3 {
+          let weight = try BlockWeightPacking.decode(bytes)
+          try expect(BlockWeightPacking.encode(weight) == bytes, "blocks that were read are written differently")
+          decoded = weight.dequantized()
         } else {
           let weight = try WeightPacking.decode(bytes)
           try expect(WeightPacking.encode(weight) == bytes, "a quantized weight that was read is written differently")

@@ -25,7 +25,8 @@ import Testing
     let changes: [(inout SearchRecipe) -> Void] = [
       { $0.target = .bits(2) }, { $0.target = .bytes(2) }, { $0.target = .sparsity(0.5) }, { $0.target = .drop(0.5) },
       { $0.target = .dropCount(2) }, { $0.cost = .stored }, { $0.methods = ["rtn"] }, { $0.methods = ["gptq", "rtn"] },
-      { $0.patterns = ["2:4"] }, { $0.allowsDense = true }, { $0.allowsDrop = true }, { $0.allowed = ["1.mlp"] },
+      { $0.patterns = ["2:4"] }, { $0.types = ["Q4_K"] },
+      { $0.allowsDense = true }, { $0.allowsDrop = true }, { $0.allowed = ["1.mlp"] },
       { $0.ties = [.qkv] }, { $0.ties = [.block] }, { $0.isInverted = true }, { $0.bits = [3] }, { $0.generations = 5 },
       { $0.offspring = 7 }, { $0.survivors = [1, 1] }, { $0.tokens = [64, 128] }, { $0.measure = "perplexity" },
       { $0.mutationGroup = "none" }, { $0.maximumSwitches = 1 }, { $0.initial = "random:2" }, { $0.initialTokens = 32 },

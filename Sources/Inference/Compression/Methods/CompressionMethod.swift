@@ -29,7 +29,7 @@ public struct CompressionMethod: Hashable, Sendable {
   /// The name as its authors write it.
   public var title: String { definition.title }
   /// The statistic of a layer's inputs that it needs.
-  var need: StatisticNeed { definition.need }
+  var need: StatisticNeed { definition.need(values) }
   /// Whether calibration data are needed.
   public var needsData: Bool { need > .nothing }
 
@@ -65,6 +65,7 @@ public final class MethodRegistry: @unchecked Sendable {
   private let lock = NSLock()
   private var definitions: [any MethodDefinition.Type] = [
     GPTQMethod.self, RoundToNearestMethod.self, SparseGPTMethod.self, WandaMethod.self, MagnitudeMethod.self,
+    KQuantMethod.self,
   ]
 
   /// Makes a method known.

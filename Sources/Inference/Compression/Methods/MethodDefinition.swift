@@ -11,8 +11,10 @@ public protocol MethodDefinition: Sendable {
   static var abstract: String { get }
   /// Raised when results change beyond rounding.
   static var revision: Int { get }
-  /// The statistic of a layer's inputs that it needs.
+  /// The statistic of a layer's inputs that it needs, at most.
   static var need: StatisticNeed { get }
+  /// The statistic that it needs with these options.
+  static func need(_ values: MethodValues) -> StatisticNeed
   /// The kinds of its levels.
   static var levelKinds: Set<Level.Kind> { get }
   /// The levels that are built and suggested if none are asked for; empty: they must be asked for.
@@ -42,6 +44,8 @@ public protocol MethodDefinition: Sendable {
 }
 
 extension MethodDefinition {
+  /// The same with all options.
+  public static func need(_ values: MethodValues) -> StatisticNeed { need }
   /// None.
   public static var standardRules: [LevelRule] { [] }
   /// Earlier blocks are left as they are.

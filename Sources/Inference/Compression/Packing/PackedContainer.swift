@@ -4,7 +4,7 @@
 /// |---|---|---|
 /// | 0 | 4 | `EVPW` |
 /// | 4 | 1 | version of the container, 1 |
-/// | 5 | 1 | kind of content: 1 quantized (`PackedWeightHeader`), 2 sparse (`PackedSparseHeader`) |
+/// | 5 | 1 | kind of content: 1 quantized (`PackedWeightHeader`), 2 sparse (`SparseWeightPacking`), 3 blocks (`BlockWeightPacking`) |
 /// | 6 | 2 | as the kind says |
 /// | 8 | 4 | rows (outputs), at least 1 |
 /// | 12 | 4 | columns (inputs), at least 1 |
@@ -21,6 +21,8 @@ struct PackedContainer: Equatable {
     case quantized = 1
     /// A bit mask and the weights it keeps.
     case sparse = 2
+    /// The bytes of a tensor in a GGUF file.
+    case blocks = 3
   }
 
   let kind: Kind

@@ -69,17 +69,22 @@ public enum WeightPacking {
       let header = try PackedWeightReader(bytes).header
       return (header.rows, header.columns)
     case .sparse: return try SparseWeightPacking.dimensions(bytes)
+    case .blocks:
+      let weight = try BlockWeightPacking.decode(bytes)
+      return (weight.rows, weight.columns)
     }
   }
 
   /// The weights [out, in] that the packed bytes of any kind stand for, in the original order of inputs: the same as
-  /// `decode(bytes).dequantized()` or `SparseWeightPacking.decode(bytes).dense()` with the same checks.
+  /// `decode(bytes).dequantized()`, `SparseWeightPacking.decode(bytes).dense()` or
+  /// `BlockWeightPacking.decode(bytes).dequantized()` with the same checks.
   ///
   /// - Throws: as `decode`.
   public static func unpack(_ bytes: [UInt8]) throws -> Matrix {
     switch try PackedContainer(bytes).kind {
     case .quantized: try unpackQuantized(bytes)
     case .sparse: try SparseWeightPacking.unpack(bytes)
+    case .blocks: try BlockWeightPacking.decode(bytes).dequantized()
     }
   }
 

@@ -63,9 +63,10 @@ struct LayerLevels {
   }
 
   private static func isWanted(_ level: Level, _ recipe: SearchRecipe) -> Bool {
-    switch level {
-    case .bits(let bits): recipe.cost != .weights && (recipe.bits.isEmpty || recipe.bits.contains(bits))
-    case .type: recipe.cost != .weights && recipe.bits.isEmpty
+    let isOpen = recipe.bits.isEmpty && recipe.types.isEmpty
+    return switch level {
+    case .bits(let bits): recipe.cost != .weights && (isOpen || recipe.bits.contains(bits))
+    case .type(let name): recipe.cost != .weights && (isOpen || recipe.types.contains(name))
     case .zeros: recipe.patterns.isEmpty
     case .pattern(let pattern):
       recipe.cost != .weights && recipe.patterns.isEmpty || recipe.patterns.contains(pattern.description)
@@ -111,13 +112,14 @@ struct LayerLevels {
   private static func common(_ levels: [[LayerLevel]], _ recipe: SearchRecipe) throws -> [[LayerLevel]] {
     // With dense levels, layers that nothing was built for stay dense, as those do that are not selected.
     let own = recipe.allowsDense || !recipe.layers.isEmpty ? levels.filter { !$0.isEmpty } : levels
+    let wanted = recipe.bits.map { LevelRule.bits($0) } + recipe.types.map { .type($0) }
     let labels = own.map { Set($0.filter { $0.variant?.bits != nil }.map(\.label)) }
     guard let first = labels.first, labels.contains(where: { !$0.isEmpty }) else {
-      guard recipe.bits.isEmpty else { throw missing(recipe.bits[0], recipe) }
+      if let rule = wanted.first { throw missing(rule, recipe) }
       return levels
     }
     let common = labels.reduce(first) { $0.intersection($1) }
-    for bits in recipe.bits where !common.contains(Level.bits(bits).description) { throw missing(bits, recipe) }
+    for rule in wanted where !common.contains(rule.description) { throw missing(rule, recipe) }
     guard !common.isEmpty else {
       throw SearchError.notBuilt(
         detail:
@@ -127,8 +129,8 @@ struct LayerLevels {
     return levels.map { $0.filter { common.contains($0.label) } }
   }
 
-  private static func missing(_ bits: Int, _ recipe: SearchRecipe) -> SearchError {
-    .notBuilt(
-      detail: "\(bits) bits are not built for every layer", method: recipe.methods[0], rules: [.bits(bits)])
+  private static func missing(_ rule: LevelRule, _ recipe: SearchRecipe) -> SearchError {
+    let subject = if case .bits(let bits) = rule { "\(bits) bits are" } else { "\(rule) is" }
+    return .notBuilt(detail: "\(subject) not built for every layer", method: recipe.methods[0], rules: [rule])
   }
 }

@@ -99,6 +99,31 @@ struct PatternList: ArgumentValue, Equatable, Sendable {
   }
 }
 
+/// Named storage types, each once, typed as `Q4_K,Q6_K`; which there are is for methods to say.
+struct TypeList: ArgumentValue, Equatable, Sendable {
+  let values: [String]
+
+  static let rule = "different names of types, such as Q4_K,Q6_K"
+  static let isRepeatable = true
+
+  init(_ values: [String]) {
+    self.values = values
+  }
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    let values = parts.map(String.init).filter { LevelRule($0, kinds: [.type]) == .type($0) }
+    guard values.count == parts.count, Set(values).count == values.count else { return nil }
+    self.values = values
+  }
+
+  var argumentText: String { values.joined(separator: ",") }
+
+  func joined(with next: TypeList) -> TypeList {
+    TypeList(values + next.values.filter { !values.contains($0) })
+  }
+}
+
 /// Positive integers in order, typed as `4,2,1`, one per stage; equal ones are allowed.
 struct CountList: ArgumentValue, Equatable, Sendable, ExpressibleByArrayLiteral {
   let values: [Int]

@@ -58,7 +58,7 @@ struct BuildCommand: Command {
 
   private static func byLevel(_ kinds: Set<Level.Kind>) -> String {
     let names: [(Level.Kind, String)] = [
-      (.bits, "--bits"), (.zeros, "--sparsity"), (.pattern, "--pattern"), (.type, "named types"),
+      (.bits, "--bits"), (.zeros, "--sparsity"), (.pattern, "--pattern"), (.type, "--types"),
     ]
     return names.filter { kinds.contains($0.0) }.map(\.1).joined(separator: " or ")
   }

@@ -3,7 +3,7 @@ import Inference
 
 /// The levels that `build` makes, by kind; a method takes those of its kinds.
 struct LevelOptions: ArgumentGroup {
-  @Option("--bits", "LIST", "Bit-widths to build, 1 to 8.\(standardBits)", rule: .each(within: 1...8))
+  @Option("--bits", "LIST", "Bit-widths to build, 1 to 8.\(standard(.bits))", rule: .each(within: 1...8))
   var bits: IntegerList?
 
   @Option("--sparsity", "LIST", "Shares of zeros to build, 0 to 1.", rule: .each(within: 0...1))
@@ -30,10 +30,13 @@ struct LevelOptions: ArgumentGroup {
   @Option("--pattern", "LIST", "Semi-structured levels N:M, N of M neighbouring weights kept: 2:4, 4:8.")
   var patterns: PatternList?
 
-  /// The default bit-widths of all methods, in words.
-  private static var standardBits: String {
+  @Option("--types", "LIST", "Storage types to build, such as Q4_K.\(standard(.type))")
+  var types: TypeList?
+
+  /// The default levels of a kind of all methods, in words.
+  private static func standard(_ kind: Level.Kind) -> String {
     let defaults = MethodRegistry.shared.all.compactMap { method -> String? in
-      let rules = method.standardRules.filter { $0.kind == .bits }
+      let rules = method.standardRules.filter { $0.kind == kind }
       return rules.isEmpty ? nil : "\(method.name) \(rules.map(\.shortText).joined(separator: ","))"
     }
     return " [default: \(defaults.joined(separator: "; "))]"
@@ -41,7 +44,10 @@ struct LevelOptions: ArgumentGroup {
 
   /// The options by the kind of level that they ask for.
   private var byKind: [(kind: Level.Kind, arguments: [any DeclaredArgument])] {
-    [(.bits, [$bits]), (.zeros, [$sparsities, $step, $stepWeightCount, $levelCount]), (.pattern, [$patterns])]
+    [
+      (.bits, [$bits]), (.zeros, [$sparsities, $step, $stepWeightCount, $levelCount]), (.pattern, [$patterns]),
+      (.type, [$types]),
+    ]
   }
 
   /// The levels asked for, or those that the method builds if none are.
@@ -67,6 +73,7 @@ struct LevelOptions: ArgumentGroup {
       rules += shares.map { .sparsity($0) }
     }
     rules += (patterns?.values ?? []).map { .pattern($0) }
+    rules += (types?.values ?? []).map { .type($0) }
     if rules.isEmpty { rules = method.standardRules }
     guard !rules.isEmpty else {
       throw UsageError("\(method.name) needs levels: --sparsity 0.5, --sparsity 0.5 --levels 8, or --pattern 2:4")

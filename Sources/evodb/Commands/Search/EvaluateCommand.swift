@@ -21,8 +21,8 @@ struct EvaluateCommand: Command {
   @Positional("CATALOG", "The catalog file.") var catalog: String
   @Positional(
     "ASSIGNMENT",
-    "dense, uniform:BITS, uniform:sparsity=S, uniform:pattern=N:M, drop:SUBBLOCKS (drop:3.attention,5), a run, digits of a "
-      + "digest, or an EvoPress profile file.")
+    "dense, uniform:BITS, uniform:TYPE, uniform:sparsity=S, uniform:pattern=N:M, drop:SUBBLOCKS (drop:3.attention,5), a "
+      + "run, digits of a digest, or an EvoPress profile file.")
   var assignment: String
   @Option("--data", "NAME", "Which data set; may be left out if there is only one.") var data: String?
   @Option("--measure", "LIST", "kl, topk-kl, topk-kl:K, perplexity; several with commas.") var measures: String =

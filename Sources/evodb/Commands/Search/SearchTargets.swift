@@ -104,6 +104,8 @@ struct SpaceOptions: ArgumentGroup {
     "Semi-structured levels to choose from, such as 2:4 [default: all in a joint space]; of levels of equal cost the one with the least error stays."
   )
   var patterns: PatternList?
+  @Option("--types", "LIST", "Storage types to choose from, such as Q4_K [default: all that are built].")
+  var types: TypeList?
   let layers = LayerOptions()
   @Flag("--allow-dense", "Layers may also stay as they are.") var allowsDense: Bool
   @Flag("--allow-drop", "Subblocks may also be dropped; what is inside then costs nothing.") var allowsDrop: Bool
@@ -126,7 +128,8 @@ struct SpaceOptions: ArgumentGroup {
     if cost == .subblocks {
       let useless = [
         ("--method", methods != nil), ("--bits", bits != nil), ("--pattern", patterns != nil),
-        ("--layers", layers.pattern != nil), ("--allow-dense", allowsDense), ("--allow-drop", allowsDrop),
+        ("--types", types != nil), ("--layers", layers.pattern != nil), ("--allow-dense", allowsDense),
+        ("--allow-drop", allowsDrop),
       ]
       if let name = useless.first(where: \.1)?.0 {
         throw UsageError(
@@ -148,6 +151,10 @@ struct SpaceOptions: ArgumentGroup {
       if cost != .weights, patterns != nil, methods?.values.contains(where: { patterned.contains($0.name) }) != true {
         throw UsageError("--pattern needs one of --method \(patterned.joined(separator: ", ")) among others")
       }
+      let typed = MethodRegistry.shared.names(offering: .type)
+      if types != nil, methods?.values.contains(where: { typed.contains($0.name) }) != true {
+        throw UsageError("--types needs one of --method \(typed.joined(separator: ", ")) among others")
+      }
       if cost == .weights, bits != nil { throw UsageError("--bits has no use for a sparsity") }
     }
   }
@@ -160,6 +167,7 @@ struct SpaceOptions: ArgumentGroup {
     if let methods { recipe.methods = methods.values.map(\.name) }
     recipe.bits = bits?.values ?? []
     recipe.patterns = patterns?.values.map(\.description) ?? []
+    recipe.types = types?.values ?? []
     recipe.layers = layers.pattern ?? ""
     recipe.allowsDense = allowsDense
     recipe.allowsDrop = allowsDrop

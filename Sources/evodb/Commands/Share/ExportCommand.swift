@@ -34,8 +34,8 @@ struct ExportCommand: Command {
   @Positional("CATALOG", "The catalog file.") var catalog: String
   @Positional(
     "ASSIGNMENT",
-    "dense, uniform:BITS, uniform:sparsity=S, uniform:pattern=N:M, drop:SUBBLOCKS (drop:3.attention,5), a run, digits of a "
-      + "digest, or an EvoPress profile file.")
+    "dense, uniform:BITS, uniform:TYPE, uniform:sparsity=S, uniform:pattern=N:M, drop:SUBBLOCKS (drop:3.attention,5), a "
+      + "run, digits of a digest, or an EvoPress profile file.")
   var assignment: String
   @Option("--to", "FORM", "What to write.") var target: Target
   @Option("--output", "PATH", "Where to write it; must not exist.", rule: .notEmpty) var place: String?
