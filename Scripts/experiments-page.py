@@ -82,6 +82,7 @@ SEARCHES = {"search": "EvoPress", "guided-short": "guided, short", "guided": "gu
 CELLS = (
     [(f"{target} bits", "bits", target) for target in ("2.25", "2.5", "3", "4")]
     + [(f"{target} % sparsity", f"sparsity-{target}", target) for target in ("50", "60", "70")]
+    + [(f"{target} % sparsity, wide levels", f"wide-sparsity-{target}", target) for target in ("50", "60")]
     + [(f"{target} of 12 blocks", "drops", target) for target in ("2", "3", "4")])
 # Of each search against the baselines, per data set: how many cells, and how many of them lost.
 cells = {kind: {"calibration": [0, 0], "validation": [0, 0]} for kind in SEARCHES}
@@ -166,13 +167,14 @@ def table(title, catalog, target):
 def tokens(catalog, run):
     """What a run evaluated, sweeps included, whether or not the catalog had it: by generation, then in all.
 
-    Candidates of all stages are rows of the catalog. A sweep's evaluations are not a generation's; every evaluation that
+    Candidates of all stages are rows of the catalog, with what each predicted: one less than its tokens a sequence. A sweep's evaluations are not a generation's; every evaluation that
     a job asked for is of one sequence, so the sweep is what remains without stages and without the last report, which
     evaluates up to four assignments on both data sets.
     """
     stages = query(
         catalog,
-        f"SELECT generation, sum(token_count) AS tokens FROM candidate_result WHERE run = '{run}' GROUP BY generation")
+        "SELECT generation, evaluated_prediction_count AS predictions FROM run_progress WHERE"
+        f" run = '{run}' AND evaluated_prediction_count > 0")
     asked = query(
         catalog,
         f"SELECT sum(evaluation_count + cache_hit_count) AS sequences FROM job_summary WHERE run = '{run}'"
@@ -181,7 +183,7 @@ def tokens(catalog, run):
                           " WHERE data_set IN ('calibration', 'validation')")[0]
     points = query(catalog, f"SELECT count(DISTINCT assignment_id) AS count FROM run_point WHERE run = '{run}'")[0]["count"]
     length = size["tokens"] // size["sequences"]
-    by_generation = {row["generation"]: row["tokens"] for row in stages}
+    by_generation = {row["generation"]: row["predictions"] * length // (length - 1) for row in stages}
     sweep = (asked - points * size["sequences"]) * length - sum(by_generation.values())
     by_generation[0] = by_generation.get(0, 0) + sweep
     return by_generation, sum(by_generation.values())
@@ -480,13 +482,15 @@ for _, _, target in CELLS[:4]:
     commands(f"bits-{target}")
     commands(f"guided-bits-{target}")
 write("### Sparsity", "")
-for title, catalog, target in CELLS[4:7]:
+for title, catalog, target in CELLS[4:9]:
     table(title, catalog, target)
 curve_plot("sparsity", "experiments-sparsity.svg", "sparsity, %")
-for _, _, target in CELLS[4:7]:
-    commands(f"sparsity-{target}")
-    commands(f"guided-sparsity-{target}")
+for _, catalog, _ in CELLS[4:9]:
+    commands(catalog)
+    commands(f"guided-{catalog}")
 write(
+    "Levels lie at equal numbers of weights, as the paper's do, so that large layers reach little around the target; wide levels",
+    "lie at equal shares of every layer.",
     "OWL's sparsities are mapped to the nearest built levels within the budget (seventeen levels a layer, steps of equal",
     "weights), and the best of its 20 settings is taken on the calibration set.",
     "",
@@ -495,10 +499,10 @@ write(
     "The searches remove attentions and MLPs independently, as many of each; scores of blocks, and brute force over all",
     "C(12, k) sets, remove whole blocks; greedy removes one subblock at a time.",
     "")
-for title, catalog, target in CELLS[7:]:
+for title, catalog, target in CELLS[9:]:
     table(title, catalog, target)
 curve_plot("drops", "experiments-drops.svg", "blocks removed")
-for _, _, target in CELLS[7:]:
+for _, _, target in CELLS[9:]:
     commands(f"drops-{target}")
     commands(f"guided-drops-{target}")
 write("### Ten budgets from one sweep", "")

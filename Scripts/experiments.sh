@@ -3,11 +3,11 @@
 #
 #   Scripts/experiments.sh PART [FOLDER]
 #
-# Parts: bits-2.25, bits-2.5, bits-3, bits-4, sparsity-50, sparsity-60, sparsity-70, drops-2, drops-3, drops-4 (EvoPress
-# and the baselines), guided- before any of these (the guided search of the same cell), parents (after all of these:
-# what the searches had after each generation, on validation data), budgets, convergence (after drops), ablations,
-# monotonicity (after bits and drops), reference (after bits-2.5, sparsity-60 and drops-3; needs PyTorch and
-# transformers), page (writes docs/experiments.md from what is there), all (but reference).
+# Parts: bits-2.25, bits-2.5, bits-3, bits-4, sparsity-50, sparsity-60, sparsity-70, wide-sparsity-50, wide-sparsity-60,
+# drops-2, drops-3, drops-4 (EvoPress and the baselines), guided- before any of these (the guided search of the same cell),
+# parents (after all of these: what the searches had after each generation, on validation data), budgets, convergence
+# (after drops), ablations, monotonicity (after bits and drops), reference (after bits-2.5, sparsity-60 and drops-3; needs
+# PyTorch and transformers), page (writes docs/experiments.md from what is there), all (but reference).
 # FOLDER [default: .experiments] takes one catalog a part. A stopped part goes on with the same command, and a finished
 # one computes nothing. EVODB names the program, THREADS how many threads it uses.
 set -eu
@@ -79,9 +79,16 @@ guided_bits() {
   guided $1 --target-bits $1
 }
 
-sparsity() {
+# The paper's levels: equal numbers of weights between two of them, a sixteenth of the hidden size squared times what is
+# kept, so that any two layers can exchange them; large layers reach little around the target.
+build_sparsity() {
   setup sparsity-$1
-  run build --method sparsegpt --sparsity 0.$1 --levels 8 --data hessian
+  case $1 in 50) step=2048 ;; 60) step=1638 ;; 70) step=1228 ;; esac
+  run build --method sparsegpt --sparsity 0.$1 --levels 8 --step-weights $step --data hessian
+}
+
+sparsity() {
+  build_sparsity $1
   target="--target-sparsity 0.$1"
   run baseline uniform $target $sets --name uniform-$1
   run baseline random $target --candidates 16 $sets --name random-$1
@@ -95,8 +102,31 @@ sparsity() {
 }
 
 guided_sparsity() {
-  setup sparsity-$1
+  build_sparsity $1
+  guided $1 --target-sparsity 0.$1
+}
+
+# Levels at equal shares of every layer, which reach much further.
+build_wide() {
+  setup wide-sparsity-$1
   run build --method sparsegpt --sparsity 0.$1 --levels 8 --data hessian
+}
+
+wide_sparsity() {
+  build_wide $1
+  target="--target-sparsity 0.$1"
+  run baseline uniform $target $sets --name uniform-$1
+  run baseline random $target --candidates 16 $sets --name random-$1
+  run baseline dp $target $sets --name dp-$1
+  run baseline owl $target $sets --name owl-$1
+  run baseline higgs $target $sets --name higgs-$1
+  for seed in 0 1 2; do
+    run search --strategy evopress $target $search --seed $seed $sets --name search-$1-$seed
+  done
+}
+
+guided_wide() {
+  build_wide $1
   guided $1 --target-sparsity 0.$1
 }
 
@@ -120,7 +150,7 @@ guided_drops() {
 
 # What the searches had found after each generation, on validation data: how many tokens it takes to be as good as EvoPress.
 parents() {
-  for name in bits sparsity-50 sparsity-60 sparsity-70 drops; do
+  for name in bits sparsity-50 sparsity-60 sparsity-70 wide-sparsity-50 wide-sparsity-60 drops; do
     file=$folder/$name.evodb
     [ -e "$file" ] || continue
     "$EVODB" query "$file" "SELECT DISTINCT parent_assignment FROM run_progress
@@ -194,13 +224,16 @@ do_part() {
   case $part in
     bits-2.25 | bits-2.5 | bits-3 | bits-4) bits "${part#bits-}" ;;
     sparsity-50 | sparsity-60 | sparsity-70) sparsity "${part#sparsity-}" ;;
+    wide-sparsity-50 | wide-sparsity-60) wide_sparsity "${part#wide-sparsity-}" ;;
     drops-2 | drops-3 | drops-4) drops "${part#drops-}" ;;
     guided-bits-2.25 | guided-bits-2.5 | guided-bits-3 | guided-bits-4) guided_bits "${part#guided-bits-}" ;;
     guided-sparsity-50 | guided-sparsity-60 | guided-sparsity-70) guided_sparsity "${part#guided-sparsity-}" ;;
+    guided-wide-sparsity-50 | guided-wide-sparsity-60) guided_wide "${part#guided-wide-sparsity-}" ;;
     guided-drops-2 | guided-drops-3 | guided-drops-4) guided_drops "${part#guided-drops-}" ;;
     parents | budgets | convergence | ablations | monotonicity | reference | page) $part ;;
     all)
-      for each in bits-2.25 bits-2.5 bits-3 bits-4 sparsity-50 sparsity-60 sparsity-70 drops-2 drops-3 drops-4; do
+      for each in bits-2.25 bits-2.5 bits-3 bits-4 sparsity-50 sparsity-60 sparsity-70 wide-sparsity-50 \
+        wide-sparsity-60 drops-2 drops-3 drops-4; do
         do_part $each
         do_part guided-$each
       done
