@@ -9,7 +9,7 @@
 # (after drops), ablations, monotonicity (after bits and drops), reference (after bits-2.5, sparsity-60 and drops-3; needs
 # PyTorch and transformers), page (writes docs/experiments.md from what is there), all (but reference).
 # FOLDER [default: .experiments] takes one catalog a part. A stopped part goes on with the same command, and a finished
-# one computes nothing. EVODB names the program, THREADS how many threads it uses.
+# one computes nothing. EVODB names the program, THREADS how many threads it uses, SEEDS the seeds [default: 0 1 2].
 set -eu
 
 part=${1:?"usage: Scripts/experiments.sh PART [FOLDER]; the head of the script names the parts"}
@@ -43,18 +43,19 @@ run() {
 sets="--data calibration --validation validation"
 # 10 generations of 16 offspring: 512 tokens for all, the whole set for two.
 search="--generations 10 --offspring 16 --survivors 2,1 --tokens 512,8192"
-# No more evaluated tokens than those, sweep and last comparison included: fewer generations.
-guided="--generations 6 --offspring 16 --survivors 2,1 --tokens 512,8192"
-# About 50,000 evaluated tokens: a sweep of 84 layers, and its assignment compared with shorter steps.
-guided_short="--generations 1 --offspring 16 --survivors 1 --tokens 1024 --sweep-tokens 256"
-
-# The guided searches of one cell, in the catalog that EvoPress's were made in.
+# The guided searches of one cell, in the catalog that EvoPress's were made in: with so many generations that no run can
+# evaluate more tokens than EvoPress's, sweeps and the last comparison included; and short ones of about 50,000 tokens, which
+# measure 84 layers and compare the assignment that follows with shorter steps to it.
 guided() {
   target=$1
-  shift
-  for seed in 0 1 2; do
-    run search --strategy guided "$@" $guided_short --seed $seed $sets --name guided-short-$target-$seed
-    run search --strategy guided "$@" $guided --seed $seed $sets --name guided-$target-$seed
+  generations=$2
+  shift 2
+  case $part in *drops*) first=256 ;; *) first=1024 ;; esac
+  short="--generations 1 --offspring 16 --survivors 1 --tokens $first --sweep-tokens 256"
+  long="--generations $generations --offspring 16 --survivors 2,1 --tokens 512,8192"
+  for seed in ${SEEDS:-0 1 2}; do
+    run search --strategy guided "$@" $short --seed $seed $sets --name guided-short-$target-$seed
+    run search --strategy guided "$@" $long --seed $seed $sets --name guided-$target-$seed
   done
 }
 
@@ -68,7 +69,7 @@ bits() {
   run baseline dp --target-bits $target --mutation-group size $sets --name dp-size-$target
   run baseline higgs --target-bits $target $sets --name higgs-$target
   run baseline sensitivity-dp --target-bits $target $sets --name sensitivity-dp-$target
-  for seed in 0 1 2; do
+  for seed in ${SEEDS:-0 1 2}; do
     run search --strategy evopress --target-bits $target $search --seed $seed $sets --name search-$target-$seed
   done
 }
@@ -76,7 +77,8 @@ bits() {
 guided_bits() {
   setup bits
   run build --method gptq --bits 2-6 --data hessian
-  guided $1 --target-bits $1
+  case $1 in 2.25 | 2.5) generations=9 ;; *) generations=7 ;; esac
+  guided $1 $generations --target-bits $1
 }
 
 # The paper's levels: equal numbers of weights between two of them, a sixteenth of the hidden size squared times what is
@@ -96,14 +98,14 @@ sparsity() {
   run baseline owl $target $sets --name owl-$1
   run baseline higgs $target $sets --name higgs-$1
   run baseline sensitivity-dp $target $sets --name sensitivity-dp-$1
-  for seed in 0 1 2; do
+  for seed in ${SEEDS:-0 1 2}; do
     run search --strategy evopress $target $search --seed $seed $sets --name search-$1-$seed
   done
 }
 
 guided_sparsity() {
   build_sparsity $1
-  guided $1 --target-sparsity 0.$1
+  guided $1 7 --target-sparsity 0.$1
 }
 
 # Levels at equal shares of every layer, which reach much further.
@@ -120,14 +122,14 @@ wide_sparsity() {
   run baseline dp $target $sets --name dp-$1
   run baseline owl $target $sets --name owl-$1
   run baseline higgs $target $sets --name higgs-$1
-  for seed in 0 1 2; do
+  for seed in ${SEEDS:-0 1 2}; do
     run search --strategy evopress $target $search --seed $seed $sets --name search-$1-$seed
   done
 }
 
 guided_wide() {
   build_wide $1
-  guided $1 --target-sparsity 0.$1
+  guided $1 7 --target-sparsity 0.$1
 }
 
 drops() {
@@ -138,14 +140,14 @@ drops() {
   done
   run baseline random --drop-count $count --candidates 16 $sets --name random-$count
   run baseline brute-force --drop-count $count --tie block $sets --name brute-force-$count
-  for seed in 0 1 2; do
+  for seed in ${SEEDS:-0 1 2}; do
     run search --strategy evopress --drop-count $count $search --seed $seed $sets --name search-$count-$seed
   done
 }
 
 guided_drops() {
   setup drops
-  guided $1 --drop-count $1
+  guided $1 10 --drop-count $1
 }
 
 # What the searches had found after each generation, on validation data: how many tokens it takes to be as good as EvoPress.
