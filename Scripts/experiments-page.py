@@ -169,7 +169,7 @@ def tokens(catalog, run):
 
     Candidates of all stages are rows of the catalog, with what each predicted: one less than its tokens a sequence. A sweep's evaluations are not a generation's; every evaluation that
     a job asked for is of one sequence, so the sweep is what remains without stages and without the last report, which
-    evaluates up to four assignments on both data sets.
+    evaluates up to four assignments on both data sets. What a stopped run asked for twice counts twice.
     """
     stages = query(
         catalog,
@@ -177,8 +177,8 @@ def tokens(catalog, run):
         f" run = '{run}' AND evaluated_prediction_count > 0")
     asked = query(
         catalog,
-        f"SELECT sum(evaluation_count + cache_hit_count) AS sequences FROM job_summary WHERE run = '{run}'"
-        " AND outcome = 'done'")[0]["sequences"]
+        f"SELECT sum(evaluation_count + cache_hit_count) AS sequences FROM job_summary WHERE run = '{run}' AND job_id <="
+        f" (SELECT min(job_id) FROM job_summary WHERE run = '{run}' AND outcome = 'done')")[0]["sequences"]
     size = query(catalog, "SELECT sum(sequence_count) AS sequences, sum(token_count) AS tokens FROM data_set_summary"
                           " WHERE data_set IN ('calibration', 'validation')")[0]
     points = query(catalog, f"SELECT count(DISTINCT assignment_id) AS count FROM run_point WHERE run = '{run}'")[0]["count"]
