@@ -215,7 +215,7 @@ def summary():
         "|---|---:|---:|---:|---:|---:|"]
     for title, catalog, target in CELLS:
         found = {kind: search_runs(catalog, kind, target) for kind in SEARCHES}
-        if not found["search"] or not found["guided"]:
+        if not found["search"] or not (found["guided"] or found["guided-short"]):
             continue
         medians = {kind: median_run(rows, "validation") for kind, rows in found.items() if rows}
         evopress = medians["search"]
@@ -224,9 +224,10 @@ def summary():
             catalog,
             f"SELECT value FROM run_result WHERE run = 'uniform-{target}' AND point = 'found' AND measure = 'kl'"
             " AND data_set_role = 'validation'")
-        line = (
-            f"| {title} | {number(uniform[0]['value']) if uniform else '–'} | {number(evopress['validation'])} | "
-            f"{number(medians.get('guided-short', {}).get('validation'))} | {number(medians['guided']['validation'])} |")
+        line = f"| {title} | {number(uniform[0]['value']) if uniform else '–'} |"
+        for kind, rows in found.items():
+            few = f" ({len(rows)} of 3)" if 0 < len(rows) < 3 else ""
+            line += f" {number(medians.get(kind, {}).get('validation'))}{few} |"
         for kind in ("guided", "guided-short"):
             if kind not in medians:
                 line += " | | |"
@@ -240,7 +241,7 @@ def summary():
         all_tokens = {
             kind: max((tokens(catalog, row["run"])[1] for row in rows), default=None) for kind, rows in found.items()}
         first = []
-        for seed in (row["run"].rsplit("-", 1)[1] for row in found["guided"]):
+        for seed in sorted({row["run"].rsplit("-", 1)[1] for row in found["guided"] + found["guided-short"]}):
             names = [f"guided-short-{target}-{seed}", f"guided-{target}-{seed}"]
             counts = [reached(catalog, name, evopress["validation"]) for name in names if name in runs(catalog)]
             first.append(min((count for count in counts if count is not None), default=math.inf))
@@ -254,7 +255,8 @@ def summary():
         missing.append("the guided search")
         return ["The guided search was not run."]
     return (
-        ["Validation KL, medians of three seeds; differences below 0 mean that the guided search is better:", ""] + lines
+        ["Validation KL, medians of three seeds, or of as many as are named; differences below 0 mean that the guided search",
+         "is better:", ""] + lines
         + ["",
            "Evaluated tokens, of the seed that evaluated the most: every candidate on every minibatch, sweeps included, whether",
            "or not the catalog had the answer. The last columns say after how many of them a guided search, short or not, had a",
