@@ -66,7 +66,7 @@ def commands(part):
     write("```", *[line.rstrip() for line in seen], "```", "", "</details>", "")
 
 
-# MARK: EvoPress against the baselines
+# MARK: The searches against the baselines
 
 
 def compare(catalog, first, others, data):
@@ -78,48 +78,216 @@ def compare(catalog, first, others, data):
     return rows
 
 
-cells = {"all": 0, "lost": 0, "held": 0, "held_lost": 0}
+SEARCHES = {"search": "EvoPress", "guided-short": "guided, short", "guided": "guided"}
+CELLS = (
+    [(f"{target} bits", "bits", target) for target in ("2.25", "2.5", "3", "4")]
+    + [(f"{target} % sparsity", f"sparsity-{target}", target) for target in ("50", "60", "70")]
+    + [(f"{target} % sparsity, wide levels", f"wide-sparsity-{target}", target) for target in ("50", "60")]
+    + [(f"{target} of 12 blocks", "drops", target) for target in ("2", "3", "4")])
+# Of each search against the baselines, per data set: how many cells, and how many of them lost.
+cells = {kind: {"calibration": [0, 0], "validation": [0, 0]} for kind in SEARCHES}
 curves = {}
 
 
+def search_runs(catalog, kind, target):
+    """The seeds of one search, the best on the calibration set first, each with its KL on both sets."""
+    if not os.path.exists(path(catalog)):
+        return []
+    rows = query(
+        catalog,
+        "SELECT c.run, c.value AS calibration, v.value AS validation FROM run_result c JOIN run_result v ON v.run = c.run"
+        " AND v.point = 'found' AND v.measure = 'kl' AND v.data_set_role = 'validation' WHERE c.point = 'found'"
+        f" AND c.measure = 'kl' AND c.data_set_role = 'calibration' AND c.run GLOB '{kind}-{target}-[0-9]'"
+        " ORDER BY c.value, c.run")
+    return [row for row in rows if row["run"] in runs(catalog)]
+
+
+def median_run(rows, role):
+    """The run in the middle of the seeds."""
+    ordered = sorted(rows, key=lambda row: (row[role], row["run"]))
+    return ordered[(len(ordered) - 1) // 2] if ordered else None
+
+
+def is_lost(row):
+    return row["difference"] < -row["difference_standard_error"]
+
+
 def table(title, catalog, target):
-    """One budget: the median search of three seeds against every baseline."""
-    names = [name for name in runs(catalog) if name.endswith(f"-{target}") or f"-{target}-" in name]
-    searches = [name for name in names if name.startswith(f"search-{target}-")]
-    others = [name for name in names if not name.startswith(("search-", "converge-")) and name.endswith(f"-{target}")]
-    if not searches or not others:
+    """One budget: the median of each search's seeds against every baseline."""
+    found = {kind: search_runs(catalog, kind, target) for kind in SEARCHES}
+    medians = {kind: median_run(rows, "calibration")["run"] for kind, rows in found.items() if rows}
+    others = [
+        name for name in runs(catalog)
+        if not name.startswith(("search-", "guided-", "converge-")) and name.endswith(f"-{target}")]
+    if "search" not in medians or not others:
         missing.append(title)
         return
-    values = query(
+    compared = list(medians.values()) + others
+    tables = {
+        (kind, role): compare(catalog, median, [name for name in compared if name != median], role)
+        for kind, median in medians.items() for role in ("calibration", "validation")}
+    write(f"**{title}.** Validation KL of the seeds:", "")
+    for kind, rows in found.items():
+        if rows:
+            values = ", ".join(number(row["validation"]) for row in sorted(rows, key=lambda row: row["run"]))
+            write(f"- {SEARCHES[kind]}: {values}")
+    columns = [kind for kind in ("search", "guided") if kind in medians]
+    heads = "".join(f" − {SEARCHES[kind]} | ± | |" for kind in columns)
+    write("", f"| | calibration KL | validation KL |{heads} validation perplexity |")
+    write("|---|---:|---:|" + "---:|---:|---|" * len(columns) + "---:|")
+    guided_medians = [median for kind, median in medians.items() if kind != "search"]
+    label_of = {name: f"**{SEARCHES[kind]}**" for kind, name in medians.items()}
+    value = lambda name, role: tables["search", role][name].get("kl", {}).get("value")
+    for name in sorted(compared, key=lambda name: value(name, "calibration") or math.inf):
+        line = (
+            f"| {label_of.get(name, name[: -len(target) - 1])} | {number(value(name, 'calibration'))} | "
+            f"{number(value(name, 'validation'))} |")
+        for kind in columns:
+            row = tables[kind, "validation"][name].get("kl")
+            if name == medians[kind] or not row:
+                line += " | | |"
+                continue
+            mark = "**lost**" if is_lost(row) and name not in guided_medians else ""
+            line += f" {number(row['difference'], 3)} | {number(row['difference_standard_error'], 2)} | {mark} |"
+        write(f"{line} {number(tables['search', 'validation'][name]['perplexity']['value'], 5)} |")
+        label = label_of.get(name, name[: -len(target) - 1]).strip("*")
+        curves.setdefault(catalog.split("-")[0], {}).setdefault(label, []).append(
+            (float(target), value(name, "validation")))
+    for (kind, role), rows in tables.items():
+        rivals = others + ([medians["search"]] if kind != "search" else [])
+        lost = [name for name in rivals if rows[name].get("kl") and is_lost(rows[name]["kl"])]
+        cells[kind][role][0] += sum(1 for name in rivals if rows[name].get("kl"))
+        cells[kind][role][1] += len(lost)
+    write("")
+
+
+# MARK: Tokens
+
+
+def tokens(catalog, run):
+    """What a run evaluated, sweeps included, whether or not the catalog had it: by generation, then in all.
+
+    Candidates of all stages are rows of the catalog, with what each predicted: one less than its tokens a sequence. A sweep's evaluations are not a generation's; every evaluation that
+    a job asked for is of one sequence, so the sweep is what remains without stages and without the last report, which
+    evaluates up to four assignments on both data sets. What a stopped run asked for twice counts twice.
+    """
+    stages = query(
         catalog,
-        "SELECT run, value FROM run_result WHERE point = 'found' AND measure = 'kl' AND data_set_role = 'calibration'"
-        f" AND run GLOB 'search-{target}-*' ORDER BY value, run")
-    median = values[(len(values) - 1) // 2]["run"]
-    calibration = compare(catalog, median, others, "calibration")
-    validation = compare(catalog, median, others, "validation")
-    seeds = ", ".join(number(row["value"]) for row in values)
-    write(f"**{title}.** KL of the {len(values)} searches on the calibration set: {seeds}; the median is compared.", "")
-    write("| | calibration KL | − EvoPress | ± | | validation KL | − EvoPress | ± | | validation perplexity |")
-    write("|---|---:|---:|---:|---|---:|---:|---:|---|---:|")
-    for name in [median] + sorted(others, key=lambda n: calibration[n].get("kl", {}).get("value") or math.inf):
-        row, held = calibration[name].get("kl"), validation[name].get("kl")
-        label = "**EvoPress**" if name == median else name[: -len(f"-{target}")]
-        marks = []
-        for part, values_of in (("", row), ("held_", held)):
-            mark = ""
-            if name != median and values_of:
-                lost = values_of["difference"] < -values_of["difference_standard_error"]
-                cells[part + "lost" if part else "lost"] += lost
-                cells["held" if part else "all"] += 1
-                mark = "**lost**" if lost else ""
-            marks.append(mark)
-        write(
-            f"| {label} | {number(row['value'])} | {number(row['difference'], 3)} | "
-            f"{number(row['difference_standard_error'], 2)} | {marks[0]} | {number(held['value'])} | "
-            f"{number(held['difference'], 3)} | {number(held['difference_standard_error'], 2)} | {marks[1]} | "
-            f"{number(validation[name]['perplexity']['value'], 5)} |")
-        curves.setdefault(catalog.split("-")[0], {}).setdefault("EvoPress" if name == median else label, []).append(
-            (float(target), held["value"]))
+        "SELECT generation, evaluated_prediction_count AS predictions FROM run_progress WHERE"
+        f" run = '{run}' AND evaluated_prediction_count > 0")
+    asked = query(
+        catalog,
+        f"SELECT sum(evaluation_count + cache_hit_count) AS sequences FROM job_summary WHERE run = '{run}' AND job_id <="
+        f" (SELECT min(job_id) FROM job_summary WHERE run = '{run}' AND outcome = 'done')")[0]["sequences"]
+    size = query(catalog, "SELECT sum(sequence_count) AS sequences, sum(token_count) AS tokens FROM data_set_summary"
+                          " WHERE data_set IN ('calibration', 'validation')")[0]
+    points = query(catalog, f"SELECT count(DISTINCT assignment_id) AS count FROM run_point WHERE run = '{run}'")[0]["count"]
+    length = size["tokens"] // size["sequences"]
+    by_generation = {row["generation"]: row["predictions"] * length // (length - 1) for row in stages}
+    sweep = (asked - points * size["sequences"]) * length - sum(by_generation.values())
+    by_generation[0] = by_generation.get(0, 0) + sweep
+    return by_generation, sum(by_generation.values())
+
+
+def reached(catalog, run, limit):
+    """How many tokens a run had evaluated when its parent was as good on validation data as a limit; None: never."""
+    by_generation, _ = tokens(catalog, run)
+    rows = query(
+        catalog,
+        "SELECT p.generation, e.value FROM run_progress p LEFT JOIN evaluation_summary e ON e.assignment ="
+        " p.parent_assignment AND e.data_set = 'validation' AND e.measure = 'kl'"
+        f" WHERE p.run = '{run}' ORDER BY p.generation")
+    count = 0
+    for row in rows:
+        count += by_generation.get(row["generation"], 0)
+        if row["value"] is not None and row["value"] <= limit:
+            return count
+    return None
+
+
+def summary():
+    """All cells in one table: medians of validation KL, and their difference."""
+    lines = [
+        "| | uniform | EvoPress | guided, short | guided | guided − EvoPress | ± | % | short − EvoPress | ± | % |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"]
+    costs = [
+        "| | EvoPress | guided, short | guided | to EvoPress's KL | share |",
+        "|---|---:|---:|---:|---:|---:|"]
+    for title, catalog, target in CELLS:
+        found = {kind: search_runs(catalog, kind, target) for kind in SEARCHES}
+        if not found["search"] or not (found["guided"] or found["guided-short"]):
+            continue
+        medians = {kind: median_run(rows, "validation") for kind, rows in found.items() if rows}
+        evopress = medians["search"]
+        held = compare(catalog, evopress["run"], [row["run"] for kind, row in medians.items() if kind != "search"], "validation")
+        uniform = query(
+            catalog,
+            f"SELECT value FROM run_result WHERE run = 'uniform-{target}' AND point = 'found' AND measure = 'kl'"
+            " AND data_set_role = 'validation'")
+        line = f"| {title} | {number(uniform[0]['value']) if uniform else '–'} |"
+        for kind, rows in found.items():
+            few = f" ({len(rows)} of 3)" if 0 < len(rows) < 3 else ""
+            line += f" {number(medians.get(kind, {}).get('validation'))}{few} |"
+        for kind in ("guided", "guided-short"):
+            if kind not in medians:
+                line += " | | |"
+                continue
+            row = held[medians[kind]["run"]]["kl"]
+            percent = 100 * row["difference"] / evopress["validation"]
+            line += (
+                f" {number(row['difference'], 3)} | {number(row['difference_standard_error'], 2)} | "
+                f"{number(round(percent, 1), 3)} |")
+        lines.append(line)
+        all_tokens = {
+            kind: max((tokens(catalog, row["run"])[1] for row in rows), default=None) for kind, rows in found.items()}
+        first = []
+        for seed in sorted({row["run"].rsplit("-", 1)[1] for row in found["guided"] + found["guided-short"]}):
+            names = [f"guided-short-{target}-{seed}", f"guided-{target}-{seed}"]
+            counts = [reached(catalog, name, evopress["validation"]) for name in names if name in runs(catalog)]
+            first.append(min((count for count in counts if count is not None), default=math.inf))
+        median = sorted(first)[(len(first) - 1) // 2]
+        share = "" if median == math.inf else f"{100 * median / all_tokens['search']:.0f} %"
+        comma = lambda count: "" if count is None else "never" if count == math.inf else f"{count:,}"
+        costs.append(
+            f"| {title} | {comma(all_tokens['search'])} | {comma(all_tokens['guided-short'])} | {comma(all_tokens['guided'])} | "
+            f"{comma(median)} | {share} |")
+    if len(lines) == 2:
+        missing.append("the guided search")
+        return ["The guided search was not run."]
+    return (
+        ["Validation KL, medians of three seeds, or of as many as are named; differences below 0 mean that the guided search",
+         "is better:", ""] + lines
+        + ["",
+           "Evaluated tokens, of the seed that evaluated the most: every candidate on every minibatch, sweeps included, whether",
+           "or not the catalog had the answer. The last columns say after how many of them a guided search, short or not, had a",
+           "parent whose validation KL is that of the median EvoPress or less (the median of the seeds), and how much that is",
+           "of what EvoPress evaluated:", ""] + costs)
+
+
+def budgets():
+    name = os.path.join(folder, "budgets.jsonl")
+    if not os.path.exists(name):
+        missing.append("ten budgets")
+        write("Not run.", "")
+        return
+    jobs = query(
+        "bits",
+        "SELECT evaluation_count + cache_hit_count AS sequences FROM job_summary WHERE command = 'front' AND outcome ="
+        " 'done' ORDER BY 1")
+    one, ten = 256 * jobs[0]["sequences"], 256 * jobs[-1]["sequences"]
+    _, search = tokens("bits", "guided-3-0")
+    write(
+        f"`evodb front` evaluates {one:,} tokens for one budget and {ten:,} for ten, {number(ten / one, 3)} times as many, one",
+        f"sweep and all evaluations on the validation text included; one guided search evaluates {search:,}.",
+        "",
+        "| bits | validation KL of the front | the median guided search |",
+        "|---:|---:|---:|")
+    with open(name) as file:
+        for text in file:
+            row = json.loads(text)
+            target = row["target"].removesuffix("bit")
+            found = median_run(search_runs("bits", "guided", target), "validation")
+            write(f"| {target} | {number(row['value'])} | {number(found['validation']) if found else ''} |")
     write("")
 
 
@@ -172,7 +340,10 @@ def reference():
 
 # MARK: Plots
 
-COLOURS = ["#1b6ca8", "#d1495b", "#2e933c", "#8c5e15", "#7a4aa0", "#444444", "#e08e00", "#008b8b", "#b8336a", "#5f7f00", "#9aa5b1"]
+COLOURS = [
+    "#1b6ca8", "#d1495b", "#2e933c", "#8c5e15", "#7a4aa0", "#444444", "#e08e00", "#008b8b", "#b8336a", "#5f7f00", "#9aa5b1",
+    "#c0a000", "#005f73",
+]
 
 
 class Plot:
@@ -260,12 +431,12 @@ def curve_plot(kind, name, x_label):
     lines = {label: sorted(points) for label, points in curves.get(kind, {}).items()}
     if not lines:
         return
-    order = sorted(lines, key=lambda label: (label != "EvoPress", label))
+    order = sorted(lines, key=lambda label: (label not in SEARCHES.values(), label))
     plot = Plot(x_label, "validation KL, nats", [p for points in lines.values() for p in points], log_y=True)
     legend = []
     for index, label in enumerate(order):
         colour = COLOURS[index % len(COLOURS)]
-        plot.line(lines[label], colour, 3 if label == "EvoPress" else 1.5)
+        plot.line(lines[label], colour, 3 if label in SEARCHES.values() else 1.5)
         plot.dots(lines[label], colour)
         legend.append((label, colour))
     plot.save(name, legend)
@@ -284,52 +455,70 @@ write(
     "",
     "Fitness is KL to the dense model, in nats per token, on the first 8,192 tokens of the calibration text (*calibration*);",
     "Hessians come from all of that text (23,552 tokens). *Validation* is 10,752 tokens that nothing was fitted to. ± is",
-    "the paired standard error over sequences. A search has 10 generations of 16 offspring, 512 tokens for all and all",
-    "8,192 for the best two; the paper's are ten times as long. Baselines that compare candidates do so on all 8,192 tokens.",
+    "the paired standard error over sequences. EvoPress's search has 10 generations of 16 offspring, 512 tokens for all and",
+    "all 8,192 for the best two; the paper's are ten times as long. Baselines that compare candidates do so on all 8,192",
+    "tokens.",
     "",
-    "## 1. EvoPress against every baseline",
+    "`search --strategy guided` measures what each layer costs the dense model before it searches ([decision",
+    "17](decisions/0017-a-search-that-measures-first.md)). Its searches evaluate no more tokens than EvoPress's; the short ones",
+    "about 50,000.",
     "",
-    "For each budget the median of three seeds is held against every baseline: differences above 0 mean that EvoPress is",
-    "better. A cell is **lost** where EvoPress is worse by more than one paired standard error.",
+    "## Summary",
     "",
     "SUMMARY",
     "",
+    "## 1. The searches against every baseline",
+    "",
+    "For each budget the median of three seeds by calibration KL is held against every baseline on validation data:",
+    "differences above 0 mean that the search is better. A cell is **lost** where it is worse by more than one paired",
+    "standard error; EvoPress is a baseline of the guided search, not the other way round.",
+    "",
+    "LOST",
+    "",
     "### Bits",
     "")
-for target in ("2.25", "2.5", "3", "4"):
-    table(f"{target} bits", "bits", target)
+for title, catalog, target in CELLS[:4]:
+    table(title, catalog, target)
 curve_plot("bits", "experiments-bits.svg", "bits per weight")
-for target in ("2.25", "2.5", "3", "4"):
+for _, _, target in CELLS[:4]:
     commands(f"bits-{target}")
+    commands(f"guided-bits-{target}")
 write("### Sparsity", "")
-for target in ("50", "60", "70"):
-    table(f"{target} % sparsity", f"sparsity-{target}", target)
+for title, catalog, target in CELLS[4:9]:
+    table(title, catalog, target)
 curve_plot("sparsity", "experiments-sparsity.svg", "sparsity, %")
-for target in ("50", "60", "70"):
-    commands(f"sparsity-{target}")
+for _, catalog, _ in CELLS[4:9]:
+    commands(catalog)
+    commands(f"guided-{catalog}")
 write(
+    "Levels lie at equal numbers of weights, as the paper's do, so that large layers reach little around the target; wide levels",
+    "lie at equal shares of every layer.",
     "OWL's sparsities are mapped to the nearest built levels within the budget (seventeen levels a layer, steps of equal",
     "weights), and the best of its 20 settings is taken on the calibration set.",
     "",
     "### Blocks removed",
     "",
-    "The search removes attentions and MLPs independently, as many of each; scores of blocks, and brute force over all",
+    "The searches remove attentions and MLPs independently, as many of each; scores of blocks, and brute force over all",
     "C(12, k) sets, remove whole blocks; greedy removes one subblock at a time.",
     "")
-for target in ("2", "3", "4"):
-    table(f"{target} of 12 blocks", "drops", target)
+for title, catalog, target in CELLS[9:]:
+    table(title, catalog, target)
 curve_plot("drops", "experiments-drops.svg", "blocks removed")
-for target in ("2", "3", "4"):
+for _, _, target in CELLS[9:]:
     commands(f"drops-{target}")
+    commands(f"guided-drops-{target}")
+write("### Ten budgets from one sweep", "")
+budgets()
 write("### Beside the reference implementation", "")
 reference()
 place = out.index("SUMMARY")
-if cells["all"]:
-    out[place] = (
-        f"Of {cells['all']} cells on the calibration set {cells['lost']} are lost; on validation data {cells['held_lost']} of "
-        f"{cells['held']}.")
-else:
-    out[place] = "No run of this part is there."
+out[place : place + 1] = summary()
+place = out.index("LOST")
+out[place : place + 1] = [
+    f"- {SEARCHES[kind]}: of {roles['calibration'][0]} cells on the calibration set {roles['calibration'][1]} are lost; on"
+    f" validation data {roles['validation'][1]} of {roles['validation'][0]}."
+    for kind, roles in cells.items() if roles["calibration"][0]
+] or ["No run of this part is there."]
 
 write("## 2. Error monotonicity does not hold", "")
 found = False
@@ -338,7 +527,7 @@ for catalog in ("bits", "drops"):
         continue
     rows = query(
         catalog,
-        "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY standard_errors DESC) AS place"
+        "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY z_score DESC) AS place"
         " FROM monotonicity_violation WHERE data_set = 'calibration' AND measure = 'kl') WHERE place = 1 ORDER BY kind")
     for row in rows:
         found = True
@@ -356,13 +545,13 @@ for catalog in ("bits", "drops"):
             f"  The most certain: `{row['lighter_assignment'][:12]}` with {number(row['lighter_error'])} {unit} is worse "
             f"than `{row['heavier_assignment'][:12]}` with {number(row['heavier_error'])} by "
             f"{number(row['difference'], 3)} ± {number(row['standard_error'], 2)} "
-            f"({row['standard_errors']:.1f} standard errors)")
+            f"({row['z_score']:.1f} standard errors)")
         if held:
             line += (
                 f"; on validation data by {number(held[0]['difference'], 3)} ± {number(held[0]['standard_error'], 2)}")
         write(line + ".")
 if found:
-    write("", "```sql", "SELECT * FROM monotonicity_violation ORDER BY standard_errors DESC LIMIT 5;", "```", "")
+    write("", "```sql", "SELECT * FROM monotonicity_violation ORDER BY z_score DESC LIMIT 5;", "```", "")
 else:
     missing.append("error monotonicity")
     write("Not run.", "")
