@@ -108,9 +108,13 @@ public struct GuidedSearch: RunStrategy {
     space.gates.isEmpty && space.units.contains { $0.costs.count > 1 }
       && space.units.allSatisfy { $0.costs.count == 1 || ($0.costs.count == 2 && $0.costs[1] == 0) }
   }
-  /// Tokens beside those of the generations; half of them are expected to find another parent.
+  /// Tokens beside those of the generations, at most; half of them are expected to find another parent.
   var frame: SearchEstimate.Frame {
-    let probes = SensitivitySweep(of: space, around: nil, shapes: shapes).probes.count
+    var sweep = SensitivitySweep(of: space, around: nil, shapes: shapes).probes.count * parameters.sweepTokens
+    if !isSelection {
+      let again = SensitivitySweep(of: space, around: starts[0], shapes: shapes).probes.count
+      sweep += again * min(2 * parameters.sweepTokens, sampler.tokenCount)
+    }
     var candidates = starts.count + Self.penalties.count + (isSelection ? parameters.offspring : 0)
     var start = 0
     for (tokens, survivors) in zip(parameters.stages.tokens, parameters.stages.survivors) {
@@ -119,7 +123,7 @@ public struct GuidedSearch: RunStrategy {
     }
     let parents = Self.lastStartCount + (parameters.generations + 1) / 2
     return SearchEstimate.Frame(
-      start: start, sweep: probes * parameters.sweepTokens, end: parents * sampler.tokenCount)
+      start: start, sweep: sweep, end: parents * sampler.tokenCount)
   }
 
   /// The index of the last generation.

@@ -11,7 +11,7 @@ public enum SearchEstimate {
   public struct Frame: Equatable, Sendable {
     /// Of the choice of the first parent.
     public var start = 0
-    /// Of single changes of the dense model.
+    /// Of single changes: of the dense model, and where their losses do not add up once more around the first parent.
     public var sweep = 0
     /// Of a last generation that chooses among all parents; 0: the last one is like the others.
     public var end = 0

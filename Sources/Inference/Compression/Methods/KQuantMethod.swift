@@ -12,7 +12,7 @@ package enum KQuantMethod: MethodDefinition {
   package static let need = StatisticNeed.diagonal
   package static let levelKinds: Set<Level.Kind> = [.type]
   package static let standardRules: [LevelRule] = [GGUFType.q2K, .q3K, .q4K, .q5K, .q6K, .q80].map { .type($0.name) }
-  package static let standardUpstream = StandardUpstream.quantized
+  package static let standardUpstream = StandardUpstream.dense
   package static let options: [MethodOption] = [importance]
 
   private static let ofDiagonal = "diagonal"
