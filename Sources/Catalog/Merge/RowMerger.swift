@@ -160,6 +160,12 @@ final class RowMerger {
       report.count(table.name, equal: 1)
       replaces = isLater(row[table[column]], than: ours[table[column]])
     } else if table.shared.contains(where: { row[$0] != ours[$0] }) {
+      if let place = table.agreed.first(where: { row[$0] != ours[$0] }) {
+        // Every row that was computed of it would get a key that is not its own.
+        throw from.refusal(
+          "\(table.name): \(table.columns[place].name) is \(Self.shown(row[place])) there and \(Self.shown(ours[place])) "
+            + "here, so that results of the two are not comparable")
+      }
       report.count(table.name, conflict: 1)
       if case .smaller(let column) = table.winner {
         replaces = isSmaller(row[table[column]], than: ours[table[column]])
@@ -174,6 +180,14 @@ final class RowMerger {
     var row = row
     if table.hasID { try mapRest(&row, table) }
     try replace(changes(row, ours, table, positions: Array(table.columns.indices)))
+  }
+
+  private static func shown(_ value: SQLValue) -> String {
+    switch value {
+    case .text(let text): "‘\(text)’"
+    case .integer(let number): "\(number)"
+    default: "something else"
+    }
   }
 
   /// Takes over values that our row lacks and theirs has, such as a Hessian's matrix.

@@ -21,7 +21,8 @@ extension TableDescription {
   // MARK: Models
 
   static let model = TableDescription(
-    "model", .content, naming: Naming(key: "digest"), check: RowKeys.checkModels,
+    "model", .content, agreed: ["architecture", "architecture_revision"], naming: Naming(key: "digest"),
+    check: RowKeys.checkModels,
     .id, .key(.blob, "digest"), .provenance(.text, "name", because: "what the users of a file call it"),
     .shared(.text, "architecture"), .shared(.integer, "architecture_revision"), .shared(.text, "configuration"),
     .shared(.integer, "block_count", "parameter_count", "compressible_weight_count"))

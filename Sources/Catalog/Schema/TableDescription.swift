@@ -53,6 +53,8 @@ struct TableDescription: Sendable {
   /// Whether no digest proves what the local ids in its rows point to.
   let isUnproven: Bool
   let winner: Winner
+  /// Positions of shared columns that keys of other rows are made of: a file that says otherwise cannot be merged.
+  let agreed: [Int]
   let naming: Naming?
   /// Recomputes what follows from other values: keys by their formulas, counts and sums; nil: nothing does.
   let check: Check?
@@ -94,8 +96,8 @@ struct TableDescription: Sendable {
   init(
     _ name: String, _ kind: Kind, since: Int64 = 1, partOf owner: String? = nil, hasRowCheck: Bool = true,
     standsAlone: Bool = false,
-    isUnproven: Bool = false, winner: Winner = .smallerDigest, naming: Naming? = nil, digested: [String]? = nil,
-    citation: [String]? = nil, check: Check? = nil, _ groups: [ColumnDescription]...
+    isUnproven: Bool = false, winner: Winner = .smallerDigest, agreed: [String] = [], naming: Naming? = nil,
+    digested: [String]? = nil, citation: [String]? = nil, check: Check? = nil, _ groups: [ColumnDescription]...
   ) {
     self.name = name
     self.kind = kind
@@ -111,6 +113,7 @@ struct TableDescription: Sendable {
     self.columns = columns
     let positions = Dictionary(uniqueKeysWithValues: zip(columns.map(\.name), columns.indices))
     func places(_ names: [String]) -> [Int] { names.compactMap { positions[$0] } }
+    self.agreed = places(agreed)
     func condition(_ places: [Int]) -> String { places.map { "\(columns[$0].name) IS ?" }.joined(separator: " AND ") }
     let identity = columns.indices.filter { columns[$0].scope == .key }
     let shared = columns.indices.filter { columns[$0].scope == .shared }
