@@ -8,7 +8,7 @@ struct PartBatch {
   let length: Int
   /// The elements, [length].
   private(set) var values: [Lanes]
-  /// What an error of each of them counts, [length].
+  /// The weight of each element's squared error, [length].
   var weights: [Lanes]
   /// Codes, [length].
   var codes: [Lanes]

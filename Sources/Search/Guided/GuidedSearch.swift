@@ -57,8 +57,8 @@ public struct GuidedSearch: RunStrategy {
   private let ranking: CandidateRanking
   private let memory = Memory()
 
-  /// What need not be asked for again: losses by the generation that they were measured for, and the comparisons of so many
-  /// generations.
+  /// Results of earlier calls: the losses that sweeps measured, by generation, and the sums of all comparisons of the first
+  /// `generationCount` generations.
   private final class Memory {
     var losses: [Int: [[Double]]] = [:]
     var evidence: (value: LossEvidence, generationCount: Int)?

@@ -45,7 +45,7 @@ struct PairLossModel {
       }
       let factor = CholeskyFactor(matrix, count: count)
       let weights = factor.solve(surprises)
-      // What every comparison differs by from the prediction of all others.
+      // Leave-one-out errors: each comparison minus its prediction from all others.
       let error = zip(zip(weights, factor.inverseDiagonal), latest).reduce(0.0) { sum, entry in
         let rest = entry.0.0 / entry.0.1
         return sum + rest * rest * Double(entry.1.tokenCount)

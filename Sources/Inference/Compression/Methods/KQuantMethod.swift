@@ -17,7 +17,7 @@ package enum KQuantMethod: MethodDefinition {
 
   private static let ofDiagonal = "diagonal"
   private static let ofNothing = "none"
-  /// What an error in an input counts.
+  /// The weight of an input's error in the search for scales.
   static let importance = MethodOption(
     key: "importance", name: "importance",
     help: "What an error in an input counts: its mean square, from the Hessian's diagonal, or the same for all.",

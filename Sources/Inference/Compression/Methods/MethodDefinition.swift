@@ -44,7 +44,7 @@ public protocol MethodDefinition: Sendable {
 }
 
 extension MethodDefinition {
-  /// The same with all options.
+  /// `need`, whatever the options say.
   public static func need(_ values: MethodValues) -> StatisticNeed { need }
   /// None.
   public static var standardRules: [LevelRule] { [] }
