@@ -20,9 +20,9 @@ CREATE TABLE catalog_property (
 CREATE TABLE numerics (
   id INTEGER PRIMARY KEY, -- local
   digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of the columns below
-  blas_version TEXT NOT NULL, -- OpenBLAS's version
-  blas_core TEXT NOT NULL, -- the kernel set OpenBLAS chose for this processor
-  kernels TEXT NOT NULL, -- evodb's own kernels: revision and instruction set
+  blas_version TEXT NOT NULL, -- OpenBLAS's version; empty where the products are evodb's own
+  blas_core TEXT NOT NULL, -- the kernel set OpenBLAS chose for this processor; empty likewise
+  kernels TEXT NOT NULL, -- evodb's own: the arithmetic of its products, unless OpenBLAS made them, and of all else
   row_check INTEGER NOT NULL -- see the head of this file
 ) STRICT;
 
@@ -225,7 +225,7 @@ CREATE INDEX assignment_by_text ON assignment (lower(hex(digest)));
 CREATE TABLE measure (
   id INTEGER PRIMARY KEY, -- local
   digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of the columns below
-  name TEXT NOT NULL, -- kl, topk-kl, perplexity, continuation
+  name TEXT NOT NULL, -- kl, topk-kl, perplexity, continuation; with -bfloat16 behind it for products rounded so
   top_k INTEGER, -- k of topk-kl; NULL for others
   first_token INTEGER CHECK (first_token > 0), -- of continuation: index of the first token it is about; NULL for others
   reference TEXT NOT NULL, -- what is compared with: dense, or none for perplexity
@@ -553,7 +553,7 @@ JOIN weight w ON w.id = l.weight_id LEFT JOIN variant v ON v.id = CAST(j.atom AS
 LEFT JOIN method me ON me.id = v.method_id;
 
 -- Every measure and its label, under which the other views and the command line know it: kl, topk-kl:10 (k), perplexity,
--- continuation:5 (the index of the first token that counts).
+-- continuation:5 (the index of the first token that counts), kl-bfloat16.
 CREATE VIEW measure_summary AS
 SELECT m.id AS measure_id,
   CASE WHEN coalesce(m.top_k, m.first_token) IS NULL THEN m.name ELSE m.name || ':' || coalesce(m.top_k, m.first_token) END
@@ -660,10 +660,10 @@ GROUP BY a.id, a.digest, e.measure_id, me.measure, i.data_set_id, d.name, l.sequ
 CREATE VIEW evaluation_summary AS
 SELECT f.assignment_id, lower(hex(a.digest)) AS assignment, f.data_set_id, d.name AS data_set, f.measure_id, me.measure,
   l.sequence_count, f.distinct_sequence_count, f.prediction_count,
-  CASE me.name WHEN 'perplexity' THEN exp(f.sum / f.prediction_count) ELSE f.sum / f.prediction_count END AS value,
+  CASE WHEN me.name LIKE 'perplexity%' THEN exp(f.sum / f.prediction_count) ELSE f.sum / f.prediction_count END AS value,
   CASE WHEN f.distinct_sequence_count > 1 THEN
     sqrt(f.residual_square_sum * f.distinct_sequence_count / (f.distinct_sequence_count - 1)) / f.prediction_count
-      * CASE me.name WHEN 'perplexity' THEN exp(f.sum / f.prediction_count) ELSE 1 END END AS standard_error
+      * CASE WHEN me.name LIKE 'perplexity%' THEN exp(f.sum / f.prediction_count) ELSE 1 END END AS standard_error
 FROM set_fitness f JOIN assignment a ON a.id = f.assignment_id JOIN data_set d ON d.id = f.data_set_id
 JOIN sequence_list l ON l.id = d.sequence_list_id JOIN measure_summary me ON me.measure_id = f.measure_id;
 
@@ -850,10 +850,10 @@ FROM (
     lower(hex(a.digest)) AS assignment, g.assignment_id AS other_assignment_id, lower(hex(b.digest)) AS other_assignment,
     f.distinct_sequence_count, f.prediction_count, f.sum / f.prediction_count AS mean,
     g.sum / g.prediction_count AS other_mean,
-    CASE me.name WHEN 'perplexity' THEN exp(f.sum / f.prediction_count) ELSE 1.0 END AS slope,
-    CASE me.name WHEN 'perplexity' THEN exp(g.sum / g.prediction_count) ELSE 1.0 END AS other_slope,
-    CASE me.name WHEN 'perplexity' THEN exp(f.sum / f.prediction_count) ELSE f.sum / f.prediction_count END AS value,
-    CASE me.name WHEN 'perplexity' THEN exp(g.sum / g.prediction_count) ELSE g.sum / g.prediction_count END AS other_value
+    CASE WHEN me.name LIKE 'perplexity%' THEN exp(f.sum / f.prediction_count) ELSE 1.0 END AS slope,
+    CASE WHEN me.name LIKE 'perplexity%' THEN exp(g.sum / g.prediction_count) ELSE 1.0 END AS other_slope,
+    CASE WHEN me.name LIKE 'perplexity%' THEN exp(f.sum / f.prediction_count) ELSE f.sum / f.prediction_count END AS value,
+    CASE WHEN me.name LIKE 'perplexity%' THEN exp(g.sum / g.prediction_count) ELSE g.sum / g.prediction_count END AS other_value
   FROM set_fitness f JOIN set_fitness g ON g.measure_id = f.measure_id AND g.data_set_id = f.data_set_id
   JOIN data_set d ON d.id = f.data_set_id JOIN measure_summary me ON me.measure_id = f.measure_id
   JOIN assignment a ON a.id = f.assignment_id JOIN assignment b ON b.id = g.assignment_id) t;

@@ -7,7 +7,7 @@ import Search
 struct CatalogTimes {
   /// Section 5: looking up what is known, and opening the file.
   static func cacheSection(_ example: ExampleCatalog, _ offspring: ExampleCatalog.Offspring) throws -> BenchSection {
-    let evaluations = EvaluationLedger(model: example.model, job: example.job)
+    let evaluations = try EvaluationLedger(model: example.model, job: example.job)
     let sequences = Array(example.sequences.prefix(16))
     let assignments = offspring.assignments
     _ = try evaluations.observations(of: assignments, on: sequences, measures: [.kl, .perplexity])
@@ -64,7 +64,7 @@ struct CatalogTimes {
     // Another seed than that of the other sections' candidates: nothing may be cached.
     recipe.seed = 1
     let store = example.job.store
-    let evaluations = EvaluationLedger(model: example.model, job: example.job)
+    let evaluations = try EvaluationLedger(model: example.model, job: example.job)
     let run = try Run(
       .evolution, recipe, name: "bench", calibration: example.calibration, validation: nil, evaluations: evaluations,
       job: example.job)

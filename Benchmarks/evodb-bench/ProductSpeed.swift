@@ -42,7 +42,7 @@ struct ProductSpeed {
     switch set {
     case .portable: return []
     case .amx: return [Way(arithmetic: .bfloat16, kernels: set)]
-    case .neon, .avx2, .avx512: return Arithmetic.allCases.map { Way(arithmetic: $0, kernels: set) }
+    case .neon, .avx2, .avx512: return Arithmetic.own.map { Way(arithmetic: $0, kernels: set) }
     }
   }
 
@@ -70,7 +70,7 @@ struct ProductSpeed {
       rows: layer.outputs, columns: layer.inputs, values: Noise.values(layer.outputs * layer.inputs, seed: 1))
     let x = Matrix(rows: tokens, columns: layer.inputs, values: Noise.values(tokens * layer.inputs, seed: 2))
     let result = Matrix(rows: tokens, columns: layer.outputs)
-    let packed = Arithmetic.allCases.map { PackedWeights(w, arithmetic: $0) }
+    let packed = Arithmetic.own.map { PackedWeights(w, arithmetic: $0) }
     var best = [Double](repeating: .infinity, count: ways.count)
     var reference = Double.infinity
     func time(_ body: () -> Void) -> Double {

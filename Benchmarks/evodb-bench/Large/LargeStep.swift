@@ -97,7 +97,7 @@ enum LargeStep: String, CaseIterable {
       }
       return try tx.store(assignmentOf: model, layers: layers, variants: variants, methods: methods, dropped: [])
     }
-    let evaluations = EvaluationLedger(model: open, job: job)
+    let evaluations = try EvaluationLedger(model: open, job: job)
     let before = ProductPeak.measure(threadCount: 1).oneThread
     // The dense pass alone has no measures in it: linear layers and attention of one sequence, on one thread.
     let dense = FitnessEvaluator(model: open.network, weights: open.weights, threadCount: 1)

@@ -49,7 +49,7 @@ public enum AssignmentKey {
 public struct MeasureRecord: Hashable, Sendable {
   /// Local id.
   public var id: Int64 = 0
-  /// `kl`, `topk-kl`, `perplexity`, `continuation`.
+  /// `kl`, `topk-kl`, `perplexity`, `continuation`; with `-bfloat16` behind it for products rounded so.
   public var name: String
   /// k of `topk-kl`.
   public var topK: Int?
@@ -116,11 +116,11 @@ extension MeasureRecord: StoredRecord {
 
 /// The arithmetic that computed a result: libraries and instruction sets, not the machine.
 public struct NumericsRecord: Equatable, Sendable {
-  /// OpenBLAS's version.
+  /// OpenBLAS's version; empty where the products are evodb's own.
   public var blasVersion: String
-  /// The kernel set OpenBLAS chose.
+  /// The kernel set OpenBLAS chose; empty likewise.
   public var blasCore: String
-  /// evodb's own kernels.
+  /// evodb's own: the arithmetic of its products, unless OpenBLAS made them, and of all else.
   public var kernels: String
 
   /// Creates a description of an arithmetic.

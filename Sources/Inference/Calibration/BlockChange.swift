@@ -62,7 +62,7 @@ struct BlockChange: Equatable, Sendable {
 
   /// The changes over `window` consecutive blocks of the dense model on one sequence, by the first block.
   static func windows(
-    of window: Int, _ tokenIDs: [Int32], model: any LanguageModel, weight: (Int) throws -> Matrix
+    of window: Int, _ tokenIDs: [Int32], model: any LanguageModel, weight: (Int) throws -> PackedWeights
   ) throws -> [BlockChange] {
     // Only the states that a later one is compared with are held.
     var states = [model.embed(tokenIDs)]

@@ -60,11 +60,25 @@ final class StoredMatrix: Sendable {
     return result
   }
 
+  /// The right factor of `x · wᵀ` for this weight.
+  ///
+  /// - Parameters:
+  ///   - arithmetic: a specified one, or OpenBLAS's if the values are in memory as Float32.
+  ///   - stripRowCount: rows that are widened at a time, a multiple of 16.
+  func packed(_ arithmetic: Arithmetic, stripRowCount: Int) -> PackedWeights {
+    if case .floats(let matrix) = content { return PackedWeights(matrix, arithmetic: arithmetic) }
+    let scratch = Matrix(uninitializedRows: min(stripRowCount, rows), columns: columns)
+    return PackedWeights(columns: rows, depth: columns, arithmetic: arithmetic, stripRowCount: stripRowCount) { range in
+      widen(rows: range, into: scratch, at: 0)
+      return scratch.panel(rows: 0..<range.count, columns: 0..<columns)
+    }
+  }
+
   /// `x · wᵀ` for this weight: [x.rows, rows].
   ///
-  /// - Parameter stripRowCount: rows of the weight that are multiplied, and if need be widened, at a time. The shapes of
-  ///   the products, and so their bits, do not depend on how the weight is held.
-  func multiply(_ x: BLAS.Panel, stripRowCount: Int) -> Matrix {
+  /// - Parameter stripRowCount: rows of the weight that are packed, and if need be widened, and multiplied at a time.
+  ///   OpenBLAS gets products of the same shapes, however the weight is held, and so their bits are the same.
+  func multiply(_ x: BLAS.Panel, arithmetic: Arithmetic, stripRowCount: Int) -> Matrix {
     let result = Matrix(uninitializedRows: x.rows, columns: rows)
     var scratch: Matrix?
     for first in stride(from: 0, to: rows, by: stripRowCount) {
@@ -78,8 +92,11 @@ final class StoredMatrix: Sendable {
         widen(rows: range, into: buffer, at: 0)
         strip = buffer.panel(rows: 0..<range.count, columns: 0..<columns)
       }
-      BLAS.multiply(
-        x, transposed: false, strip, transposed: true, into: result.panel(rows: 0..<x.rows, columns: range))
+      withExtendedLifetime(scratch) {
+        MatrixProduct.multiply(
+          x, PackedWeights(strip, transposed: true, arithmetic: arithmetic),
+          into: result.panel(rows: 0..<x.rows, columns: range))
+      }
     }
     return result
   }

@@ -52,12 +52,12 @@ public enum Measure: Hashable, Sendable, CustomStringConvertible {
   /// The name with its parameter, as `init(_:)` reads it: `topk-kl:10`.
   public var description: String { topK.map { "\(name):\($0)" } ?? name }
 
-  /// From `kl`, `topk-kl`, `topk-kl:K`, `perplexity`.
+  /// From `kl`, `topk-kl`, `topk-kl:K`, `perplexity`, or a label in any arithmetic.
   ///
   /// - Throws: `InferenceError.impossible` for anything else.
   public init(_ text: String) throws {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map { String($0) }
-    switch (parts[0], parts.count > 1 ? Int(parts[1]) : nil, parts.count) {
+    switch (Arithmetic.bareName(ofMeasure: parts[0]), parts.count > 1 ? Int(parts[1]) : nil, parts.count) {
     case ("kl", _, 1): self = .kl
     case ("perplexity", _, 1): self = .perplexity
     case ("topk-kl", _, 1): self = .topKKL(k: 10)
@@ -72,5 +72,24 @@ public enum Measure: Hashable, Sendable, CustomStringConvertible {
   public func value(sum: Double, predictionCount: Int) -> Double {
     let mean = sum / Double(predictionCount)
     return self == .perplexity ? ElementaryFunctions.exp(mean) : mean
+  }
+}
+
+extension Arithmetic {
+  /// What the names of measures have behind them: answers in bfloat16 are answers to questions of their own, while those of
+  /// all float32 products differ by rounding only and stand for each other.
+  var measureSuffix: String { self == .bfloat16 ? "-\(rawValue)" : "" }
+
+  /// The arithmetic that the label of a measure names; nil: any in float32.
+  public init?(measureLabel label: String) {
+    let name = label.prefix { $0 != ":" }
+    guard name.hasSuffix(Arithmetic.bfloat16.measureSuffix) else { return nil }
+    self = .bfloat16
+  }
+
+  /// The name of a measure without its arithmetic.
+  fileprivate static func bareName(ofMeasure name: String) -> String {
+    let suffix = Arithmetic.bfloat16.measureSuffix
+    return name.hasSuffix(suffix) ? String(name.dropLast(suffix.count)) : name
   }
 }

@@ -2,7 +2,7 @@ import Foundation
 
 import struct Catalog.Digest
 
-/// Unpacked weights in memory, shared read-only by all threads, the least recently used evicted first.
+/// Weights in memory, packed for products and shared read-only by all threads, the least recently used evicted first.
 ///
 /// `@unchecked Sendable`: `lock` guards all state; loading happens outside of it.
 public final class WeightCache: @unchecked Sendable {
@@ -13,26 +13,35 @@ public final class WeightCache: @unchecked Sendable {
   }
 
   private let lock = NSLock()
+  /// The arithmetic that weights are packed for.
+  let arithmetic: Arithmetic
   private let load: @Sendable (Int, WeightChoice) throws -> Matrix
-  private var matrices: RecentlyUsed<Key, Matrix>
+  private var packed: RecentlyUsed<Key, PackedWeights>
 
   /// - Parameters:
   ///   - capacity: bytes that may stay cached; weights in use beyond it are dropped after use.
   ///   - load: the weight [out, in] of a layer; called from several threads.
-  public init(capacity: Int, load: @escaping @Sendable (_ layerIndex: Int, _ choice: WeightChoice) throws -> Matrix) {
-    matrices = RecentlyUsed(capacity: capacity)
+  public init(
+    capacity: Int, arithmetic: Arithmetic,
+    load: @escaping @Sendable (_ layerIndex: Int, _ choice: WeightChoice) throws -> Matrix
+  ) {
+    self.arithmetic = arithmetic
     self.load = load
+    packed = RecentlyUsed(capacity: capacity)
   }
 
   /// The weight of a layer, from memory or loaded.
-  func weight(_ layerIndex: Int, _ choice: WeightChoice) throws -> Matrix {
+  func weight(_ layerIndex: Int, _ choice: WeightChoice) throws -> PackedWeights {
     let key = Key(layerIndex: layerIndex, choice: choice)
-    if let matrix = lock.withLock({ matrices.value(key) }) { return matrix }
+    if let known = lock.withLock({ packed.value(key) }) { return known }
     // Two threads may load the same weight at once: wasteful, rare and harmless, the bits are the same.
-    let matrix = try load(layerIndex, choice)
-    lock.withLock { matrices.insert(matrix, byteCount: matrix.byteCount, for: key) }
-    return matrix
+    let weight = PackedWeights(try load(layerIndex, choice), arithmetic: arithmetic)
+    lock.withLock { packed.insert(weight, byteCount: weight.byteCount, for: key) }
+    return weight
   }
+
+  /// The weight [out, in] of a layer as a matrix, loaded and not kept.
+  func matrix(_ layerIndex: Int, _ choice: WeightChoice) throws -> Matrix { try load(layerIndex, choice) }
 }
 
 /// Which weights a layer has.

@@ -100,6 +100,15 @@ public enum Processor {
     public static let avx512BFloat16 = Features(rawValue: Int32(EVODB_HAS_AVX512_BF16))
     /// Made by AMD.
     public static let amd = Features(rawValue: Int32(EVODB_IS_AMD))
+
+    /// The features by the names of their makers.
+    public var names: String {
+      let all: [(Features, String)] = [
+        (.fusedMultiplyAdd, "FMA"), (.avx, "AVX"), (.avx2, "AVX2"), (.avx512, "AVX-512"),
+        (.avx512BFloat16, "AVX512-BF16"), (.amx, "AMX"), (.neon, "NEON"),
+      ]
+      return all.filter { contains($0.0) }.map(\.1).joined(separator: " ")
+    }
   }
 
   /// The features of this processor, detected once.

@@ -1,9 +1,9 @@
 import CKernels
 
-/// Matrix products with a specified arithmetic, on the calling thread.
+/// Matrix products in the arithmetic that their right factor was packed for, on the calling thread.
 ///
-/// An element has the same bits from every kernel set, and whichever rows and columns stand beside it
-/// (docs/arithmetic.md).
+/// In a specified arithmetic an element has the same bits from every kernel set, and whichever rows and columns stand beside
+/// it (docs/arithmetic.md).
 public enum MatrixProduct {
   /// `x · wᵀ`: activations `x` [n, in] through a linear weight [out, in] give [n, out].
   public static func linear(_ x: Matrix, _ w: PackedWeights, kernels: KernelSet = .current) -> Matrix {
@@ -16,14 +16,14 @@ public enum MatrixProduct {
   ///
   /// - Parameters:
   ///   - x: [n, depth], or [depth, n] if `transposed`.
-  ///   - columns: the weight's columns that the result has; begins at a multiple of 16. nil: all.
-  ///   - depth: the part of the weight's depth that `x` has; begins at a multiple of 32. nil: all. In bfloat16 the sum goes
-  ///     over whole blocks of 32, with zeros for x beyond the part.
+  ///   - columns: the weight's columns that the result has; begins at a multiple of 16, but for OpenBLAS. nil: all.
+  ///   - depth: the part of the weight's depth that `x` has; begins at a multiple of 32, but for OpenBLAS. nil: all. In
+  ///     bfloat16 the sum goes over whole blocks of 32, with zeros for x beyond the part.
   ///   - result: [n, columns].
   ///   - continuing: whether the sums go on from what `result` holds instead of from +0.
   ///   - negated: whether x counts as −x.
-  ///   - diagonal: if given, row r has its columns c ≤ r + diagonal only, and the others are left alone: 0 gives a lower
-  ///     triangle, the number of earlier tokens causal scores.
+  ///   - diagonal: if given, row r has its columns c ≤ r + diagonal only, and the others are left alone (OpenBLAS computes
+  ///     them all the same): 0 gives a lower triangle, the number of earlier tokens causal scores.
   package static func multiply(
     _ x: BLAS.Panel, transposed: Bool = false, _ w: PackedWeights, columns: Range<Int>? = nil, depth: Range<Int>? = nil,
     into result: BLAS.Panel, continuing: Bool = false, negated: Bool = false, upToDiagonal diagonal: Int? = nil,
@@ -31,13 +31,23 @@ public enum MatrixProduct {
   ) {
     let columns = columns ?? 0..<w.columns
     let depth = depth ?? 0..<w.depth
-    precondition(columns.lowerBound % PackedWeights.panelColumns == 0 && columns.upperBound <= w.columns)
-    precondition(depth.lowerBound % PackedWeights.blockDepth == 0 && depth.upperBound <= w.depth)
+    precondition(columns.upperBound <= w.columns && depth.upperBound <= w.depth)
     precondition((transposed ? x.rows : x.columns) == depth.count)
     precondition((transposed ? x.columns : x.rows) == result.rows && result.columns == columns.count)
+    let panels: UnsafeMutableRawPointer
+    switch w.storage {
+    case .rows(let rows, let isTransposed, _):
+      return BLAS.multiply(
+        x, transposed: transposed,
+        isTransposed ? rows.part(rows: columns, columns: depth) : rows.part(rows: depth, columns: columns),
+        transposed: isTransposed, into: result, scale: negated ? -1 : 1, keep: continuing ? 1 : 0)
+    case .panels(let storage): panels = storage
+    }
+    precondition(columns.lowerBound % PackedWeights.panelColumns == 0)
+    precondition(depth.lowerBound % PackedWeights.blockDepth == 0)
     var product = evodb_product(
       y: result.start, y_stride: Int64(result.stride), x: x.start, x_row_stride: transposed ? 1 : Int64(x.stride),
-      x_depth_stride: transposed ? Int64(x.stride) : 1, packed: w.base, packed_columns: Int64(w.columns),
+      x_depth_stride: transposed ? Int64(x.stride) : 1, packed: panels, packed_columns: Int64(w.columns),
       packed_depth: Int64(w.depth), rows: Int64(result.rows), first_column: Int64(columns.lowerBound),
       columns: Int64(columns.count), first_depth: Int64(depth.lowerBound), depth: Int64(depth.count),
       accumulate: continuing ? 1 : 0, negate: negated ? 1 : 0, lower: diagonal == nil ? 0 : 1,

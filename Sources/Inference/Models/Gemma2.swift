@@ -28,14 +28,13 @@ struct Gemma2: LanguageModel {
   var keyValueCount: Int { 2 * configuration.keyValueWidth }
   var residentByteCount: Int { vocabulary.byteCount + attention.byteCount }
 
-  init(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws {
+  init(_ checkpoint: Checkpoint, _ settings: ForwardSettings) throws {
     let c = checkpoint.configuration
     configuration = c
     // First: it holds the configuration's widths against the file before anything is made of them.
-    vocabulary = try Vocabulary(checkpoint)
-    attention = SelfAttention(
-      c, rotary: RotaryPositions(c, longestSequence: longestSequence, constants: constants))
-    embeddingScale = constants.round(Float(Double(c.hiddenSize).squareRoot()))
+    vocabulary = try Vocabulary(checkpoint, arithmetic: settings.arithmetic)
+    attention = SelfAttention(c, rotary: RotaryPositions(c, settings), arithmetic: settings.arithmetic)
+    embeddingScale = settings.constants.round(Float(Double(c.hiddenSize).squareRoot()))
     func norm(_ name: String) throws -> Matrix {
       let weight = try checkpoint.vector("model.\(name).weight", count: c.hiddenSize)
       return Matrix(rows: 1, columns: c.hiddenSize, values: weight.values.map { 1 + $0 })
@@ -71,7 +70,7 @@ struct Gemma2: LanguageModel {
   }
 
   func block(
-    _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
+    _ index: Int, _ x: Matrix, weight: (Int) throws -> PackedWeights, dropped: Set<Subblock>,
     tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix {
     let c = configuration
@@ -140,9 +139,7 @@ extension Gemma2: ModelFamily {
     return configuration
   }
 
-  static func open(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws
-    -> any LanguageModel
-  {
-    try Gemma2(checkpoint, longestSequence: longestSequence, constants: constants)
+  static func open(_ checkpoint: Checkpoint, _ settings: ForwardSettings) throws -> any LanguageModel {
+    try Gemma2(checkpoint, settings)
   }
 }

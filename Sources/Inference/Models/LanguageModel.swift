@@ -1,7 +1,7 @@
 /// A transformer language model as evodb computes it: block by block, with the compressible weights supplied from outside.
 ///
-/// One architecture is one file that conforms; `ModelFamily` is what else a family states. Every function treats one sequence, so that the shape of every product, and
-/// with it every bit, depends on nothing but the model and the sequence.
+/// One architecture is one file that conforms; `ModelFamily` is what else a family states. Every function treats one sequence,
+/// so that even with OpenBLAS, whose bits depend on the shapes of products, a result follows from the model and the sequence.
 public protocol LanguageModel: Sendable {
   /// Transformer blocks.
   var blockCount: Int { get }
@@ -28,12 +28,12 @@ public protocol LanguageModel: Sendable {
   ///
   /// - Parameters:
   ///   - x: [n, hidden]; not changed.
-  ///   - weight: the weight [out, in] of a layer by its index.
+  ///   - weight: the weight [out, in] of a layer by its index, packed for the model's arithmetic.
   ///   - dropped: subblocks that add nothing to the stream.
   ///   - tap: called with the input [n, width] of each site of the block, by site index.
   ///   - cache: nil: the rows are one sequence; else each is the next position of another sequence.
   func block(
-    _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
+    _ index: Int, _ x: Matrix, weight: (Int) throws -> PackedWeights, dropped: Set<Subblock>,
     tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix
   /// The last hidden state [n, hidden], after the final norm.
@@ -48,7 +48,7 @@ extension LanguageModel {
 
   /// The residual stream of one sequence after block `index`.
   public func block(
-    _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
+    _ index: Int, _ x: Matrix, weight: (Int) throws -> PackedWeights, dropped: Set<Subblock>,
     tap: ((Int, Matrix) -> Void)?
   ) throws -> Matrix {
     try block(index, x, weight: weight, dropped: dropped, tap: tap, cache: nil)

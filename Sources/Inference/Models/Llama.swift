@@ -37,17 +37,13 @@ public struct Llama: LanguageModel {
 
   /// Reads everything but the compressible layers.
   ///
-  /// - Parameters:
-  ///   - longestSequence: positions to prepare for; at most `maximumLength`.
-  ///   - constants: how rotary frequencies are held.
   /// - Throws: `InferenceError` for missing tensors, wrong shapes and values that are not finite.
-  init(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision = .float32) throws {
+  init(_ checkpoint: Checkpoint, _ settings: ForwardSettings) throws {
     let c = checkpoint.configuration
     configuration = c
     // First: it holds the configuration's widths against the file before anything is made of them.
-    vocabulary = try Vocabulary(checkpoint)
-    attention = SelfAttention(
-      c, rotary: RotaryPositions(c, longestSequence: longestSequence, constants: constants))
+    vocabulary = try Vocabulary(checkpoint, arithmetic: settings.arithmetic)
+    attention = SelfAttention(c, rotary: RotaryPositions(c, settings), arithmetic: settings.arithmetic)
     norms = try (0..<c.blockCount).map { block in
       let name = "model.layers.\(block)"
       return Norms(
@@ -94,7 +90,7 @@ public struct Llama: LanguageModel {
 
   /// The residual stream [n, hidden] after block `index`: attention, then MLP, each behind its norm.
   public func block(
-    _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
+    _ index: Int, _ x: Matrix, weight: (Int) throws -> PackedWeights, dropped: Set<Subblock>,
     tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix {
     let epsilon = Float(configuration.normEpsilon)
@@ -155,9 +151,7 @@ extension Llama: ModelFamily {
     return configuration
   }
 
-  static func open(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws
-    -> any LanguageModel
-  {
-    try Llama(checkpoint, longestSequence: longestSequence, constants: constants)
+  static func open(_ checkpoint: Checkpoint, _ settings: ForwardSettings) throws -> any LanguageModel {
+    try Llama(checkpoint, settings)
   }
 }

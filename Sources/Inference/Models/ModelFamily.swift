@@ -16,8 +16,7 @@ protocol ModelFamily {
   /// The model of a checkpoint whose configuration this family has read; reads everything but the compressible layers.
   ///
   /// - Throws: `InferenceError` for missing tensors, wrong shapes and values that are not finite.
-  static func open(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws
-    -> any LanguageModel
+  static func open(_ checkpoint: Checkpoint, _ settings: ForwardSettings) throws -> any LanguageModel
 }
 
 extension ModelFamily {
@@ -56,17 +55,18 @@ enum ModelFamilies {
 public enum LanguageModelFactory {
   /// The model of a checkpoint: reads everything but the compressible layers.
   ///
-  /// - Parameter longestSequence: positions to prepare for; more than the configuration allows count as that many.
+  /// - Parameters:
+  ///   - longestSequence: positions to prepare for; more than the configuration allows count as that many.
+  ///   - arithmetic: of all products.
   /// - Throws: `InferenceError` for missing tensors, wrong shapes and values that are not finite.
-  public static func open(_ checkpoint: Checkpoint, longestSequence: Int) throws -> any LanguageModel {
-    try open(checkpoint, longestSequence: longestSequence, constants: .float32)
-  }
-
-  static func open(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws
+  public static func open(_ checkpoint: Checkpoint, longestSequence: Int, arithmetic: Arithmetic = .float32) throws
     -> any LanguageModel
   {
-    let model = try ModelFamilies.family(of: checkpoint.configuration)
-      .open(checkpoint, longestSequence: longestSequence, constants: constants)
+    try open(checkpoint, ForwardSettings(longestSequence: longestSequence, arithmetic: arithmetic))
+  }
+
+  static func open(_ checkpoint: Checkpoint, _ settings: ForwardSettings) throws -> any LanguageModel {
+    let model = try ModelFamilies.family(of: checkpoint.configuration).open(checkpoint, settings)
     // The layers are read when they are needed; a folder that does not fit is better found now.
     for layer in model.layers {
       try checkpoint.requireTensor(layer.tensorName, shape: [layer.outputCount, layer.inputCount])

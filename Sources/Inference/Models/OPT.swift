@@ -37,10 +37,10 @@ struct OPT: LanguageModel {
   var keyValueCount: Int { 2 * configuration.keyValueWidth }
   var residentByteCount: Int { vocabulary.byteCount + positions.byteCount }
 
-  init(_ checkpoint: Checkpoint) throws {
+  init(_ checkpoint: Checkpoint, _ settings: ForwardSettings) throws {
     let c = checkpoint.configuration
     configuration = c
-    vocabulary = try Vocabulary(checkpoint, Self.tensorNames)
+    vocabulary = try Vocabulary(checkpoint, Self.tensorNames, arithmetic: settings.arithmetic)
     let table = try checkpoint.matrix(
       "model.decoder.embed_positions.weight", rows: c.maximumPositions + Self.positionOffset, columns: c.hiddenSize)
     positions = Matrix.gatherRows(of: table, (0..<c.maximumPositions).map { Int32($0 + Self.positionOffset) })
@@ -67,7 +67,7 @@ struct OPT: LanguageModel {
         hiddenSize: c.hiddenSize, attentionWidth: c.hiddenSize, intermediateSize: c.intermediateSize))
     (layers, sites) = layout.describe(blockCount: c.blockCount)
     biases = try LayerBiases(checkpoint, layers) { _ in c.mlpBias }
-    attention = SelfAttention(c, rotary: nil)
+    attention = SelfAttention(c, rotary: nil, arithmetic: settings.arithmetic)
   }
 
   func embed(_ tokenIDs: [Int32], cache: KeyValueCache?) -> Matrix {
@@ -77,7 +77,7 @@ struct OPT: LanguageModel {
   }
 
   func block(
-    _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
+    _ index: Int, _ x: Matrix, weight: (Int) throws -> PackedWeights, dropped: Set<Subblock>,
     tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix {
     let firstLayer = index * 6
@@ -145,9 +145,7 @@ extension OPT: ModelFamily {
     return configuration
   }
 
-  static func open(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws
-    -> any LanguageModel
-  {
-    try OPT(checkpoint)
+  static func open(_ checkpoint: Checkpoint, _ settings: ForwardSettings) throws -> any LanguageModel {
+    try OPT(checkpoint, settings)
   }
 }

@@ -23,13 +23,12 @@ struct Phi3: LanguageModel {
   var keyValueCount: Int { 2 * configuration.keyValueWidth }
   var residentByteCount: Int { vocabulary.byteCount + attention.byteCount }
 
-  init(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws {
+  init(_ checkpoint: Checkpoint, _ settings: ForwardSettings) throws {
     let c = checkpoint.configuration
     configuration = c
     // First: it holds the configuration's widths against the file before anything is made of them.
-    vocabulary = try Vocabulary(checkpoint)
-    attention = SelfAttention(
-      c, rotary: RotaryPositions(c, longestSequence: longestSequence, constants: constants))
+    vocabulary = try Vocabulary(checkpoint, arithmetic: settings.arithmetic)
+    attention = SelfAttention(c, rotary: RotaryPositions(c, settings), arithmetic: settings.arithmetic)
     norms = try (0..<c.blockCount).map { block in
       Norms(
         attention: try checkpoint.vector("model.layers.\(block).input_layernorm.weight", count: c.hiddenSize),
@@ -51,7 +50,7 @@ struct Phi3: LanguageModel {
   func embed(_ tokenIDs: [Int32], cache: KeyValueCache?) -> Matrix { vocabulary.embed(tokenIDs) }
 
   func block(
-    _ index: Int, _ x: Matrix, weight: (Int) throws -> Matrix, dropped: Set<Subblock>,
+    _ index: Int, _ x: Matrix, weight: (Int) throws -> PackedWeights, dropped: Set<Subblock>,
     tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix {
     let c = configuration
@@ -62,20 +61,20 @@ struct Phi3: LanguageModel {
     if !dropped.contains(Subblock(blockIndex: index, half: .attention)) {
       let input = VectorKernels.rmsNorm(stream, weight: norms[index].attention, epsilon: epsilon)
       tap?(firstSite, input)
-      let fused = BLAS.linear(input, try weight(firstLayer))
+      let fused = MatrixProduct.linear(input, try weight(firstLayer))
       let queries = fused.columns(0..<c.attentionWidth)
       let keys = fused.columns(c.attentionWidth..<c.attentionWidth + c.keyValueWidth)
       let values = fused.columns(c.attentionWidth + c.keyValueWidth..<fused.columns)
       let mixed = attention.mix(block: index, queries: queries, keys: keys, values: values, cache: cache)
       tap?(firstSite + 1, mixed)
-      VectorKernels.add(stream, BLAS.linear(mixed, try weight(firstLayer + 1)))
+      VectorKernels.add(stream, MatrixProduct.linear(mixed, try weight(firstLayer + 1)))
     }
     if !dropped.contains(Subblock(blockIndex: index, half: .mlp)) {
       let input = VectorKernels.rmsNorm(stream, weight: norms[index].mlp, epsilon: epsilon)
       tap?(firstSite + 2, input)
-      let gated = VectorKernels.siluMultiplyHalves(BLAS.linear(input, try weight(firstLayer + 2)))
+      let gated = VectorKernels.siluMultiplyHalves(MatrixProduct.linear(input, try weight(firstLayer + 2)))
       tap?(firstSite + 3, gated)
-      VectorKernels.add(stream, BLAS.linear(gated, try weight(firstLayer + 3)))
+      VectorKernels.add(stream, MatrixProduct.linear(gated, try weight(firstLayer + 3)))
     }
     return stream
   }
@@ -109,9 +108,7 @@ extension Phi3: ModelFamily {
     return configuration
   }
 
-  static func open(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws
-    -> any LanguageModel
-  {
-    try Phi3(checkpoint, longestSequence: longestSequence, constants: constants)
+  static func open(_ checkpoint: Checkpoint, _ settings: ForwardSettings) throws -> any LanguageModel {
+    try Phi3(checkpoint, settings)
   }
 }

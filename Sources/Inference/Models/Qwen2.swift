@@ -19,10 +19,8 @@ enum Qwen2: ModelFamily {
     return configuration
   }
 
-  static func open(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws
-    -> any LanguageModel
-  {
-    try Llama(checkpoint, longestSequence: longestSequence, constants: constants)
+  static func open(_ checkpoint: Checkpoint, _ settings: ForwardSettings) throws -> any LanguageModel {
+    try Llama(checkpoint, settings)
   }
 
   /// Both generations of Qwen slide only if told to, and then from block `max_window_layers` on.

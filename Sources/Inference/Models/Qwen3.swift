@@ -19,9 +19,7 @@ enum Qwen3: ModelFamily {
     return configuration
   }
 
-  static func open(_ checkpoint: Checkpoint, longestSequence: Int, constants: ConstantPrecision) throws
-    -> any LanguageModel
-  {
-    try Llama(checkpoint, longestSequence: longestSequence, constants: constants)
+  static func open(_ checkpoint: Checkpoint, _ settings: ForwardSettings) throws -> any LanguageModel {
+    try Llama(checkpoint, settings)
   }
 }

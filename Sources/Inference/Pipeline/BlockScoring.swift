@@ -30,11 +30,13 @@ public final class BlockScoring {
 
   private let model: OpenModel
   private let job: Job
+  private let numericsID: Int64
 
   /// Scores of an open model.
-  public init(model: OpenModel, job: Job) {
+  public init(model: OpenModel, job: Job) throws {
     self.model = model
     self.job = job
+    numericsID = try job.numericsID(of: model.arithmetic)
   }
 
   /// The score of every block on a data set: the mean over all tokens. `[blocks]`
@@ -75,7 +77,7 @@ public final class BlockScoring {
       try job.cancellation.check()
       job.progress("counting outliers, blocks", block, of: blocks)
       let layers = try model.layers.filter { $0.blockIndex == block }.map { layer in
-        (weight: try model.weights.weight(layer.index, .dense), diagonal: try diagonal(statistics[layer.index], layer))
+        (weight: try model.weights.matrix(layer.index, .dense), diagonal: try diagonal(statistics[layer.index], layer))
       }
       for (index, ratio) in OutlierRatio.ratios(of: layers, multiples: multiples).enumerated() {
         ratios[index][block] = ratio
@@ -89,7 +91,7 @@ public final class BlockScoring {
 
   private func diagonal(_ key: Digest, _ layer: LayerRecord) throws -> [Float] {
     let bytes = try job.store.read { tx in
-      try tx.statistic(recipeKey: key, preferring: job.numericsID)?.diagonalBlobID.map { try tx.blob($0) }
+      try tx.statistic(recipeKey: key, preferring: numericsID)?.diagonalBlobID.map { try tx.blob($0) }
     }
     guard let bytes else {
       throw InferenceError.notCalibrated(
@@ -130,8 +132,8 @@ public final class BlockScoring {
   private func stored(_ kind: String, _ parameter: Int, _ data: DataSetRecord, count: Int) throws -> [Double]? {
     let values = try job.store.read { tx in
       try tx.blockScores(
-        modelID: model.record.id, sequenceListID: data.sequenceListID, kind: kind, parameter: parameter,
-        revision: Self.revision, preferring: job.numericsID)
+        modelID: model.record.id, sequenceListID: data.sequenceListID, kind: kind + model.arithmetic.measureSuffix,
+        parameter: parameter, revision: Self.revision, preferring: numericsID)
     }
     return values.count == count ? values : nil
   }
@@ -141,8 +143,9 @@ public final class BlockScoring {
   ) throws {
     for (block, value) in values.enumerated() {
       try tx.store(
-        blockScore: value, ofBlock: block, modelID: model.record.id, sequenceListID: data.sequenceListID, kind: kind,
-        parameter: parameter, revision: Self.revision, numericsID: job.numericsID)
+        blockScore: value, ofBlock: block, modelID: model.record.id, sequenceListID: data.sequenceListID,
+        kind: kind + model.arithmetic.measureSuffix, parameter: parameter, revision: Self.revision,
+        numericsID: numericsID)
     }
   }
 }

@@ -21,6 +21,7 @@ public final class CompressionJob {
   }
 
   private let job: Job
+  private let numericsID: Int64
   private let model: OpenModel
   private let plan: CompressionPlan
   private let methods: [CompressionMethod: MethodRecord]
@@ -43,6 +44,7 @@ public final class CompressionJob {
     }
     for stage in plan.stages { try stage.method.validate(stage.rule) }
     self.job = job
+    numericsID = try job.numericsID(of: model.arithmetic)
     self.model = model
     self.plan = plan
     (levels, selectedBlocks) = try plan.levelsByLayer(model.layers)
@@ -108,7 +110,7 @@ public final class CompressionJob {
     let sites = model.sites.filter { $0.blockIndex == block }
     let keys = sites.map { HessianStatistic.recipeKey(model: model.record, site: $0, data: data, upstream: upstream) }
     let known = try job.store.read { tx in
-      try keys.map { try tx.statistic(recipeKey: $0, preferring: job.numericsID) }
+      try keys.map { try tx.statistic(recipeKey: $0, preferring: numericsID) }
     }
     let layers = model.layers.filter { $0.blockIndex == block }
     let missing = try layers.contains { layer in
@@ -161,7 +163,7 @@ public final class CompressionJob {
           revision: HessianStatistic.revision,
           siteID: site.id, sequenceListID: data.sequenceListID,
           upstreamMethodID: site.blockIndex > 0 ? upstream?.method.id : nil,
-          upstreamLevel: site.blockIndex > 0 ? upstream?.level : nil, numericsID: job.numericsID)
+          upstreamLevel: site.blockIndex > 0 ? upstream?.level : nil, numericsID: numericsID)
         let diagonal = Matrix(rows: 1, columns: site.width, values: (0..<site.width).map { matrix[$0, $0] })
         record.id = try tx.store(
           statistic: record, diagonal: plan.keeps == .none ? nil : diagonal.littleEndianBytes,
@@ -218,14 +220,14 @@ public final class CompressionJob {
       let key = streamKey(stream.blockIndex, data)
     else { return }
     let bytes = try stream.bytes
-    try job.write { tx in try tx.store(calibrationStream: bytes, recipeKey: key, numericsID: job.numericsID) }
+    try job.write { tx in try tx.store(calibrationStream: bytes, recipeKey: key, numericsID: numericsID) }
     streamsKeptAt = Date()
   }
 
   private func restore(_ stream: ActivationStream, upTo block: Int, _ data: DataSetRecord) throws {
     for candidate in stride(from: block, to: stream.blockIndex, by: -1) {
       guard let key = streamKey(candidate, data),
-        let bytes = try job.store.read({ try $0.calibrationStream(recipeKey: key, numericsID: job.numericsID) })
+        let bytes = try job.store.read({ try $0.calibrationStream(recipeKey: key, numericsID: numericsID) })
       else { continue }
       if try stream.restore(bytes, blockIndex: candidate) { return }
     }
@@ -294,9 +296,9 @@ public final class CompressionJob {
     try Parallel.forEach(pieces.count, threadCount: job.threadCount, cancellation: job.cancellation) { index in
       let piece = pieces[index]
       let compression = LayerCompression(
-        weight: try self.model.weights.weight(piece.layer.index, .dense), layer: piece.layer,
+        weight: try self.model.weights.matrix(piece.layer.index, .dense), layer: piece.layer,
         modelName: self.model.record.name, valueType: self.model.valueTypes[piece.layer.index],
-        statistic: statistics[piece.layer.siteName], factors: factors, numericsID: self.job.numericsID)
+        statistic: statistics[piece.layer.siteName], factors: factors, numericsID: self.numericsID)
       let made = try piece.missing.map { variant in
         guard let method = self.methods[variant.method] else {
           preconditionFailure("the method of a level is stored first")

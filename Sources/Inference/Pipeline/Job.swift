@@ -21,7 +21,9 @@ public final class Job {
   public let cancellation: Cancellation
   /// Threads for the products.
   public let threadCount: Int
-  /// Local id of this process's arithmetic.
+  /// The arithmetic of its products.
+  public let arithmetic: Arithmetic
+  /// Local id of the numerics of `arithmetic`.
   public let numericsID: Int64
   /// Its row in the catalog.
   public private(set) var record: JobRecord
@@ -31,15 +33,16 @@ public final class Job {
 
   /// Notes the start of a job.
   public init(
-    store: CatalogStore, command: String, version: String, threadCount: Int, cancellation: Cancellation,
-    report: @escaping (Progress?) -> Void = { _ in }
+    store: CatalogStore, command: String, version: String, threadCount: Int, arithmetic: Arithmetic = .float32,
+    cancellation: Cancellation, report: @escaping (Progress?) -> Void = { _ in }
   ) throws {
     self.store = store
     self.cancellation = cancellation
     self.threadCount = threadCount
+    self.arithmetic = arithmetic
     self.report = report
     let (record, startByteCount) = try store.write { tx in
-      let numericsID = try tx.store(numerics: .current)
+      let numericsID = try tx.store(numerics: NumericsRecord(arithmetic))
       let record = try tx.beginJob(command: command, version: version, numericsID: numericsID)
       return (record, try tx.usedByteCount())
     }
@@ -64,6 +67,11 @@ public final class Job {
       try tx.update(job: record)
       return result
     }
+  }
+
+  /// Local id of the numerics of an arithmetic, which may be another one than the job's.
+  func numericsID(of other: Arithmetic) throws -> Int64 {
+    try other == arithmetic ? numericsID : store.write { try $0.store(numerics: NumericsRecord(other)) }
   }
 
   /// Names the run this job works on.

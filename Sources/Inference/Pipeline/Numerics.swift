@@ -1,10 +1,14 @@
 import Catalog
 
 extension NumericsRecord {
-  /// The arithmetic of this process.
-  public static var current: NumericsRecord {
-    let blas = BLAS.identity
-    return NumericsRecord(blasVersion: blas.version, blasCore: blas.core, kernels: VectorKernels.identity)
+  /// How this process computes with an arithmetic: with a specified one as every other machine does.
+  public init(_ arithmetic: Arithmetic) {
+    if arithmetic == .openblas {
+      let blas = BLAS.identity
+      self.init(blasVersion: blas.version, blasCore: blas.core, kernels: VectorKernels.identity)
+    } else {
+      self.init(blasVersion: "", blasCore: "", kernels: "\(arithmetic.identity) \(VectorKernels.identity)")
+    }
   }
 }
 

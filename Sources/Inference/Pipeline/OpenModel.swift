@@ -11,6 +11,8 @@ public final class OpenModel: Sendable {
   public let sites: [SiteRecord]
   package let network: any LanguageModel
   package let weights: WeightCache
+  /// The arithmetic of its products.
+  public let arithmetic: Arithmetic
   let contents: CatalogContents
   /// How kept weights of sparse layers are stored, by layer index: as the checkpoint stores all of them.
   let valueTypes: [SparseValueType]
@@ -22,6 +24,7 @@ public final class OpenModel: Sendable {
   /// - Parameters:
   ///   - longestSequence: in tokens.
   ///   - memoryLimit: bytes; nil: three quarters of what is free.
+  ///   - arithmetic: of all products.
   ///   - purpose: the use for which memory is planned.
   ///   - cancellation: stops a look at the bytes of the weights.
   ///   - progress: is told of such a look: what, and how many bytes of how many.
@@ -29,10 +32,11 @@ public final class OpenModel: Sendable {
   ///   with the least that works.
   public init(
     _ record: ModelRecord, store: CatalogStore, longestSequence: Int, threadCount: Int, memoryLimit: Int64?,
-    purpose: ModelPurpose = .evaluation, cancellation: Cancellation = Cancellation(),
+    arithmetic: Arithmetic = .float32, purpose: ModelPurpose = .evaluation, cancellation: Cancellation = Cancellation(),
     progress: @escaping (String, Int, Int) -> Void = { _, _, _ in }
   ) throws {
     self.record = record
+    self.arithmetic = arithmetic
     (layers, sites) = try store.read { tx in (try tx.layers(ofModel: record.id), try tx.sites(ofModel: record.id)) }
     let checkpoint = try ModelFolder(record, store: store).openChecked(
       threadCount: threadCount, cancellation: cancellation
@@ -42,10 +46,12 @@ public final class OpenModel: Sendable {
         detail: "\(record.name) takes sequences of at most \(checkpoint.configuration.maximumPositions) tokens, "
           + "not \(longestSequence)")
     }
-    let network = try LanguageModelFactory.open(checkpoint, longestSequence: longestSequence)
+    let network = try LanguageModelFactory.open(
+      checkpoint, longestSequence: longestSequence, arithmetic: arithmetic)
     let memory = try MemoryPlan(
       model: network, checkpointByteCount: checkpoint.tensors.reduce(0) { $0 + $1.byteCount },
-      longestSequence: longestSequence, threadCount: threadCount, limit: memoryLimit, purpose: purpose)
+      longestSequence: longestSequence, threadCount: threadCount, limit: memoryLimit,
+      arithmetic: arithmetic, purpose: purpose)
     self.memory = memory
     ProcessLimits.reserve(threadCount: threadCount)
     BufferPool.shared.limit(toByteCount: memory.bufferPoolByteCount)
@@ -61,7 +67,7 @@ public final class OpenModel: Sendable {
     }
     let contents = CatalogContents(store: store, capacity: memory.packedCacheByteCount)
     self.contents = contents
-    weights = WeightCache(capacity: memory.weightCacheByteCount) { index, choice in
+    weights = WeightCache(capacity: memory.weightCacheByteCount, arithmetic: arithmetic) { index, choice in
       let layer = network.layers[index]
       return switch choice {
       case .dense: try checkpoint.matrix(layer.tensorName, rows: layer.outputCount, columns: layer.inputCount)
@@ -73,13 +79,16 @@ public final class OpenModel: Sendable {
 
   /// Opens the model for a job on its catalog.
   ///
+  /// - Parameter arithmetic: nil: the job's.
   /// - Throws: as the other one; `InferenceError.interrupted`.
   public convenience init(
-    _ record: ModelRecord, job: Job, longestSequence: Int, memoryLimit: Int64?, purpose: ModelPurpose = .evaluation
+    _ record: ModelRecord, job: Job, longestSequence: Int, memoryLimit: Int64?, arithmetic: Arithmetic? = nil,
+    purpose: ModelPurpose = .evaluation
   ) throws {
     try self.init(
       record, store: job.store, longestSequence: longestSequence, threadCount: job.threadCount,
-      memoryLimit: memoryLimit, purpose: purpose, cancellation: job.cancellation
+      memoryLimit: memoryLimit, arithmetic: arithmetic ?? job.arithmetic, purpose: purpose,
+      cancellation: job.cancellation
     ) { job.progress($0, $1, of: $2) }
   }
 

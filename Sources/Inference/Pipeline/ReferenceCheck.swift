@@ -59,7 +59,8 @@ public struct ReferenceCheck: Sendable {
     let logits = try file.matrix(named: "logits")
     let sequences = (0..<count).map { row in ids[row * length..<(row + 1) * length].map { Int32($0) } }
     func difference(_ constants: ConstantPrecision) throws -> Double {
-      let model = try LanguageModelFactory.open(checkpoint, longestSequence: length, constants: constants)
+      let model = try LanguageModelFactory.open(
+        checkpoint, ForwardSettings(longestSequence: length, constants: constants))
       return try Self.largestDifference(model, checkpoint, sequences, logits)
     }
     var best = try difference(.float32)
@@ -89,7 +90,7 @@ public struct ReferenceCheck: Sendable {
   private static func largestDifference(
     _ model: any LanguageModel, _ checkpoint: Checkpoint, _ sequences: [[Int32]], _ logits: Matrix
   ) throws -> Double {
-    let weights = WeightCache(capacity: .max) { index, _ in
+    let weights = WeightCache(capacity: .max, arithmetic: .float32) { index, _ in
       let layer = model.layers[index]
       return try checkpoint.matrix(layer.tensorName, rows: layer.outputCount, columns: layer.inputCount)
     }

@@ -57,7 +57,8 @@ public enum TaskImport {
           try item.choices.enumerated().map { place, choice in
             let (ids, first) = try encoder.encode(context, delimiter.between(item.context, choice) + choice)
             return TaskChoice(
-              tokenIDs: ids, measure: MeasureRecord(.continuation(firstToken: first)), isAnswer: place == item.answer,
+              tokenIDs: ids, measure: MeasureRecord(.continuation(firstToken: first), .float32),
+              isAnswer: place == item.answer,
               characterCount: choice.unicodeScalars.count, byteCount: choice.utf8.count)
           })
       } catch InferenceError.impossible(let detail) {

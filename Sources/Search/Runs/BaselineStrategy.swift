@@ -25,7 +25,7 @@ struct BaselineStrategy: RunStrategy {
     budget = ledger.record.budget
     calibrationSet = ledger.calibrationSet
     sampler = try MinibatchSampler(sequenceLengths: ledger.calibration.map(\.tokenIDs.count))
-    scoring = BlockScoring(model: ledger.evaluations.model, job: ledger.job)
+    scoring = try BlockScoring(model: ledger.evaluations.model, job: ledger.job)
     blockCount = ledger.evaluations.model.record.blockCount
   }
 

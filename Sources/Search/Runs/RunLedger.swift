@@ -37,9 +37,18 @@ public final class RunLedger: StageEvaluator {
         try validation.map { try tx.sequences(ofList: $0.sequenceListID) } ?? []
       )
     }
+    try Self.requireArithmetic(of: recipe, evaluations)
     evaluator = SpaceEvaluator(
       space, on: calibration, try Measure(recipe.measure), name: record.name, evaluations: evaluations, job: job)
     job.works(onRun: record.id)
+  }
+
+  /// The measure of a recipe names its arithmetic; the model must have been opened for it.
+  private static func requireArithmetic(of recipe: SearchRecipe, _ evaluations: EvaluationLedger) throws {
+    let own = evaluations.model.arithmetic
+    guard try Measure(recipe.measure).label(in: own) == recipe.measure else {
+      throw SearchError.impossible(detail: "the measure \(recipe.measure) cannot be had from \(own.rawValue) products")
+    }
   }
 
   /// Stores a new run, or finds the one with the same recipe.
@@ -54,6 +63,7 @@ public final class RunLedger: StageEvaluator {
     _ strategy: RunStrategyName, _ recipe: SearchRecipe, in space: AssignmentSpace, plan: BudgetPlan, name: String?,
     calibration: DataSetRecord, validation: DataSetRecord?, origin: RunOrigin?, evaluations: EvaluationLedger, job: Job
   ) throws -> (record: RunRecord, isKnown: Bool) {
+    try requireArithmetic(of: recipe, evaluations)
     let measure = try evaluations.record(of: try Measure(recipe.measure))
     let model = evaluations.model.record
     let digest = try strategy.digest(
@@ -212,7 +222,7 @@ public final class RunLedger: StageEvaluator {
     }
     guard !record.isFinished else { return }
     try job.write(durable: true) { tx in
-      let label = evaluator.measure.description
+      let label = evaluator.measureLabel
       let lines = try tx.results(ofRun: record.name).filter { $0.point == .found && $0.measure == label }
       let judge = lines.first { $0.role == .validation } ?? lines.first
       let isOwnReference = record.referenceAssignmentID == record.foundAssignmentID

@@ -9,6 +9,8 @@ final class SpaceEvaluator: StageEvaluator {
   let space: AssignmentSpace
   let evaluations: EvaluationLedger
   let measure: Measure
+  /// The measure's label in the arithmetic of the model.
+  var measureLabel: String { measure.label(in: evaluations.model.arithmetic) }
   private let job: Job
   private let sequences: [SequenceRecord]
   /// The name of the work in progress lines.

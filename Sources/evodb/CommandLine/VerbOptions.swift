@@ -16,14 +16,25 @@ struct DryRunOption: ArgumentGroup {
   var isDryRun: Bool
 }
 
-/// Options of every verb that computes. Neither changes any result.
+/// Options of every verb that computes. Only the arithmetic changes results.
 struct ResourceOptions: ArgumentGroup {
   @Option("--threads", "N", "Threads that compute [default: all processors].", rule: .within(1...1024))
   var threads: Int?
 
   @Option("--memory", "SIZE", "Memory to stay below, such as 4GiB [default: three quarters of what is free].")
   var memory: ByteSize?
+
+  @Option(
+    "--arithmetic", "A",
+    "Products of matrices: float32 and bfloat16 have the same bits on every machine, openblas those of its library [default: "
+      + "float32].")
+  var arithmetic: Arithmetic?
+
+  /// The one asked for, else the default.
+  var chosenArithmetic: Arithmetic { arithmetic ?? .float32 }
 }
+
+extension Arithmetic: ArgumentChoice {}
 
 /// The option of every verb that takes a model folder: whether it may hold tensors that are not used.
 struct UnusedTensorOptions: ArgumentGroup {

@@ -7,7 +7,7 @@ extension JobNote {
   /// The job of this process, which computes nothing.
   init(_ command: String) {
     self.init(
-      command: command, version: Evodb.version, numerics: .current,
+      command: command, version: Evodb.version, numerics: NumericsRecord(.float32),
       peakMemoryByteCount: { ResourceUse.peakMemoryByteCount })
   }
 }
@@ -51,11 +51,11 @@ struct CatalogSession {
     if !isQuiet { store.notices.forEach { context.note("evodb: \($0)") } }
     let cancellation = Cancellation()
     context.interruption.onRequest { cancellation.request() }
-    let phases = PhaseLines(context: context, isQuiet: isQuiet, computes: resources != nil)
+    let phases = PhaseLines(context: context, isQuiet: isQuiet, usesOpenBLAS: resources?.chosenArithmetic == .openblas)
     defer { phases.finish() }
     let job = try Job(
       store: store, command: command, version: Evodb.version,
-      threadCount: threadCount, cancellation: cancellation,
+      threadCount: threadCount, arithmetic: resources?.chosenArithmetic ?? .float32, cancellation: cancellation,
       report: { phases.show($0) })
     do {
       let result = try body(job)

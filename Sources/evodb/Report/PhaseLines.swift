@@ -13,12 +13,12 @@ final class PhaseLines {
   private var since = 0.0
   private var line: ProgressLine?
 
-  /// - Parameter computes: whether the work consists of matrix products, so that slow kernels are worth a warning. Who chose
+  /// - Parameter usesOpenBLAS: whether the work consists of its products, so that slow kernels are worth a warning. Who chose
   ///   the kernels is not warned.
-  init(context: CommandContext, isQuiet: Bool, computes: Bool = false) {
+  init(context: CommandContext, isQuiet: Bool, usesOpenBLAS: Bool = false) {
     self.context = context
     self.isQuiet = isQuiet
-    if computes, !isQuiet, let advice = BLAS.kernelAdvice, !advice.isUsersChoice { notice = "\(advice)" }
+    if usesOpenBLAS, !isQuiet, let advice = BLAS.kernelAdvice, !advice.isUsersChoice { notice = "\(advice)" }
   }
 
   /// Shows how far a phase is; nil ends it.

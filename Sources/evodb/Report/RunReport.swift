@@ -28,7 +28,7 @@ struct RunReport {
     self.work = work
     self.notes = notes
     recipe = try SearchRecipe(json: run.recipe)
-    measureName = try Measure(recipe.measure).description
+    measureName = recipe.measure
     let other = Self.name(ofReferenceOf: run, recipe)
     (lines, referenceName, missing) = try store.read { tx in
       let setting = try run.referenceAssignmentID.flatMap { try tx.uniformSetting(ofAssignment: $0) }?.rule
@@ -51,6 +51,8 @@ struct RunReport {
 
   /// The label of the run's measure.
   private let measureName: String
+  /// That of perplexity in the same arithmetic.
+  private var perplexityName: String { Measure.perplexity.label(in: Arithmetic(measureLabel: measureName) ?? .float32) }
 
   private func line(_ point: RunPoint, _ role: DataSetRole, _ measure: String) -> RunResult? {
     lines.first { $0.point == point && $0.role == role && $0.measure == measure }
@@ -84,7 +86,7 @@ struct RunReport {
       result.add("\(prefix)dropped_subblock_count", any.map { .integer($0.droppedSubblockCount) } ?? .null, .count)
       for (suffix, role) in [("", judgedRole), ("_calibration", DataSetRole.calibration)]
       where role != judgedRole || suffix.isEmpty {
-        for measure in Set([measureName, "perplexity"]).sorted() {
+        for measure in Set([measureName, perplexityName]).sorted() {
           let name = prefix + measure.prefix { $0 != ":" }.replacing("-", with: "_")
           let line = line(point, role, measure)
           result.add("\(name)\(suffix)", .real(line?.value), .real(significantDigits: 6))
@@ -115,7 +117,7 @@ struct RunReport {
     if showsSparsity { columns.append(ResultColumn("sparsity", .real(significantDigits: 4))) }
     if showsDrops { columns.append(ResultColumn("dropped", .count)) }
     columns.append(ResultColumn("stored", .bytes))
-    if measure != "perplexity" {
+    if measure != perplexityName {
       columns += [
         ResultColumn(measure, .real(significantDigits: 4)), ResultColumn("±", .real(significantDigits: 2)),
         ResultColumn("− reference", .real(significantDigits: 3)), ResultColumn("± ", .real(significantDigits: 2)),
@@ -128,7 +130,7 @@ struct RunReport {
     let points = RunPoint.allCases.filter(isShown)
     for role in [DataSetRole.calibration, .validation] {
       for point in points {
-        guard let perplexity = line(point, role, "perplexity") else { continue }
+        guard let perplexity = line(point, role, perplexityName) else { continue }
         var row: [ResultValue] = [
           .text(role.rawValue),
           .text(point == .reference ? referenceName : point == .found && recipe.isInverted ? "worst" : point.rawValue),
@@ -137,7 +139,7 @@ struct RunReport {
         if showsSparsity { row.append(.real(perplexity.sparsity ?? 0)) }
         if showsDrops { row.append(.integer(perplexity.droppedSubblockCount)) }
         row.append(.integer(perplexity.storedByteCount))
-        if measure != "perplexity" {
+        if measure != perplexityName {
           let line = line(point, role, measure)
           let isCompared = point == .found || point == .start
           row += [

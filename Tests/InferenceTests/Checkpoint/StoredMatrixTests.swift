@@ -23,13 +23,30 @@ import Testing
     #expect(stored.byteCount * 2 == plain.byteCount)
     #expect(stored.gatherRows([3, 100, 0, 3]).values == plain.gatherRows([3, 100, 0, 3]).values)
     let x = Matrix(rows: 7, columns: 33, values: (0..<7 * 33).map { Float($0 % 11) - 5 })
+    let part = x.panel(rows: 2..<7, columns: 0..<33)
     for strip in [1, 16, 50, 101, 4096] {
-      let product = stored.multiply(x.panel(rows: 2..<7, columns: 0..<33), stripRowCount: strip)
+      let product = stored.multiply(part, arithmetic: .openblas, stripRowCount: strip)
       #expect(product.rows == 5 && product.columns == 101)
-      #expect(product.values == plain.multiply(x.panel(rows: 2..<7, columns: 0..<33), stripRowCount: strip).values)
+      #expect(product.values == plain.multiply(part, arithmetic: .openblas, stripRowCount: strip).values)
       let whole = BLAS.linear(x, plain.gatherRows((0..<101).map { Int32($0) })).values.suffix(505).map { Double($0) }
       // Another strip is another order of 33 terms of size 1 to 10.
       #expect(largestDifference(product.values, whole) < 1e-4)
+    }
+  }
+
+  @Test(arguments: Arithmetic.own, [true, false]) func stripsChangeNoBitOfASpecifiedArithmetic(
+    _ arithmetic: Arithmetic, _ isBFloat16: Bool
+  ) {
+    let (stored, plain) = pair(rows: 101, columns: 33, isBFloat16: isBFloat16)
+    let x = Matrix(rows: 7, columns: 33, values: (0..<7 * 33).map { Float($0 % 11) / 7 - 5 })
+    let whole = MatrixProduct.linear(
+      x, PackedWeights(plain.gatherRows((0..<101).map { Int32($0) }), arithmetic: arithmetic))
+    for strip in [1, 16, 50, 4096] {
+      #expect(stored.multiply(x.panel, arithmetic: arithmetic, stripRowCount: strip).values == whole.values)
+    }
+    for strip in [16, 96, 4096] {
+      let packed = stored.packed(arithmetic, stripRowCount: strip)
+      #expect(MatrixProduct.linear(x, packed).values == whole.values)
     }
   }
 

@@ -22,7 +22,7 @@ final class EvaluationBench: Sendable {
     let golden = try GoldenModel()
     network = golden.model
     model = EvaluatedModel(
-      digest: SHA256.digest(of: "tiny".utf8), architectureRevision: 1, numerics: NumericsRecord.current.digest)
+      digest: SHA256.digest(of: "tiny".utf8), architectureRevision: 1, numerics: NumericsRecord(.float32).digest)
     let contents = try FolderContents(width: golden.model.hiddenSize)
     self.contents = contents
     let (checkpoint, layers) = (golden.checkpoint, golden.model.layers)
@@ -63,7 +63,7 @@ final class EvaluationBench: Sendable {
   /// Weights for a worker, out of the folder.
   func weights() -> WeightCache {
     let (network, contents, dense) = (network, contents, dense)
-    return WeightCache(capacity: .max) { index, choice in
+    return WeightCache(capacity: .max, arithmetic: .float32) { index, choice in
       switch choice {
       case .dense: try dense(index)
       case .variant(let key): try contents.weights(key, of: network.layers[index])

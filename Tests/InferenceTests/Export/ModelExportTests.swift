@@ -45,7 +45,7 @@ import Testing
 
   private func perplexity(_ assignment: AssignmentRecord, _ catalog: TestCatalog) throws -> Double {
     let set = try catalog.store.read { try $0.dataSet(nil) }
-    let evaluations = EvaluationLedger(model: try catalog.open(), job: catalog.job)
+    let evaluations = try EvaluationLedger(model: try catalog.open(), job: catalog.job)
     let answers = try evaluations.observations(
       of: [assignment], on: try catalog.sequences(set), measures: [.perplexity])
     let sum = try answers[0].reduce(0) { $0 + (try #require($1[0].sum)) }

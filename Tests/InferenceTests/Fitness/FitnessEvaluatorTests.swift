@@ -169,7 +169,7 @@ import Testing
       }
     }
     #expect(calls < candidates.count * sequences.count)
-    let untouched = WeightCache(capacity: .max) { index, _ in
+    let untouched = WeightCache(capacity: .max, arithmetic: .float32) { index, _ in
       Issue.record("layer \(index) was computed")
       throw Unreadable()
     }
@@ -201,7 +201,7 @@ import Testing
 
   @Test(arguments: 1...3) func aWeightThatCannotBeLoadedIsThrown(_ threadCount: Int) throws {
     let golden = golden
-    let weights = WeightCache(capacity: .max) { index, _ in
+    let weights = WeightCache(capacity: .max, arithmetic: .float32) { index, _ in
       if index == 15 { throw Unreadable() }
       return try golden.dense(index)
     }

@@ -154,24 +154,27 @@ import Testing
     let keys = randomValues(length * shared * size, seed: 17)
     let values = randomValues(length * shared * size, seed: 18)
     for cap in [nil, Float(1.5)] {
-      let result = CausalAttention.apply(
-        queries: Matrix(rows: length, columns: heads * size, values: queries),
-        keys: Matrix(rows: length, columns: shared * size, values: keys),
-        values: Matrix(rows: length, columns: shared * size, values: values), headDimension: size,
-        keyValueHeadCount: shared, scores: CausalAttention.ScoreRule(scale: 0.3, window: window, cap: cap))
       let expected = PlainKernels.attention(
         queries: queries, keys: keys, values: values, length: length, headCount: heads, keyValueHeadCount: shared,
         size: size, scale: 0.3, window: window, cap: cap.map { Double($0) })
-      #expect(largestDifference(result.values, expected) < 5e-6)
+      for arithmetic in Arithmetic.allCases {
+        let result = CausalAttention.apply(
+          queries: Matrix(rows: length, columns: heads * size, values: queries),
+          keys: Matrix(rows: length, columns: shared * size, values: keys),
+          values: Matrix(rows: length, columns: shared * size, values: values), headDimension: size,
+          keyValueHeadCount: shared, scores: CausalAttention.ScoreRule(scale: 0.3, window: window, cap: cap),
+          arithmetic: arithmetic)
+        #expect(largestDifference(result.values, expected) < arithmetic.attentionTolerance, "\(arithmetic)")
+      }
     }
   }
 
-  @Test func aWindowOverEverythingChangesNoBit() {
+  @Test(arguments: Arithmetic.allCases) func aWindowOverEverythingChangesNoBit(_ arithmetic: Arithmetic) {
     let x = Matrix(rows: 70, columns: 16, values: randomValues(70 * 16, seed: 19))
     func attention(_ window: Int?) -> [Float] {
       CausalAttention.apply(
         queries: x, keys: x, values: x, headDimension: 8, keyValueHeadCount: 2,
-        scores: CausalAttention.ScoreRule(window: window)
+        scores: CausalAttention.ScoreRule(window: window), arithmetic: arithmetic
       ).values
     }
     #expect(attention(70) == attention(nil))

@@ -49,7 +49,7 @@ import Testing
       1, x,
       weight: { index in
         weights.append(index)
-        return try golden.dense(index)
+        return try golden.packed(index)
       }, dropped: [], tap: { widths[$0] = $1.columns })
     #expect(x.values == before)
     #expect(output.values != before)
@@ -69,7 +69,7 @@ import Testing
         1, x,
         weight: { index in
           touched.append(index)
-          return try golden.dense(index)
+          return try golden.packed(index)
         }, dropped: dropped, tap: nil)
     }
     #expect(try run(Set(halves)).values == x.values)

@@ -7,6 +7,7 @@ import TestSupport
 /// A checkpoint with the logits that transformers computed, and the plainest way through it.
 struct GoldenModel {
   let checkpoint: Checkpoint
+  let arithmetic: Arithmetic
   let model: any LanguageModel
   let sequences: [[Int32]]
   /// [sequences · tokens, vocabulary].
@@ -15,17 +16,21 @@ struct GoldenModel {
 
   /// - Parameters:
   ///   - name: a folder of `golden/models`.
-  ///   - constants: see `init(folder:constants:)`.
-  init(_ name: String = "llama-gqa", constants: ConstantPrecision = .float32) throws {
-    try self.init(folder: Fixtures.url("golden/models/\(name)"), constants: constants)
+  ///   - constants: see `init(folder:constants:arithmetic:)`.
+  init(
+    _ name: String = "llama-gqa", constants: ConstantPrecision = .float32, arithmetic: Arithmetic = .float32
+  ) throws {
+    try self.init(folder: Fixtures.url("golden/models/\(name)"), constants: constants, arithmetic: arithmetic)
   }
 
   /// - Parameter constants: the logits of the tiny models were taken from models that had been cast to 16 bits as a whole
   ///   and back, rotary frequencies included; loading a checkpoint leaves those in float32. To compare with such logits,
   ///   frequencies are rounded the same way.
-  init(folder: URL, constants: ConstantPrecision = .float32) throws {
+  init(folder: URL, constants: ConstantPrecision = .float32, arithmetic: Arithmetic = .float32) throws {
+    self.arithmetic = arithmetic
     checkpoint = try Checkpoint(directory: folder)
-    model = try LanguageModelFactory.open(checkpoint, longestSequence: 64, constants: constants)
+    model = try LanguageModelFactory.open(
+      checkpoint, ForwardSettings(longestSequence: 64, arithmetic: arithmetic, constants: constants))
     let expected = try SafetensorsFile(folder.appendingPathComponent("expected.safetensors"))
     let (shape, ids) = try expected.integers(named: "input_ids")
     sequences = (0..<shape[0]).map { row in ids[row * shape[1]..<(row + 1) * shape[1]].map { Int32($0) } }
@@ -35,6 +40,9 @@ struct GoldenModel {
 
   /// The dense weight of a layer.
   func dense(_ index: Int) throws -> Matrix { try Self.dense(index, model, checkpoint) }
+
+  /// The dense weight of a layer, packed for the model's arithmetic.
+  func packed(_ index: Int) throws -> PackedWeights { PackedWeights(try dense(index), arithmetic: arithmetic) }
 
   private static func dense(
     _ index: Int, _ model: any LanguageModel, _ checkpoint: Checkpoint
@@ -48,7 +56,7 @@ struct GoldenModel {
     capacity: Int = .max, _ change: @escaping @Sendable (Float, Int) -> Float = { weight, _ in weight }
   ) -> WeightCache {
     let (model, checkpoint) = (model, checkpoint)
-    return WeightCache(capacity: capacity) { index, choice in
+    return WeightCache(capacity: capacity, arithmetic: arithmetic) { index, choice in
       let dense = try Self.dense(index, model, checkpoint)
       guard case .variant(let key) = choice else { return dense }
       let number = Int(key.bytes[31])

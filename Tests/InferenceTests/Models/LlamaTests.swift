@@ -85,7 +85,7 @@ import Testing
       0, x,
       weight: { index in
         touched += 1
-        return try golden.dense(index)
+        return try golden.packed(index)
       }, dropped: both, tap: nil)
     #expect(output.values == x.values)
     #expect(touched == 0)

@@ -28,7 +28,7 @@ import Testing
 
   @Test func linearScalingDividesEveryFrequency() {
     let positions = RotaryPositions(
-      configuration(.linear(factor: 4)), longestSequence: 8, constants: .float32)
+      configuration(.linear(factor: 4)), ForwardSettings(longestSequence: 8, constants: .float32))
     expect(turn(positions.table(length: 8)).angles, plain.map { $0 / 4 })
   }
 
@@ -36,7 +36,8 @@ import Testing
     // Wavelengths 6.3, 62.8, 628, 6283; whole below 400 / 4 = 100, stretched above 400 / 1, blended between.
     let scaling = RopeScaling.Llama3(
       factor: 8, lowFrequencyFactor: 0.5, highFrequencyFactor: 4, originalPositions: 400)
-    let positions = RotaryPositions(configuration(.llama3(scaling)), longestSequence: 8, constants: .float32)
+    let positions = RotaryPositions(
+      configuration(.llama3(scaling)), ForwardSettings(longestSequence: 8, constants: .float32))
     let blend = (400 / (2 * Double.pi / 0.01) - 0.5) / 3.5
     expect(
       turn(positions.table(length: 8)).angles, [1, 0.1, 0.01 * ((1 - blend) / 8 + blend), 0.001 / 8])
@@ -72,19 +73,21 @@ import Testing
   @Test func longRopeChoosesByLength() {
     let scaling = RopeScaling.LongRope(
       shortFactors: [1, 2, 3, 4], longFactors: [5, 6, 7, 8], originalPositions: 16, attentionFactor: 1.25)
-    let positions = RotaryPositions(configuration(.longRope(scaling)), longestSequence: 40, constants: .float32)
+    let positions = RotaryPositions(
+      configuration(.longRope(scaling)), ForwardSettings(longestSequence: 40, constants: .float32))
     let short = positions.table(length: 16)
     let long = positions.table(length: 17)
     #expect(abs(turn(short).amplitude - 1.25) < 1e-6 && abs(turn(long).amplitude - 1.25) < 1e-6)
     expect(turn(short).angles, zip(plain, [1, 2, 3, 4]).map { $0 / $1 })
     expect(turn(long).angles, zip(plain, [5, 6, 7, 8]).map { $0 / $1 })
     #expect(short.cosine.rows == 16 && long.cosine.rows == 40)
-    let onlyShort = RotaryPositions(configuration(.longRope(scaling)), longestSequence: 16, constants: .float32)
+    let onlyShort = RotaryPositions(
+      configuration(.longRope(scaling)), ForwardSettings(longestSequence: 16, constants: .float32))
     #expect(onlyShort.byteCount == short.byteCount)
   }
 
   @Test func tablesReachNoFurtherThanTheModel() {
-    let positions = RotaryPositions(configuration(.none), longestSequence: 1000, constants: .float32)
+    let positions = RotaryPositions(configuration(.none), ForwardSettings(longestSequence: 1000, constants: .float32))
     #expect(positions.table(length: 64).cosine.rows == 64)
   }
 

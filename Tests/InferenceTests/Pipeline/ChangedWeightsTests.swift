@@ -87,7 +87,7 @@ import Testing
     #expect(try ModelFolder(model, store: catalog.store).condition == (settles ? .asImported : .unchecked))
     let set = try catalog.storeTokens(sequenceCount: 1, length: 16)
     let assignment = try dense(model, catalog)
-    let evaluations = EvaluationLedger(model: try catalog.open(), job: catalog.job)
+    let evaluations = try EvaluationLedger(model: try catalog.open(), job: catalog.job)
     _ = try evaluations.observations(of: [assignment], on: try catalog.sequences(set), measures: [.perplexity])
     #expect(try catalog.texts("SELECT count(*) FROM observation") == ["1"])
 

@@ -59,7 +59,7 @@ import Testing
     -> (answers: [[[Observation]]], forwardTokenCount: Int)
   {
     let model = try catalog.open(memoryLimit: memoryLimit)
-    let evaluations = EvaluationLedger(
+    let evaluations = try EvaluationLedger(
       model: model, job: catalog.job,
       worker: model.worker(threadCount: catalog.job.threadCount, sharesPrefixes: sharing))
     let sequences = try catalog.sequences(try catalog.store.read { try $0.dataSet(nil) })
@@ -133,7 +133,7 @@ import Testing
 
   @Test func perplexityAloneNeedsNoTeacher() throws {
     let catalog = try TestCatalog(try copiedBase())
-    let evaluations = EvaluationLedger(model: try catalog.open(), job: catalog.job)
+    let evaluations = try EvaluationLedger(model: try catalog.open(), job: catalog.job)
     let sequences = try catalog.sequences(try catalog.store.read { try $0.dataSet(nil) })
     let some = Array(try assignments(catalog)[1...2])
     let answers = try evaluations.observations(of: some, on: sequences, measures: [.perplexity])
@@ -144,7 +144,7 @@ import Testing
 
   @Test func aSequenceThatOccursTwiceIsComputedOnce() throws {
     let catalog = try TestCatalog(try copiedBase())
-    let evaluations = EvaluationLedger(model: try catalog.open(), job: catalog.job)
+    let evaluations = try EvaluationLedger(model: try catalog.open(), job: catalog.job)
     let sequences = try catalog.sequences(try catalog.store.read { try $0.dataSet(nil) })
     let repeated = [sequences[1], sequences[0], sequences[1], sequences[1]]
     let some = Array(try assignments(catalog)[1...1])
@@ -158,7 +158,7 @@ import Testing
     let undisturbed = try TestCatalog(try copiedBase(), threadCount: 1)
     let expected = try evaluate(undisturbed)
     let stopped = try TestCatalog(try copiedBase(), threadCount: 1)
-    let evaluations = EvaluationLedger(model: try stopped.open(), job: stopped.job)
+    let evaluations = try EvaluationLedger(model: try stopped.open(), job: stopped.job)
     let sequences = try stopped.sequences(try stopped.store.read { try $0.dataSet(nil) })
     let assignments = try assignments(stopped)
     #expect(throws: InferenceError.interrupted) {
@@ -177,7 +177,7 @@ import Testing
 
   @Test func sequencesTheModelCannotTakeAreRefusedNotTrapped() throws {
     let catalog = try TestCatalog(try copiedBase())
-    let evaluations = EvaluationLedger(model: try catalog.open(longestSequence: 24), job: catalog.job)
+    let evaluations = try EvaluationLedger(model: try catalog.open(longestSequence: 24), job: catalog.job)
     let some = Array(try assignments(catalog)[1...1])
     for (tokenIDs, rule) in [
       ([1, 2, 96], "token id 96 is outside the vocabulary of "),

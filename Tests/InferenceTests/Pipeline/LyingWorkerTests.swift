@@ -223,7 +223,7 @@ import Testing
     let model = try catalog.open()
     let choices = [[5, 6, 7], [5, 6, 8, 9]].map { ids in
       TaskChoice(
-        tokenIDs: ids, measure: MeasureRecord(.continuation(firstToken: 2)), isAnswer: ids.count == 3,
+        tokenIDs: ids, measure: MeasureRecord(.continuation(firstToken: 2), .float32), isAnswer: ids.count == 3,
         characterCount: 1, byteCount: 1)
     }
     let task = try catalog.store.write { try $0.store(task: "t", items: [choices]) }

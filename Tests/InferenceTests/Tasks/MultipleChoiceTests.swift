@@ -98,7 +98,7 @@ import Testing
       return (0..<3).map { choice in
         let tail = randomTokens(1 + (item + choice) % 5, vocabulary: 96, seed: UInt64(100 + item * 3 + choice))
         return TaskChoice(
-          tokenIDs: context + tail, measure: MeasureRecord(.continuation(firstToken: context.count)),
+          tokenIDs: context + tail, measure: MeasureRecord(.continuation(firstToken: context.count), .float32),
           isAnswer: choice == item % 3, characterCount: Int.random(in: 1...9, using: &generator),
           byteCount: Int.random(in: 9...20, using: &generator))
       }
@@ -116,7 +116,7 @@ import Testing
         assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: ["1.mlp"])
     }
     let longest = items.joined().map(\.tokenIDs.count).max() ?? 0
-    let evaluations = EvaluationLedger(model: try catalog.open(longestSequence: longest - 1), job: catalog.job)
+    let evaluations = try EvaluationLedger(model: try catalog.open(longestSequence: longest - 1), job: catalog.job)
     try evaluations.answer(task, of: dense)
     let result = try #require(try catalog.store.read { try $0.result(ofAssignment: dense.id, onTask: task.id) })
 
@@ -176,7 +176,7 @@ import Testing
   @Test func aRepeatedQuestionWeighsMoreAndCountsOnce() throws {
     let catalog = try TestCatalog()
     let model = try catalog.importModel()
-    let measure = MeasureRecord(.continuation(firstToken: 1))
+    let measure = MeasureRecord(.continuation(firstToken: 1), .float32)
     func item(_ number: Int32) -> [TaskChoice] {
       (0..<2).map { index in
         TaskChoice(
@@ -232,7 +232,7 @@ import Testing
   @Test func halfAnsweredAndDivergedQuestionsDoNotPassForRight() throws {
     let catalog = try TestCatalog()
     let model = try catalog.importModel()
-    let measure = MeasureRecord(.continuation(firstToken: 1))
+    let measure = MeasureRecord(.continuation(firstToken: 1), .float32)
     func choice(_ item: Int32, _ index: Int32) -> TaskChoice {
       TaskChoice(
         tokenIDs: [item, index + 5], measure: measure, isAnswer: index == 0, characterCount: 1, byteCount: 1)

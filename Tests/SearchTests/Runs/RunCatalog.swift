@@ -33,7 +33,7 @@ final class RunCatalog {
   func evaluations() throws -> EvaluationLedger {
     let open = try OpenModel(
       try model(), store: store, longestSequence: 32, threadCount: job.threadCount, memoryLimit: nil)
-    return EvaluationLedger(model: open, job: job)
+    return try EvaluationLedger(model: open, job: job)
   }
 
   /// Begins or finds a run.

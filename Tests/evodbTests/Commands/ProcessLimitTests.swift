@@ -134,7 +134,7 @@ extension WholeRunTests {
       let catalog = try TinyCatalog(.made)
       let slow = try runner(catalog, coreType: "Prescott").run(["doctor", "--format", "jsonl"])
       let line = try #require(slow.output.split(separator: "\n").first { $0.contains(#""OpenBLAS""#) })
-      let sets = try #require(slow.output.split(separator: "\n").first { $0.contains(#""kernel sets""#) })
+      let sets = try #require(slow.output.split(separator: "\n").first { $0.contains(#""OpenBLAS's kernels""#) })
       guard line.contains("core Prescott"), sets.contains("Sandybridge") else { return }
       #expect(line.contains(#""look""#) && line.contains("OPENBLAS_CORETYPE="), "\(line)")
       // Taking the advice ends it.
@@ -153,7 +153,7 @@ extension WholeRunTests {
       ] as [(String?, [String], Bool)] {
         let catalog = try catalogToBuild()
         let result = try runner(catalog, coreType: coreType).run(
-          ["build", catalog.path] + longBuild.dropFirst() + options)
+          ["build", catalog.path] + longBuild.dropFirst() + ["--arithmetic", "openblas"] + options)
         #expect(result.exitCode == 0, "\(result)")
         let count = result.diagnostics.components(separatedBy: "OPENBLAS_CORETYPE=").count - 1
         // Work of less than half a second has no progress line.

@@ -10,9 +10,9 @@ struct LayerBiases: Sendable {
     }
   }
 
-  /// Layer `index` with its weight [out, in] on `x` [n, in].
-  func linear(_ x: Matrix, _ index: Int, _ weight: (Int) throws -> Matrix) throws -> Matrix {
-    let y = BLAS.linear(x, try weight(index))
+  /// Layer `index` with its packed weight [out, in] on `x` [n, in].
+  func linear(_ x: Matrix, _ index: Int, _ weight: (Int) throws -> PackedWeights) throws -> Matrix {
+    let y = MatrixProduct.linear(x, try weight(index))
     if let bias = biases[index] { VectorKernels.addBias(y, bias) }
     return y
   }

@@ -5,11 +5,9 @@ struct RotaryPositions: Sendable {
   private let longTable: RotaryTable?
   private let originalPositions: Int
 
-  /// - Parameters:
-  ///   - longestSequence: positions to prepare for; cut at what the configuration allows.
-  ///   - constants: how frequencies are held.
-  init(_ c: ModelConfiguration, longestSequence: Int, constants: ConstantPrecision) {
-    let positions = min(longestSequence, c.maximumPositions)
+  init(_ c: ModelConfiguration, _ settings: ForwardSettings) {
+    let positions = min(settings.longestSequence, c.maximumPositions)
+    let constants = settings.constants
     switch c.ropeScaling {
     case .none, .linear, .llama3:
       let plain = RotaryTable.frequencies(headDimension: c.headDimension, theta: c.ropeTheta)

@@ -5,12 +5,14 @@ struct SelfAttention: Sendable {
   private let scoreRules: [CausalAttention.ScoreRule]
   /// nil: positions are part of the embedding.
   private let rotary: RotaryPositions?
+  private let arithmetic: Arithmetic
 
-  init(_ c: ModelConfiguration, rotary: RotaryPositions?) {
+  init(_ c: ModelConfiguration, rotary: RotaryPositions?, arithmetic: Arithmetic) {
     headDimension = c.headDimension
     keyValueHeadCount = c.keyValueHeadCount
     scoreRules = c.scoreRules
     self.rotary = rotary
+    self.arithmetic = arithmetic
   }
 
   /// Bytes of the rotary tables.
@@ -34,7 +36,7 @@ struct SelfAttention: Sendable {
     guard let cache else {
       return CausalAttention.apply(
         queries: queries, keys: keys, values: values, headDimension: headDimension,
-        keyValueHeadCount: keyValueHeadCount, scores: scoreRules[block])
+        keyValueHeadCount: keyValueHeadCount, scores: scoreRules[block], arithmetic: arithmetic)
     }
     let result = Matrix(uninitializedRows: queries.rows, columns: queries.columns)
     let all = 0..<queries.columns
@@ -42,7 +44,7 @@ struct SelfAttention: Sendable {
       CausalAttention.apply(
         queries: queries.panel(rows: lane..<lane + 1, columns: all), firstPosition: cache.position, keys: keys,
         values: values, headDimension: headDimension, keyValueHeadCount: keyValueHeadCount, scores: scoreRules[block],
-        into: result.panel(rows: lane..<lane + 1, columns: all))
+        arithmetic: arithmetic, into: result.panel(rows: lane..<lane + 1, columns: all))
     }
     return result
   }

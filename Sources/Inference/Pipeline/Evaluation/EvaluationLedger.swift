@@ -15,6 +15,7 @@ public final class EvaluationLedger {
   public private(set) var forwardTokenCount = 0
   private let usesStoredResults: Bool
   private let job: Job
+  private let numericsID: Int64
   private let worker: any EvaluationWorker
   private let teachers: TeacherStates
   private var lastCommit = Date()
@@ -25,19 +26,20 @@ public final class EvaluationLedger {
   ///     everything again and leaves no trace, to check what is stored.
   public init(
     model: OpenModel, job: Job, worker: (any EvaluationWorker)? = nil, usesStoredResults: Bool = true
-  ) {
+  ) throws {
     self.model = model
     self.usesStoredResults = usesStoredResults
     self.job = job
+    numericsID = try job.numericsID(of: model.arithmetic)
     self.worker = worker ?? model.worker(threadCount: job.threadCount)
     teachers = TeacherStates(
       model: model.record, hiddenSize: model.network.hiddenSize, capacity: model.memory.teacherByteCount / 2,
-      numericsID: job.numericsID)
+      numericsID: numericsID)
   }
 
   /// Stores a measure, or finds it.
   public func record(of measure: Measure) throws -> MeasureRecord {
-    try job.store.write { try $0.store(measure: MeasureRecord(measure)) }
+    try job.store.write { try $0.store(measure: MeasureRecord(measure, model.arithmetic)) }
   }
 
   /// The answers for every assignment and sequence, [assignment][sequence][measure].
@@ -147,7 +149,7 @@ public final class EvaluationLedger {
             guard
               let known = try tx.observation(
                 assignmentID: assignment.id, measureID: id, sequenceID: question.sequence.id,
-                preferring: job.numericsID)
+                preferring: numericsID)
             else { return nil }
             observations.append(known)
           }
@@ -201,7 +203,7 @@ public final class EvaluationLedger {
           for (measureID, observation) in zip(pieces[piece].measureIDs, observations) {
             try tx.store(
               observation: observation, assignmentID: assignments[assignment].id, measureID: measureID,
-              sequenceID: pieces[piece].sequence.id, numericsID: job.numericsID, jobID: job.record.id)
+              sequenceID: pieces[piece].sequence.id, numericsID: numericsID, jobID: job.record.id)
           }
         }
       }
@@ -259,7 +261,7 @@ public final class EvaluationLedger {
       try self.job.write { tx in
         try tx.store(
           teacherState: bytes, modelID: self.model.record.id, sequenceID: sequence.id,
-          numericsID: self.job.numericsID)
+          numericsID: self.numericsID)
       }
       self.teachers.keep(state, of: sequence)
     }
@@ -276,11 +278,14 @@ public final class EvaluationLedger {
 }
 
 extension Measure {
-  /// A stored measure.
+  /// The label under which the catalog has the answers of an arithmetic: `topk-kl:10`, `kl-bfloat16`.
+  public func label(in arithmetic: Arithmetic) -> String { MeasureRecord(self, arithmetic).label }
+
+  /// A stored measure; `Arithmetic(measureLabel:)` tells its arithmetic.
   ///
   /// - Throws: `InferenceError.impossible` for a name that this evodb does not know.
   init(_ record: MeasureRecord) throws {
-    if record.name == "continuation", let firstToken = record.firstToken {
+    if record.name == Measure.continuation(firstToken: 1).name, let firstToken = record.firstToken {
       self = .continuation(firstToken: firstToken)
     } else {
       try self.init(record.topK.map { "\(record.name):\($0)" } ?? record.name)
@@ -289,10 +294,10 @@ extension Measure {
 }
 
 extension MeasureRecord {
-  /// A measure that is not stored yet.
-  init(_ measure: Measure) {
+  /// A measure that is not stored yet, in an arithmetic.
+  init(_ measure: Measure, _ arithmetic: Arithmetic) {
     self.init(
-      name: measure.name, topK: measure.topK, firstToken: measure.firstToken,
+      name: measure.name + arithmetic.measureSuffix, topK: measure.topK, firstToken: measure.firstToken,
       reference: measure.needsTeacher ? "dense" : "none", revision: Measure.revision)
   }
 }

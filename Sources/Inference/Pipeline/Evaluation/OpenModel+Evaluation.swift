@@ -1,11 +1,11 @@
 import Catalog
 
 extension OpenModel {
-  /// The model under the arithmetic of this process.
+  /// The model in its arithmetic.
   public var evaluated: EvaluatedModel {
     EvaluatedModel(
       digest: record.digest, architectureRevision: record.architectureRevision,
-      numerics: NumericsRecord.current.digest)
+      numerics: NumericsRecord(arithmetic).digest)
   }
 
   /// A worker in this process.

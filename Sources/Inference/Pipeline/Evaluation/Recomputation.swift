@@ -53,31 +53,47 @@ public struct Recomputation {
         try tx.observation(at: place).map { (stored: $0, assignment: try tx.assignment(id: $0.assignmentID)) }
       }
     }
-    let (models, numericsID) = try store.read { (try $0.models(), try $0.id(ofNumerics: .current)) }
+    let models = try store.read { try $0.models() }
     // The last token of a continuation is not fed.
     let longest = chosen.map { $0.stored.sequence.tokenIDs.count - ($0.stored.measure.firstToken == nil ? 0 : 1) }.max()
-    var open: [Int64: OpenModel] = [:]
+    var open: [Opened: OpenModel] = [:]
     var outcomes: [Outcome] = []
     for (stored, assignment) in chosen {
       try cancellation.check()
-      if open[assignment.modelID] == nil {
+      let arithmetic = try arithmetic(of: stored)
+      let key = Opened(modelID: assignment.modelID, arithmetic: arithmetic)
+      if open[key] == nil {
         guard let record = models.first(where: { $0.id == assignment.modelID }) else {
           throw CatalogError.damaged("assignment \(assignment.digest.short): its model is missing")
         }
-        open[assignment.modelID] = try OpenModel(
+        open[key] = try OpenModel(
           record, store: store, longestSequence: max(longest ?? 2, 2), threadCount: threadCount,
-          memoryLimit: memoryLimit, cancellation: cancellation)
+          memoryLimit: memoryLimit, arithmetic: arithmetic, cancellation: cancellation)
       }
-      guard let model = open[assignment.modelID] else { continue }
+      guard let model = open[key] else { continue }
       let measure = try Measure(stored.measure)
       outcomes.append(
         Outcome(
-          assignment: assignment.digest, sequence: stored.sequence.digest, measure: measure.description,
+          assignment: assignment.digest, sequence: stored.sequence.digest, measure: stored.measure.label,
           stored: stored.observation.sum, computed: try sum(assignment, stored.sequence, measure, model),
-          hasEqualNumerics: stored.numericsID == numericsID))
+          hasEqualNumerics: try store.read { try $0.id(ofNumerics: NumericsRecord(arithmetic)) } == stored.numericsID))
       watch(outcomes.count, chosen.count)
     }
     return outcomes
+  }
+
+  /// A model opened for an arithmetic.
+  private struct Opened: Hashable {
+    var modelID: Int64
+    var arithmetic: Arithmetic
+  }
+
+  /// The arithmetic that answered, or the one of this evodb that comes closest.
+  private func arithmetic(of stored: StoredObservation) throws -> Arithmetic {
+    let named = try Arithmetic.allCases.first { arithmetic in
+      try store.read { try $0.id(ofNumerics: NumericsRecord(arithmetic)) } == stored.numericsID
+    }
+    return named ?? Arithmetic(measureLabel: stored.measure.label) ?? .float32
   }
 
   private func sum(

@@ -45,7 +45,7 @@ struct MemoryPlan: Sendable {
   ///   works.
   init(
     model: any LanguageModel, checkpointByteCount: Int, longestSequence: Int, threadCount: Int, limit: Int64?,
-    purpose: ModelPurpose
+    arithmetic: Arithmetic, purpose: ModelPurpose
   ) throws {
     let wanted = limit.map { Int(clamping: $0) } ?? AvailableMemory.byteCount / 4 * 3
     let sizes = Sizes(model: model, length: longestSequence, threadCount: threadCount)
@@ -112,7 +112,9 @@ struct MemoryPlan: Sendable {
     self.sharesPrefixes = sharesPrefixes
     keepsTeacherProbabilities = keepsProbabilities
 
-    let layerBytes = model.layers.reduce(0) { $0 + $1.outputCount * $1.inputCount * 4 }
+    let layerBytes = model.layers.reduce(0) {
+      $0 + PackedWeights.byteCount(columns: $1.outputCount, depth: $1.inputCount, arithmetic: arithmetic)
+    }
     // Widening a weight again costs a hundredth of a long product with it: a cache beyond the size of the model itself is
     // not worth its memory. A calibration needs the weights of one block over and over, and the next one's.
     let room = max(checkpointByteCount, 1 << 30)

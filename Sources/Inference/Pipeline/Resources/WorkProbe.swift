@@ -72,7 +72,7 @@ struct WorkProbe {
         revision: HessianStatistic.revision, siteID: 0, sequenceListID: 0, upstreamMethodID: nil, upstreamLevel: nil,
         numericsID: 0), matrix: hessian)
     let compression = LayerCompression(
-      weight: try model.weights.weight(layer.index, .dense), layer: record, modelName: model.record.name,
+      weight: try model.weights.matrix(layer.index, .dense), layer: record, modelName: model.record.name,
       valueType: model.valueTypes[layer.index],
       statistic: plan.needsStatistics ? statistic : nil, factors: FactorCache(), numericsID: 0)
     // The first call makes the factor, too.

@@ -195,7 +195,7 @@ public final class BudgetFront {
     let values = try job.store.read { tx in
       try [dense, point.assignment].map { assignment in
         try tx.evaluationSummaries(ofAssignment: assignment.id, dataSetID: set.id).first {
-          $0.measure == Measure.perplexity.description
+          $0.measure == Measure.perplexity.label(in: evaluations.model.arithmetic)
         }?.value
       }
     }
@@ -210,7 +210,7 @@ public final class BudgetFront {
     return try job.store.read { tx in
       try assignments.map { assignment in
         let summary = try tx.evaluationSummaries(ofAssignment: assignment.id, dataSetID: set.id).first {
-          $0.measure == measure.description
+          $0.measure == measure.label(in: evaluations.model.arithmetic)
         }
         return (summary?.value, summary?.standardError)
       }

@@ -64,7 +64,8 @@ public final class SensitivitySurvey {
   public func sensitivities(_ tx: CatalogTransaction) throws -> [UnitSensitivity] {
     let base = try space.store(sweep.probes[0], tx: tx)
     let own = Set(try sweep.probes.dropFirst().map { try space.store($0, tx: tx).digest.hex })
-    let label = try Measure(recipe.measure).description
-    return try tx.unitSensitivities(aroundAssignment: base.id, measure: label).filter { own.contains($0.assignment) }
+    return try tx.unitSensitivities(aroundAssignment: base.id, measure: recipe.measure).filter {
+      own.contains($0.assignment)
+    }
   }
 }

@@ -58,7 +58,7 @@ public struct AssignmentSpace {
   func bestKnown(on set: DataSetRecord, _ measure: String, budget: Int64, _ tx: CatalogTransaction) throws
     -> AssignmentRecord?
   {
-    for id in try tx.assignments(byValueOnDataSet: set.id, measure: try Measure(measure).description, limit: 1000) {
+    for id in try tx.assignments(byValueOnDataSet: set.id, measure: measure, limit: 1000) {
       let assignment = try tx.assignment(id: id)
       if let vector = try? vector(of: assignment, tx: tx), space.cost(of: vector) <= budget { return assignment }
     }

@@ -18,6 +18,9 @@ struct CompressionRequest {
     calibrates: Bool, method: CompressionMethod?, rules: ([LayerRecord]) throws -> [LevelRule], isDryRun: Bool,
     format: OutputFormat, in context: CommandContext
   ) throws {
+    if resources.arithmetic == .bfloat16 {
+      throw UsageError("--arithmetic bfloat16 is for evaluations; models are calibrated and compressed in float32")
+    }
     let session = CatalogSession(context: context, path: catalog, isQuiet: isQuiet)
     let upstream = try calibration.treatment(for: method)
     let selection = try layers.selection
@@ -87,6 +90,7 @@ struct CompressionRequest {
     }
     return try OpenModel(
       model, store: store, longestSequence: length, threadCount: threadCount, memoryLimit: resources.memory?.bytes,
+      arithmetic: resources.chosenArithmetic,
       purpose: .compression(calibrationTokenCount: plan.needsStatistics ? plan.data?.tokenCount ?? 0 : 0),
       cancellation: cancellation, progress: progress)
   }

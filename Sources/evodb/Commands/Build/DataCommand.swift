@@ -68,10 +68,14 @@ struct DataCommand: Command {
     }
     if generates {
       guard tokenLimit != nil else { throw UsageError("--generate needs --tokens N: how many to sample") }
+      if resources.arithmetic == .bfloat16 {
+        throw UsageError("--arithmetic bfloat16 is for evaluations; texts are sampled in float32")
+      }
     } else {
       let given = [
         ("--seed", seed != nil), ("--temperature", temperature != nil), ("--top-p", topP != nil),
         ("--threads", resources.threads != nil), ("--memory", resources.memory != nil),
+        ("--arithmetic", resources.arithmetic != nil),
       ]
       if let stray = given.first(where: { $0.1 }) { throw UsageError("\(stray.0) is an option of --generate") }
     }

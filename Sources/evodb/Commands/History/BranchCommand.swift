@@ -47,7 +47,8 @@ struct BranchCommand: Command {
         return (model, calibration, sets.first { $0.id == origin.run.validationSetID })
       }
       let evaluations = try EvaluationLedger.opened(
-        model, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources)
+        model, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources,
+        arithmetic: try resources.arithmetic(for: recipe))
       let run = try Run(
         RunStrategyName(rawValue: origin.run.strategy) ?? .evolution, recipe, name: runName, calibration: calibration,
         validation: validation, evaluations: evaluations,

@@ -36,7 +36,7 @@ struct MonotonicityCommand: Command {
   func run(in context: CommandContext) throws {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     let table = try session.write(Self.name, resources: resources) { job in
-      let wanted = try measure.map { try Measure($0).description }
+      let wanted = try measure.map { try Measure($0).label(in: resources.chosenArithmetic) }
       let (owner, held) = try job.store.read { tx in (try tx.model(model), try validation.map { try tx.dataSet($0) }) }
       func survey() throws -> [MonotonicityFinding] {
         try job.store.read { try MonotonicitySurvey.run(model: owner, measure: wanted, limit: limit, tx: $0) }
@@ -75,7 +75,7 @@ struct MonotonicityCommand: Command {
     throws
     -> [Key: PairedDifference]
   {
-    let evaluations = try EvaluationLedger.opened(owner, job: job, sets: [set], resources: resources)
+    var ledgers: [Arithmetic: EvaluationLedger] = [:]
     let list = try job.store.read { try $0.sequences(ofList: set.sequenceListID) }
     var occurrences: [Digest: Int] = [:]
     for sequence in list { occurrences[sequence.digest, default: 0] += 1 }
@@ -85,13 +85,18 @@ struct MonotonicityCommand: Command {
     for finding in findings where sequences.count > 1 {
       guard let pair = finding.pairs.first else { continue }
       let key = Key(measureID: finding.measureID, lighterID: pair.lighterID, heavierID: pair.heavierID)
-      let (assignments, measure) = try job.store.read { tx in
-        let record = try tx.measures().first { $0.id == finding.measureID }
-        return (
+      let (assignments, label) = try job.store.read { tx in
+        (
           [try tx.assignment(id: pair.lighterID), try tx.assignment(id: pair.heavierID)],
-          try Measure(record?.label ?? "")
+          try tx.measures().first { $0.id == finding.measureID }?.label ?? ""
         )
       }
+      let measure = try Measure(label)
+      let arithmetic = Arithmetic(measureLabel: label) ?? .float32
+      let evaluations =
+        try ledgers[arithmetic]
+        ?? EvaluationLedger.opened(owner, job: job, sets: [set], resources: resources, arithmetic: arithmetic)
+      ledgers[arithmetic] = evaluations
       let answers = try evaluations.observations(of: assignments, on: sequences, measures: [measure]) { done, total in
         job.progress("confirming on \(set.name)", done, of: total)
       }

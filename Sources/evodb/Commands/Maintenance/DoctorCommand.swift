@@ -6,7 +6,7 @@ struct DoctorCommand: Command {
   static let name = "doctor"
   static let abstract = "Diagnose the program, the machine and a catalog."
   static let discussion = """
-    Without a catalog: versions of evodb and its libraries, and whether OpenBLAS uses what the processor can do. With one: its lock and log, the file system, what fills it, \
+    Without a catalog: versions of evodb and its libraries, what the processor has and which kernels use it. With one: its lock and log, the file system, what fills it, \
     what an older revision of evodb made, and whether its models are still where they were. It looks; nothing is changed, \
     and damage is what evodb verify is for.
     """
@@ -47,11 +47,25 @@ struct DoctorReport {
       advice: CatalogStore.hasWALResetBug
         ? "before 3.51.3: has the WAL-reset bug (sqlite.org/wal.html), which evodb avoids: only the writer checkpoints, "
           + "and only while it holds the lock; do not write to a catalog in use with other programs" : nil)
-    let numerics = NumericsRecord.current
+    add(
+      "processor", Processor.features.names.isEmpty ? Processor.name : "\(Processor.name): \(Processor.features.names)",
+      advice: Processor.features.isSuperset(of: .fusedMultiplyAdd)
+        ? nil
+        : "it has no fused multiply-add, which evodb's own products then emulate, many times slower; --arithmetic openblas "
+          + "does without")
+    add(
+      "kernels",
+      "\(KernelSet.current.rawValue), of \(KernelSet.available.map(\.rawValue).joined(separator: " ")) "
+        + "(\(KernelSet.variable))",
+      advice: Processor.features.isSuperset(of: .amx) && !KernelSet.amx.isAvailable
+        ? "the processor has AMX, but the operating system does not let this process use its tiles; results are the same"
+        : nil)
+    let own = Arithmetic.own.map { NumericsRecord($0).kernels }.joined(separator: ", ")
+    add("arithmetic", own)
+    let numerics = NumericsRecord(.openblas)
     add(
       "OpenBLAS", "\(numerics.blasVersion), core \(numerics.blasCore)", advice: BLAS.kernelAdvice.map { "\($0)" })
-    add("kernel sets", BLASKernelSet.runnable().joined(separator: " "))
-    add("kernels", numerics.kernels)
+    add("OpenBLAS's kernels", BLASKernelSet.runnable().joined(separator: " "))
   }
 
   mutating func addPlace(of store: CatalogStore) {

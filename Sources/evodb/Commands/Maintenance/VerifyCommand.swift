@@ -28,7 +28,7 @@ struct VerifyCommand: Command {
       try ProcessLimits.requireComputing(
         threadCount: resources.threads ?? ProcessInfo.processInfo.activeProcessorCount)
     }
-    let phases = PhaseLines(context: context, isQuiet: progress.quiet, computes: computes)
+    let phases = PhaseLines(context: context, isQuiet: progress.quiet)
     defer { phases.finish() }
     let interruption = context.interruption
     var findings: [IntegrityFinding] = []

@@ -79,9 +79,10 @@ struct AutoCommand: Command {
         "calibration \(sets.calibration.sequenceCount) × \(sequenceLength) tokens, "
           + "validation \(sets.validation.sequenceCount) × \(sequenceLength); tails left out: "
           + "\(sets.calibration.droppedTokenCount) and \(sets.validation.droppedTokenCount) tokens", job)
-      func open(_ purpose: ModelPurpose) throws -> OpenModel {
+      func open(_ purpose: ModelPurpose, _ arithmetic: Arithmetic) throws -> OpenModel {
         try OpenModel(
-          model, job: job, longestSequence: sequenceLength, memoryLimit: resources.memory?.bytes, purpose: purpose)
+          model, job: job, longestSequence: sequenceLength, memoryLimit: resources.memory?.bytes,
+          arithmetic: arithmetic, purpose: purpose)
       }
       var plan = CompressionPlan(
         data: sets.calibration, upstream: upstream, keeps: calibration.keeps, calibrates: true,
@@ -89,7 +90,9 @@ struct AutoCommand: Command {
       plan.layers = try layers.selection
       // Opened for each purpose anew: the caches of one are of no use to the other.
       let built = try CompressionJob(
-        plan, model: open(.compression(calibrationTokenCount: sets.calibration.tokenCount)), job: job
+        plan,
+        model: open(
+          .compression(calibrationTokenCount: sets.calibration.tokenCount), job.arithmetic.ofCompression), job: job
       ).run()
       stage(
         "\(HumanFormat.count(Int64(built.builtVariantCount))) variants built with GPTQ, "
@@ -98,12 +101,14 @@ struct AutoCommand: Command {
       var start = SearchRecipe(target: asked.target, cost: asked.cost)
       start.bits = bits.values
       start.layers = layers.pattern ?? ""
-      let recipe = try search.recipe(start, tokenCount: sets.calibration.tokenCount) { text in
+      let recipe = try search.recipe(start, tokenCount: sets.calibration.tokenCount, arithmetic: job.arithmetic) {
+        text in
         try job.store.write { try AssignmentReference.resolve(text, model: model, tx: $0) }
       }
       let run = try Run(
         search.strategyName(isInverted: false), recipe, name: nil, calibration: sets.calibration,
-        validation: sets.validation, evaluations: EvaluationLedger(model: open(.evaluation), job: job), job: job)
+        validation: sets.validation, evaluations: EvaluationLedger(model: open(.evaluation, job.arithmetic), job: job),
+        job: job)
       try run.run()
       let report = try RunReport(run, job: job)
       stage("\(run.record.name): \(recipe.generations) generations of \(recipe.offspring) offspring", job)

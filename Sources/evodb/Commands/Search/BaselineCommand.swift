@@ -112,7 +112,7 @@ struct BaselineCommand: Command {
     recipe.offspring = candidateCount
     recipe.survivors = [1]
     recipe.tokens = [tokens ?? calibration.tokenCount]
-    recipe.measure = try Measure(argument: measure, of: "--measure").description
+    recipe.measure = try Measure(argument: measure, of: "--measure").label(in: resources.chosenArithmetic)
     recipe.mutationGroup = mutationGroup?.rawValue ?? ""
     recipe.sweepTokens = min(sweepTokens, calibration.tokenCount)
     recipe.seed = seed

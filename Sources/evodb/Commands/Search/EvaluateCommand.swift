@@ -52,7 +52,10 @@ struct EvaluateCommand: Command {
   }
 
   func run(in context: CommandContext) throws {
-    if let tasks { return try answer(tasks, in: context) }
+    if let tasks {
+      if resources.arithmetic == .bfloat16 { throw UsageError("--tasks are answered in float32, not in bfloat16") }
+      return try answer(tasks, in: context)
+    }
     let wanted = try wantedMeasures()
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     let result = try session.write(Self.name, resources: resources) { job in
@@ -104,7 +107,7 @@ struct EvaluateCommand: Command {
     result.add("stored_bytes", .integer(assignment.storedBits / 8), .bytes)
     result.add("dropped_subblock_count", .integer(assignment.droppedSubblocks.count), .count)
     for measure in measures {
-      let summary = summaries.first { $0.measure == measure.description }
+      let summary = summaries.first { $0.measure == measure.label(in: resources.chosenArithmetic) }
       let name = measure.name.replacingOccurrences(of: "-", with: "_")
       result.add(name, .real(summary?.value), .real(significantDigits: 6))
       result.add("\(name)_standard_error", .real(summary?.standardError), .real(significantDigits: 3))

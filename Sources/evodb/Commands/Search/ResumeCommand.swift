@@ -26,7 +26,9 @@ struct ResumeCommand: Command {
         return (run, model, sets)
       }
       let evaluations = try EvaluationLedger.opened(
-        model, job: job, sets: sets, resources: resources, sharesPrefixes: !sharesNothing)
+        model, job: job, sets: sets, resources: resources,
+        arithmetic: try resources.arithmetic(for: SearchRecipe(json: record.recipe)),
+        sharesPrefixes: !sharesNothing)
       let run = try Run(record, evaluations: evaluations, job: job)
       try run.run()
       return try RunReport(run, job: job)

@@ -86,7 +86,7 @@ struct SearchCommand: Command {
     context.interruption.onRequest { cancellation.request() }
     let open = try OpenModel(
       model, store: store, longestSequence: length, threadCount: threads, memoryLimit: resources.memory?.bytes,
-      cancellation: cancellation)
+      arithmetic: resources.chosenArithmetic, cancellation: cancellation)
     let preview = try store.read {
       try SearchPreview(
         strategyName, recipe, model: model, calibration: sets.calibration, tx: $0)
@@ -106,7 +106,9 @@ struct SearchCommand: Command {
   private func recipe(_ model: ModelRecord, _ calibration: DataSetRecord, _ tx: CatalogTransaction) throws
     -> SearchRecipe
   {
-    try search.recipe(try space.recipe(model), tokenCount: calibration.tokenCount) { text in
+    try search.recipe(
+      try space.recipe(model), tokenCount: calibration.tokenCount, arithmetic: resources.chosenArithmetic
+    ) { text in
       try AssignmentReference.resolve(text, model: model, tx: tx)
     }
   }
@@ -144,18 +146,36 @@ extension Run {
 
 extension EvaluationLedger {
   /// The evaluations of a model for the sequences of some data sets.
+  ///
+  /// - Parameter arithmetic: nil: the job's.
   static func opened(
-    _ model: ModelRecord, job: Job, sets: [DataSetRecord], resources: ResourceOptions, sharesPrefixes: Bool = true,
-    usesStoredResults: Bool = true
+    _ model: ModelRecord, job: Job, sets: [DataSetRecord], resources: ResourceOptions, arithmetic: Arithmetic? = nil,
+    sharesPrefixes: Bool = true, usesStoredResults: Bool = true
   ) throws -> EvaluationLedger {
     let length = try job.store.read { tx in
       try sets.flatMap { try tx.sequences(ofList: $0.sequenceListID).map(\.tokenIDs.count) }.max() ?? 2
     }
     let open = try OpenModel(
-      model, job: job, longestSequence: length, memoryLimit: resources.memory?.bytes)
-    return EvaluationLedger(
+      model, job: job, longestSequence: length, memoryLimit: resources.memory?.bytes,
+      arithmetic: arithmetic)
+    return try EvaluationLedger(
       model: open, job: job,
       worker: open.worker(threadCount: job.threadCount, sharesPrefixes: sharesPrefixes),
       usesStoredResults: usesStoredResults)
+  }
+}
+
+extension ResourceOptions {
+  /// The arithmetic of a run that is there: its measure names bfloat16, and leaves the choice among the others.
+  ///
+  /// - Throws: `UsageError` if another one was asked for.
+  func arithmetic(for run: SearchRecipe) throws -> Arithmetic {
+    let own = Arithmetic(measureLabel: run.measure)
+    if let arithmetic, (arithmetic == .bfloat16) != (own == .bfloat16) {
+      throw UsageError(
+        "--arithmetic \(arithmetic.rawValue): the run measures \(run.measure); leave the option out, or begin a new run"
+      )
+    }
+    return own ?? arithmetic ?? .float32
   }
 }

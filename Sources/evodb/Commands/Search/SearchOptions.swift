@@ -68,9 +68,10 @@ struct SearchOptions: ArgumentGroup {
   /// - Parameters:
   ///   - start: with target and space.
   ///   - tokenCount: of the calibration set, which limits tokens that were not asked for.
+  ///   - arithmetic: of all evaluations.
   ///   - reference: turns the name of an assignment into its digest.
   func recipe(
-    _ start: SearchRecipe, tokenCount: Int, reference: (String) throws -> AssignmentRecord
+    _ start: SearchRecipe, tokenCount: Int, arithmetic: Arithmetic, reference: (String) throws -> AssignmentRecord
   ) throws -> SearchRecipe {
     var recipe = start
     recipe.generations = generations ?? recipe.generations
@@ -82,7 +83,7 @@ struct SearchOptions: ArgumentGroup {
         "--survivors \(survivors.argumentText) names \(recipe.survivors.count) stages, --tokens "
           + "\(CountList(recipe.tokens).argumentText) \(recipe.tokens.count): give one number per stage in both")
     }
-    recipe.measure = try Measure(argument: measure, of: "--measure").description
+    recipe.measure = try Measure(argument: measure, of: "--measure").label(in: arithmetic)
     if let mutationGroup { recipe.mutationGroup = mutationGroup.rawValue }
     recipe.maximumSwitches = maximumSwitches
     recipe.initial = initial ?? ""

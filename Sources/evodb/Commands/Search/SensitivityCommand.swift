@@ -80,7 +80,7 @@ struct SensitivityCommand: Command {
   ) {
     let owner = try tx.model(sweep.model)
     let calibration = try sweep.calibration(tx)
-    let recipe = try sweep.recipe(try space.recipe(kind, owner), calibration)
+    let recipe = try sweep.recipe(try space.recipe(kind, owner), calibration, resources.chosenArithmetic)
     let assignment = try base == "dense" ? nil : AssignmentReference.resolve(base, model: owner, tx: tx)
     let survey = try SensitivitySurvey(
       recipe, around: assignment, measuresEveryLevel: measuresEveryLevel, model: owner, calibration: calibration, tx: tx
@@ -120,10 +120,10 @@ struct SweepOptions: ArgumentGroup {
   }
 
   /// The recipe of a space with how it is measured.
-  func recipe(_ space: SearchRecipe, _ calibration: DataSetRecord) throws -> SearchRecipe {
+  func recipe(_ space: SearchRecipe, _ calibration: DataSetRecord, _ arithmetic: Arithmetic) throws -> SearchRecipe {
     var recipe = space
     recipe.sweepTokens = min(tokens, calibration.tokenCount)
-    recipe.measure = try Measure(argument: measure, of: "--measure").description
+    recipe.measure = try Measure(argument: measure, of: "--measure").label(in: arithmetic)
     recipe.seed = seed
     try recipe.validate()
     return recipe
