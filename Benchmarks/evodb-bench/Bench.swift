@@ -16,7 +16,8 @@ struct Bench {
     let blas = BLAS.identity
     report.note(
       """
-      evodb-bench: \(threadCount) threads, \(blas.version) with its \(blas.core) kernels, \(options.example). Times are \
+      evodb-bench: \(threadCount) threads, \(Processor.name), \(KernelSet.current.rawValue) kernels, beside \(blas.version) with its \(blas.core) \
+      kernels, \(options.example). Times are \
       those of this machine at this moment: whatever else runs on it makes them longer, so kernels are the best, \
       evaluations the best or the median of several runs.
       """)
@@ -25,10 +26,14 @@ struct Bench {
       return try report.finish()
     }
     let wanted = Set(options.sections)
-    let peak = ProductPeak.measure(threadCount: threadCount)
-    if wanted.contains(.peak), !wanted.contains(.forward) { report.add(peak.section) }
+    let needsPeaks = !wanted.isDisjoint(with: [.peak, .forward])
+    let peaks = needsPeaks ? Arithmetic.allCases.map { ProductPeak.measure($0, threadCount: threadCount) } : []
+    if wanted.contains(.peak), !wanted.contains(.forward) { report.add(ProductPeak.section(peaks)) }
     if !wanted.isDisjoint(with: [.compression, .forward, .fitness, .cache, .search, .merge]) {
-      try measureExample(wanted, peak: peak, &report)
+      try measureExample(wanted, peaks: peaks, &report)
+    }
+    if wanted.contains(.shapes) {
+      report.add(try ShapeFitness.section(threadCount: threadCount, isMeasuringReference: options.runsReference))
     }
     if wanted.contains(.proposals) { report.add(try ProposalTimes.section()) }
     if wanted.contains(.kernels) { report.add(try KernelTimes.section()) }
@@ -39,7 +44,7 @@ struct Bench {
   }
 
   private func measureExample(
-    _ wanted: Set<BenchOptions.Section>, peak: ProductPeak, _ report: inout BenchReport
+    _ wanted: Set<BenchOptions.Section>, peaks: [ProductPeak], _ report: inout BenchReport
   ) throws {
     let example = try ExampleCatalog(example: options.example, threadCount: threadCount)
     defer { example.remove() }
@@ -48,19 +53,30 @@ struct Bench {
     if compression == nil { try example.build() }
     let offspring = try example.offspring(16)
     if wanted.contains(.forward) {
-      let evaluation = try CandidateEvaluation(example: example, candidates: offspring.choices, sequenceCount: 2)
-      let (peak, section) = try evaluation.forwardSection(peak: peak)
-      report.add(peak.section)
+      let (peaks, section) = try CandidateEvaluation.forwardSection(
+        try peaks.map { peak in
+          (
+            try CandidateEvaluation(
+              example: example, offspring.assignments, peak.arithmetic,
+              sequenceCount: peak.arithmetic == .bfloat16 ? 8 : 2), peak
+          )
+        })
+      report.add(ProductPeak.section(peaks))
       report.add(section)
     }
     if wanted.contains(.fitness) {
-      let evaluation = try CandidateEvaluation(example: example, candidates: offspring.choices, sequenceCount: 8)
-      let section = try evaluation.fitnessSection(threadCount: threadCount, changedLayers: offspring.changedLayers) {
+      let evaluations = try Arithmetic.allCases.map {
+        ($0, try CandidateEvaluation(example: example, offspring.assignments, $0, sequenceCount: 8))
+      }
+      let section = try CandidateEvaluation.fitnessSection(
+        key: "fitness", title: "3. Tokens per second of KL fitness", evaluations, threadCount: threadCount,
+        changedLayers: offspring.changedLayers
+      ) {
         let measured =
           options.runsReference
           ? ReferenceFitness.measured(
             model: example.modelFolder, layers: example.model.network.layers.map(\.name),
-            sequences: evaluation.sequences, candidates: offspring.bits, temporaryFolder: example.folder) : nil
+            sequences: evaluations[0].1.sequences, candidates: offspring.bits, temporaryFolder: example.folder) : nil
         return measured ?? .recorded
       }
       report.add(section)

@@ -10,12 +10,24 @@ struct CandidateEvaluation {
   let sequences: [[Int32]]
   private let teachers: [Matrix]
 
-  init(example: ExampleCatalog, candidates: [LayerChoices], sequenceCount: Int) throws {
-    model = example.model.network
-    weights = example.model.weights
+  /// The example's assignments on its first sequences.
+  init(example: ExampleCatalog, _ assignments: [AssignmentRecord], _ arithmetic: Arithmetic, sequenceCount: Int) throws
+  {
+    let open = try example.opened(arithmetic)
+    try self.init(
+      model: open.network, weights: open.weights,
+      candidates: try example.job.store.read { tx in try assignments.map { try open.choices(of: $0, tx) } },
+      sequences: example.sequences.prefix(sequenceCount).map(\.tokenIDs), threadCount: example.job.threadCount)
+  }
+
+  init(
+    model: any LanguageModel, weights: WeightCache, candidates: [LayerChoices], sequences: [[Int32]], threadCount: Int
+  ) throws {
+    self.model = model
+    self.weights = weights
     self.candidates = candidates
-    sequences = example.sequences.prefix(sequenceCount).map(\.tokenIDs)
-    let evaluator = FitnessEvaluator(model: model, weights: weights, threadCount: example.job.threadCount)
+    self.sequences = sequences
+    let evaluator = FitnessEvaluator(model: model, weights: weights, threadCount: threadCount)
     let states = StateList(count: sequences.count)
     try evaluator.teacherHiddenStates(sequences, cancellation: Cancellation()) { index, state, _ in
       states.set(index, state)
@@ -50,70 +62,102 @@ struct CandidateEvaluation {
     return Double(done.forwardBlockTokenCount) / Double(2 * candidates.count * model.blockCount)
   }
 
-  /// Section 2, with the peak as measured before and after it.
-  func forwardSection(peak before: ProductPeak) throws -> (peak: ProductPeak, section: BenchSection) {
-    let work = ForwardWork(model: model, tokenCount: ExampleCatalog.sequenceLength)
+  /// The lines of section 2, with the peak as measured before and after them.
+  func forwardFigures(peak before: ProductPeak) throws -> (peak: ProductPeak, figures: [Figure]) {
+    let work = ForwardWork(model: model, tokenCount: sequences[0].count)
     let flops = work.total * Double(candidates.count * sequences.count)
     let one = flops / (try seconds(threadCount: 1, sharesPrefixes: false, bestOf: 5)) * 1e-9
     let all = flops / (try seconds(threadCount: before.threadCount, sharesPrefixes: false, bestOf: 8)) * 1e-9
-    let peak = before.merged(with: .measure(threadCount: before.threadCount))
+    let peak = before.merged(with: .measure(before.arithmetic, threadCount: before.threadCount))
+    let name = peak.arithmetic.rawValue
+    let aim = peak.arithmetic == .bfloat16 ? "0.75 x" : "0.85 x"
+    return (
+      peak,
+      [
+        Figure("\(name)_one_thread_gflops", "\(name), 1 thread", one, "GFLOP/s").against(
+          rate: peak.oneThread, aim: aim),
+        Figure("\(name)_all_threads_gflops", "\(name), \(peak.threadCount) threads", all, "GFLOP/s")
+          .against(rate: peak.allThreads, aim: aim),
+        Figure("\(name)_thread_gain", "\(name), \(peak.threadCount) threads against 1", all / one, "x").aiming("1.9 x"),
+      ]
+    )
+  }
+
+  /// Section 2.
+  static func forwardSection(_ evaluations: [(CandidateEvaluation, ProductPeak)]) throws -> (
+    peaks: [ProductPeak], section: BenchSection
+  ) {
+    guard let first = evaluations.first?.0 else { preconditionFailure("at least one arithmetic") }
+    let measured = try evaluations.map { try $0.0.forwardFigures(peak: $0.1) }
+    let work = ForwardWork(model: first.model, tokenCount: ExampleCatalog.sequenceLength)
     let section = BenchSection(
       key: "forward", title: "2. Forward pass of a candidate's evaluation",
       words: """
-        \(candidates.count) candidates on \(sequences.count) sequences of \(ExampleCatalog.sequenceLength) tokens, no \
-        prefix shared: block products, causal attention, head, KL and likelihood. Counted: linear layers, attention over \
-        the pairs that causality needs, head; not counted: everything else, though its time is in the figure, also that of \
-        the dense model's logits, once a sequence. Ratio: share of the peak of section 1.
+        \(first.candidates.count) candidates on \(first.sequences.count) sequences of \(ExampleCatalog.sequenceLength) \
+        tokens, no prefix shared: block products, causal attention, head, KL and likelihood. Counted: linear layers, attention \
+        over the pairs that causality needs, head; not counted: everything else, though its time is in the figure, also that \
+        of the dense model's logits, once a sequence. Ratio: share of the peak of section 1 in the same arithmetic.
         """,
       reference: "the peak of section 1.",
       figures: [
-        Figure("mflop_per_token", "work a token", work.total / Double(ExampleCatalog.sequenceLength) * 1e-6, "MFLOP"),
-        Figure("one_thread_gflops", "1 thread", one, "GFLOP/s").against(rate: peak.oneThread, aim: "0.80 x"),
-        Figure("all_threads_gflops", "\(peak.threadCount) threads", all, "GFLOP/s")
-          .against(rate: peak.allThreads, aim: "0.80 x"),
-      ])
-    return (peak, section)
+        Figure("mflop_per_token", "work a token", work.total / Double(ExampleCatalog.sequenceLength) * 1e-6, "MFLOP")
+      ] + measured.flatMap(\.figures))
+    return (measured.map(\.peak), section)
   }
 
-  /// Section 3.
-  func fitnessSection(threadCount: Int, changedLayers: [Int], reference: () -> ReferenceFitness) throws -> BenchSection
-  {
-    var plainTimes: [Double] = []
-    var sharedTimes: [Double] = []
+  /// Tokens per second beside PyTorch's, in each arithmetic.
+  static func fitnessSection(
+    key: String, title: String, _ evaluations: [(Arithmetic, CandidateEvaluation)], threadCount: Int,
+    changedLayers: [Int], reference: () -> ReferenceFitness?
+  ) throws -> BenchSection {
+    guard let first = evaluations.first?.1 else { preconditionFailure("at least one arithmetic") }
+    var times: [Arithmetic: (plain: [Double], shared: [Double])] = [:]
     func measure() throws {
-      for _ in 0..<2 {
-        plainTimes.append(try seconds(threadCount: threadCount, sharesPrefixes: false, bestOf: 1))
-        sharedTimes.append(try seconds(threadCount: threadCount, sharesPrefixes: true, bestOf: 1))
+      for (arithmetic, evaluation) in evaluations {
+        for _ in 0..<2 {
+          let plain = try evaluation.seconds(threadCount: threadCount, sharesPrefixes: false, bestOf: 1)
+          let shared = try evaluation.seconds(threadCount: threadCount, sharesPrefixes: true, bestOf: 1)
+          times[arithmetic, default: ([], [])].plain.append(plain)
+          times[arithmetic, default: ([], [])].shared.append(shared)
+        }
       }
     }
     // Before and after the reference: the machine may become faster or slower on the way.
     try measure()
     let reference = reference()
     try measure()
-    let plain = Double(tokenCount) / Stopwatch.median(plainTimes)
-    let shared = Double(tokenCount) / Stopwatch.median(sharedTimes)
-    let few = changedLayers.min() ?? 0
-    let many = changedLayers.max() ?? 0
-    func figure(_ key: String, _ label: String, _ rate: Double, _ than: Double, aim: String = "") -> Figure {
-      Figure(key, label, rate, "tokens/s", digits: 0).against(rate: than, aim: aim)
+    let hasTiles = KernelSet.current == .amx
+    let figures = evaluations.flatMap { arithmetic, evaluation -> [Figure] in
+      guard let times = times[arithmetic] else { return [] }
+      let plain = Double(evaluation.tokenCount) / Stopwatch.median(times.plain)
+      let shared = Double(evaluation.tokenCount) / Stopwatch.median(times.shared)
+      let name = arithmetic.rawValue
+      func figure(_ key: String, _ label: String, _ rate: Double, _ than: Double?, aim: String = "") -> Figure {
+        Figure("\(name)_\(key)", "\(name), \(label)", rate, "tokens/s", digits: 0).against(rate: than, aim: aim)
+      }
+      let (float32, bfloat16) = (reference?.float32TokensPerSecond, reference?.bfloat16TokensPerSecond)
+      let isRough = arithmetic == .bfloat16
+      return [
+        figure("plain_float32", "no sharing, against PyTorch float32", plain, float32),
+        figure(
+          "shared_float32", "prefixes shared, against PyTorch float32", shared, float32,
+          aim: isRough ? (hasTiles ? "5 x" : "") : "2 x"),
+        figure("plain_bfloat16", "no sharing, against PyTorch bf16", plain, bfloat16),
+        figure(
+          "shared_bfloat16", "prefixes shared, against PyTorch bf16", shared, bfloat16,
+          aim: isRough && hasTiles ? "2.5 x" : ""),
+      ]
     }
-    let float32 = reference.float32TokensPerSecond
-    let bfloat16 = reference.bfloat16TokensPerSecond
     return BenchSection(
-      key: "fitness", title: "3. Tokens per second of KL fitness",
+      key: key, title: title,
       words: """
-        \(candidates.count) offspring of one parent, \(few) to \(many) of \(model.layers.count) layers changed, on \
-        \(sequences.count) sequences of \(ExampleCatalog.sequenceLength) tokens, \(threadCount) threads. A token counts \
-        once for every candidate, whether its prefix was shared or not; with sharing \
-        \(Int((try sharedBlockShare() * 100).rounded())) % of the blocks are computed. Medians of runs before and after the reference's.
+        \(first.candidates.count) offspring of one parent, \(changedLayers.min() ?? 0) to \(changedLayers.max() ?? 0) of \
+        \(first.model.layers.count) layers changed, on \(first.sequences.count) sequences of \(first.sequences[0].count) \
+        tokens, \(threadCount) threads. A token counts once for every candidate, whether its prefix was shared or not; with \
+        sharing \(Int((try first.sharedBlockShare() * 100).rounded())) % of the blocks are computed. Medians of runs before \
+        and after the reference's.
         """,
-      reference: reference.description,
-      figures: [
-        figure("plain_float32", "no sharing, against float32", plain, float32),
-        figure("shared_float32", "prefixes shared, against float32", shared, float32, aim: "2 x"),
-        figure("plain_bfloat16", "no sharing, against bf16", plain, bfloat16),
-        figure("shared_bfloat16", "prefixes shared, against bf16", shared, bfloat16),
-      ])
+      reference: reference?.description ?? "none: PyTorch or transformers is missing.", figures: figures)
   }
 }
 

@@ -44,6 +44,13 @@ final class ExampleCatalog {
     }
   }
 
+  /// The model opened for an arithmetic.
+  func opened(_ arithmetic: Arithmetic) throws -> OpenModel {
+    try OpenModel(
+      model.record, store: job.store, longestSequence: Self.sequenceLength, threadCount: job.threadCount,
+      memoryLimit: nil, arithmetic: arithmetic)
+  }
+
   /// Closes and deletes the catalog.
   func remove() {
     job.store.close()

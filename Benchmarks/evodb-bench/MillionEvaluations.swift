@@ -217,7 +217,7 @@ private struct Filler {
     let reference: AssignmentRecord
 
     init(tx: CatalogTransaction) throws {
-      numericsID = try tx.store(numerics: .current)
+      numericsID = try tx.store(numerics: NumericsRecord(.float32))
       job = try tx.beginJob(command: "bench", version: "bench", numericsID: numericsID)
       var sites: [SiteRecord] = []
       var layers: [LayerRecord] = []

@@ -1,17 +1,19 @@
 import Foundation
 import Inference
 
-/// The most that single-precision products reach on this machine.
+/// The most that products of an arithmetic reach on this machine.
 struct ProductPeak {
+  var arithmetic: Arithmetic
   /// GFLOP/s of one thread.
   var oneThread: Double
   /// GFLOP/s of all threads together, each with products of its own.
   var allThreads: Double
   var threadCount: Int
 
-  static func measure(threadCount: Int) -> ProductPeak {
+  static func measure(_ arithmetic: Arithmetic, threadCount: Int) -> ProductPeak {
     ProductPeak(
-      oneThread: best(threadCount: 1), allThreads: best(threadCount: threadCount), threadCount: threadCount)
+      arithmetic: arithmetic, oneThread: best(arithmetic, threadCount: 1),
+      allThreads: best(arithmetic, threadCount: threadCount), threadCount: threadCount)
   }
 
   /// The higher figures of two measurements: a disturbed moment must not pass for a low peak, of which everything else
@@ -19,17 +21,21 @@ struct ProductPeak {
   func merged(with other: ProductPeak) -> ProductPeak {
     let all = max(allThreads, other.allThreads)
     return ProductPeak(
-      oneThread: max(oneThread, other.oneThread, all / Double(threadCount)), allThreads: all, threadCount: threadCount)
+      arithmetic: arithmetic, oneThread: max(oneThread, other.oneThread, all / Double(threadCount)), allThreads: all,
+      threadCount: threadCount)
   }
 
-  private static func best(threadCount: Int) -> Double {
-    [(size: 1024, repetitions: 6), (2048, 1)].map { size, repetitions in
+  private static func best(_ arithmetic: Arithmetic, threadCount: Int) -> Double {
+    [(size: 512, repetitions: 24), (1024, 6), (2048, 1)].map { size, repetitions in
       let operands = (0..<threadCount).map { _ in
-        (Matrix(rows: size, columns: size, values: Noise.values(size * size)), Matrix(rows: size, columns: size))
+        (
+          x: Matrix(rows: size, columns: size, values: Noise.values(size * size)),
+          w: PackedWeights(Matrix(rows: size, columns: size), arithmetic: arithmetic)
+        )
       }
       let seconds = Stopwatch.best(of: 8) {
         DispatchQueue.concurrentPerform(iterations: threadCount) { thread in
-          for _ in 0..<repetitions { _ = BLAS.linear(operands[thread].0, operands[thread].1) }
+          for _ in 0..<repetitions { _ = MatrixProduct.linear(operands[thread].x, operands[thread].w) }
         }
       }
       let flops = 2 * Double(size) * Double(size) * Double(size) * Double(repetitions * threadCount)
@@ -37,17 +43,25 @@ struct ProductPeak {
     }.max() ?? 0
   }
 
-  var section: BenchSection {
+  static func section(_ peaks: [ProductPeak]) -> BenchSection {
     BenchSection(
       key: "peak", title: "1. The machine's peak",
       words: """
-        Single-precision matrix products (OpenBLAS, one thread each) of 1024 x 1024 and 2048 x 2048, the better of the \
-        two: first one alone, then \(threadCount) independent ones at once; the best of many, before and after section 2.
+        Matrix products in each arithmetic (one thread each) of 512 x 512, 1024 x 1024 and 2048 x 2048, the best of the three: \
+        first one alone, then several at once, as many as threads; the best of many, before and after section 2. evodb's own \
+        use its \(KernelSet.current.rawValue) kernels.
         """,
-      figures: [
-        Figure("one_thread_gflops", "1 thread", oneThread, "GFLOP/s"),
-        Figure("all_threads_gflops", "\(threadCount) threads", allThreads, "GFLOP/s"),
-      ])
+      figures: peaks.flatMap { peak in
+        [
+          Figure(
+            "\(peak.arithmetic.rawValue)_one_thread_gflops", "\(peak.arithmetic.rawValue), 1 thread", peak.oneThread,
+            "GFLOP/s"),
+          Figure(
+            "\(peak.arithmetic.rawValue)_all_threads_gflops",
+            "\(peak.arithmetic.rawValue), \(peak.threadCount) threads",
+            peak.allThreads, "GFLOP/s"),
+        ]
+      })
   }
 }
 

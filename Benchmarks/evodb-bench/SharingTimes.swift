@@ -40,7 +40,7 @@ struct SharingTimes {
     defer { store.close() }
     _ = try CatalogMerge(into: store).run([example])
     return try store.write { tx in
-      let numerics = try tx.store(numerics: .current)
+      let numerics = try tx.store(numerics: NumericsRecord(.float32))
       let job = try tx.beginJob(command: "bench", version: "bench", numericsID: numerics)
       let measure = try tx.store(measure: MeasureRecord(name: "kl", topK: nil, reference: "dense", revision: 99))
       let sequences = try (0..<sequenceCount).map { try tx.store(sequence: [Int32($0), 1, 2, 3]) }

@@ -12,7 +12,7 @@ struct LargeRun {
       options.largeFolder.map { URL(fileURLWithPath: $0) }
       ?? FileManager.default.temporaryDirectory.appendingPathComponent("evodb-bench-\(UUID().uuidString)")
     defer { if isTemporary { try? FileManager.default.removeItem(at: folder) } }
-    let model = try LargeModel(in: folder.appendingPathComponent("model"))
+    let model = try RandomModel(.large, in: folder.appendingPathComponent("model"))
     try? FileManager.default.removeItem(at: folder.appendingPathComponent("large.evodb"))
     let outcomes = try LargeStep.allCases.map { step in (step, try outcome(of: step, folder)) }
     let file = Double(model.weightByteCount)
@@ -40,9 +40,9 @@ struct LargeRun {
     return BenchSection(
       key: "large", title: "A model of 1.1 billion parameters",
       words: """
-        Random bfloat16 weights: \(LargeModel.blockCount) blocks, \(LargeModel.hiddenSize) wide, MLP \
-        \(LargeModel.intermediateSize), 32 heads and 4 key-value heads, vocabulary \(LargeModel.vocabularySize). One \
-        sequence of \(LargeModel.sequenceLength) tokens: import; Hessians of all blocks (dense upstream); GPTQ of the \
+        Random bfloat16 weights: \(ModelShape.large.blockCount) blocks, \(ModelShape.large.hiddenSize) wide, MLP \
+        \(ModelShape.large.intermediateSize), 32 heads and 4 key-value heads, vocabulary \(ModelShape.large.vocabularySize). One \
+        sequence of \(ModelShape.large.sequenceLength) tokens: import; Hessians of all blocks (dense upstream); GPTQ of the \
         first block at 2 to 6 bits; the dense model and a candidate with that block at 3 bits. \(threadCount) threads, \
         memory limit \(options.memoryLimit.map { "\($0 >> 20) MiB" } ?? "by default"). Ratio: share of plain products.
         """,
@@ -70,7 +70,7 @@ struct LargeRun {
   /// Does the step in the process that `outcome` starts.
   func run(_ step: LargeStep) throws {
     let folder = URL(fileURLWithPath: options.largeFolder ?? ".")
-    let model = try LargeModel(in: folder.appendingPathComponent("model"))
+    let model = try RandomModel(.large, in: folder.appendingPathComponent("model"))
     let outcome = try step.run(
       model: model, folder: folder, threadCount: threadCount, memoryLimit: options.memoryLimit)
     FileHandle.standardOutput.write(try JSONEncoder().encode(outcome))

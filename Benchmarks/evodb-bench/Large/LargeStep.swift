@@ -19,7 +19,7 @@ enum LargeStep: String, CaseIterable {
   }
 
   /// Does the step in `folder`, which holds the model and the catalog.
-  func run(model: LargeModel, folder: URL, threadCount: Int, memoryLimit: Int64?) throws -> Outcome {
+  func run(model: RandomModel, folder: URL, threadCount: Int, memoryLimit: Int64?) throws -> Outcome {
     let path = folder.appendingPathComponent("large.evodb").path
     let isNew = !FileManager.default.fileExists(atPath: path)
     let store = try CatalogStore(path: path, mode: isNew ? .create : .write, command: "bench")
@@ -52,14 +52,10 @@ enum LargeStep: String, CaseIterable {
     var peak: Double
   }
 
-  private func importModel(_ model: LargeModel, _ folder: URL, _ job: Job) throws {
+  private func importModel(_ model: RandomModel, _ folder: URL, _ job: Job) throws {
     let record = try ModelImport.run(folder: model.folder, name: "large", job: job)
-    let count = LargeModel.sequenceLength
-    var state: UInt64 = 7
-    let ids = (0..<count).map { _ -> Int32 in
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Int32(state >> 33) % Int32(LargeModel.vocabularySize)
-    }
+    let count = model.shape.sequenceLength
+    let ids = model.shape.tokenIDs(count: count, seed: 7)
     let header = #"{"input_ids":{"dtype":"I32","shape":[1,\#(count)],"data_offsets":[0,\#(4 * count)]}}"#
     var bytes = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) } + Data(header.utf8)
     bytes += ids.withUnsafeBytes { Data($0) }
@@ -76,7 +72,7 @@ enum LargeStep: String, CaseIterable {
       rules: GPTQMethod.standardRules)
     if method != nil { plan.layers = try LayerSelection(pattern: #"^model\.layers\.0\."#) }
     let open = try OpenModel(
-      try job.store.read { try $0.model(nil) }, store: job.store, longestSequence: LargeModel.sequenceLength,
+      try job.store.read { try $0.model(nil) }, store: job.store, longestSequence: ModelShape.large.sequenceLength,
       threadCount: job.threadCount, memoryLimit: memoryLimit,
       purpose: .compression(calibrationTokenCount: data.tokenCount))
     _ = try CompressionJob(plan, model: open, job: job).run()
@@ -86,7 +82,7 @@ enum LargeStep: String, CaseIterable {
   private func evaluate(_ job: Job, _ memoryLimit: Int64?) throws -> Rates {
     let model = try job.store.read { try $0.model(nil) }
     let open = try OpenModel(
-      model, store: job.store, longestSequence: LargeModel.sequenceLength, threadCount: job.threadCount,
+      model, store: job.store, longestSequence: ModelShape.large.sequenceLength, threadCount: job.threadCount,
       memoryLimit: memoryLimit)
     let sequences = try job.store.read { try $0.sequences(ofList: try $0.dataSet(nil).sequenceListID) }
     let assignment = try job.store.write { tx in
@@ -98,7 +94,7 @@ enum LargeStep: String, CaseIterable {
       return try tx.store(assignmentOf: model, layers: layers, variants: variants, methods: methods, dropped: [])
     }
     let evaluations = try EvaluationLedger(model: open, job: job)
-    let before = ProductPeak.measure(threadCount: 1).oneThread
+    let before = ProductPeak.measure(.float32, threadCount: 1).oneThread
     // The dense pass alone has no measures in it: linear layers and attention of one sequence, on one thread.
     let dense = FitnessEvaluator(model: open.network, weights: open.weights, threadCount: 1)
     // This process has but one thread at work here.
@@ -107,9 +103,9 @@ enum LargeStep: String, CaseIterable {
       try dense.teacherHiddenStates([sequences[0].tokenIDs], cancellation: Cancellation()) { _, _, _ in }
     }
     let processorSeconds = Double(clock() - processorStart) / Double(CLOCKS_PER_SEC)
-    let after = ProductPeak.measure(threadCount: 1).oneThread
+    let after = ProductPeak.measure(.float32, threadCount: 1).oneThread
     _ = try evaluations.observations(of: [assignment], on: sequences, measures: [.kl, .perplexity])
-    let work = ForwardWork(model: open.network, tokenCount: LargeModel.sequenceLength)
+    let work = ForwardWork(model: open.network, tokenCount: ModelShape.large.sequenceLength)
     let operations = (work.linear + work.attention) * 1e-9
     return Rates(
       forward: operations / seconds, forwardByProcessorTime: operations / processorSeconds, peak: max(before, after))
