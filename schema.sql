@@ -920,7 +920,7 @@ JOIN model m ON m.id = a.model_id JOIN measure_summary me ON me.measure_id = t.m
 
 -- What was computed when, by whom and where, and what the cache saved.
 CREATE VIEW job_summary AS
-SELECT j.id AS job_id, j.command, r.name AS run, j.user_name, j.host_name, j.evodb_version, n.blas_version, n.blas_core,
+SELECT j.id AS job_id, j.command, r.name AS run, j.user_name, j.host_name, j.evodb_version, n.kernels, n.blas_version, n.blas_core,
   j.started_at, j.updated_at, j.outcome, j.message, j.forward_token_count, j.forward_block_token_count, j.evaluation_count,
   j.cache_hit_count, j.elapsed_seconds, j.estimated_seconds, j.peak_memory_bytes, j.estimated_peak_memory_bytes,
   j.estimated_forward_token_count, j.disk_bytes, j.estimated_disk_bytes, j.uuid AS job, lower(hex(n.digest)) AS numerics

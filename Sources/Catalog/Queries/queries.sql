@@ -143,7 +143,7 @@ ORDER BY abs(2 * error_rank - layer_count) DESC, layer_index LIMIT 20;
 -- saved is the share of wanted (assignment, sequence) pairs that the catalog answered. A job that is running after a crash was
 -- killed. job and numerics are what evodb void takes.
 SELECT started_at, round((julianday(updated_at) - julianday(started_at)) * 86400, 1) AS seconds, command, run, outcome, user_name,
-  host_name, blas_core, forward_token_count, evaluation_count, cache_hit_count,
+  host_name, kernels, forward_token_count, evaluation_count, cache_hit_count,
   1.0 * cache_hit_count / nullif(cache_hit_count + evaluation_count, 0) AS saved, substr(job, 1, 8) AS job,
   substr(numerics, 1, 8) AS numerics
 FROM job_summary ORDER BY job_id;
