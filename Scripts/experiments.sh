@@ -4,7 +4,9 @@
 #   Scripts/experiments.sh PART [FOLDER]
 #
 # Parts: bits-2.25, bits-2.5, bits-3, bits-4, sparsity-50, sparsity-60, sparsity-70, wide-sparsity-50, wide-sparsity-60,
-# drops-2, drops-3, drops-4 (EvoPress and the baselines), guided- before any of these (the guided search of the same cell),
+# drops-2, drops-3, drops-4, smollm2-3, smollm2-3.5 (EvoPress and the baselines), guided- before any of these (the guided
+# search of the same cell; those of SmolLM2 need SMOLLM2, a folder that Scripts/smollm2-folder.py made, and TEXTS, one with
+# calibration.txt and validation.txt, and search in bfloat16),
 # parents (after all of these: what the searches had after each generation, on validation data), budgets, convergence
 # (after drops), ablations, monotonicity (after bits and drops), reference (after bits-2.5, sparsity-60 and drops-3; needs
 # PyTorch and transformers), page (writes docs/experiments.md from what is there), all (but reference).
@@ -145,6 +147,40 @@ drops() {
   done
 }
 
+# A model of 135 million parameters, far from its dense quality at 3 bits; 8,192 tokens of calibration text for Hessians and
+# fitness alike, 4,096 for validation. Searches as long as the study's that found a second sweep worth its tokens.
+setup_smollm2() {
+  file=$folder/smollm2.evodb
+  texts=${TEXTS:-$model}
+  [ -e "$file" ] || "$EVODB" init "$file" --quiet
+  "$EVODB" import "$file" "${SMOLLM2:?"names no folder of SmolLM2-135M"}" --name SmolLM2-135M --quiet > /dev/null
+  "$EVODB" data "$file" calibration "$texts/calibration.txt" --tokens 8192 --quiet > /dev/null
+  "$EVODB" data "$file" validation "$texts/validation.txt" --tokens 4096 --quiet > /dev/null
+  run build --method gptq --bits 2-5 --data calibration --keep-statistics diagonal
+  sets="--data calibration --validation validation --arithmetic bfloat16"
+}
+
+smollm2() {
+  setup_smollm2
+  target=$1
+  case $target in 3) run baseline uniform --target-bits $target $sets --name uniform-$target ;; esac
+  for name in dp higgs sensitivity-dp; do
+    run baseline $name --target-bits $target $sets --name $name-$target
+  done
+  for seed in ${SEEDS:-0 1 2}; do
+    run search --strategy evopress --target-bits $target --generations 15 --offspring 16 --survivors 2,1 --tokens 512,8192 \
+      --seed $seed $sets --name search-$target-$seed
+  done
+}
+
+guided_smollm2() {
+  setup_smollm2
+  for seed in ${SEEDS:-0 1 2}; do
+    run search --strategy guided --target-bits $1 --generations 5 --offspring 16 --survivors 2,1 --tokens 512,8192 \
+      --sweep-tokens 512 --seed $seed $sets --name guided-$1-$seed
+  done
+}
+
 guided_drops() {
   setup drops
   guided $1 10 --drop-count $1
@@ -232,6 +268,8 @@ do_part() {
     guided-sparsity-50 | guided-sparsity-60 | guided-sparsity-70) guided_sparsity "${part#guided-sparsity-}" ;;
     guided-wide-sparsity-50 | guided-wide-sparsity-60) guided_wide "${part#guided-wide-sparsity-}" ;;
     guided-drops-2 | guided-drops-3 | guided-drops-4) guided_drops "${part#guided-drops-}" ;;
+    smollm2-3 | smollm2-3.5) smollm2 "${part#smollm2-}" ;;
+    guided-smollm2-3 | guided-smollm2-3.5) guided_smollm2 "${part#guided-smollm2-}" ;;
     parents | budgets | convergence | ablations | monotonicity | reference | page) $part ;;
     all)
       for each in bits-2.25 bits-2.5 bits-3 bits-4 sparsity-50 sparsity-60 sparsity-70 wide-sparsity-50 \
