@@ -29,7 +29,7 @@ struct Bench {
     let needsPeaks = !wanted.isDisjoint(with: [.peak, .forward])
     let peaks = needsPeaks ? Arithmetic.allCases.map { ProductPeak.measure($0, threadCount: threadCount) } : []
     if wanted.contains(.peak), !wanted.contains(.forward) { report.add(ProductPeak.section(peaks)) }
-    if !wanted.isDisjoint(with: [.compression, .forward, .fitness, .cache, .search, .merge]) {
+    if !wanted.isDisjoint(with: [.compression, .forward, .fitness, .scaling, .cache, .search, .merge]) {
       try measureExample(wanted, peaks: peaks, &report)
     }
     if wanted.contains(.shapes) {
@@ -80,6 +80,19 @@ struct Bench {
         return measured ?? .recorded
       }
       report.add(section)
+    }
+    if wanted.contains(.scaling) {
+      let evaluation = try CandidateEvaluation(example: example, offspring.assignments, .float32, sequenceCount: 2)
+      let layers = evaluation.model.layers
+      let candidates = try example.offspring(128).bits.map { bits in
+        (0..<evaluation.model.blockCount).map { block in
+          layers.filter { $0.subblock.blockIndex == block }.map { bits[$0.index] }
+        }
+      }
+      let simulation = try ScalingSimulation(evaluation)
+      for length in [ExampleCatalog.sequenceLength, 2048] {
+        report.add(simulation.section(candidates: candidates, sequenceLength: length))
+      }
     }
     if let compression { report.add(compression) }
     if wanted.contains(.cache) { report.add(try CatalogTimes.cacheSection(example, offspring)) }

@@ -31,7 +31,7 @@ public final class WeightCache: @unchecked Sendable {
   }
 
   /// The weight of a layer, from memory or loaded.
-  func weight(_ layerIndex: Int, _ choice: WeightChoice) throws -> PackedWeights {
+  package func weight(_ layerIndex: Int, _ choice: WeightChoice) throws -> PackedWeights {
     let key = Key(layerIndex: layerIndex, choice: choice)
     if let known = lock.withLock({ packed.value(key) }) { return known }
     // Two threads may load the same weight at once: wasteful, rare and harmless, the bits are the same.
