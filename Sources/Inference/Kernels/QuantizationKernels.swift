@@ -33,10 +33,10 @@ enum QuantizationKernels {
   /// and `zeroPoints`.
   ///
   /// Writes the codes to `codes` [columns, rows] and, if `errors` is given, (weight − reconstruction) · `errorScale` to its
-  /// row `column`. Codes are rounded half to even and clamped to 0…`largestCode`; NaN gets the lowest one.
+  /// row `row`. Codes are rounded half to even and clamped to 0…`largestCode`; NaN gets the lowest one.
   static func quantizeColumn(
     _ column: Int, of transposed: Matrix, scales: Matrix, zeroPoints: Matrix, group: Int, largestCode: Int,
-    codes: inout [UInt8], errors: (target: Matrix, errorScale: Float)?
+    codes: inout [UInt8], errors: (target: Matrix, row: Int, errorScale: Float)?
   ) {
     let count = transposed.columns
     precondition(scales.columns == count && zeroPoints.columns == count && codes.count == transposed.rows * count)
@@ -47,8 +47,8 @@ enum QuantizationKernels {
     codes.withUnsafeMutableBufferPointer { buffer in
       guard let codes = buffer.baseAddress.map({ $0 + column * count }) else { return }
       if let errors {
-        precondition(errors.target.rows == transposed.rows && errors.target.columns == count)
-        let target = errors.target.base + column * count
+        precondition(errors.row < errors.target.rows && errors.target.columns == count)
+        let target = errors.target.base + errors.row * count
         let errorScale = errors.errorScale
         for index in 0..<count {
           let steps = steps(weights[index], scale: scales[index], zeroPoint: zeroPoints[index], largestCode: largest)
@@ -163,11 +163,14 @@ enum QuantizationKernels {
   static func allFinite(_ matrix: Matrix) -> Bool { largestMagnitude(matrix) < .infinity }
 
   /// The largest magnitude of an element; infinite or NaN if one is.
-  static func largestMagnitude(_ matrix: Matrix) -> Float {
+  static func largestMagnitude(_ matrix: Matrix) -> Float { largestMagnitude(UnsafeBufferPointer(matrix.storage)) }
+
+  /// The same of any numbers.
+  static func largestMagnitude(_ values: UnsafeBufferPointer<Float>) -> Float {
     // As integers, because a floating-point reduction may not be reordered and so would not vectorise.
     var largest: Int32 = 0
-    for index in 0..<matrix.rows * matrix.columns {
-      let bits = Int32(truncatingIfNeeded: matrix.base[index].bitPattern & 0x7fff_ffff)
+    for value in values {
+      let bits = Int32(truncatingIfNeeded: value.bitPattern & 0x7fff_ffff)
       largest = max(largest, bits)
     }
     return Float(bitPattern: UInt32(largest))
