@@ -15,7 +15,8 @@ struct BenchOptions {
 
   /// The parts of the benchmark, in the order in which they run.
   enum Section: String, CaseIterable {
-    case peak, compression, forward, fitness, shapes, cache, search, merge, proposals, kernels, products, tokenizers,
+    case peak, compression, forward, fitness, shapes, cache, search, merge, proposals, kernels, products, factors,
+      tokenizers,
       million
   }
 
