@@ -79,7 +79,7 @@ final class ActivationStream {
     for first in stride(from: 0, to: sequenceCount, by: chunkSequenceCount) {
       let chunk = first..<min(first + chunkSequenceCount, sequenceCount)
       let growing = accumulators
-      let inputs = sites.map { _ in ResultList<HessianAccumulator.Inputs>(count: chunk.count) }
+      let inputs = sites.map { _ in ResultList<PackedWeights>(count: chunk.count) }
       try parallel(chunk.count) { position in
         let sequence = chunk.lowerBound + position
         let output = try self.model.block(

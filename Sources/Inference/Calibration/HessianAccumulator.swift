@@ -4,27 +4,19 @@
 /// The lower triangle is built in panels of rows. A panel adds the sequences in their order, so the bits do not depend on
 /// how many panels are worked on at once. With evodb's own products an element is one chain over all tokens.
 public final class HessianAccumulator: Sendable {
-  /// The inputs [n, width] of one sequence, laid out for the products.
-  enum Inputs: Sendable {
-    /// For own products.
-    case packed(PackedWeights)
-    /// For OpenBLAS's.
-    case plain(Matrix)
-  }
-
   /// Rows of a panel: small enough to give several threads work, large enough for full speed of the product.
   private static let panelRowCount = 128
 
   /// Length of an input vector.
   public let width: Int
-  private let products: CompressionProducts
+  private let arithmetic: Arithmetic
   private let kernels: KernelSet
   private let sum: Matrix
 
   /// No sequence yet.
   public init(width: Int, arithmetic: Arithmetic = .float32, kernels: KernelSet = .current) {
     self.width = width
-    products = arithmetic.compressionProducts
+    self.arithmetic = arithmetic.ofCompression
     self.kernels = kernels
     sum = Matrix(rows: width, columns: width)
   }
@@ -33,28 +25,16 @@ public final class HessianAccumulator: Sendable {
   var panelCount: Int { (width + Self.panelRowCount - 1) / Self.panelRowCount }
 
   /// The inputs [n, width] of a sequence as `add` takes them: in new memory, so that the matrix may be changed afterwards.
-  func inputs(_ x: Matrix) -> Inputs {
+  func inputs(_ x: Matrix) -> PackedWeights {
     precondition(x.columns == width)
-    switch products {
-    case .own: return .packed(PackedWeights(x.panel, transposed: false, arithmetic: .float32, kernels: kernels))
-    case .openBLAS: return .plain(x.copy())
-    }
+    let x = arithmetic == .openblas ? x.copy() : x
+    return PackedWeights(x.panel, transposed: false, owner: x, arithmetic: arithmetic, kernels: kernels)
   }
 
   /// Adds the inputs of some sequences to panel `index`; one thread a panel at a time.
-  func add(_ inputs: [Inputs], toPanel index: Int) {
+  func add(_ inputs: [PackedWeights], toPanel index: Int) {
     let rows = index * Self.panelRowCount..<min((index + 1) * Self.panelRowCount, width)
-    let target = sum.panel(rows: rows, columns: 0..<rows.upperBound)
-    for input in inputs {
-      switch input {
-      case .packed(let packed): MatrixProduct.addSquare(ofPacked: packed, rows: rows, to: sum, kernels: kernels)
-      case .plain(let x):
-        let all = 0..<x.rows
-        BLAS.multiply(
-          x.panel(rows: all, columns: rows), transposed: true,
-          x.panel(rows: all, columns: 0..<rows.upperBound), transposed: false, into: target, keep: 1)
-      }
-    }
+    for input in inputs { MatrixProduct.addSquare(ofPacked: input, rows: rows, to: sum, kernels: kernels) }
   }
 
   /// Adds the inputs of one sequence to all panels.

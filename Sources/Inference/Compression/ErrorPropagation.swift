@@ -46,10 +46,10 @@ struct ErrorPropagation {
     errors = Matrix(uninitializedRows: min(stripWidth, weight.columns), columns: weight.rows)
     self.stripWidth = stripWidth
     self.kernels = kernels
-    switch factor.arithmetic.compressionProducts {
-    case .own: settled = .packed(PackedRows(depth: weight.columns, columns: weight.rows))
-    case .openBLAS: settled = .plain(Matrix(uninitializedRows: weight.columns, columns: weight.rows))
-    }
+    settled =
+      factor.arithmetic == .openblas
+      ? .plain(Matrix(uninitializedRows: weight.columns, columns: weight.rows))
+      : .packed(PackedRows(depth: weight.columns, columns: weight.rows))
   }
 
   /// Brings the columns from `start` to `bound` (at least up to the frontier) up to date with the errors before `start`.

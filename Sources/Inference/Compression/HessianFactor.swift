@@ -18,7 +18,7 @@ public struct HessianFactor: Sendable {
   /// Inputs, not dead, whose weights are all zero in the layer the factor was made for, rising. They are decoupled in H, so
   /// that they take up no error and stay zero.
   public let zeroColumns: [Int]
-  /// What the factor was computed with, and corrections with it are: one way for float32 and bfloat16.
+  /// What the factor was computed with, and corrections with it are: never bfloat16.
   public let arithmetic: Arithmetic
   /// The damping that was asked for, as a share of the mean diagonal.
   public let dampingFraction: Double
@@ -73,7 +73,7 @@ public struct HessianFactor: Sendable {
       let damping = fraction * meanDiagonal
       if let upper = Self.factor(
         hessian, diagonal: diagonal, decoupled: decoupled, order: order, damping: Float(damping),
-        arithmetic.compressionProducts, kernels)
+        arithmetic, kernels)
       {
         self.upper = upper
         dampingFractionUsed = fraction
@@ -88,7 +88,7 @@ public struct HessianFactor: Sendable {
       fraction = min(Self.largestDampingFraction, max(fraction * 10, Self.smallestRaisedFraction))
     }
     self.dampingFraction = dampingFraction
-    self.arithmetic = arithmetic
+    self.arithmetic = arithmetic.ofCompression
     self.permutation = activationOrder ? order.map { Int32($0) } : nil
     deadInputs = (0..<size).filter { dead[$0] }
     self.zeroColumns = (0..<size).filter { decoupled[$0] && !dead[$0] }
@@ -134,10 +134,10 @@ public struct HessianFactor: Sendable {
   /// U for the given damping, or nil if the damped matrix is not positive definite in Float32.
   private static func factor(
     _ hessian: Matrix, diagonal: [Float], decoupled: [Bool], order: [Int], damping: Float,
-    _ products: CompressionProducts, _ kernels: KernelSet
+    _ arithmetic: Arithmetic, _ kernels: KernelSet
   ) -> Matrix? {
     let reversed = reversed(hessian, diagonal: diagonal, decoupled: decoupled, order: order, damping: damping)
-    guard products == .openBLAS else {
+    guard arithmetic == .openblas else {
       guard TriangularFactor.invert(reversed, kernels: kernels) else { return nil }
       let upper = Matrix(rows: order.count, columns: order.count)
       TriangularFactor.reflect(reversed, into: upper, lower: false)

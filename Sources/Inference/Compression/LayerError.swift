@@ -20,10 +20,10 @@ public struct LayerError: Sendable {
   ) {
     precondition(hessian.rows == hessian.columns && weight.columns == hessian.rows)
     self.weight = weight
-    switch arithmetic.compressionProducts {
-    case .own: square = .own(TriangleForm(hessian, kernels: kernels))
-    case .openBLAS: square = .openBLAS(hessian, deadInputs: (0..<hessian.rows).filter { hessian[$0, $0] == 0 })
-    }
+    square =
+      arithmetic == .openblas
+      ? .openBLAS(hessian, deadInputs: (0..<hessian.rows).filter { hessian[$0, $0] == 0 })
+      : .own(TriangleForm(hessian, kernels: kernels))
     outputEnergy = square.energy(of: weight)
   }
 

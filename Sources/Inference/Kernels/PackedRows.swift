@@ -74,15 +74,25 @@ extension MatrixProduct {
   /// Rows `rows` of the lower triangle of `sum` ← themselves + (xᵀ · x) for inputs x [n, width], the n tokens in order.
   ///
   /// - Parameters:
-  ///   - packed: x as right factor in float32: both factors are read from it.
+  ///   - packed: x as right factor, not transposed, in float32 or for OpenBLAS: both factors are read from it.
   ///   - rows: begin at a multiple of 16.
-  static func addSquare(ofPacked packed: PackedWeights, rows: Range<Int>, to sum: Matrix, kernels: KernelSet = .current)
-  {
+  static func addSquare(
+    ofPacked packed: PackedWeights, rows: Range<Int>, to sum: Matrix, kernels: KernelSet = .current
+  ) {
     precondition(sum.rows == sum.columns && packed.columns == sum.columns && rows.upperBound <= sum.rows)
-    precondition(packed.arithmetic == .float32 && rows.lowerBound % PackedWeights.panelColumns == 0)
+    precondition(packed.arithmetic != .bfloat16 && rows.lowerBound % PackedWeights.panelColumns == 0)
+    let panels: UnsafeMutableRawPointer
+    switch packed.storage {
+    case .rows(let x, let isTransposed, _):
+      precondition(!isTransposed)
+      let all = 0..<x.rows
+      return BLAS.multiply(
+        x.part(rows: all, columns: rows), transposed: true, x.part(rows: all, columns: 0..<rows.upperBound),
+        into: sum.panel(rows: rows, columns: 0..<rows.upperBound), keep: 1)
+    case .panels(let storage): panels = storage
+    }
     let status = evodb_add_square(
-      kernels.code, sum.base, Int64(sum.columns), packed.base.assumingMemoryBound(to: Float.self),
-      Int64(packed.columns),
+      kernels.code, sum.base, Int64(sum.columns), panels.assumingMemoryBound(to: Float.self), Int64(packed.columns),
       Int64(packed.depth), Int64(rows.lowerBound), Int64(rows.count))
     precondition(status == Int32(EVODB_DONE), "no memory for a product, or no \(kernels.rawValue) kernels here")
   }

@@ -46,7 +46,7 @@ struct WorkProbe {
     }
     var input = Matrix(rows: 1, columns: narrowest.width)
     if sequence != nil { try probe.measureBlock { site, x in if site == narrowest.index { input = x.copy() } } }
-    let arithmetic = Arithmetic.float32
+    let arithmetic = model.arithmetic
     let accumulator = HessianAccumulator(width: narrowest.width, arithmetic: arithmetic)
     let squares = Double(input.rows) * Double(narrowest.width * narrowest.width)
     probe.hessianSecondsPerSquare =
