@@ -73,23 +73,24 @@ struct compression_kernels {
   int (*factor_columns)(float *a, int64_t size, int64_t first, int64_t columns);
   void (*subtract_outer)(float *t, int64_t t_stride, const float *u, int64_t u_stride, const float *e, int64_t e_stride,
                          int64_t rows, int64_t columns, int64_t count);
+  const struct product_kernels *products;
 };
 
-#define SET(suffix) \
-  (struct compression_kernels) { factor_columns_##suffix, subtract_outer_##suffix }
+#define SET(suffix, products) \
+  (struct compression_kernels) { factor_columns_##suffix, subtract_outer_##suffix, &evodb_kernels_##products }
 
 static struct compression_kernels kernels_of(int set) {
   int is_available = evodb_kernel_set_is_available(set);
 #if defined(__x86_64__)
-  if (is_available && (set == EVODB_AVX512 || set == EVODB_AMX)) return SET(avx512);
-  if (is_available && set == EVODB_AVX2) return SET(avx2);
-  if (evodb_processor_features() & EVODB_HAS_FMA) return SET(fused);
+  if (is_available && (set == EVODB_AVX512 || set == EVODB_AMX)) return SET(avx512, avx512);
+  if (is_available && set == EVODB_AVX2) return SET(avx2, avx2);
+  if (evodb_processor_features() & EVODB_HAS_FMA) return SET(fused, portable);
 #elif defined(__aarch64__)
-  return is_available && set == EVODB_NEON ? SET(neon) : SET(fused);
+  return is_available && set == EVODB_NEON ? SET(neon, neon) : SET(fused, portable);
 #else
   (void)is_available;
 #endif
-  return SET(emulated);
+  return SET(emulated, portable);
 }
 
 int evodb_factor_columns(int set, float *a, int64_t size, int64_t first, int64_t columns) {
@@ -99,6 +100,10 @@ int evodb_factor_columns(int set, float *a, int64_t size, int64_t first, int64_t
 void evodb_subtract_outer(int set, float *t, int64_t t_stride, const float *u, int64_t u_stride, const float *e,
                           int64_t e_stride, int64_t rows, int64_t columns, int64_t count) {
   kernels_of(set).subtract_outer(t, t_stride, u, u_stride, e, e_stride, rows, columns, count);
+}
+
+void evodb_transpose(int set, float *target, const float *source, int64_t rows, int64_t columns) {
+  kernels_of(set).products->copy(target, rows, source, 1, columns, columns, rows);
 }
 
 void evodb_pack_rows(float *packed, int64_t columns, int64_t depth, int64_t first, const float *source, int64_t stride,
@@ -126,6 +131,40 @@ void evodb_reflect_triangle(float *target, const float *source, int64_t size, in
         int64_t end = lower ? smaller(column + SIDE, i + 1) : smaller(column + SIDE, size);
         for (int64_t j = begin; j < end; j++) target[i * size + j] = source[(size - 1 - j) * size + size - 1 - i];
       }
+}
+
+/* 1.5 * 2^23: adding and subtracting it rounds a number below 2^22 to the nearest integer, ties to even. */
+#define ROUNDING 12582912.0f
+/* 2^23: in its binade the low bits are the integer itself. */
+#define INTEGERS 8388608.0f
+
+CLONED void evodb_quantize(uint8_t *restrict codes, float *restrict errors, const float *restrict w,
+                           const float *restrict scale, const float *restrict zero, float largest_code, float error_scale,
+                           int64_t count) {
+  for (int64_t i = 0; i < count; i++) {
+    /* Clamping before rounding is the same as after it, because the bounds are whole; NaN goes to the lower one. */
+    float ratio = w[i] / (scale[i] > 0.0f ? scale[i] : INFINITY);
+    float lower = 0.0f - zero[i], upper = largest_code - zero[i];
+    float raised = ratio > lower ? ratio : lower;
+    float clamped = raised < upper ? raised : upper;
+    float steps = (clamped + ROUNDING) - ROUNDING;
+    float code = (steps + zero[i]) + INTEGERS;
+    uint32_t bits;
+    memcpy(&bits, &code, sizeof(bits));
+    codes[i] = (uint8_t)bits;
+    if (errors) errors[i] = (w[i] - scale[i] * steps) * error_scale;
+  }
+}
+
+CLONED int32_t evodb_largest_bits(const float *x, int64_t count) {
+  int32_t largest = 0;
+  for (int64_t i = 0; i < count; i++) {
+    int32_t bits;
+    memcpy(&bits, x + i, sizeof(bits));
+    bits &= 0x7fffffff;
+    largest = bits > largest ? bits : largest;
+  }
+  return largest;
 }
 
 typedef double wide_lanes __attribute__((vector_size(8 * LANES)));

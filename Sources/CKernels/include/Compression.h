@@ -29,6 +29,18 @@ void evodb_pack_rows(float *packed, int64_t columns, int64_t depth, int64_t firs
    the other diagonal. The rest of target is left alone. */
 void evodb_reflect_triangle(float *target, const float *source, int64_t size, int lower);
 
+/* Rounds one input's weights to their grids, ties to even: the nearest steps from the zero point that have a code from 0 to
+   `largest_code`, where a scale of 0 and NaN take the lowest. codes[i] <- steps + zero[i]; if `errors` is not 0, errors[i] <-
+   (w[i] - scale[i] * steps) * error_scale. */
+void evodb_quantize(uint8_t *codes, float *errors, const float *w, const float *scale, const float *zero, float largest_code,
+                    float error_scale, int64_t count);
+
+/* The largest bits of a number without its sign: beyond those of infinity if one is NaN. */
+int32_t evodb_largest_bits(const float *x, int64_t count);
+
+/* target[c][r] = source[r][c] for a matrix [rows, columns]. */
+void evodb_transpose(int set, float *target, const float *source, int64_t rows, int64_t columns);
+
 /* sum of (double)x[i] * (double)y[i]: 16 sums, the one of place i modulo 16, added up from the first on. */
 double evodb_dot(const float *x, const float *y, int64_t count);
 

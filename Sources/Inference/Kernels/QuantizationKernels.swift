@@ -1,9 +1,8 @@
+import CKernels
+
 /// The inner loops of quantization, over transposed weights [columns, rows] so that one input's weights lie together and
 /// a loop over the outputs vectorises.
 enum QuantizationKernels {
-  /// 1.5·2²³: adding and subtracting it rounds a number below 2²² to the nearest integer, ties to even, without the
-  /// library call per element that `rounded()` is on processors without SSE4.1.
-  private static let roundingConstant: Float = 12_582_912
   /// 2²³: in its binade the low mantissa bits are the integer itself.
   private static let integerConstant: Float = 8_388_608
 
@@ -43,44 +42,13 @@ enum QuantizationKernels {
     let weights = transposed.base + column * count
     let scales = scales.base + group * count
     let zeroPoints = zeroPoints.base + group * count
-    let largest = Float(largestCode)
+    precondition(errors.map { $0.row < $0.target.rows && $0.target.columns == count } ?? true)
+    let target = errors.map { $0.target.base + $0.row * count }
     codes.withUnsafeMutableBufferPointer { buffer in
       guard let codes = buffer.baseAddress.map({ $0 + column * count }) else { return }
-      if let errors {
-        precondition(errors.row < errors.target.rows && errors.target.columns == count)
-        let target = errors.target.base + errors.row * count
-        let errorScale = errors.errorScale
-        for index in 0..<count {
-          let steps = steps(weights[index], scale: scales[index], zeroPoint: zeroPoints[index], largestCode: largest)
-          codes[index] = code(steps: steps, zeroPoint: zeroPoints[index])
-          target[index] = (weights[index] - scales[index] * steps) * errorScale
-        }
-      } else {
-        for index in 0..<count {
-          let steps = steps(weights[index], scale: scales[index], zeroPoint: zeroPoints[index], largestCode: largest)
-          codes[index] = code(steps: steps, zeroPoint: zeroPoints[index])
-        }
-      }
+      evodb_quantize(
+        codes, target, weights, scales, zeroPoints, Float(largestCode), errors?.errorScale ?? 0, Int64(count))
     }
-  }
-
-  /// Whole steps from the zero point to the grid value nearest to `weight`.
-  @inline(__always)
-  private static func steps(_ weight: Float, scale: Float, zeroPoint: Float, largestCode: Float) -> Float {
-    // A scale of 0 stands for a group of zeros: dividing by infinity leaves 0 steps. Clamping before rounding is the
-    // same as after it, because the bounds are whole; these comparisons send NaN to the lower bound.
-    let ratio = weight / (scale > 0 ? scale : .infinity)
-    let lower = 0 - zeroPoint
-    let upper = largestCode - zeroPoint
-    let raised = ratio > lower ? ratio : lower
-    let clamped = raised < upper ? raised : upper
-    return (clamped + roundingConstant) - roundingConstant
-  }
-
-  /// The code `steps` above the zero point, 0…255.
-  @inline(__always)
-  private static func code(steps: Float, zeroPoint: Float) -> UInt8 {
-    UInt8(truncatingIfNeeded: (steps + zeroPoint + integerConstant).bitPattern)
   }
 
   /// Writes `scale · (code − zero point)` of one row to row `row` of `result` [rows, columns].
@@ -128,10 +96,14 @@ enum QuantizationKernels {
     let result = Matrix(uninitializedRows: columns, columns: rows)
     let source = matrix.base
     let target = result.base
+    guard let permutation else {
+      evodb_transpose(KernelSet.current.code, target, source, Int64(rows), Int64(columns))
+      return result
+    }
     for firstColumn in stride(from: 0, to: columns, by: tile) {
       for firstRow in stride(from: 0, to: rows, by: tile) {
         for column in firstColumn..<min(columns, firstColumn + tile) {
-          let from = source + (permutation.map { Int($0[column]) } ?? column)
+          let from = source + Int(permutation[column])
           let to = target + column * rows
           for row in firstRow..<min(rows, firstRow + tile) { to[row] = from[row * columns] }
         }
@@ -168,11 +140,7 @@ enum QuantizationKernels {
   /// The same of any numbers.
   static func largestMagnitude(_ values: UnsafeBufferPointer<Float>) -> Float {
     // As integers, because a floating-point reduction may not be reordered and so would not vectorise.
-    var largest: Int32 = 0
-    for value in values {
-      let bits = Int32(truncatingIfNeeded: value.bitPattern & 0x7fff_ffff)
-      largest = max(largest, bits)
-    }
-    return Float(bitPattern: UInt32(largest))
+    guard let base = values.baseAddress else { return 0 }
+    return Float(bitPattern: UInt32(bitPattern: evodb_largest_bits(base, Int64(values.count))))
   }
 }
