@@ -38,6 +38,7 @@ struct Bench {
     if wanted.contains(.proposals) { report.add(try ProposalTimes.section()) }
     if wanted.contains(.kernels) { report.add(try KernelTimes.section()) }
     if wanted.contains(.products) { report.add(ProductSpeed.section()) }
+    if wanted.contains(.factors) { report.add(try CompressionSpeed.section()) }
     if wanted.contains(.tokenizers) { report.add(try TokenizerTimes.section(example: options.example)) }
     if wanted.contains(.million) { report.add(try MillionEvaluations.section()) }
     try report.finish()
@@ -49,7 +50,8 @@ struct Bench {
     let example = try ExampleCatalog(example: options.example, threadCount: threadCount)
     defer { example.remove() }
     // Everything that follows needs the levels; building them is a section itself, printed in its place.
-    let compression = wanted.contains(.compression) ? try CompressionTimes.section(example) : nil
+    let compression =
+      wanted.contains(.compression) ? try CompressionTimes.section(example, runsReference: options.runsReference) : nil
     if compression == nil { try example.build() }
     let offspring = try example.offspring(16)
     if wanted.contains(.forward) {

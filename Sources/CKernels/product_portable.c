@@ -24,6 +24,8 @@ static inline double odd_sum(float a, float b, float t) {
 
 static inline float emulated_fma(float a, float b, float t) { return (float)odd_sum(a, b, t); }
 
+float evodb_emulated_fma(float a, float b, float t) { return emulated_fma(a, b, t); }
+
 float evodb_flushed_fma(float a, float b, float t) {
   double sum = odd_sum(a, b, t);
   /* Below this, rounding to 24 bits with an unbounded exponent stays below the smallest normal number. */

@@ -57,6 +57,9 @@ int evodb_multiply_amx(const evodb_product *product);
 extern const struct product_kernels evodb_kernels_neon;
 #endif
 
+/* a * b + t with one rounding, where the processor has no instruction for it. */
+float evodb_emulated_fma(float a, float b, float t);
+
 /* t = a * b + t as TDPBF16PS does it, without flags of the processor: result flushed, tininess decided after rounding. */
 float evodb_flushed_fma(float a, float b, float t);
 

@@ -95,6 +95,8 @@ static void flush_sums(const evodb_product *p) {
 struct plan {
   const evodb_product *product;
   const struct product_kernels *kernels;
+  /* 0, or the distance of 16 rows of x, which is itself packed. */
+  int64_t x_panel_stride;
   int is_bfloat16, checks_exponents;
   float *activations, *widened;
   int64_t first_row, rows, first_depth, depth;
@@ -105,9 +107,17 @@ struct plan {
 static void lay_out_activations(struct plan *plan) {
   const evodb_product *p = plan->product;
   int64_t padded = plan->is_bfloat16 ? up_to_multiple(plan->depth, EVODB_BLOCK_DEPTH) : plan->depth;
-  plan->kernels->copy(plan->activations, ROW_STRIDE,
-                      p->x + plan->first_row * p->x_row_stride + plan->first_depth * p->x_depth_stride, p->x_row_stride,
-                      p->x_depth_stride, plan->rows, plan->depth);
+  const float *x = p->x + plan->first_depth * p->x_depth_stride;
+  if (plan->x_panel_stride == 0)
+    plan->kernels->copy(plan->activations, ROW_STRIDE, x + plan->first_row * p->x_row_stride, p->x_row_stride,
+                        p->x_depth_stride, plan->rows, plan->depth);
+  for (int64_t r = 0, count; plan->x_panel_stride != 0 && r < plan->rows; r += count) {
+    int64_t row = plan->first_row + r, place = row % EVODB_PANEL_COLUMNS;
+    count = smaller(plan->rows - r, EVODB_PANEL_COLUMNS - place);
+    plan->kernels->copy(plan->activations + r * ROW_STRIDE, ROW_STRIDE,
+                        x + row / EVODB_PANEL_COLUMNS * plan->x_panel_stride + place, 1, p->x_depth_stride, count,
+                        plan->depth);
+  }
   for (int64_t r = 0; r < plan->rows && (p->negate || padded > plan->depth); r++) {
     float *row = plan->activations + r * ROW_STRIDE;
     if (p->negate)
@@ -198,7 +208,8 @@ static void multiply_slice(struct plan *plan) {
   }
 }
 
-static int multiply_on_vectors(const struct product_kernels *kernels, int arithmetic, const evodb_product *p) {
+static int multiply_on_vectors(const struct product_kernels *kernels, int arithmetic, const evodb_product *p,
+                               int64_t x_panel_stride) {
   int64_t slab_count = (p->rows + SLAB_ROWS - 1) / SLAB_ROWS;
   int64_t slab_rows = (p->rows + slab_count - 1) / slab_count;
   int64_t activation_bytes = up_to_multiple(slab_rows * ROW_STRIDE * (int64_t)sizeof(float), 64);
@@ -208,6 +219,7 @@ static int multiply_on_vectors(const struct product_kernels *kernels, int arithm
   if (!workspace) return EVODB_NO_MEMORY;
   struct plan plan = {.product = p,
                       .kernels = kernels,
+                      .x_panel_stride = x_panel_stride,
                       .is_bfloat16 = arithmetic == EVODB_BFLOAT16,
                       .activations = (float *)(void *)workspace,
                       .widened = (float *)(void *)(workspace + activation_bytes)};
@@ -240,5 +252,27 @@ int evodb_multiply(int set, int arithmetic, const evodb_product *p) {
 #if defined(__x86_64__)
   if (set == EVODB_AMX && arithmetic == EVODB_BFLOAT16) return evodb_multiply_amx(p);
 #endif
-  return multiply_on_vectors(kernels_of(set), arithmetic, p);
+  return multiply_on_vectors(kernels_of(set), arithmetic, p, 0);
+}
+
+int evodb_add_square(int set, float *sum, int64_t stride, const float *packed, int64_t columns, int64_t depth,
+                     int64_t first_row, int64_t rows) {
+  if (!evodb_kernel_set_is_available(set)) return EVODB_UNAVAILABLE;
+  if (rows <= 0 || depth <= 0) return EVODB_DONE;
+  int64_t panel_stride = depth * EVODB_PANEL_COLUMNS;
+  evodb_product product = {.y = sum + first_row * stride,
+                           .y_stride = stride,
+                           .x = packed + first_row / EVODB_PANEL_COLUMNS * panel_stride,
+                           .x_row_stride = 1,
+                           .x_depth_stride = EVODB_PANEL_COLUMNS,
+                           .packed = packed,
+                           .packed_columns = columns,
+                           .packed_depth = depth,
+                           .rows = rows,
+                           .columns = first_row + rows,
+                           .depth = depth,
+                           .accumulate = 1,
+                           .lower = 1,
+                           .lower_offset = first_row};
+  return multiply_on_vectors(kernels_of(set), EVODB_FLOAT32, &product, panel_stride);
 }

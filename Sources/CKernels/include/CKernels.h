@@ -2,6 +2,7 @@
 #define EVODB_CKERNELS_H
 #include <stdint.h>
 
+#include "Compression.h"
 #include "Elementary.h"
 #include "Machine.h"
 #include "Products.h"

@@ -45,7 +45,7 @@ typedef struct {
   int64_t packed_columns, packed_depth;
   int64_t rows;
   int64_t first_column, columns; /* of the packed ones; the first is a multiple of 16 */
-  int64_t first_depth, depth;    /* of the packed one; the first is a multiple of 32. x begins at first_depth. */
+  int64_t first_depth, depth;    /* of the packed one; in bfloat16 the first is a multiple of 32. x begins at first_depth. */
   int accumulate;                /* 0: sums start from +0; 1: they continue y */
   int negate;                    /* 1: x counts as -x */
   int lower;                     /* 1: only columns c <= r + lower_offset are computed and written */
@@ -55,6 +55,11 @@ typedef struct {
 /* Depth 0 gives zeros, or leaves y if sums continue. Nothing is written unless it is done. */
 enum { EVODB_DONE = 0, EVODB_NO_MEMORY = 1, EVODB_UNAVAILABLE = 2 };
 int evodb_multiply(int set, int arithmetic, const evodb_product *product);
+
+/* Rows [first_row, first_row + rows) of the lower triangle of sum [columns, columns] <- themselves + (xt x), the rows of x
+   [depth, columns] in their order; x is packed in float32, first_row a multiple of 16. */
+int evodb_add_square(int set, float *sum, int64_t stride, const float *packed, int64_t columns, int64_t depth,
+                     int64_t first_row, int64_t rows);
 
 /* float32 to the nearest bfloat16 (ties to even) as its upper 16 bits; denormals become zero of their sign, NaN quiet. */
 void evodb_round_to_bfloat16(uint16_t *result, const float *x, int64_t count);

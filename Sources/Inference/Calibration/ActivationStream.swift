@@ -10,6 +10,7 @@ final class ActivationStream {
   private let cancellation: Cancellation
   private let streams: StreamStore
   private let chunkSequenceCount: Int
+  private let arithmetic: Arithmetic
   /// The block that comes next.
   private(set) var blockIndex = 0
 
@@ -17,10 +18,12 @@ final class ActivationStream {
   ///   - place: where the streams lie.
   ///   - chunkSequenceCount: sequences whose site inputs are held at a time while a Hessian is accumulated. It changes no
   ///     result.
+  ///   - arithmetic: of the Hessians.
   /// - Throws: `InferenceError.inputOutput` if streams cannot be kept.
   init(
     model: any LanguageModel, weights: WeightCache, sequences: [[Int32]], threadCount: Int, work: WorkCounter,
-    cancellation: Cancellation, place: StreamStore.Place = .memory, chunkSequenceCount: Int = 16
+    cancellation: Cancellation, place: StreamStore.Place = .memory, chunkSequenceCount: Int = 16,
+    arithmetic: Arithmetic = .float32
   ) throws {
     self.model = model
     self.weights = weights
@@ -28,6 +31,7 @@ final class ActivationStream {
     self.work = work
     self.cancellation = cancellation
     self.chunkSequenceCount = chunkSequenceCount
+    self.arithmetic = arithmetic
     streams = try StreamStore(lengths: sequences.map(\.count), columns: model.hiddenSize, place: place)
     for (index, sequence) in sequences.enumerated() { try streams.set(index, model.embed(sequence)) }
   }
@@ -70,24 +74,27 @@ final class ActivationStream {
   func hessians(advancing: Bool) throws -> [Int: Matrix] {
     let block = blockIndex
     let sites = model.sites.filter { $0.blockIndex == block }
-    var accumulators = sites.map { HessianAccumulator(width: $0.width) }
+    var accumulators = sites.map { HessianAccumulator(width: $0.width, arithmetic: arithmetic) }
     let sequenceCount = streams.lengths.count
     for first in stride(from: 0, to: sequenceCount, by: chunkSequenceCount) {
       let chunk = first..<min(first + chunkSequenceCount, sequenceCount)
-      let inputs = sites.map { _ in ResultList<Matrix>(count: chunk.count) }
+      let growing = accumulators
+      let inputs = sites.map { _ in ResultList<PackedWeights>(count: chunk.count) }
       try parallel(chunk.count) { position in
         let sequence = chunk.lowerBound + position
         let output = try self.model.block(
           block, try self.streams.stream(sequence), weight: { try self.weights.weight($0, .dense) }, dropped: [],
           tap: { site, input in
-            // The model goes on to change some inputs in place; a copy is what the site saw.
-            inputs[site - sites[0].index].set(position, input.copy())
+            // The model goes on to change some inputs in place; what is laid out is what the site saw.
+            let site = site - sites[0].index
+            inputs[site].set(position, growing[site].inputs(input))
           })
         self.work.countBlock(tokens: output.rows)
         if advancing { try self.streams.set(sequence, output) }
       }
-      let growing = accumulators
+      // The last panel of a site is the largest: small ones at the end keep all threads busy.
       let tasks = growing.indices.flatMap { site in (0..<growing[site].panelCount).map { (site, $0) } }
+        .sorted { ($0.1, $0.0) > ($1.1, $1.0) }
       let taken = inputs.map { $0.values }
       try parallel(tasks.count) { task in growing[tasks[task].0].add(taken[tasks[task].0], toPanel: tasks[task].1) }
     }

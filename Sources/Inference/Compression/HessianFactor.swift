@@ -18,6 +18,8 @@ public struct HessianFactor: Sendable {
   /// Inputs, not dead, whose weights are all zero in the layer the factor was made for, rising. They are decoupled in H, so
   /// that they take up no error and stay zero.
   public let zeroColumns: [Int]
+  /// What the factor was computed with, and corrections with it are: never bfloat16.
+  public let arithmetic: Arithmetic
   /// The damping that was asked for, as a share of the mean diagonal.
   public let dampingFraction: Double
   /// The damping that made H positive definite, as a share of the mean diagonal: `dampingFraction` if all went well.
@@ -44,10 +46,12 @@ public struct HessianFactor: Sendable {
   ///   - zeroColumns: the columns of the weight that are zero throughout (`HessianFactor.zeroColumns(of:)`).
   ///   - dampingFraction: share of the mean diagonal added to the diagonal, 0…1000.
   ///   - activationOrder: whether to take inputs by falling diagonal.
+  ///   - kernels: they change the speed only.
   /// - Throws: `InferenceError.invalidData` if the Hessian has a NaN or an infinity, or is not positive definite under any
   ///   damping, which no sum of squares can be; `InferenceError.impossible` if `dampingFraction` is out of range.
   public init(
-    hessian: Matrix, zeroColumns: [Int] = [], dampingFraction: Double = 0.01, activationOrder: Bool = false
+    hessian: Matrix, zeroColumns: [Int] = [], dampingFraction: Double = 0.01, activationOrder: Bool = false,
+    arithmetic: Arithmetic = .float32, kernels: KernelSet = .current
   ) throws {
     precondition(hessian.rows == hessian.columns)
     guard dampingFraction >= 0, dampingFraction <= Self.largestDampingFraction else {
@@ -68,7 +72,8 @@ public struct HessianFactor: Sendable {
     while true {
       let damping = fraction * meanDiagonal
       if let upper = Self.factor(
-        hessian, diagonal: diagonal, decoupled: decoupled, order: order, damping: Float(damping))
+        hessian, diagonal: diagonal, decoupled: decoupled, order: order, damping: Float(damping),
+        arithmetic, kernels)
       {
         self.upper = upper
         dampingFractionUsed = fraction
@@ -83,6 +88,7 @@ public struct HessianFactor: Sendable {
       fraction = min(Self.largestDampingFraction, max(fraction * 10, Self.smallestRaisedFraction))
     }
     self.dampingFraction = dampingFraction
+    self.arithmetic = arithmetic.ofCompression
     self.permutation = activationOrder ? order.map { Int32($0) } : nil
     deadInputs = (0..<size).filter { dead[$0] }
     self.zeroColumns = (0..<size).filter { decoupled[$0] && !dead[$0] }
@@ -127,20 +133,17 @@ public struct HessianFactor: Sendable {
 
   /// U for the given damping, or nil if the damped matrix is not positive definite in Float32.
   private static func factor(
-    _ hessian: Matrix, diagonal: [Float], decoupled: [Bool], order: [Int], damping: Float
+    _ hessian: Matrix, diagonal: [Float], decoupled: [Bool], order: [Int], damping: Float,
+    _ arithmetic: Arithmetic, _ kernels: KernelSet
   ) -> Matrix? {
-    let size = order.count
-    // Reversing rows and columns turns the factorisation L·Lᵀ into R·Rᵀ with R upper triangular.
-    let reversed = Matrix(rows: size, columns: size)
-    for row in 0..<size {
-      let input = order[size - 1 - row]
-      reversed[row, row] = diagonal[input] + damping
-      guard !decoupled[input] else { continue }
-      for column in 0..<row {
-        let other = order[size - 1 - column]
-        if !decoupled[other] { reversed[row, column] = hessian[max(input, other), min(input, other)] }
-      }
+    let reversed = reversed(hessian, diagonal: diagonal, decoupled: decoupled, order: order, damping: damping)
+    guard arithmetic == .openblas else {
+      guard TriangularFactor.invert(reversed, kernels: kernels) else { return nil }
+      let upper = Matrix(rows: order.count, columns: order.count)
+      TriangularFactor.reflect(reversed, into: upper, lower: false)
+      return upper
     }
+    let size = order.count
     guard BLAS.cholesky(reversed, upper: false), BLAS.invertTriangle(reversed, upper: false) else { return nil }
     for index in 0..<size {
       let pivot = reversed[index, index]
@@ -150,5 +153,31 @@ public struct HessianFactor: Sendable {
     let upper = Matrix(uninitializedRows: size, columns: size)
     for index in 0..<size * size { upper.storage[index] = reversed.storage[size * size - 1 - index] }
     return upper
+  }
+
+  /// The damped Hessian in reversed processing order, in the lower triangle, zeros above: reversing rows and columns turns
+  /// the factorisation L·Lᵀ into R·Rᵀ with R upper triangular.
+  private static func reversed(
+    _ hessian: Matrix, diagonal: [Float], decoupled: [Bool], order: [Int], damping: Float
+  ) -> Matrix {
+    let size = order.count
+    let reversed = Matrix(rows: size, columns: size)
+    let isNatural = order.indices.allSatisfy { order[$0] == $0 }
+    if isNatural { TriangularFactor.reflect(hessian, into: reversed, lower: true) }
+    for row in 0..<size {
+      let input = order[size - 1 - row]
+      reversed[row, row] = diagonal[input] + damping
+      if !isNatural {
+        for column in 0..<row {
+          let other = order[size - 1 - column]
+          reversed[row, column] = hessian[max(input, other), min(input, other)]
+        }
+      }
+    }
+    for place in 0..<size where decoupled[order[size - 1 - place]] {
+      for column in 0..<place { reversed[place, column] = 0 }
+      for row in place + 1..<max(size, place + 1) { reversed[row, place] = 0 }
+    }
+    return reversed
   }
 }

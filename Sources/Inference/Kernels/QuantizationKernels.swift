@@ -1,9 +1,8 @@
+import CKernels
+
 /// The inner loops of quantization, over transposed weights [columns, rows] so that one input's weights lie together and
 /// a loop over the outputs vectorises.
 enum QuantizationKernels {
-  /// 1.5·2²³: adding and subtracting it rounds a number below 2²² to the nearest integer, ties to even, without the
-  /// library call per element that `rounded()` is on processors without SSE4.1.
-  private static let roundingConstant: Float = 12_582_912
   /// 2²³: in its binade the low mantissa bits are the integer itself.
   private static let integerConstant: Float = 8_388_608
 
@@ -33,54 +32,23 @@ enum QuantizationKernels {
   /// and `zeroPoints`.
   ///
   /// Writes the codes to `codes` [columns, rows] and, if `errors` is given, (weight − reconstruction) · `errorScale` to its
-  /// row `column`. Codes are rounded half to even and clamped to 0…`largestCode`; NaN gets the lowest one.
+  /// row `row`. Codes are rounded half to even and clamped to 0…`largestCode`; NaN gets the lowest one.
   static func quantizeColumn(
     _ column: Int, of transposed: Matrix, scales: Matrix, zeroPoints: Matrix, group: Int, largestCode: Int,
-    codes: inout [UInt8], errors: (target: Matrix, errorScale: Float)?
+    codes: inout [UInt8], errors: (target: Matrix, row: Int, errorScale: Float)?
   ) {
     let count = transposed.columns
     precondition(scales.columns == count && zeroPoints.columns == count && codes.count == transposed.rows * count)
     let weights = transposed.base + column * count
     let scales = scales.base + group * count
     let zeroPoints = zeroPoints.base + group * count
-    let largest = Float(largestCode)
+    precondition(errors.map { $0.row < $0.target.rows && $0.target.columns == count } ?? true)
+    let target = errors.map { $0.target.base + $0.row * count }
     codes.withUnsafeMutableBufferPointer { buffer in
       guard let codes = buffer.baseAddress.map({ $0 + column * count }) else { return }
-      if let errors {
-        precondition(errors.target.rows == transposed.rows && errors.target.columns == count)
-        let target = errors.target.base + column * count
-        let errorScale = errors.errorScale
-        for index in 0..<count {
-          let steps = steps(weights[index], scale: scales[index], zeroPoint: zeroPoints[index], largestCode: largest)
-          codes[index] = code(steps: steps, zeroPoint: zeroPoints[index])
-          target[index] = (weights[index] - scales[index] * steps) * errorScale
-        }
-      } else {
-        for index in 0..<count {
-          let steps = steps(weights[index], scale: scales[index], zeroPoint: zeroPoints[index], largestCode: largest)
-          codes[index] = code(steps: steps, zeroPoint: zeroPoints[index])
-        }
-      }
+      evodb_quantize(
+        codes, target, weights, scales, zeroPoints, Float(largestCode), errors?.errorScale ?? 0, Int64(count))
     }
-  }
-
-  /// Whole steps from the zero point to the grid value nearest to `weight`.
-  @inline(__always)
-  private static func steps(_ weight: Float, scale: Float, zeroPoint: Float, largestCode: Float) -> Float {
-    // A scale of 0 stands for a group of zeros: dividing by infinity leaves 0 steps. Clamping before rounding is the
-    // same as after it, because the bounds are whole; these comparisons send NaN to the lower bound.
-    let ratio = weight / (scale > 0 ? scale : .infinity)
-    let lower = 0 - zeroPoint
-    let upper = largestCode - zeroPoint
-    let raised = ratio > lower ? ratio : lower
-    let clamped = raised < upper ? raised : upper
-    return (clamped + roundingConstant) - roundingConstant
-  }
-
-  /// The code `steps` above the zero point, 0…255.
-  @inline(__always)
-  private static func code(steps: Float, zeroPoint: Float) -> UInt8 {
-    UInt8(truncatingIfNeeded: (steps + zeroPoint + integerConstant).bitPattern)
   }
 
   /// Writes `scale · (code − zero point)` of one row to row `row` of `result` [rows, columns].
@@ -128,10 +96,14 @@ enum QuantizationKernels {
     let result = Matrix(uninitializedRows: columns, columns: rows)
     let source = matrix.base
     let target = result.base
+    guard let permutation else {
+      evodb_transpose(KernelSet.current.code, target, source, Int64(rows), Int64(columns))
+      return result
+    }
     for firstColumn in stride(from: 0, to: columns, by: tile) {
       for firstRow in stride(from: 0, to: rows, by: tile) {
         for column in firstColumn..<min(columns, firstColumn + tile) {
-          let from = source + (permutation.map { Int($0[column]) } ?? column)
+          let from = source + Int(permutation[column])
           let to = target + column * rows
           for row in firstRow..<min(rows, firstRow + tile) { to[row] = from[row * columns] }
         }
@@ -163,13 +135,12 @@ enum QuantizationKernels {
   static func allFinite(_ matrix: Matrix) -> Bool { largestMagnitude(matrix) < .infinity }
 
   /// The largest magnitude of an element; infinite or NaN if one is.
-  static func largestMagnitude(_ matrix: Matrix) -> Float {
+  static func largestMagnitude(_ matrix: Matrix) -> Float { largestMagnitude(UnsafeBufferPointer(matrix.storage)) }
+
+  /// The same of any numbers.
+  static func largestMagnitude(_ values: UnsafeBufferPointer<Float>) -> Float {
     // As integers, because a floating-point reduction may not be reordered and so would not vectorise.
-    var largest: Int32 = 0
-    for index in 0..<matrix.rows * matrix.columns {
-      let bits = Int32(truncatingIfNeeded: matrix.base[index].bitPattern & 0x7fff_ffff)
-      largest = max(largest, bits)
-    }
-    return Float(bitPattern: UInt32(largest))
+    guard let base = values.baseAddress else { return 0 }
+    return Float(bitPattern: UInt32(bitPattern: evodb_largest_bits(base, Int64(values.count))))
   }
 }

@@ -137,16 +137,17 @@ enum SparsityKernels {
   }
 
   /// Settles row `column` of `transposed` [in, out], one input's weights: pruned ones become 0, the others are rounded to
-  /// `valueType`. Writes (weight − settled) · `errorScale` to the same row of `errors`.
+  /// `valueType`. Writes (weight − settled) · `errorScale` to row `errorRow` of `errors`.
   ///
   /// - Parameter mask: [in, out], 1 where pruned.
   static func settleColumn(
-    _ column: Int, of transposed: Matrix, mask: [UInt8], valueType: SparseValueType, errors: Matrix, errorScale: Float
+    _ column: Int, of transposed: Matrix, mask: [UInt8], valueType: SparseValueType, errors: Matrix, errorRow: Int,
+    errorScale: Float
   ) {
     let count = transposed.columns
-    precondition(mask.count == transposed.rows * count && errors.rows == transposed.rows && errors.columns == count)
+    precondition(mask.count == transposed.rows * count && errorRow < errors.rows && errors.columns == count)
     let weights = transposed.base + column * count
-    let target = errors.base + column * count
+    let target = errors.base + errorRow * count
     mask.withUnsafeBufferPointer { mask in
       guard let pruned = mask.baseAddress.map({ $0 + column * count }) else { return }
       func settle(_ round: (Float) -> Float) {

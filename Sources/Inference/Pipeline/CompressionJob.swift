@@ -65,7 +65,7 @@ public final class CompressionJob {
         model: model.network, weights: model.weights, sequences: sequences.map(\.tokenIDs),
         threadCount: job.threadCount, work: work, cancellation: job.cancellation,
         place: model.memory.keepsStreams ? .memory : .disk(folder: folder),
-        chunkSequenceCount: model.memory.calibrationChunkSequenceCount)
+        chunkSequenceCount: model.memory.calibrationChunkSequenceCount, arithmetic: model.arithmetic)
     } else {
       stream = nil
     }
@@ -298,7 +298,8 @@ public final class CompressionJob {
       let compression = LayerCompression(
         weight: try self.model.weights.matrix(piece.layer.index, .dense), layer: piece.layer,
         modelName: self.model.record.name, valueType: self.model.valueTypes[piece.layer.index],
-        statistic: statistics[piece.layer.siteName], factors: factors, numericsID: self.numericsID)
+        statistic: statistics[piece.layer.siteName], factors: factors, arithmetic: self.model.arithmetic,
+        numericsID: self.numericsID)
       let made = try piece.missing.map { variant in
         guard let method = self.methods[variant.method] else {
           preconditionFailure("the method of a level is stored first")

@@ -46,6 +46,7 @@ struct LayerCompression {
   private let statistic: SiteStatistic?
   private let error: LayerError?
   private let factors: FactorCache
+  private let arithmetic: Arithmetic
   private let numericsID: Int64
 
   /// - Parameters:
@@ -53,9 +54,10 @@ struct LayerCompression {
   ///   - modelName: for errors.
   ///   - valueType: of kept weights.
   ///   - statistic: of the layer's site; nil if no method needs one.
+  ///   - arithmetic: of factors, corrections and errors.
   init(
     weight: Matrix, layer: LayerRecord, modelName: String, valueType: SparseValueType, statistic: SiteStatistic?,
-    factors: FactorCache, numericsID: Int64
+    factors: FactorCache, arithmetic: Arithmetic, numericsID: Int64
   ) {
     self.weight = weight
     self.layer = layer
@@ -63,8 +65,9 @@ struct LayerCompression {
     self.valueType = valueType
     self.statistic = statistic
     self.factors = factors
+    self.arithmetic = arithmetic
     self.numericsID = numericsID
-    error = statistic?.matrix.map { LayerError(weight: weight, hessian: $0) }
+    error = statistic?.matrix.map { LayerError(weight: weight, hessian: $0, arithmetic: arithmetic) }
   }
 
   /// Makes a variant.
@@ -128,11 +131,11 @@ struct LayerCompression {
     return LayerInput(
       weight: weight, valueType: valueType, denseBits: layer.denseBits, hessian: hessian,
       hessianDiagonal: need >= .diagonal ? statistic?.hessianDiagonal : nil
-    ) { [factors, weight, layer] dampingFraction, activationOrder in
+    ) { [factors, weight, layer, arithmetic] dampingFraction, activationOrder in
       guard let hessian else { preconditionFailure("error correction needs a Hessian") }
       return try factors.factor(
         site: layer.siteName, hessian: hessian, weight: weight, dampingFraction: dampingFraction,
-        activationOrder: activationOrder)
+        activationOrder: activationOrder, arithmetic: arithmetic)
     }
   }
 }
@@ -148,7 +151,8 @@ final class FactorCache: @unchecked Sendable {
   private var siteLocks: [String: NSLock] = [:]
 
   func factor(
-    site: String, hessian: Matrix, weight: Matrix, dampingFraction: Double, activationOrder: Bool
+    site: String, hessian: Matrix, weight: Matrix, dampingFraction: Double, activationOrder: Bool,
+    arithmetic: Arithmetic
   ) throws -> HessianFactor {
     let siteLock = lock.withLock {
       let siteLock = siteLocks[site] ?? NSLock()
@@ -165,7 +169,7 @@ final class FactorCache: @unchecked Sendable {
       if let known { return known.factor }
       let factor = try HessianFactor(
         hessian: hessian, zeroColumns: HessianFactor.zeroColumns(of: weight), dampingFraction: dampingFraction,
-        activationOrder: activationOrder)
+        activationOrder: activationOrder, arithmetic: arithmetic)
       lock.withLock { factors.append((site, factor)) }
       return factor
     }

@@ -72,6 +72,12 @@ extension Matrix {
     return result
   }
 
+  /// Copies the first `count` rows of `source` over those from `first` on.
+  func copyRows(from source: Matrix, count: Int, to first: Int) {
+    precondition(source.columns == columns && count <= source.rows && first + count <= rows)
+    (base + first * columns).update(from: source.base, count: count * columns)
+  }
+
   /// The little-endian float32 bytes, row-major.
   var littleEndianBytes: [UInt8] {
     #if _endian(little)

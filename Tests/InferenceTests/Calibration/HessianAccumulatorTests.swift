@@ -23,7 +23,7 @@ import Testing
   private func accumulated(_ inputs: [Matrix], panels: ([Int]) -> [Int] = { $0 }, chunk: Int = .max) -> Matrix {
     let accumulator = HessianAccumulator(width: inputs[0].columns)
     for first in stride(from: 0, to: inputs.count, by: min(chunk, inputs.count)) {
-      let part = Array(inputs[first..<min(first + min(chunk, inputs.count), inputs.count)])
+      let part = inputs[first..<min(first + min(chunk, inputs.count), inputs.count)].map { accumulator.inputs($0) }
       for panel in panels(Array(0..<accumulator.panelCount)) { accumulator.add(part, toPanel: panel) }
     }
     return accumulator.hessian(sequenceCount: inputs.count)
@@ -59,8 +59,9 @@ import Testing
     #expect(accumulated(inputs, chunk: 1).values == expected)
     #expect(accumulated(inputs, panels: { $0.reversed() }, chunk: 3).values == expected)
     let parallel = HessianAccumulator(width: 300)
+    let laidOut = inputs.map { parallel.inputs($0) }
     try Parallel.forEach(parallel.panelCount, threadCount: 3, cancellation: Cancellation()) {
-      parallel.add(inputs, toPanel: $0)
+      parallel.add(laidOut, toPanel: $0)
     }
     #expect(parallel.hessian(sequenceCount: inputs.count).values == expected)
   }

@@ -10,11 +10,12 @@ public enum GPTQ {
   ///   - weight: [out, in]; not changed.
   ///   - factor: of the layer's Hessian, [in, in], made with the parameters' `dampingFraction` and `activationOrder`.
   ///   - parameters: bits, groups, ranges and damping.
+  ///   - kernels: they change the speed only.
   /// - Returns: codes and grids; dead inputs are zero in them if ranges contain zero.
   /// - Throws: `InferenceError.impossible` if a parameter is out of range or contradicts the factor;
   ///   `InferenceError.invalidData` if the weight is empty, or it or the corrected weights are not finite.
   public static func quantize(
-    weight: Matrix, factor: HessianFactor, parameters: QuantizationParameters
+    weight: Matrix, factor: HessianFactor, parameters: QuantizationParameters, kernels: KernelSet = .current
   ) throws -> QuantizedWeight {
     try parameters.validate()
     try weight.requireQuantizable()
@@ -26,9 +27,9 @@ public enum GPTQ {
         detail: "the Hessian was factored with dampingFraction \(factor.dampingFraction) and activationOrder "
           + "\(factor.activationOrder), but \(parameters.dampingFraction) and \(parameters.activationOrder) are wanted")
     }
-    var sweep = ColumnSweep(weight: weight, factor: factor, parameters: parameters)
+    var sweep = ColumnSweep(weight: weight, factor: factor, parameters: parameters, kernels: kernels)
     sweep.run()
-    guard QuantizationKernels.allFinite(sweep.errors) else {
+    guard sweep.propagation.isFinite else {
       throw InferenceError.invalidData(
         file: "GPTQ", detail: "the corrected weights left the range of Float32")
     }
@@ -57,11 +58,10 @@ private struct ColumnSweep {
   var codes: [UInt8]
 
   var columns: Int { propagation.columns }
-  var errors: Matrix { propagation.errors }
 
-  init(weight: Matrix, factor: HessianFactor, parameters: QuantizationParameters) {
+  init(weight: Matrix, factor: HessianFactor, parameters: QuantizationParameters, kernels: KernelSet) {
     self.parameters = parameters
-    propagation = ErrorPropagation(weight: weight, factor: factor)
+    propagation = ErrorPropagation(weight: weight, factor: factor, kernels: kernels)
     if factor.deadInputCount > 0 {
       let transposed = propagation.transposed
       let dead = Set(factor.deadInputs)
@@ -94,11 +94,11 @@ private struct ColumnSweep {
   /// Quantizes the columns of one block, on which all errors from before the block have been applied.
   mutating func quantize(block: Range<Int>, groupLength: Int) {
     let (propagation, grid) = (propagation, grid)
-    propagation.settle(block: block) { column in
+    propagation.settle(block: block) { column, errorRow in
       QuantizationKernels.quantizeColumn(
         column, of: propagation.transposed, scales: grid.scales, zeroPoints: grid.zeroPoints,
         group: column / groupLength, largestCode: grid.format.largestCode, codes: &codes,
-        errors: (propagation.errors, 1 / propagation.upper[column, column]))
+        errors: (propagation.errors, errorRow, 1 / propagation.upper[column, column]))
     }
   }
 }

@@ -15,11 +15,12 @@ public enum SparseGPT {
   ///   - target: how many zeros, or which pattern; a pattern's groups are decided as their first column is reached.
   ///   - columnBlockSize: columns over which one mask is chosen, at least 1; not read for patterns.
   ///   - valueType: type of the kept weights.
+  ///   - kernels: they change the speed only.
   /// - Throws: `InferenceError.impossible` if the target does not fit the weight or the factor is in activation order;
   ///   `InferenceError.invalidData` if the weight is empty, or it or the corrected weights are not finite.
   public static func prune(
     weight: Matrix, factor: HessianFactor, target: SparsityTarget, columnBlockSize: Int = 128,
-    valueType: SparseValueType
+    valueType: SparseValueType, kernels: KernelSet = .current
   ) throws -> SparseWeight {
     try weight.requireQuantizable()
     try target.validate(rows: weight.rows, columns: weight.columns)
@@ -30,12 +31,13 @@ public enum SparseGPT {
     guard !factor.activationOrder else {
       throw InferenceError.impossible(detail: "SparseGPT takes the inputs in their natural order")
     }
-    var sweep = PruningSweep(weight: weight, factor: factor, valueType: valueType)
+    var sweep = PruningSweep(
+      weight: weight, factor: factor, valueType: valueType, pattern: target.pattern, kernels: kernels)
     switch target {
     case .zeros(let count): sweep.prune(count, columnBlockSize: columnBlockSize)
     case .pattern(let pattern): sweep.prune(pattern)
     }
-    guard QuantizationKernels.allFinite(sweep.propagation.errors) else {
+    guard sweep.propagation.isFinite else {
       throw InferenceError.invalidData(
         file: "SparseGPT", detail: "the corrected weights left the range of Float32")
     }
@@ -50,6 +52,7 @@ public enum SparseGPT {
 private struct PruningSweep {
   var propagation: ErrorPropagation
   let valueType: SparseValueType
+  let stripWidth: Int
   /// U[j, j] of each input.
   let diagonal: [Float]
   /// Whether an input was always zero.
@@ -57,8 +60,13 @@ private struct PruningSweep {
   /// [in, out], 1 where pruned.
   var pruned: [UInt8]
 
-  init(weight: Matrix, factor: HessianFactor, valueType: SparseValueType) {
-    propagation = ErrorPropagation(weight: weight, factor: factor)
+  init(
+    weight: Matrix, factor: HessianFactor, valueType: SparseValueType, pattern: SparsityPattern?, kernels: KernelSet
+  ) {
+    // Strips hold whole groups, so that a group carries all earlier errors when it is decided.
+    let groupSize = pattern?.groupSize ?? 1
+    stripWidth = groupSize * max(1, ErrorPropagation.stripWidth / groupSize)
+    propagation = ErrorPropagation(weight: weight, factor: factor, stripWidth: stripWidth, kernels: kernels)
     self.valueType = valueType
     diagonal = (0..<factor.size).map { factor.upper[$0, $0] }
     var isDead = [Bool](repeating: false, count: factor.size)
@@ -85,28 +93,25 @@ private struct PruningSweep {
       let keys = keys(of: block)
       SparsityKernels.markSmallest(
         share, of: keys, in: 0..<keys.count, mask: &pruned, from: block.lowerBound * outputs)
-      propagation.settle(block: block) { settle($0) }
+      propagation.settle(block: block) { settle($0, errorRow: $1) }
     }
   }
 
   /// Prunes by a pattern, group by group.
   mutating func prune(_ pattern: SparsityPattern) {
     let columns = propagation.columns
-    let size = pattern.groupSize
-    // Strips and blocks hold whole groups, so that a group carries all earlier errors when it is decided.
-    let stripWidth = size * max(1, ErrorPropagation.rankOneWidth / size)
     let blockSize = stripWidth * max(1, 128 / stripWidth)
     for start in stride(from: 0, to: columns, by: blockSize) {
       let block = start..<min(columns, start + blockSize)
       propagation.applyErrors(before: start, toColumnsBelow: block.upperBound)
-      settlePatterned(block, pattern, stripWidth: stripWidth)
+      settlePatterned(block, pattern)
     }
   }
 
-  private mutating func settlePatterned(_ block: Range<Int>, _ pattern: SparsityPattern, stripWidth: Int) {
+  private mutating func settlePatterned(_ block: Range<Int>, _ pattern: SparsityPattern) {
     let propagation = propagation
     let outputs = propagation.transposed.columns
-    propagation.settle(block: block, stripWidth: stripWidth) { column in
+    propagation.settle(block: block, groupSize: pattern.groupSize) { column, errorRow in
       if column % pattern.groupSize == 0 {
         let group = column..<min(block.upperBound, column + pattern.groupSize)
         let keys = keys(of: group)
@@ -114,7 +119,7 @@ private struct PruningSweep {
           pattern.zeroCount(groupLength: group.count), length: group.count, count: outputs, runStride: 1,
           stride: outputs, keys: keys, keysStart: 0, mask: &pruned, maskStart: column * outputs)
       }
-      settle(column)
+      settle(column, errorRow: errorRow)
     }
   }
 
@@ -123,9 +128,9 @@ private struct PruningSweep {
       of: propagation.transposed, inputs: inputs, divisors: diagonal, isFirst: isDead)
   }
 
-  private func settle(_ column: Int) {
+  private func settle(_ column: Int, errorRow: Int) {
     SparsityKernels.settleColumn(
       column, of: propagation.transposed, mask: pruned, valueType: valueType, errors: propagation.errors,
-      errorScale: 1 / diagonal[column])
+      errorRow: errorRow, errorScale: 1 / diagonal[column])
   }
 }

@@ -5,6 +5,12 @@ public enum SparsityTarget: Hashable, Sendable {
   /// At most N of M neighbouring inputs are kept in every row.
   case pattern(SparsityPattern)
 
+  /// The pattern, if there is one.
+  var pattern: SparsityPattern? {
+    if case .pattern(let pattern) = self { return pattern }
+    return nil
+  }
+
   /// Pruned weights of a [rows, columns] layer.
   public func zeroCount(rows: Int, columns: Int) -> Int {
     switch self {

@@ -46,12 +46,11 @@ struct WorkProbe {
     }
     var input = Matrix(rows: 1, columns: narrowest.width)
     if sequence != nil { try probe.measureBlock { site, x in if site == narrowest.index { input = x.copy() } } }
-    let accumulator = HessianAccumulator(width: narrowest.width)
+    let arithmetic = model.arithmetic
+    let accumulator = HessianAccumulator(width: narrowest.width, arithmetic: arithmetic)
     let squares = Double(input.rows) * Double(narrowest.width * narrowest.width)
     probe.hessianSecondsPerSquare =
-      repeated {
-        for panel in 0..<accumulator.panelCount { accumulator.add([input], toPanel: panel) }
-      } / squares
+      repeated { accumulator.add(input) } / squares
     let hessian = accumulator.hessian(sequenceCount: 1)
     let bytes = LowerTriangle.bytes(of: hessian)
     // The catalog writes a byte twice, first into its log; digesting it takes about as long as that.
@@ -63,7 +62,8 @@ struct WorkProbe {
     if level.method.need == .matrix {
       // What few tokens make is singular and is damped more, to the same work.
       probe.factorSecondsPerCube =
-        try once { _ = try HessianFactor(hessian: hessian, dampingFraction: 0.1) } / (width * width * width)
+        try once { _ = try HessianFactor(hessian: hessian, dampingFraction: 0.1, arithmetic: arithmetic) }
+        / (width * width * width)
     }
     // A row that is never stored: the Hessian of few tokens stands in for that of all.
     let statistic = SiteStatistic(
@@ -74,7 +74,8 @@ struct WorkProbe {
     let compression = LayerCompression(
       weight: try model.weights.matrix(layer.index, .dense), layer: record, modelName: model.record.name,
       valueType: model.valueTypes[layer.index],
-      statistic: plan.needsStatistics ? statistic : nil, factors: FactorCache(), numericsID: 0)
+      statistic: plan.needsStatistics ? statistic : nil, factors: FactorCache(), arithmetic: arithmetic,
+      numericsID: 0)
     // The first call makes the factor, too.
     _ = try compression.variant(level, method: level.method.record)
     let seconds = try once { _ = try compression.variant(level, method: level.method.record) }
@@ -123,9 +124,9 @@ struct WorkProbe {
     return 2 * Double(Self.blockWeights(model)) * Double(tokens) + 4 * pairs * Double(mixed)
   }
 
-  /// Operations of compressing a layer at one level and measuring its error: both multiply a weight with a square.
+  /// Operations of compressing a layer at one level and measuring its error: both multiply a weight with a triangle.
   func levelProducts(rows: Int, columns: Int, need: StatisticNeed) -> Double {
-    need == .matrix ? 3 * Double(rows) * Double(columns) * Double(columns) : 0
+    need == .matrix ? 2 * Double(rows) * Double(columns) * Double(columns) : 0
   }
 
   /// Sets block seconds and product rate; returns the stream after the block.

@@ -18,7 +18,7 @@ import Testing
     var codes = [UInt8](repeating: 0, count: rows)
     QuantizationKernels.quantizeColumn(
       0, of: transposed, scales: scales, zeroPoints: zeroPoints, group: 0, largestCode: 15, codes: &codes,
-      errors: (errors, 3))
+      errors: (errors, 0, 3))
     for row in 0..<rows {
       let scale = scales[0, row]
       let zeroPoint = zeroPoints[0, row]
