@@ -43,7 +43,9 @@ package enum KQuantGPTQMethod: MethodDefinition {
   package static func compress(_ layer: LayerInput, to level: Level, _ values: MethodValues) throws -> CompressedLayer {
     let type = try KQuantMethod.type(of: level, values, method: Self.self).fallback(width: layer.weight.columns)
     guard type.isQuantized else {
-      return CompressedLayer(try BlockWeight(quantizing: layer.weight, as: type), factor: nil)
+      var result = CompressedLayer(try BlockWeight(quantizing: layer.weight, as: type), factor: nil)
+      result.deadInputCount = layer.hessianDiagonal?.count { $0 == 0 } ?? 0
+      return result
     }
     guard let hessian = layer.hessian else { preconditionFailure("error correction needs a Hessian") }
     let factor = try layer.factor(dampingFraction: values.real(.dampingFraction))
