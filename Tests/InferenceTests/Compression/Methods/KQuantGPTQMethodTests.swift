@@ -4,6 +4,8 @@ import Testing
 @testable import Inference
 
 @Suite(.usualTimeLimit) struct KQuantGPTQMethodTests {
+  private static let shared = RandomLayer.correlated(rows: 3, columns: 256, seed: 21)
+
   private func input(_ layer: RandomLayer) -> LayerInput {
     LayerInput(
       weight: layer.weight, valueType: .bfloat16, denseBits: 16, hessian: layer.hessian,
@@ -22,7 +24,7 @@ import Testing
   }
 
   @Test(arguments: GGUFType.quantized) func layersAreStoredInTheBytesOfTheirType(_ type: GGUFType) throws {
-    let layer = RandomLayer(rows: 3, columns: 256, seed: 21)
+    let layer = Self.shared
     let result = try KQuantGPTQMethod.compress(input(layer), to: .type(type.name), MethodValues())
     let weight = try BlockWeightPacking.decode(result.packed)
     #expect(weight.type == type)
@@ -59,7 +61,7 @@ import Testing
   }
 
   @Test func optionsMatterAndAreRecorded() throws {
-    let layer = RandomLayer(rows: 4, columns: 256, seed: 23)
+    let layer = Self.shared
     func packed(_ method: CompressionMethod) throws -> [UInt8] {
       try KQuantGPTQMethod.compress(input(layer), to: .type("Q3_K"), method.values).packed
     }

@@ -5,6 +5,7 @@ import Testing
 
 @Suite(.usualTimeLimit) struct BlockGPTQTests {
   private static let types = GGUFType.quantized
+  private static let shared = RandomLayer.correlated(rows: 11, columns: 256, seed: 3)
 
   private func quantized(_ layer: RandomLayer, _ type: GGUFType, passes: Int = 2) throws -> BlockWeight {
     try BlockGPTQ.quantize(
@@ -22,10 +23,9 @@ import Testing
   enum Kind: String, CaseIterable {
     case ordinary, deadInputs, deadBlock, rareInputs, outlierInput, zeroRows, zeroColumns, fewSamples, allDead
 
-    func layer(columns: Int) -> RandomLayer {
-      let layer = RandomLayer(
-        rows: 11, columns: columns, seed: UInt64(columns), deadInputs: self == .deadInputs ? [0, 7, 40, 63] : [])
-      let (weight, hessian) = (layer.weight, layer.hessian)
+    func layer(from shared: RandomLayer) -> RandomLayer {
+      let (weight, hessian) = (shared.weight.copy(), shared.hessian.copy())
+      let columns = weight.columns
       func scale(_ input: Int, _ factor: Float) {
         for other in 0..<columns {
           hessian[input, other] *= factor
@@ -33,7 +33,8 @@ import Testing
         }
       }
       switch self {
-      case .ordinary, .deadInputs: break
+      case .ordinary: break
+      case .deadInputs: for input in [0, 7, 40, 63] { scale(input, 0) }
       case .deadBlock: for input in 0..<32 { scale(input, 0) }
       case .rareInputs: for input in 0..<columns where input % 3 != 0 { scale(input, 1e-3) }
       case .outlierInput:
@@ -52,12 +53,12 @@ import Testing
         }
       case .allDead: for input in 0..<columns { scale(input, 0) }
       }
-      return layer
+      return RandomLayer(weight: weight, hessian: hessian)
     }
   }
 
   @Test(arguments: types, Kind.allCases) func noRowIsWorseThanGGMLs(_ type: GGUFType, kind: Kind) throws {
-    let layer = kind.layer(columns: 256)
+    let layer = kind.layer(from: Self.shared)
     for passes in [0, 2] {
       let (ours, theirs) = (try quantized(layer, type, passes: passes), try plain(layer, type))
       let error = LayerError(weight: layer.weight, hessian: layer.hessian)
@@ -69,7 +70,7 @@ import Testing
   }
 
   @Test(arguments: types) func correctionsLowerTheError(_ type: GGUFType) throws {
-    let layer = RandomLayer(rows: 16, columns: 512, seed: 3)
+    let layer = Self.shared
     let error = LayerError(weight: layer.weight, hessian: layer.hessian)
     let theirs = error.nmse(compressed: try plain(layer, type).dequantized())
     let corrected = error.nmse(compressed: try quantized(layer, type, passes: 0).dequantized())
@@ -77,6 +78,29 @@ import Testing
     #expect(corrected < 0.9 * theirs)
     // A pass only makes changes that lower the error; rows in which rounding says otherwise are a few in a million.
     #expect(reconsidered <= 1.001 * corrected)
+  }
+
+  /// Blocks of 256 after the first one begin with weights that carry the errors of those before them.
+  @Test func laterBlocksCarryTheErrorsOfEarlierOnes() throws {
+    let layer = RandomLayer.correlated(rows: 5, columns: 512, seed: 8)
+    let error = LayerError(weight: layer.weight, hessian: layer.hessian)
+    // Each half by itself, as if nothing could be made up for across it.
+    let halves = try [0..<256, 256..<512].map { range in
+      let part = RandomLayer(
+        weight: Matrix(rows: 5, columns: 256, values: (0..<5).flatMap { row in range.map { layer.weight[row, $0] } }),
+        hessian: Matrix(
+          rows: 256, columns: 256, values: range.flatMap { row in range.map { layer.hessian[row, $0] } }))
+      return try quantized(part, .q2K).dequantized()
+    }
+    let apart = Matrix(
+      rows: 5, columns: 512,
+      values: (0..<5).flatMap { row in halves.flatMap { half in (0..<256).map { half[row, $0] } } })
+    let together = try quantized(layer, .q2K)
+    #expect(together.type == .q2K && together.bytes.count == 5 * 2 * 84)
+    #expect(error.nmse(compressed: together.dequantized()) < error.nmse(compressed: apart))
+    #expect(
+      error.nmse(compressed: together.dequantized()) < 0.9
+        * error.nmse(compressed: try plain(layer, .q2K).dequantized()))
   }
 
   @Test func rowErrorsAreThoseOfTheLayer() throws {
@@ -89,7 +113,7 @@ import Testing
   }
 
   @Test(arguments: types) func theSameInputGivesTheSameBytes(_ type: GGUFType) throws {
-    let layer = RandomLayer(rows: 13, columns: 256, seed: 5)
+    let layer = Self.shared
     let before = layer.weight.values
     #expect(try quantized(layer, type) == quantized(layer, type))
     #expect(layer.weight.values == before, "the weight is not changed")
@@ -97,7 +121,7 @@ import Testing
 
   /// gptq-gguf-toolkit scales Q3_K and Q6_K by half of their range: no scale of a part gets the sign bit.
   @Test(arguments: [GGUFType.q3K, .q6K]) func scalesUseTheirWholeRange(_ type: GGUFType) throws {
-    let weight = try quantized(RandomLayer(rows: 32, columns: 256, seed: 6), type)
+    let weight = try quantized(Self.shared, type)
     var codes: Set<Int> = []
     for start in stride(from: 0, to: weight.bytes.count, by: type.blockByteCount) {
       let block = Array(weight.bytes[start..<start + type.blockByteCount])
@@ -116,7 +140,7 @@ import Testing
   }
 
   @Test(arguments: types) func weightsBeyondAllScalesAreRefusedAsByGGML(_ type: GGUFType) throws {
-    let layer = RandomLayer(rows: 2, columns: 256, seed: 7)
+    let layer = Kind.ordinary.layer(from: Self.shared)
     layer.weight[1, 17] = 1e12
     #expect(
       throws: InferenceError.invalidData(
