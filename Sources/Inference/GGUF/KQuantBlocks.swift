@@ -130,20 +130,15 @@ struct KQuantBlocks {
       }
     }
     let (scale, minimum) = importance == nil ? divideByLargest() : fitScales()
-    let scalesOffset = type == .q2K ? 0 : 4
-    let halvesOffset = type == .q2K ? 80 : 0
-    let d = target.storeHalf(scale, at: offset + halvesOffset)
-    let dmin = target.storeHalf(minimum, at: offset + halvesOffset + 2)
+    let (d, dmin) = packScales((scale, minimum), into: target, at: offset)
     if type == .q2K {
-      for part in 0..<16 { target[offset + part] = scaleCodes[part] | minimumCodes[part] << 4 }
       for part in 0..<16 {
         scaleCodes[part] = target[offset + part] & 15
         minimumCodes[part] = target[offset + part] >> 4
       }
     } else {
-      packSixBitPairs(into: target, at: offset + scalesOffset)
       for part in 0..<8 {
-        (scaleCodes[part], minimumCodes[part]) = Self.sixBitPair(part) { target[offset + scalesOffset + $0] }
+        (scaleCodes[part], minimumCodes[part]) = Self.sixBitPair(part) { target[offset + 4 + $0] }
       }
     }
     for index in batches.indices {
@@ -155,18 +150,7 @@ struct KQuantBlocks {
       }
       recode(index, step: step, shift: shift, lower: 0, upper: largestCode)
     }
-    switch type {
-    case .q2K: packPairs(into: target, at: offset + 16)
-    case .q4K: packNibbles(into: target, at: offset + 16)
-    default:
-      for index in 0..<32 {
-        var high: UInt8 = 0
-        for part in 0..<8 { high |= (bytes[32 * part + index] >> 4) << UInt8(part) }
-        target[offset + 16 + index] = high
-      }
-      for index in bytes.indices { bytes[index] &= 15 }
-      packNibbles(into: target, at: offset + 48)
-    }
+    packCodes(into: target, at: offset)
   }
 
   /// Scales and minima in units of the largest of each.
@@ -233,30 +217,13 @@ struct KQuantBlocks {
       }
       superscale = largest == 0 ? 0 : 1 / inverse
     }
-    let d = target.storeHalf(superscale, at: offset + 108)
+    let (d, _) = packScales((superscale, 0), into: target, at: offset)
     for index in batches.indices {
       var step = Lanes()
       for lane in 0..<PartBatch.laneCount { step[lane] = d * Float(Int(scaleCodes[firstPart(index) + lane]) - 32) }
       recode(index, step: step, shift: Lanes(), lower: -4, upper: 3)
     }
-    // Twelve bytes of scales: the low four bits of eight and eight in the halves of the first eight bytes, the high two
-    // of part p in byte 8 + p mod 4.
-    for part in 0..<8 {
-      target[offset + 96 + part] = scaleCodes[part] & 15 | scaleCodes[part + 8] << 4
-    }
-    for byte in 0..<4 {
-      var high: UInt8 = 0
-      for quarter in 0..<4 { high |= (scaleCodes[4 * quarter + byte] >> 4) << UInt8(2 * quarter) }
-      target[offset + 104 + byte] = high
-    }
-    // Bit e / 32 of byte e mod 32 is the third bit of the code of element e.
-    for index in 0..<32 {
-      var high: UInt8 = 0
-      for part in 0..<8 { high |= (bytes[32 * part + index] >> 2) << UInt8(part) }
-      target[offset + index] = high
-    }
-    for index in bytes.indices { bytes[index] &= 3 }
-    packPairs(into: target, at: offset + 32)
+    packCodes(into: target, at: offset)
   }
 
   private mutating func encodeQ6(
@@ -280,30 +247,18 @@ struct KQuantBlocks {
       return
     }
     let inverse = -128 / largest
-    let d = target.storeHalf(1 / inverse, at: offset + 208)
     for part in scales.indices {
-      let code = Int8(truncatingIfNeeded: min(127, nearestInteger(inverse * scales[part])))
-      target[offset + 192 + part] = UInt8(bitPattern: code)
-      scales[part] = d * Float(code)
+      scaleCodes[part] = UInt8(truncatingIfNeeded: min(127, nearestInteger(inverse * scales[part])))
     }
+    let (d, _) = packScales((1 / inverse, 0), into: target, at: offset)
     for index in batches.indices {
       var step = Lanes()
-      for lane in 0..<PartBatch.laneCount { step[lane] = scales[firstPart(index) + lane] }
+      for lane in 0..<PartBatch.laneCount {
+        step[lane] = d * Float(Int8(bitPattern: scaleCodes[firstPart(index) + lane]))
+      }
       recode(index, step: step, shift: Lanes(), lower: -32, upper: 31)
     }
-    // Of each 128 elements, byte l of 64 has the low four bits of elements l and 64 + l, and byte l of 32 the high two
-    // of elements l, 32 + l, 64 + l and 96 + l.
-    for half in 0..<2 {
-      for index in 0..<64 {
-        target[offset + 64 * half + index] =
-          bytes[128 * half + index] & 15 | bytes[128 * half + 64 + index] << 4
-      }
-      for index in 0..<32 {
-        var high: UInt8 = 0
-        for part in 0..<4 { high |= (bytes[128 * half + 32 * part + index] >> 4) << UInt8(2 * part) }
-        target[offset + 128 + 32 * half + index] = high
-      }
-    }
+    packCodes(into: target, at: offset)
   }
 
   /// Finds scales, codes and the sums of the weights of a batch.
@@ -338,42 +293,17 @@ struct KQuantBlocks {
     batches[index].write(to: &bytes, start: firstPart(index) * partLength)
   }
 
-  /// Two bits of each element: of each 128, byte l of 32 has elements l, 32 + l, 64 + l and 96 + l, the lowest bits first.
-  private func packPairs(into target: UnsafeMutableBufferPointer<UInt8>, at offset: Int) {
-    for half in 0..<2 {
-      for index in 0..<32 {
-        let start = 128 * half + index
-        target[offset + 32 * half + index] =
-          bytes[start] | bytes[start + 32] << 2 | bytes[start + 64] << 4 | bytes[start + 96] << 6
+  private func packCodes(into target: UnsafeMutableBufferPointer<UInt8>, at offset: Int) {
+    bytes.withUnsafeBufferPointer { Self.packCodes($0, of: type, into: target, at: offset) }
+  }
+
+  private func packScales(
+    _ halves: (scale: Float, minimum: Float), into target: UnsafeMutableBufferPointer<UInt8>, at offset: Int
+  ) -> (scale: Float, minimum: Float) {
+    scaleCodes.withUnsafeBufferPointer { scaleCodes in
+      minimumCodes.withUnsafeBufferPointer { minimumCodes in
+        Self.packScales(halves, scaleCodes, minimumCodes, of: type, into: target, at: offset)
       }
     }
-  }
-
-  /// Four bits of each element: of each 64, byte l of 32 has elements l and 32 + l, the low half first.
-  private func packNibbles(into target: UnsafeMutableBufferPointer<UInt8>, at offset: Int) {
-    for quarter in 0..<4 {
-      for index in 0..<32 {
-        let start = 64 * quarter + index
-        target[offset + 32 * quarter + index] = bytes[start] | bytes[start + 32] << 4
-      }
-    }
-  }
-
-  /// Scales and minima of eight parts in twelve bytes: those of the first four in the low six bits of four and four bytes; of
-  /// the others the low four bits, scale and minimum, in the last four, the high two above those of the first.
-  private func packSixBitPairs(into target: UnsafeMutableBufferPointer<UInt8>, at offset: Int) {
-    for part in 0..<4 {
-      target[offset + part] = scaleCodes[part] | (scaleCodes[part + 4] >> 4) << 6
-      target[offset + 4 + part] = minimumCodes[part] | (minimumCodes[part + 4] >> 4) << 6
-      target[offset + 8 + part] = scaleCodes[part + 4] & 15 | minimumCodes[part + 4] << 4
-    }
-  }
-
-  /// The scale and minimum of a part, out of twelve bytes.
-  @inline(__always)
-  static func sixBitPair(_ part: Int, _ byte: (Int) -> UInt8) -> (scale: UInt8, minimum: UInt8) {
-    guard part >= 4 else { return (byte(part) & 63, byte(part + 4) & 63) }
-    let low = byte(part + 4)
-    return (low & 15 | (byte(part - 4) >> 6) << 4, low >> 4 | (byte(part) >> 6) << 4)
   }
 }

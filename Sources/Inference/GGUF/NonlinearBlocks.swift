@@ -49,7 +49,7 @@ struct NonlinearBlocks {
       } else {
         for index in 0..<Self.length { batch.weights[index] = batch.values[index] * batch.values[index] }
       }
-      let scales = search()
+      let scales = Self.search(batch.values, weights: batch.weights)
       let block = start / type.blockLength
       if type == .iq4XS {
         packSuperblock(scales: scales, into: target, at: block * type.blockByteCount)
@@ -65,14 +65,20 @@ struct NonlinearBlocks {
   }
 
   /// Tries sixteen step widths; the values that each gives have a scale of least weighted squares.
-  private func search() -> Lanes {
-    let lowest = Self.values[0]
-    let largest = Lanes.largest(of: batch.values)
-    let (productSum, squareSum) = sums(inverse: 1 / (-largest / lowest))
+  ///
+  /// - Parameters:
+  ///   - elements, weights: of eight parts.
+  /// - Returns: the scales.
+  @inline(__always)
+  static func search(_ elements: [Lanes], weights: [Lanes]) -> Lanes {
+    precondition(elements.count == weights.count)
+    let lowest = values[0]
+    let largest = Lanes.largest(of: elements)
+    let (productSum, squareSum) = sums(elements, weights, inverse: 1 / (-largest / lowest))
     var scale = (productSum / squareSum).or(Lanes(), where: .!(squareSum .> 0))
     var quality = scale * productSum
     for step in -7...7 {
-      let (productSum, squareSum) = sums(inverse: (Float(step) + lowest) / largest)
+      let (productSum, squareSum) = sums(elements, weights, inverse: (Float(step) + lowest) / largest)
       let isBetter = (squareSum .> 0) .& (productSum * productSum .> quality * squareSum)
       let found = productSum / squareSum
       scale = scale.or(found, where: isBetter)
@@ -83,33 +89,42 @@ struct NonlinearBlocks {
 
   /// Σ w·v·x and Σ w·v², v the value nearest to x times `inverse`.
   @inline(__always)
-  private func sums(inverse: Lanes) -> (products: Lanes, squares: Lanes) {
+  private static func sums(
+    _ elements: [Lanes], _ weights: [Lanes], inverse: Lanes
+  ) -> (products: Lanes, squares: Lanes) {
     var products = Lanes()
     var squares = Lanes()
-    for index in 0..<Self.length {
-      let element = batch.values[index]
-      let ratio = inverse * element
-      let doubled = ratio + ratio
-      var value = Lanes(repeating: Self.values[0])
-      for step in Self.steps {
-        value += Lanes().or(Lanes(repeating: step.rise), where: doubled .>= step.threshold)
-      }
-      let weighted = batch.weights[index] * value
+    for index in elements.indices {
+      let element = elements[index]
+      let value = value(nearest: inverse * element)
+      let weighted = weights[index] * value
       products += weighted * element
       squares += weighted * value
     }
     return (products, squares)
   }
 
+  /// The numbers of V nearest to ratios.
+  @inline(__always)
+  static func value(nearest ratio: Lanes) -> Lanes {
+    let doubled = ratio + ratio
+    var value = Lanes(repeating: values[0])
+    for step in steps { value += Lanes().or(Lanes(repeating: step.rise), where: doubled .>= step.threshold) }
+    return value
+  }
+
+  /// Their places in V.
+  @inline(__always)
+  static func code(nearest ratio: Lanes) -> Lanes {
+    let doubled = ratio + ratio
+    var code = Lanes()
+    for step in steps { code += Lanes().or(Lanes(repeating: 1), where: doubled .>= step.threshold) }
+    return code
+  }
+
   /// Gives each element the code of the value nearest to it times `inverse`.
   private mutating func assign(inverse: Lanes) {
-    for index in 0..<Self.length {
-      let ratio = inverse * batch.values[index]
-      let doubled = ratio + ratio
-      var code = Lanes()
-      for step in Self.steps { code += Lanes().or(Lanes(repeating: 1), where: doubled .>= step.threshold) }
-      batch.codes[index] = code
-    }
+    for index in 0..<Self.length { batch.codes[index] = Self.code(nearest: inverse * batch.values[index]) }
     batch.write(to: &bytes, start: 0)
   }
 
@@ -126,12 +141,18 @@ struct NonlinearBlocks {
     let rounded = superscale * codes
     assign(inverse: (1 / rounded).or(Lanes(), where: rounded .== 0))
     let scaleBytes = (codes + 32).bytes
+    Self.packScales({ scaleBytes[$0] }, into: target, at: start)
+    for lane in 0..<PartBatch.laneCount { packNibbles(lane: lane, into: target, at: start + 8 + 16 * lane) }
+  }
+
+  /// Writes the scales of the parts of an IQ4_XS block; `code` gives the stored code of a part.
+  @inline(__always)
+  static func packScales(_ code: (Int) -> UInt8, into target: UnsafeMutableBufferPointer<UInt8>, at start: Int) {
     var high: UInt16 = 0
-    for lane in 0..<PartBatch.laneCount { high |= UInt16(scaleBytes[lane] >> 4) << UInt16(2 * lane) }
+    for part in 0..<8 { high |= UInt16(code(part) >> 4) << UInt16(2 * part) }
     target[start + 2] = UInt8(truncatingIfNeeded: high)
     target[start + 3] = UInt8(truncatingIfNeeded: high >> 8)
-    for pair in 0..<4 { target[start + 4 + pair] = scaleBytes[2 * pair] & 15 | scaleBytes[2 * pair + 1] << 4 }
-    for lane in 0..<PartBatch.laneCount { packNibbles(lane: lane, into: target, at: start + 8 + 16 * lane) }
+    for pair in 0..<4 { target[start + 4 + pair] = code(2 * pair) & 15 | code(2 * pair + 1) << 4 }
   }
 
   private func packNibbles(lane: Int, into target: UnsafeMutableBufferPointer<UInt8>, at offset: Int) {

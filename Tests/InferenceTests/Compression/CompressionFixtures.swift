@@ -76,6 +76,23 @@ struct RandomLayer {
     self.hessian = hessian
   }
 
+  /// A layer whose inputs vary together the more the nearer they are, and by different amounts; the Hessian is written down,
+  /// not summed over samples.
+  static func correlated(rows: Int, columns: Int, seed: UInt64) -> RandomLayer {
+    var generator = SplitMix64(property: seed)
+    let weight = Matrix(rows: rows, columns: columns, values: (0..<rows * columns).map { _ in generator.normal() })
+    let deviations = (0..<columns).map { _ in 0.2 + abs(generator.normal()) }
+    var correlations = [Float](repeating: 1, count: columns)
+    for distance in 1..<max(columns, 1) { correlations[distance] = 0.8 * correlations[distance - 1] }
+    let hessian = Matrix(rows: columns, columns: columns)
+    for row in 0..<columns {
+      for column in 0..<columns {
+        hessian[row, column] = deviations[row] * deviations[column] * correlations[abs(row - column)]
+      }
+    }
+    return RandomLayer(weight: weight, hessian: hessian)
+  }
+
   func factor(activationOrder: Bool = false) throws -> HessianFactor {
     try HessianFactor(
       hessian: hessian, zeroColumns: HessianFactor.zeroColumns(of: weight), activationOrder: activationOrder)

@@ -75,6 +75,48 @@ import Testing
     #expect(try catalog.run("verify").exitCode == 0)
   }
 
+  /// Both methods calibrate on the dense model and share its statistics.
+  @Test func correctedTypesAreBuiltAndSearched() throws {
+    let catalog = try TinyCatalog(.filled)
+    try catalog.output(Self.build)
+    let build = ["build", "--data", "calibration", "--method", "kquant-gptq", "--types", "Q2_K,Q4_K,Q8_0"]
+    let estimate = try catalog.json(build + ["--dry-run"])
+    let built = try catalog.json(build)
+    #expect(try built.integer("built_variant_count") == 3 * 21)
+    #expect(try estimate.integer("variant_bytes") == built.integer("built_bytes"))
+    let pairs = try catalog.rows(
+      """
+      SELECT corrected.nmse AS corrected, plain.nmse AS plain, corrected.stored_bytes = plain.stored_bytes AS same_size
+      FROM layer_error AS corrected JOIN layer_error AS plain USING (layer, level)
+      WHERE corrected.method = 'kquant-gptq' AND plain.method = 'kquant'
+      """)
+    #expect(pairs.count == 3 * 21)
+    for pair in pairs {
+      #expect(try pair.number("corrected") <= pair.number("plain"))
+      #expect(try pair.integer("same_size") == 1)
+    }
+    let search = Self.search.map { $0 == "kquant" ? "kquant-gptq" : $0 } + ["--target-bits", "7.5"]
+    let found = try catalog.json(search)
+    #expect(try (6.9...7.5).contains(found.number("average_bits")))
+    let restricted = try catalog.json(search + ["--types", "Q2_K,Q8_0"])
+    #expect(try restricted.number("average_bits") <= 7.5)
+    #expect(try catalog.run("verify").exitCode == 0)
+  }
+
+  @Test func optionsOfTheCorrectionAreRecorded() throws {
+    let catalog = try TinyCatalog(.filled)
+    let build = ["build", "--data", "calibration", "--method", "kquant-gptq", "--types", "Q4_0"]
+    for options in [[], ["--damping", "0.05"], ["--descent-passes", "0"]] {
+      #expect(try catalog.json(build + options).integer("built_variant_count") == 21)
+    }
+    let parameters = try catalog.rows("SELECT parameters FROM method WHERE name = 'kquant-gptq' ORDER BY id")
+    #expect(
+      try parameters.map { try $0.text("parameters") } == [
+        #"{"dampingFraction":0.01,"descentPasses":2}"#, #"{"dampingFraction":0.05,"descentPasses":2}"#,
+        #"{"dampingFraction":0.01,"descentPasses":0}"#,
+      ])
+  }
+
   /// Here Q2_K and Q3_K are stored alike.
   @Test func everyTypeIsAUniformAssignmentThatIsExported() throws {
     let catalog = try TinyCatalog(.filled)
@@ -94,6 +136,12 @@ import Testing
 
   @Test(arguments: [
     (["build", "--method", "kquant", "--types", "Q9_K"], 78, "kquant has the types Q4_0"),
+    (["build", "--method", "kquant-gptq", "--types", "Q9_K"], 78, "kquant-gptq has the types Q4_0"),
+    (["build", "--method", "kquant-gptq", "--bits", "3"], 64, "has no use for kquant-gptq, which takes --types"),
+    (["build", "--method", "kquant-gptq", "--importance", "none"], 64, "--importance has no use for kquant-gptq"),
+    (["build", "--method", "kquant-gptq", "--activation-order"], 64, "--activation-order has no use for kquant-gptq"),
+    (["build", "--method", "kquant-gptq", "--descent-passes", "-1"], 78, "must be from 0 to 100, not -1"),
+    (["build", "--method", "kquant-gptq", "--damping", "-1"], 78, "must be from 0 to 1000.0, not -1.0"),
     (["build", "--method", "kquant", "--types", "Q4_K,Q4_K"], 64, "different names of types"),
     (["build", "--method", "kquant", "--types", "4"], 64, "different names of types"),
     (["build", "--method", "kquant", "--bits", "3"], 64, "--bits has no use for kquant, which takes --types"),

@@ -16,6 +16,16 @@ extension CompressedLayer {
   }
 }
 
+extension CompressedLayer {
+  /// A weight in a type of GGUF in its packed form.
+  init(_ weight: BlockWeight, factor: HessianFactor?) {
+    self.init(
+      packed: BlockWeightPacking.encode(weight), weights: weight.dequantized(), bits: weight.type.bitsPerWeight,
+      // Scales lie inside of the blocks, and GGUF's own counting has them.
+      codeBits: 8 * Int64(weight.bytes.count), factor: factor)
+  }
+}
+
 extension CompressionMethod {
   /// The weights that a level prunes.
   ///

@@ -65,7 +65,7 @@ public final class MethodRegistry: @unchecked Sendable {
   private let lock = NSLock()
   private var definitions: [any MethodDefinition.Type] = [
     GPTQMethod.self, RoundToNearestMethod.self, SparseGPTMethod.self, WandaMethod.self, MagnitudeMethod.self,
-    KQuantMethod.self,
+    KQuantMethod.self, KQuantGPTQMethod.self,
   ]
 
   /// Makes a method known.

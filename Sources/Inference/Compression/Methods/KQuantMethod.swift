@@ -28,18 +28,18 @@ package enum KQuantMethod: MethodDefinition {
   }
 
   package static func validate(_ rule: LevelRule, _ values: MethodValues) throws {
-    if case .type(let name) = rule { _ = try type(named: name) }
+    try validate(rule, values, of: Self.self)
   }
 
   package static func packedByteCount(
     rows: Int, columns: Int, denseBits: Int, at level: Level, _ values: MethodValues
   ) throws -> Int {
     try BlockWeightPacking.packedByteCount(
-      rows: rows, columns: columns, type: try type(of: level, values).fallback(width: columns))
+      rows: rows, columns: columns, type: try type(of: level, values, method: Self.self).fallback(width: columns))
   }
 
   package static func compress(_ layer: LayerInput, to level: Level, _ values: MethodValues) throws -> CompressedLayer {
-    let type = try type(of: level, values).fallback(width: layer.weight.columns)
+    let type = try type(of: level, values, method: Self.self).fallback(width: layer.weight.columns)
     var diagonal: [Float]?
     if need(values) == .diagonal {
       guard let given = layer.hessianDiagonal else { preconditionFailure("importances need a Hessian's diagonal") }
@@ -50,24 +50,30 @@ package enum KQuantMethod: MethodDefinition {
       diagonal = given
     }
     let weight = try BlockWeight(quantizing: layer.weight, as: type, importance: diagonal)
-    var result = CompressedLayer(
-      packed: BlockWeightPacking.encode(weight), weights: weight.dequantized(), bits: type.bitsPerWeight,
-      // Scales lie inside of the blocks, and GGUF's own counting has them.
-      codeBits: 8 * Int64(weight.bytes.count))
+    var result = CompressedLayer(weight, factor: nil)
     result.deadInputCount = diagonal?.count { $0 == 0 } ?? 0
     return result
   }
 
-  /// - Throws: `InferenceError.impossible` for a level of another kind or a name that is no quantized type.
-  private static func type(of level: Level, _ values: MethodValues) throws -> GGUFType {
-    guard case .type(let name) = level else { throw CompressionMethod(Self.self, values).noLevel(level) }
-    return try type(named: name)
+  /// Checks a level of a method that quantizes to types.
+  ///
+  /// - Throws: `InferenceError.impossible` for a name that is no quantized type.
+  static func validate(_ rule: LevelRule, _ values: MethodValues, of method: any MethodDefinition.Type) throws {
+    if case .type(let name) = rule { _ = try type(named: name, method: method) }
   }
 
-  private static func type(named name: String) throws -> GGUFType {
+  /// The type that a level of a method names.
+  ///
+  /// - Throws: `InferenceError.impossible` for a level of another kind or a name that is no quantized type.
+  static func type(of level: Level, _ values: MethodValues, method: any MethodDefinition.Type) throws -> GGUFType {
+    guard case .type(let name) = level else { throw CompressionMethod(method, values).noLevel(level) }
+    return try type(named: name, method: method)
+  }
+
+  private static func type(named name: String, method: any MethodDefinition.Type) throws -> GGUFType {
     guard let type = GGUFType(name: name), type.isQuantized else {
       throw InferenceError.impossible(
-        detail: "\(self.name) has the types \(GGUFType.quantized.map(\.name).joined(separator: ", ")), not \(name)")
+        detail: "\(method.name) has the types \(GGUFType.quantized.map(\.name).joined(separator: ", ")), not \(name)")
     }
     return type
   }

@@ -38,12 +38,12 @@ import Testing
 
   @Test func theRegistryKnowsItsMethodsByName() throws {
     let registry = MethodRegistry()
-    #expect(registry.names == ["gptq", "rtn", "sparsegpt", "wanda", "magnitude", "kquant"])
+    #expect(registry.names == ["gptq", "rtn", "sparsegpt", "wanda", "magnitude", "kquant", "kquant-gptq"])
     #expect(registry.names(offering: .bits) == ["gptq", "rtn"])
     #expect(registry.names(offering: .zeros) == ["sparsegpt", "wanda", "magnitude"])
-    #expect(registry.names(offering: .type) == ["kquant"])
+    #expect(registry.names(offering: .type) == ["kquant", "kquant-gptq"])
     try registry.register(GPTQMethod.self)
-    #expect(registry.names.count == 6, "the same method twice is one")
+    #expect(registry.names.count == 7, "the same method twice is one")
     enum Other: MethodDefinition {
       static let name = "gptq"
       static let title = "another"
