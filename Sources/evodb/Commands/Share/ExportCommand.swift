@@ -19,12 +19,6 @@ struct ExportCommand: Command {
     "evodb export my.evodb first --to evopress -o first.txt",
   ]
 
-  /// Forms of output.
-  enum Target: String, CaseIterable, ArgumentChoice {
-    case hf
-    case evopress
-  }
-
   /// Types of the compressed weights in a folder.
   enum WeightType: String, CaseIterable, ArgumentChoice {
     case stored
@@ -56,8 +50,14 @@ struct ExportCommand: Command {
   let progress = ProgressOptions()
 
   func validate() throws {
-    if target == .hf, place == nil { throw UsageError("--to hf needs --output PATH, the folder to make") }
-    if target == .evopress, $weightType.wasGiven { throw UsageError("--dtype is for --to hf") }
+    if target.needsPlace, place == nil {
+      throw UsageError("--to \(target.rawValue) needs --output PATH, \(target.place)")
+    }
+    for (option, wasGiven, targets) in [
+      ("--dtype", $weightType.wasGiven, [Target.hf]), ("--max-shard-size", $shardSize.wasGiven, [.hf]),
+    ] where wasGiven && !targets.contains(target) {
+      throw UsageError("\(option) is for --to \(targets.map(\.rawValue).joined(separator: " and --to "))")
+    }
     _ = try scale.scale
   }
 
@@ -65,7 +65,7 @@ struct ExportCommand: Command {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     if let place, NewFile.isTaken(place) { throw InferenceError.outputExists(path: place) }
     let scale = try scale.scale
-    let (record, text, summary) = try session.write(Self.name) { job in
+    let (record, outcome) = try session.write(Self.name) { job in
       let owner = try job.store.read { try $0.model(model) }
       let record = try job.store.write { tx in
         try AssignmentReference.resolve(assignment, model: owner, method: method?.name, scale: scale, tx: tx)
@@ -73,30 +73,17 @@ struct ExportCommand: Command {
       guard record.modelID == owner.id else {
         throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")
       }
-      switch target {
-      case .evopress:
-        let profile = try job.store.read {
-          try AssignmentProfile.profile(of: record, model: owner, scale: scale, tx: $0)
-        }
-        return (record, profile.text, ModelExport.Summary?.none)
-      case .hf:
-        let summary = try ModelExport.run(
-          record, of: owner, to: AbsolutePath.url(place ?? ""), widens: weightType == .float32,
-          shardByteLimit: shardSize.bytes,
-          version: Evodb.version, job: job)
-        return (record, "", summary)
-      }
+      return (record, try export(ExportSubject(assignment: record, model: owner, job: job)))
     }
-    guard let place else { return try context.output.write(text) }
-    if target == .evopress { try NewFile.write(text, to: place) }
+    if case .text(let text) = outcome {
+      guard let place else { return try context.output.write(text) }
+      try NewFile.write(text, to: place)
+    }
     var result = ResultObject()
-    result.add("output", .text(place))
+    if let place { result.add("output", .text(place)) }
     result.add("assignment", .text(record.digest.hex))
-    if let summary {
-      result.add("block_count", .integer(summary.blockCount), .integer)
-      result.add("zeroed_subblock_count", .integer(summary.zeroedSubblockCount), .integer)
-      result.add("weight_file_count", .integer(summary.shardCount), .integer)
-      result.add("weight_bytes", .integer(summary.weightByteCount), .bytes)
+    if case .written(let values) = outcome {
+      for value in values { result.add(value.name, value.value, value.kind) }
     }
     try context.print(result, as: output.format)
   }

@@ -1,0 +1,71 @@
+import Catalog
+import Inference
+import Search
+
+/// The forms of output. A new one is a case here, a line in `export`, and a function.
+extension ExportCommand {
+  /// Forms of output.
+  enum Target: String, CaseIterable, ArgumentChoice {
+    case hf
+    case evopress
+
+    /// Whether it must have a place to be written to; a text can go to stdout.
+    var needsPlace: Bool {
+      switch self {
+      case .hf: true
+      case .evopress: false
+      }
+    }
+
+    /// What `--output` names.
+    var place: String {
+      switch self {
+      case .hf: "the folder to make"
+      case .evopress: "the file to write"
+      }
+    }
+  }
+
+  /// What is written out.
+  struct ExportSubject {
+    let assignment: AssignmentRecord
+    let model: ModelRecord
+    let job: Job
+  }
+
+  /// What came of it.
+  enum Outcome {
+    /// A text, for `--output` or stdout.
+    case text(String)
+    /// Something is at `--output` now; named values about it, for the result.
+    case written([(name: String, value: ResultValue, kind: ResultKind)])
+  }
+
+  /// Does the work of the form that was asked for.
+  func export(_ subject: ExportSubject) throws -> Outcome {
+    switch target {
+    case .hf: try writeFolder(subject)
+    case .evopress: try profile(subject)
+    }
+  }
+
+  private func writeFolder(_ subject: ExportSubject) throws -> Outcome {
+    let summary = try ModelExport.run(
+      subject.assignment, of: subject.model, to: AbsolutePath.url(place ?? ""), widens: weightType == .float32,
+      shardByteLimit: shardSize.bytes, version: Evodb.version, job: subject.job)
+    return .written([
+      ("block_count", .integer(summary.blockCount), .integer),
+      ("zeroed_subblock_count", .integer(summary.zeroedSubblockCount), .integer),
+      ("weight_file_count", .integer(summary.shardCount), .integer),
+      ("weight_bytes", .integer(summary.weightByteCount), .bytes),
+    ])
+  }
+
+  private func profile(_ subject: ExportSubject) throws -> Outcome {
+    let scale = try scale.scale
+    return .text(
+      try subject.job.store.read {
+        try AssignmentProfile.profile(of: subject.assignment, model: subject.model, scale: scale, tx: $0)
+      }.text)
+  }
+}
