@@ -123,6 +123,39 @@ struct ExportSource {
     return try store.read { try $0.packedWeights(of: variant) }
   }
 
+  /// What the packed bytes of a variant are, without their weights.
+  enum PackedForm: Equatable {
+    /// Codes on plain grids, in processing order if that is another than the inputs'.
+    case quantized(QuantizationFormat, isPermuted: Bool)
+    /// A mask and the weights that it keeps.
+    case sparse
+    /// Blocks of a type of GGUF.
+    case blocks(GGUFType)
+  }
+
+  /// The form of a layer's variant, from the header of its packed bytes.
+  ///
+  /// - Throws: as `weight(ofLayer:)`.
+  func packedForm(ofLayer index: Int) throws -> PackedForm {
+    guard let variant = variants[index] else { preconditionFailure("a dense layer has no packed weights") }
+    let layer = layers[index]
+    return try StoredWeights.checked(
+      ofVariant: variant.id, outputCount: layer.outputCount, inputCount: layer.inputCount, store: store
+    ) {
+      let packed = try packedWeights(ofLayer: index)
+      let container = try PackedContainer(packed)
+      let form: PackedForm
+      switch container.kind {
+      case .quantized:
+        let header = try PackedWeightHeader(packed)
+        form = .quantized(header.format, isPermuted: header.hasPermutation)
+      case .sparse: form = .sparse
+      case .blocks: form = .blocks(try BlockWeightPacking.type(packed))
+      }
+      return (form, container.rows, container.columns)
+    }
+  }
+
   /// The codes, masks or blocks of a layer's variant.
   ///
   /// - Throws: `CatalogError.damaged` naming the variant; `InferenceError.unsupported` for the format of a newer evodb.

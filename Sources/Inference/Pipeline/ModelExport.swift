@@ -51,6 +51,7 @@ public enum ModelExport {
       folder: place, blockCount: plan.keptBlocks.count,
       zeroedSubblockCount: source.dropped.filter { plan.keptBlocks.contains($0.blockIndex) }.count,
       shardCount: shards.count, weightByteCount: total)
+    try FileSystem.requireSpace(Int64(total), beside: place.path)
     let folder = try OutputFolder(place)
     do {
       var done = 0

@@ -7,12 +7,13 @@ extension ExportCommand {
   /// Forms of output.
   enum Target: String, CaseIterable, ArgumentChoice {
     case hf
+    case gguf
     case evopress
 
     /// Whether it must have a place to be written to; a text can go to stdout.
     var needsPlace: Bool {
       switch self {
-      case .hf: true
+      case .hf, .gguf: true
       case .evopress: false
       }
     }
@@ -21,7 +22,7 @@ extension ExportCommand {
     var place: String {
       switch self {
       case .hf: "the folder to make"
-      case .evopress: "the file to write"
+      case .gguf, .evopress: "the file to write"
       }
     }
   }
@@ -38,13 +39,16 @@ extension ExportCommand {
     /// A text, for `--output` or stdout.
     case text(String)
     /// Something is at `--output` now; named values about it, for the result.
-    case written([(name: String, value: ResultValue, kind: ResultKind)])
+    ///
+    /// - Parameter notes: sentences on what is not as it was.
+    case written([(name: String, value: ResultValue, kind: ResultKind)], notes: [String] = [])
   }
 
   /// Does the work of the form that was asked for.
   func export(_ subject: ExportSubject) throws -> Outcome {
     switch target {
     case .hf: try writeFolder(subject)
+    case .gguf: try writeGGUF(subject)
     case .evopress: try profile(subject)
     }
   }
@@ -59,6 +63,25 @@ extension ExportCommand {
       ("weight_file_count", .integer(summary.shardCount), .integer),
       ("weight_bytes", .integer(summary.weightByteCount), .bytes),
     ])
+  }
+
+  private func writeGGUF(_ subject: ExportSubject) throws -> Outcome {
+    var options = GGUFExport.Options()
+    options.embeddingType = embeddingType?.type
+    options.headType = headType?.type
+    options.widens = weightType == .float32
+    options.leavesOutTokenizer = leavesOutTokenizer
+    let summary = try GGUFExport.run(
+      subject.assignment, of: subject.model, to: AbsolutePath.url(place ?? ""), options: options,
+      version: Evodb.version,
+      job: subject.job)
+    return .written(
+      [
+        ("block_count", .integer(summary.blockCount), .integer),
+        ("zeroed_subblock_count", .integer(summary.zeroedSubblockCount), .integer),
+        ("tensor_count", .integer(summary.tensorCount), .integer),
+        ("file_bytes", .integer(summary.byteCount), .bytes),
+      ], notes: summary.notes)
   }
 
   private func profile(_ subject: ExportSubject) throws -> Outcome {
