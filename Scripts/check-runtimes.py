@@ -296,7 +296,7 @@ def divergence(teacher, student):
     return float((np.exp(teacher) * (teacher - student)).sum(-1).mean())
 
 
-def check_model(evodb, llama, folder, place):
+def check_model(evodb, llama, folder, place, levels):
     configuration = json.loads((folder / "config.json").read_text())
     windows = [configuration.get("sliding_window")]
     if configuration["model_type"] in ("gemma2", "qwen2", "qwen3"):
@@ -309,7 +309,7 @@ def check_model(evodb, llama, folder, place):
     is_llama = configuration["model_type"] in ("llama", "mistral")
     tolerance = 1e-3 if configuration["model_type"] == "gemma2" else 1e-5
     teacher, failed = None, False
-    for level, build, assignment in LEVELS:
+    for level, build, assignment in levels:
         here = place / f"{folder.name}-{level.replace(' ', '-').replace('%', '')}"
         here.mkdir()
         catalog = here / "catalog.evodb"
@@ -448,8 +448,9 @@ def main():
     parser.add_argument("evodb")
     parser.add_argument("folders", nargs="*", type=pathlib.Path)
     parser.add_argument("--python", help="an interpreter that has the packages")
+    parser.add_argument("--level", action="append", help="only levels with this in their name; may be repeated")
     parser.add_argument("--no-tokenizers", action="store_true")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     if os.environ.get("EVODB_CHECK_RUNTIMES") != "inside":
         interpreter = environment(arguments.python)
         os.execve(interpreter, [interpreter, *sys.argv], {**os.environ, "EVODB_CHECK_RUNTIMES": "inside"})
@@ -466,11 +467,13 @@ def main():
         *sorted(path.parent for path in FIXTURES.glob("golden/models/*/config.json")),
         *sorted(path.parent for path in FIXTURES.glob("families/*/config.json")), ROOT / "Examples" / "prose-10m",
     ]
+    # The dense model is what the others' KL is measured from.
+    levels = [level for level in LEVELS if level[0] == "dense" or not arguments.level or any(part in level[0] for part in arguments.level)]
     failed = False
     with tempfile.TemporaryDirectory() as place:
         print("model | level | tensors | layers | largest difference of logits | KL on F32 weights | KL of the file |")
         for folder in folders:
-            failed = check_model(arguments.evodb, llama, folder, pathlib.Path(place)) or failed
+            failed = check_model(arguments.evodb, llama, folder, pathlib.Path(place), levels) or failed
         if not arguments.no_tokenizers:
             paths = [*sorted(FIXTURES.glob("golden/tokenizers/*.json")), *sorted(FIXTURES.glob("tokenizers/**/*.json"))]
             for path in paths:
