@@ -9,12 +9,12 @@ import Testing
     rows: Int = 6, columns: Int = 96, bits: Int, symmetric: Bool, groupSize: Int = 32,
     scaleType: QuantizationParameters.ScaleType = .float16
   ) throws -> QuantizedWeight {
-    var source = SplitMix64(seed: UInt64(bits * 2 + (symmetric ? 1 : 0)))
+    var source = SplitMix64(state: UInt64(bits * 2 + (symmetric ? 1 : 0)))
     let values = (0..<rows * columns).map { _ in Float(Int64(bitPattern: source.next() >> 8) % 2000) / 1000 - 0.7 }
     return try RoundToNearest.quantize(
       weight: Matrix(rows: rows, columns: columns, values: values),
       parameters: QuantizationParameters(
-        bits: bits, quantizationGroupSize: groupSize, symmetric: symmetric, scaleType: scaleType))
+        bits: bits, symmetric: symmetric, quantizationGroupSize: groupSize, scaleType: scaleType))
   }
 
   @Test(arguments: 1...8, [true, false]) func everyGridThatHasAContainerKeepsItsBits(bits: Int, symmetric: Bool) throws
