@@ -67,8 +67,7 @@ struct ExportCommand: Command {
   var shardSize: ByteSize = ByteSize(bytes: 5_000_000_000)
   @Option(
     "--embedding-type", "TYPE",
-    "Type of the embedding, and of a head that is the embedding (gguf): Q4_K, Q6_K, Q8_0, F16, … [default: the checkpoint's]."
-  )
+    "Type of the embedding, and of a head that is the embedding (gguf) [default: the checkpoint's].")
   var embeddingType: DenseType?
   @Option("--head-type", "TYPE", "Type of the output projection (gguf) [default: the checkpoint's].")
   var headType: DenseType?
