@@ -17,12 +17,14 @@ CREATE TABLE catalog_property (
   row_check INTEGER NOT NULL -- see the head of this file
 ) STRICT, WITHOUT ROWID;
 
+-- What may change the bits of an answer. For evodb's own arithmetics the columns of OpenBLAS are empty, and kernels names the
+-- arithmetic as well: evodb-float32-1 evodb-kernels-2.
 CREATE TABLE numerics (
   id INTEGER PRIMARY KEY, -- local
   digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of the columns below
-  blas_version TEXT NOT NULL, -- OpenBLAS's version; empty where the products are evodb's own
-  blas_core TEXT NOT NULL, -- the kernel set OpenBLAS chose for this processor; empty likewise
-  kernels TEXT NOT NULL, -- evodb's own: the arithmetic of its products, unless OpenBLAS made them, and of all else
+  blas_version TEXT NOT NULL, -- OpenBLAS's version
+  blas_core TEXT NOT NULL, -- the kernel set OpenBLAS chose for this processor
+  kernels TEXT NOT NULL, -- evodb's own kernels: revision and instruction set
   row_check INTEGER NOT NULL -- see the head of this file
 ) STRICT;
 
@@ -222,10 +224,11 @@ CREATE INDEX assignment_by_text ON assignment (lower(hex(digest)));
 
 -- ── Evaluations ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+-- Answers from products rounded to bfloat16 are answers to measures whose names end with it: kl-bfloat16.
 CREATE TABLE measure (
   id INTEGER PRIMARY KEY, -- local
   digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32), -- of the columns below
-  name TEXT NOT NULL, -- kl, topk-kl, perplexity, continuation; with -bfloat16 behind it for products rounded so
+  name TEXT NOT NULL, -- kl, topk-kl, perplexity, continuation
   top_k INTEGER, -- k of topk-kl; NULL for others
   first_token INTEGER CHECK (first_token > 0), -- of continuation: index of the first token it is about; NULL for others
   reference TEXT NOT NULL, -- what is compared with: dense, or none for perplexity

@@ -43,3 +43,12 @@ for free in ${FREE:-40 80 120 200 300 400 600 800}; do
   echo "$free KiB free: exit $code, $rows evaluations kept, the same end after going on"
   case $code in 0 | 74) ;; *) cat "$MADE/error.txt"; exit 1 ;; esac
 done
+# An export that does not fit ends with 74 before it begins, and leaves nothing.
+for form in gguf hf; do
+  mount -t tmpfs -o size=64k none "$FOLDER"
+  code=0
+  "$EVODB" export --quiet "$MADE/c.evodb" uniform:3 --to $form -o "$FOLDER/out" >/dev/null 2>"$MADE/error.txt" || code=$?
+  [ $code = 74 ] && grep -q "are free" "$MADE/error.txt" && [ -z "$(ls -A "$FOLDER")" ] || { cat "$MADE/error.txt"; exit 1; }
+  umount "$FOLDER"
+  echo "export --to $form: exit $code, nothing left behind"
+done

@@ -5,7 +5,7 @@ import Foundation
 ///
 /// SQLite's WAL needs shared memory between processes of one host (sqlite.org/wal.html), and POSIX locks are unreliable
 /// on network file systems: there a catalog is used by one process at a time, with a rollback journal.
-enum FileSystem {
+public enum FileSystem {
   #if os(Linux)
     // Magic numbers of statfs(2) and of the file systems' headers.
     private static let remote: [UInt64: String] = [
@@ -45,8 +45,10 @@ enum FileSystem {
     return Int64(clamping: UInt64(info.f_bavail).multipliedReportingOverflow(by: UInt64(info.f_frsize)).partialValue)
   }
 
+  /// Makes sure that there is room for a file, as far as the file system tells.
+  ///
   /// - Throws: `CatalogError.inputOutput` if `byteCount` bytes do not fit beside `path`.
-  static func requireSpace(_ byteCount: Int64, beside path: String) throws {
+  public static func requireSpace(_ byteCount: Int64, beside path: String) throws {
     guard let free = freeByteCount(beside: path), free < byteCount else { return }
     throw CatalogError.inputOutput(
       path: path, detail: "needs \(byteCount) bytes of disk, \(free) are free; nothing was changed")

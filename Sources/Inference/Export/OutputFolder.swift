@@ -20,14 +20,7 @@ struct OutputFolder {
     guard FileManager.default.fileExists(atPath: parent.path) else {
       throw InferenceError.missingInput(path: parent.path, reason: "no such folder to write into")
     }
-    let prefix = ".\(place.lastPathComponent).evodb-"
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: parent.path)) ?? [] where name.hasPrefix(prefix) {
-      guard let owner = Int32(name.dropFirst(prefix.count)), owner > 0, kill(owner, 0) != 0, errno == ESRCH else {
-        continue
-      }
-      try? FileManager.default.removeItem(at: parent.appendingPathComponent(name))
-    }
-    temporary = parent.appendingPathComponent("\(prefix)\(ProcessInfo.processInfo.processIdentifier)")
+    temporary = TemporaryName.beside(place)
     try Self.wrap(temporary) {
       if FileManager.default.fileExists(atPath: temporary.path) { try FileManager.default.removeItem(at: temporary) }
       try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: false)
@@ -61,7 +54,8 @@ struct OutputFolder {
     return lstat(url.path, &status) == 0
   }
 
-  private static func synchronize(_ folder: URL) throws {
+  /// Brings the entries of a folder to the disk.
+  static func synchronize(_ folder: URL) throws {
     let descriptor = open(folder.path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
       throw InferenceError.inputOutput(path: folder.path, detail: String(cString: strerror(errno)))

@@ -11,6 +11,8 @@ public final class GGUFFile: Sendable {
   public let tensors: [GGUFTensorDescription]
   /// The file's path.
   public var path: String { file.path }
+  /// Bytes of the file.
+  public var byteCount: Int { file.byteCount }
 
   private let file: RandomAccessFile
   private let fileOffsets: [Int]

@@ -131,6 +131,24 @@ public struct GGUFArray: Equatable, Sendable {
     elementKind = .string
     values = strings.map { .string($0) }
   }
+
+  /// An array of 32-bit signed integers.
+  public init(int32 numbers: [Int32]) {
+    elementKind = .int32
+    values = numbers.map { .int32($0) }
+  }
+
+  /// An array of 32-bit unsigned integers.
+  public init(uint32 numbers: [UInt32]) {
+    elementKind = .uint32
+    values = numbers.map { .uint32($0) }
+  }
+
+  /// An array of IEEE binary32.
+  public init(float32 numbers: [Float]) {
+    elementKind = .float32
+    values = numbers.map { .float32($0) }
+  }
 }
 
 /// One entry of a GGUF file's metadata.

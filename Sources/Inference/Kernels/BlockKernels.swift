@@ -39,13 +39,13 @@ enum BlockKernels {
 
   /// Settles row `row` of `transposed` [in, out], one input's weights, on the grids in row `part` of `steps` and `shifts`.
   ///
-  /// The weights become what their codes stand for; the codes go to `codes` [in, out] and (weight − settled) · `errorScale`
-  /// to the same row of `errors`.
+  /// The weights become what their codes stand for; the codes go to `codes` [in, out] and (weight − settled) times the scale
+  /// to a row of errors.
   static func settle(
     _ row: Int, of transposed: Matrix, grid: BlockGrid, steps: Matrix, shifts: Matrix, part: Int,
-    codes: inout [UInt8], errors: Matrix, errorScale: Float
+    codes: inout [UInt8], errors: (matrix: Matrix, row: Int, scale: Float)
   ) {
-    precondition(errors.rows == transposed.rows && errors.columns == transposed.columns)
+    precondition(errors.row < errors.matrix.rows && errors.matrix.columns == transposed.columns)
     precondition(codes.count == transposed.rows * transposed.columns && steps.columns == transposed.columns)
     codes.withUnsafeMutableBufferPointer { codes in
       for place in runs(transposed.columns) {
@@ -55,7 +55,7 @@ enum BlockKernels {
         let settled = grid.nearest(weight, step: step, shift: shift)
         store(
           grid.codes(weight, step: step, shift: shift), to: codes, columns: transposed.columns, row: row, at: place)
-        store((weight - settled) * errorScale, to: errors, row: row, at: place)
+        store((weight - settled) * errors.scale, to: errors.matrix, row: errors.row, at: place)
         store(settled, to: transposed, row: row, at: place)
       }
     }

@@ -51,6 +51,7 @@ public enum ModelExport {
       folder: place, blockCount: plan.keptBlocks.count,
       zeroedSubblockCount: source.dropped.filter { plan.keptBlocks.contains($0.blockIndex) }.count,
       shardCount: shards.count, weightByteCount: total)
+    try FileSystem.requireSpace(Int64(total), beside: place.path)
     let folder = try OutputFolder(place)
     do {
       var done = 0
@@ -72,7 +73,9 @@ public enum ModelExport {
         try folder.write(try RandomAccessFile.contents(of: source.file(name), limit: 1 << 30), to: name)
       }
       try folder.write(
-        try source.provenance(summary, keptBlocks: plan.keptBlocks, version: version), to: "evodb_provenance.json")
+        source.provenance(
+          keptBlocks: plan.keptBlocks, version: version, adding: [("weight_bytes", .integer(Int64(total)))]
+        ).text, to: "evodb_provenance.json")
       try folder.commit()
     } catch {
       folder.abandon()
@@ -116,126 +119,6 @@ public enum ModelExport {
         "weight_map",
         .members(shards.flatMap { shard in shard.tensors.map { ($0.name, .string(ByteString(shard.name))) } })
       ),
-    ]).text
-  }
-}
-
-/// An assignment with the checkpoint and the variants that it stands for.
-private struct ExportSource {
-  let checkpoint: Checkpoint
-  let dropped: Set<Subblock>
-  private let assignment: AssignmentRecord
-  private let model: ModelRecord
-  private let layers: [LayerRecord]
-  private let variants: [VariantRecord?]
-  private let methodNames: [Int64: String]
-  private let store: CatalogStore
-  private let folder: ModelFolder
-
-  init(_ assignment: AssignmentRecord, of model: ModelRecord, job: Job) throws {
-    let store = job.store
-    self.assignment = assignment
-    self.model = model
-    self.store = store
-    let (layers, variants, methods) = try store.read { tx in
-      (
-        try tx.layers(ofModel: model.id), try assignment.variantIDs.map { try $0.map { try tx.variant(id: $0) } },
-        try tx.methods()
-      )
-    }
-    guard layers.count == variants.count else {
-      throw CatalogError.damaged("assignment \(assignment.digest.short) does not have one entry per layer")
-    }
-    self.layers = layers
-    self.variants = variants
-    methodNames = Dictionary(uniqueKeysWithValues: methods.map { ($0.id, $0.name) })
-    folder = try ModelFolder(model, store: store)
-    checkpoint = try folder.open()
-    if let tokenizer = checkpoint.tokenizerURL { try folder.verifyTokenizer(tokenizer) }
-    dropped = Set(
-      try assignment.droppedSubblocks.map { name in
-        guard let subblock = Subblock(name: name) else {
-          throw CatalogError.damaged("assignment \(assignment.digest.short) drops \(name), which is no subblock")
-        }
-        return subblock
-      })
-  }
-
-  func file(_ name: String) -> URL { folder.url.appendingPathComponent(name) }
-
-  func plan(widens: Bool) throws -> ExportPlan {
-    try ExportPlan(
-      tensors: checkpoint.tensors,
-      layers: try zip(layers, variants).map { layer, variant in
-        guard let half = Subblock.Half(rawValue: layer.subblock) else {
-          throw CatalogError.damaged("layer \(layer.name) is in no half of a block")
-        }
-        return ExportPlan.Layer(
-          name: layer.name, subblock: Subblock(blockIndex: layer.blockIndex, half: half), isReplaced: variant != nil)
-      }, blockCount: model.blockCount, dropped: dropped, widens: widens)
-  }
-
-  /// Writes the elements of one tensor.
-  func write(_ tensor: ExportPlan.Tensor, to writer: SafetensorsWriter) throws {
-    switch tensor.content {
-    case .copied:
-      try checkpoint.forEachChunk(ofTensor: tensor.source.name) { try writer.append($0) }
-    case .zeros:
-      let zeros = [UInt8](repeating: 0, count: min(tensor.source.byteCount, 1 << 20))
-      var left = tensor.source.byteCount
-      while left > 0 {
-        let count = min(left, zeros.count)
-        try writer.append(zeros[..<count])
-        left -= count
-      }
-    case .variant(let index):
-      guard let variant = variants[index] else { preconditionFailure("the plan replaces only what has a variant") }
-      let matrix = try StoredWeights.matrix(
-        try store.read { try $0.packedWeights(of: variant) }, ofVariant: variant.id,
-        outputCount: layers[index].outputCount, inputCount: layers[index].inputCount, store: store)
-      guard [matrix.rows, matrix.columns] == tensor.source.shape else {
-        throw CatalogError.damaged(
-          "variant \(variant.contentKey.short) does not have the shape of \(layers[index].name)")
-      }
-      guard let bytes = FloatConversion.storedBytes(matrix, as: tensor.elementType) else {
-        throw InferenceError.invalidData(
-          file: layers[index].name,
-          detail: "a weight of variant \(variant.contentKey.short) does not fit \(tensor.elementType.rawValue)")
-      }
-      try writer.append(bytes[...])
-    }
-  }
-
-  /// The JSON file that says from which assignment the folder was made: the same bytes for the same assignment, whoever
-  /// writes it and when.
-  func provenance(_ summary: ModelExport.Summary, keptBlocks: [Int], version: String) throws -> [UInt8] {
-    let droppedNames = Set(assignment.droppedSubblocks)
-    let levels = zip(layers, variants).map { layer, variant in
-      let isDropped = droppedNames.contains(layer.subblockName)
-      var members: [(ByteString, StrictJSON)] = [
-        ("layer", .string(ByteString(layer.name))),
-        ("level", .string(ByteString(isDropped ? "dropped" : variant?.level ?? "dense"))),
-      ]
-      if let variant, !isDropped {
-        members.append(("method", .string(ByteString(methodNames[variant.methodID] ?? ""))))
-        members.append(("variant", .string(ByteString(variant.contentKey.hex))))
-      }
-      return StrictJSON.members(members)
-    }
-    let denominator = Double(model.compressibleWeightCount)
-    func real(_ value: Double) -> StrictJSON { .decimal(ByteString("\(value)")) }
-    return StrictJSON.members([
-      ("evodb_version", .string(ByteString(version))),
-      ("model", .string(ByteString(model.name))),
-      ("model_digest", .string(ByteString(model.digest.hex))),
-      ("assignment_digest", .string(ByteString(assignment.digest.hex))),
-      ("average_bits", real(Double(assignment.codeBits) / denominator)),
-      ("average_stored_bits", real(Double(assignment.storedBits) / denominator)),
-      ("packed_bytes", .integer(assignment.storedBits / 8)),
-      ("weight_bytes", .integer(Int64(summary.weightByteCount))),
-      ("original_blocks", .array(keptBlocks.map { .integer(Int64($0)) })),
-      ("dropped_subblocks", .array(assignment.droppedSubblocks.map { .string(ByteString($0)) })),
-      ("layers", .array(levels)),
     ]).text
   }
 }

@@ -28,11 +28,25 @@ public enum StoredWeights {
   static func matrix(
     _ packed: [UInt8], ofVariant id: Int64, outputCount: Int, inputCount: Int, store: CatalogStore
   ) throws -> Matrix {
+    try checked(ofVariant: id, outputCount: outputCount, inputCount: inputCount, store: store) {
+      let matrix = try WeightPacking.unpack(packed)
+      return (matrix, matrix.rows, matrix.columns)
+    }
+  }
+
+  /// What `decode` makes of a variant's packed bytes, if it is of the layer's size.
+  ///
+  /// - Parameter decode: reads the bytes, and says how many rows and columns they hold.
+  /// - Throws: `CatalogError.damaged` naming the variant; `InferenceError.unsupported` for the format of a newer evodb.
+  static func checked<Weight>(
+    ofVariant id: Int64, outputCount: Int, inputCount: Int, store: CatalogStore,
+    decode: () throws -> (weight: Weight, rows: Int, columns: Int)
+  ) throws -> Weight {
     var detail: String
     do {
-      let matrix = try WeightPacking.unpack(packed)
-      if (matrix.rows, matrix.columns) == (outputCount, inputCount) { return matrix }
-      detail = "they are \(matrix.rows) × \(matrix.columns) weights, not \(outputCount) × \(inputCount)"
+      let (weight, rows, columns) = try decode()
+      if (rows, columns) == (outputCount, inputCount) { return weight }
+      detail = "they are \(rows) × \(columns) weights, not \(outputCount) × \(inputCount)"
     } catch InferenceError.invalidData(_, let reason) {
       detail = reason
     }

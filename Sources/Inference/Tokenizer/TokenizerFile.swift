@@ -6,7 +6,7 @@ import Foundation
 /// on purpose: the ids of a text are those of the whole text, and whoever makes sequences of them cuts them.
 struct TokenizerFile {
   /// Largest file read, in bytes; that of Llama 3 has 9 MB, Gemma's 33 MB.
-  private static let byteLimit = 512 << 20
+  static let byteLimit = 512 << 20
 
   let vocabulary: BytePairVocabulary
   let addedTokens: [AddedToken]

@@ -28,6 +28,7 @@ struct RunReport {
     self.work = work
     self.notes = notes
     recipe = try SearchRecipe(json: run.recipe)
+    measure = try Measure(recipe.measure)
     measureName = recipe.measure
     let other = Self.name(ofReferenceOf: run, recipe)
     (lines, referenceName, missing) = try store.read { tx in
@@ -49,7 +50,9 @@ struct RunReport {
 
   private var strategyName: RunStrategyName? { RunStrategyName(rawValue: run.strategy) }
 
-  /// The label of the run's measure.
+  /// The run's measure.
+  private let measure: Measure
+  /// Its label, which names the arithmetic too.
   private let measureName: String
   /// That of perplexity in the same arithmetic.
   private var perplexityName: String { Measure.perplexity.label(in: Arithmetic(measureLabel: measureName) ?? .float32) }
@@ -87,7 +90,7 @@ struct RunReport {
       for (suffix, role) in [("", judgedRole), ("_calibration", DataSetRole.calibration)]
       where role != judgedRole || suffix.isEmpty {
         for measure in Set([measureName, perplexityName]).sorted() {
-          let name = prefix + measure.prefix { $0 != ":" }.replacing("-", with: "_")
+          let name = prefix + (measure == perplexityName ? Measure.perplexity : self.measure).name.replacing("-", with: "_")
           let line = line(point, role, measure)
           result.add("\(name)\(suffix)", .real(line?.value), .real(significantDigits: 6))
           result.add("\(name)_standard_error\(suffix)", .real(line?.standardError), .real(significantDigits: 3))
@@ -110,16 +113,16 @@ struct RunReport {
   }
 
   private var table: ResultTable {
-    let measure = measureName
+    let label = measureName
     let (showsBits, showsSparsity, showsDrops) = shownSizes
     var columns = [ResultColumn("data"), ResultColumn("assignment")]
     if showsBits { columns.append(ResultColumn("bits", .bits)) }
     if showsSparsity { columns.append(ResultColumn("sparsity", .real(significantDigits: 4))) }
     if showsDrops { columns.append(ResultColumn("dropped", .count)) }
     columns.append(ResultColumn("stored", .bytes))
-    if measure != perplexityName {
+    if label != perplexityName {
       columns += [
-        ResultColumn(measure, .real(significantDigits: 4)), ResultColumn("±", .real(significantDigits: 2)),
+        ResultColumn(label, .real(significantDigits: 4)), ResultColumn("±", .real(significantDigits: 2)),
         ResultColumn("− reference", .real(significantDigits: 3)), ResultColumn("± ", .real(significantDigits: 2)),
       ]
     }
@@ -139,8 +142,8 @@ struct RunReport {
         if showsSparsity { row.append(.real(perplexity.sparsity ?? 0)) }
         if showsDrops { row.append(.integer(perplexity.droppedSubblockCount)) }
         row.append(.integer(perplexity.storedByteCount))
-        if measure != perplexityName {
-          let line = line(point, role, measure)
+        if label != perplexityName {
+          let line = line(point, role, label)
           let isCompared = point == .found || point == .start
           row += [
             .real(line?.value), .real(line?.standardError), .real(isCompared ? line?.difference : nil),

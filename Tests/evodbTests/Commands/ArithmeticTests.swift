@@ -43,7 +43,7 @@ extension WholeRunTests {
     @Test func resultsOfOneKernelSetAreWarmUnderAnother() throws {
       let mine = try made(by: .portable, threads: 1)
       let pack = mine.folder.appendingPathComponent("pack.evodb").path
-      try mine.output("pack", "first", "-o", pack)
+      try mine.output("pack", "--run", "first", "-o", pack)
       let theirs = try TinyCatalog(.made)
       try theirs.output("merge", pack)
       let search = try work(Self.steps[1], in: theirs, .fastest)

@@ -93,7 +93,7 @@ import Testing
     try Data([0xFF, 0xFE]).write(to: catalog.folder.appendingPathComponent("binary.txt"))
     let cases: [([String], Int32, String)] = [
       (["export", "uniform:3", "--to", "hf"], 64, "--output"),
-      (["export", "uniform:3", "--to", "gguf"], 64, "evopress"),
+      (["export", "uniform:3", "--to", "onnx"], 64, "evopress"),
       (["export", "uniform:3"], 64, "--to"), (["export", "nothing", "--to", "hf", "-o", "x"], 66, "no assignment"),
       (["export", "uniform:3", "--to", "hf", "-o", "no/where"], 66, "no such folder"),
       (["export", "uniform:3", "--to", "evopress", "-o", "no/where"], 66, "no such folder"),

@@ -29,10 +29,7 @@ public enum BlockWeightPacking {
     guard container.kind == .blocks else {
       throw InferenceError.unsupported(file: PackedContainer.name, detail: "content of kind \(bytes[5])")
     }
-    let number = UInt32(bytes.littleEndian(at: 6, as: UInt16.self))
-    guard let type = GGUFType(number: number), BlockWeight.types.contains(type) else {
-      throw InferenceError.unsupported(file: PackedContainer.name, detail: "blocks of type \(number)")
-    }
+    let type = try type(bytes)
     guard bytes[16..<PackedContainer.byteCount].allSatisfy({ $0 == 0 }) else {
       throw PackedContainer.invalid("reserved bytes must be 0")
     }
@@ -49,6 +46,17 @@ public enum BlockWeightPacking {
     } catch InferenceError.invalidData(_, let detail) {
       throw PackedContainer.invalid(detail)
     }
+  }
+
+  /// The type of the blocks, from the header.
+  ///
+  /// - Throws: `InferenceError.unsupported` for one that this evodb does not store.
+  static func type(_ bytes: [UInt8]) throws -> GGUFType {
+    let number = UInt32(bytes.littleEndian(at: 6, as: UInt16.self))
+    guard let type = GGUFType(number: number), BlockWeight.types.contains(type) else {
+      throw InferenceError.unsupported(file: PackedContainer.name, detail: "blocks of type \(number)")
+    }
+    return type
   }
 
   /// The exact length of `encode`'s result for a [rows, columns] weight, for dry runs and stored costs.

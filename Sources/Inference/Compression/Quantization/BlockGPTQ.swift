@@ -29,7 +29,7 @@ enum BlockGPTQ {
     precondition(factor.permutation == nil && factor.size == weight.columns)
     var sweep = BlockSweep(weight: weight, diagonal: diagonal, factor: factor, grid: grid)
     sweep.run()
-    let objective = RowObjective(weight: weight, hessian: hessian)
+    let objective = RowObjective(weight: weight, hessian: hessian, arithmetic: factor.arithmetic)
     if descentPasses > 0 {
       var descent = CodeDescent(objective, settled: sweep.settled, codes: sweep.codes)
       descent.run(passes: descentPasses, grid: grid, steps: sweep.steps, shifts: sweep.shifts)
@@ -102,10 +102,10 @@ private struct BlockSweep {
         propagation.applyErrors(before: inputs.lowerBound, toColumnsBelow: start + length)
         fit(part: part, inputs: inputs)
         let (propagation, grid, steps, shifts) = (propagation, grid, steps, shifts)
-        propagation.settle(block: inputs) { input in
+        propagation.settle(block: inputs) { input, errorRow in
           BlockKernels.settle(
             input, of: propagation.transposed, grid: grid, steps: steps, shifts: shifts, part: part, codes: &codes,
-            errors: propagation.errors, errorScale: 1 / propagation.upper[input, input])
+            errors: (propagation.errors, errorRow, 1 / propagation.upper[input, input]))
         }
       }
     }

@@ -5,11 +5,14 @@ struct RowObjective {
   let weight: Matrix
   /// Symmetric, [in, in].
   let hessian: Matrix
+  /// The Hessian as right factor.
+  private let packed: PackedWeights
 
   /// - Parameters:
   ///   - weight: the dense weight [out, in].
   ///   - hessian: 2/N Σ xxᵀ, [in, in]; only its lower triangle is read.
-  init(weight: Matrix, hessian: Matrix) {
+  ///   - arithmetic: of the products: float32 or OpenBLAS's.
+  init(weight: Matrix, hessian: Matrix, arithmetic: Arithmetic = .float32) {
     precondition(hessian.rows == hessian.columns && weight.columns == hessian.rows)
     self.weight = weight
     let size = hessian.rows
@@ -22,6 +25,18 @@ struct RowObjective {
       symmetric[row, row] = hessian[row, row] == 0 ? 1 : hessian[row, row]
     }
     self.hessian = symmetric
+    packed = PackedWeights(symmetric, arithmetic: arithmetic)
+  }
+
+  /// The arithmetic of the products.
+  var arithmetic: Arithmetic { packed.arithmetic }
+
+  /// Rows `columns` of `result` [in, out] ← H · x for them, x [in, out]. They begin at a multiple of 32.
+  func multiply(_ x: Matrix, columns: Range<Int>, into result: Matrix) {
+    // The packed factor is H, so the product comes out transposed.
+    let product = Matrix(uninitializedRows: x.columns, columns: columns.count)
+    MatrixProduct.multiply(x.panel, transposed: true, packed, columns: columns, into: product.panel)
+    result.copyRows(from: QuantizationKernels.transposed(product), count: columns.count, to: columns.lowerBound)
   }
 
   /// The error of each row of `compressed` [out, in]; products are Float32, sums Double in column order.
@@ -30,7 +45,7 @@ struct RowObjective {
     for index in 0..<difference.storage.count {
       difference.storage[index] = weight.storage[index] - compressed.storage[index]
     }
-    let product = BLAS.multiply(difference, bySymmetric: hessian)
+    let product = MatrixProduct.linear(difference, packed)
     return (0..<weight.rows).map { row in
       var sum = 0.0
       for index in row * weight.columns..<(row + 1) * weight.columns {
@@ -82,17 +97,16 @@ struct CodeDescent {
       var hasChanged = false
       for start in stride(from: 0, to: inputs, by: Self.stripWidth) {
         let end = min(inputs, start + Self.stripWidth)
-        BLAS.multiply(
-          hessian.panel(rows: start..<end, columns: 0..<inputs), residual.panel,
-          into: gradient.panel(rows: start..<end, columns: outputs))
+        objective.multiply(residual, columns: start..<end, into: gradient)
         for input in start..<end {
           let changed = BlockKernels.descend(
             input, of: settled, grid: grid, steps: steps, shifts: shifts, part: input / grid.partLength,
             codes: &codes, gradient: gradient, curvature: hessian[input, input], residual: residual, changes: changes)
           guard changed else { continue }
           hasChanged = true
-          BLAS.subtractOuterProduct(
-            row: input, of: hessian, row: input, of: changes, fromRows: input + 1..<end, of: gradient)
+          MatrixProduct.subtractOuterProducts(
+            of: hessian, rows: input..<input + 1, changes, firstValue: input, fromRows: input + 1..<end, of: gradient,
+            kernels: .current)
         }
       }
       if !hasChanged { return }

@@ -117,7 +117,7 @@ struct BytePairVocabulary: Sendable {
   }
 
   /// A merge in either spelling, `"a b"` or `["a", "b"]`; nil for the version line of old files, which is skipped.
-  private static func pair(_ entry: StrictJSON, file: String) throws -> (left: ByteString, right: ByteString)? {
+  static func pair(_ entry: StrictJSON, file: String) throws -> (left: ByteString, right: ByteString)? {
     if let parts = entry.array, parts.count == 2, let left = parts[0].string, let right = parts[1].string {
       return (left, right)
     }

@@ -6,26 +6,39 @@ import Search
 /// `evodb export`.
 struct ExportCommand: Command {
   static let name = "export"
-  static let abstract = "Write an assignment as a Hugging Face folder, or as a profile of EvoPress."
+  static let abstract = "Write an assignment as a Hugging Face folder, as a GGUF file, or as a profile of EvoPress."
   static let discussion = """
     A folder (--to hf) holds plain weights in the types of the checkpoint, so that transformers loads it: levels are \
     unpacked and rounded to the nearest value of that type (--dtype float32 rounds nothing), dropped blocks are left out and the rest renumbered, and where \
     only one half of a block is dropped its output projection is zero. evodb_provenance.json says what it was made of. \
+    A GGUF file (--to gguf), for llama.cpp, holds the variants of kquant in their own bytes and quantized grids in a type \
+    that holds them without loss (Q4_0, Q5_0, Q8_0), or else as plain numbers, which is said; it is read back and held \
+    against the assignment before it gets its name. The keys evodb.* say what it was made of. \
     A profile (--to evopress) is one line per layer, or per block; it goes to stdout without --output. Levels of sparsity \
     are steps from a target: --sparsity and --step-weights as they were built. Nothing is overwritten (exit code 73).
     """
   static let examples = [
     "evodb export my.evodb first --to hf -o ./first-hf",
+    "evodb export my.evodb first --to gguf --embedding-type Q6_K -o first.gguf",
     "evodb export my.evodb first --to evopress -o first.txt",
   ]
 
-  /// Forms of output.
-  enum Target: String, CaseIterable, ArgumentChoice {
-    case hf
-    case evopress
+  /// A type of GGUF for the embedding or the head.
+  struct DenseType: ArgumentValue {
+    let type: GGUFType
+
+    static let choices = GGUFExport.denseTypes.map(\.name)
+    static let rule = "one of " + choices.joined(separator: ", ")
+
+    init?(argument: String) {
+      guard let type = GGUFType(name: argument), GGUFExport.denseTypes.contains(type) else { return nil }
+      self.type = type
+    }
+
+    var argumentText: String { type.name }
   }
 
-  /// Types of the compressed weights in a folder.
+  /// Types of the compressed weights where they are plain numbers.
   enum WeightType: String, CaseIterable, ArgumentChoice {
     case stored
     case float32
@@ -46,18 +59,35 @@ struct ExportCommand: Command {
   var method: MethodName?
   @Option(
     "--dtype", "TYPE",
-    "Type of compressed weights (hf): as stored in the checkpoint, to which they are rounded, or float32, which is exact."
+    "Type of compressed weights that become plain numbers (hf, gguf): as stored in the checkpoint, to which they are rounded, "
+      + "or float32, which is exact."
   )
   var weightType: WeightType = .stored
   @Option("--max-shard-size", "SIZE", "Most bytes of weights in one file (hf).", rule: .positive)
   var shardSize: ByteSize = ByteSize(bytes: 5_000_000_000)
+  @Option(
+    "--embedding-type", "TYPE",
+    "Type of the embedding, and of a head that is the embedding (gguf) [default: the checkpoint's].")
+  var embeddingType: DenseType?
+  @Option("--head-type", "TYPE", "Type of the output projection (gguf) [default: the checkpoint's].")
+  var headType: DenseType?
+  @Flag("--no-tokenizer", "Leave the tokenizer out (gguf): the runtime then takes token ids.")
+  var leavesOutTokenizer: Bool
   let scale = SparsityScaleOptions()
   let output = OutputOptions()
   let progress = ProgressOptions()
 
   func validate() throws {
-    if target == .hf, place == nil { throw UsageError("--to hf needs --output PATH, the folder to make") }
-    if target == .evopress, $weightType.wasGiven { throw UsageError("--dtype is for --to hf") }
+    if target.needsPlace, place == nil {
+      throw UsageError("--to \(target.rawValue) needs --output PATH, \(target.place)")
+    }
+    for (option, wasGiven, targets) in [
+      ("--dtype", $weightType.wasGiven, [Target.hf, .gguf]), ("--max-shard-size", $shardSize.wasGiven, [.hf]),
+      ("--embedding-type", $embeddingType.wasGiven, [.gguf]), ("--head-type", $headType.wasGiven, [.gguf]),
+      ("--no-tokenizer", $leavesOutTokenizer.wasGiven, [.gguf]),
+    ] where wasGiven && !targets.contains(target) {
+      throw UsageError("\(option) is for --to \(targets.map(\.rawValue).joined(separator: " and --to "))")
+    }
     _ = try scale.scale
   }
 
@@ -65,7 +95,7 @@ struct ExportCommand: Command {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     if let place, NewFile.isTaken(place) { throw InferenceError.outputExists(path: place) }
     let scale = try scale.scale
-    let (record, text, summary) = try session.write(Self.name) { job in
+    let (record, outcome) = try session.write(Self.name) { job in
       let owner = try job.store.read { try $0.model(model) }
       let record = try job.store.write { tx in
         try AssignmentReference.resolve(assignment, model: owner, method: method?.name, scale: scale, tx: tx)
@@ -73,30 +103,18 @@ struct ExportCommand: Command {
       guard record.modelID == owner.id else {
         throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")
       }
-      switch target {
-      case .evopress:
-        let profile = try job.store.read {
-          try AssignmentProfile.profile(of: record, model: owner, scale: scale, tx: $0)
-        }
-        return (record, profile.text, ModelExport.Summary?.none)
-      case .hf:
-        let summary = try ModelExport.run(
-          record, of: owner, to: AbsolutePath.url(place ?? ""), widens: weightType == .float32,
-          shardByteLimit: shardSize.bytes,
-          version: Evodb.version, job: job)
-        return (record, "", summary)
-      }
+      return (record, try export(ExportSubject(assignment: record, model: owner, job: job)))
     }
-    guard let place else { return try context.output.write(text) }
-    if target == .evopress { try NewFile.write(text, to: place) }
+    if case .text(let text) = outcome {
+      guard let place else { return try context.output.write(text) }
+      try NewFile.write(text, to: place)
+    }
     var result = ResultObject()
-    result.add("output", .text(place))
+    if let place { result.add("output", .text(place)) }
     result.add("assignment", .text(record.digest.hex))
-    if let summary {
-      result.add("block_count", .integer(summary.blockCount), .integer)
-      result.add("zeroed_subblock_count", .integer(summary.zeroedSubblockCount), .integer)
-      result.add("weight_file_count", .integer(summary.shardCount), .integer)
-      result.add("weight_bytes", .integer(summary.weightByteCount), .bytes)
+    if case .written(let values, let notes) = outcome {
+      for value in values { result.add(value.name, value.value, value.kind) }
+      if !progress.quiet { for note in notes { context.note("evodb: \(note)") } }
     }
     try context.print(result, as: output.format)
   }

@@ -1,0 +1,94 @@
+import Catalog
+import Inference
+import Search
+
+/// The forms of output. A new one is a case here, a line in `export`, and a function.
+extension ExportCommand {
+  /// Forms of output.
+  enum Target: String, CaseIterable, ArgumentChoice {
+    case hf
+    case gguf
+    case evopress
+
+    /// Whether it must have a place to be written to; a text can go to stdout.
+    var needsPlace: Bool {
+      switch self {
+      case .hf, .gguf: true
+      case .evopress: false
+      }
+    }
+
+    /// What `--output` names.
+    var place: String {
+      switch self {
+      case .hf: "the folder to make"
+      case .gguf, .evopress: "the file to write"
+      }
+    }
+  }
+
+  /// What is written out.
+  struct ExportSubject {
+    let assignment: AssignmentRecord
+    let model: ModelRecord
+    let job: Job
+  }
+
+  /// What came of it.
+  enum Outcome {
+    /// A text, for `--output` or stdout.
+    case text(String)
+    /// Something is at `--output` now; named values about it, for the result.
+    ///
+    /// - Parameter notes: sentences on what is not as it was.
+    case written([(name: String, value: ResultValue, kind: ResultKind)], notes: [String] = [])
+  }
+
+  /// Does the work of the form that was asked for.
+  func export(_ subject: ExportSubject) throws -> Outcome {
+    switch target {
+    case .hf: try writeFolder(subject)
+    case .gguf: try writeGGUF(subject)
+    case .evopress: try profile(subject)
+    }
+  }
+
+  private func writeFolder(_ subject: ExportSubject) throws -> Outcome {
+    let summary = try ModelExport.run(
+      subject.assignment, of: subject.model, to: AbsolutePath.url(place ?? ""), widens: weightType == .float32,
+      shardByteLimit: shardSize.bytes, version: Evodb.version, job: subject.job)
+    return .written([
+      ("block_count", .integer(summary.blockCount), .integer),
+      ("zeroed_subblock_count", .integer(summary.zeroedSubblockCount), .integer),
+      ("weight_file_count", .integer(summary.shardCount), .integer),
+      ("weight_bytes", .integer(summary.weightByteCount), .bytes),
+    ])
+  }
+
+  private func writeGGUF(_ subject: ExportSubject) throws -> Outcome {
+    var options = GGUFExport.Options()
+    options.embeddingType = embeddingType?.type
+    options.headType = headType?.type
+    options.widens = weightType == .float32
+    options.leavesOutTokenizer = leavesOutTokenizer
+    let summary = try GGUFExport.run(
+      subject.assignment, of: subject.model, to: AbsolutePath.url(place ?? ""), options: options,
+      version: Evodb.version,
+      job: subject.job)
+    return .written(
+      [
+        ("block_count", .integer(summary.blockCount), .integer),
+        ("zeroed_subblock_count", .integer(summary.zeroedSubblockCount), .integer),
+        ("tensor_count", .integer(summary.tensorCount), .integer),
+        ("file_bytes", .integer(summary.byteCount), .bytes),
+      ], notes: summary.notes)
+  }
+
+  private func profile(_ subject: ExportSubject) throws -> Outcome {
+    let scale = try scale.scale
+    return .text(
+      try subject.job.store.read {
+        try AssignmentProfile.profile(of: subject.assignment, model: subject.model, scale: scale, tx: $0)
+      }.text)
+  }
+}
