@@ -35,6 +35,9 @@ public enum Remedy: Equatable, Sendable {
   case traceDivergence
   /// Begin a run.
   case startSearch
+  /// Search under the rules of a runtime that runs the result, by its name; `ties`: the ties among them that are missing;
+  /// `isSymmetric`: whether levels must be built symmetric first.
+  case searchForRuntime(String, ties: [String], isSymmetric: Bool)
   /// Go on with a run.
   case resumeRun(catalog: String?, name: String)
   /// Look which runs there are.
