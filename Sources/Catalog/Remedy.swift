@@ -27,8 +27,8 @@ public enum Remedy: Equatable, Sendable {
   case addDataSet
   /// Make what a calibration keeps.
   case calibrate
-  /// Build levels of a method; `levels` in their text form (`bits=3`), any if empty.
-  case build(method: String, levels: [String])
+  /// Build levels of a method; `levels` in their text form (`bits=3`), any if empty; `isSymmetric`: on symmetric grids.
+  case build(method: String, levels: [String], isSymmetric: Bool = false)
   /// Get weights back that a pack left out.
   case restoreWeights
   /// Find the place where a model's activations cease to be finite.

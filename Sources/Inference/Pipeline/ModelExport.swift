@@ -38,10 +38,10 @@ public enum ModelExport {
   ///   - version: of the program, for the provenance file.
   /// - Throws: `InferenceError.outputExists`, `.impossible` if no block is left, `.unfit` for what the packed form or the runtime
   ///   refuses, `.invalidData` if the model's folder has changed (a tensor's bytes too, which are all looked at) or a value does
-  ///   not fit the checkpoint's type, `.inputOutput` (too little room, before anything is written, too), `.interrupted`.
+  ///   not fit the checkpoint's type, `.inputOutput`, `.interrupted`; `CatalogError.inputOutput` for too little room, before anything is written.
   public static func run(
     _ assignment: AssignmentRecord, of model: ModelRecord, to place: URL, widens: Bool = false,
-    packed form: PackedForm? = nil, for runtime: ServingRuntime? = nil, shardByteLimit: Int64, version: String, job: Job
+    packed form: PackedFolder.Form? = nil, for runtime: ServingRuntime? = nil, shardByteLimit: Int64, version: String, job: Job
   ) throws -> Summary {
     guard !OutputFolder.isTaken(place) else { throw InferenceError.outputExists(path: place.path) }
     let source = try ExportSource(assignment, of: model, job: job)
@@ -62,9 +62,10 @@ public enum ModelExport {
       zeroedSubblockCount: source.dropped.filter { plan.keptBlocks.contains($0.blockIndex) }.count,
       shardCount: shards.count, weightByteCount: total, runtimes: packed?.runtimes)
     let companions = companions.filter { FileManager.default.fileExists(atPath: source.file($0).path) }
-    try FreeSpace.require(
-      try companions.reduce(total + configuration.count) { try $0 + RandomAccessFile(source.file($1)).byteCount },
-      beside: place)
+    let needed = try companions.reduce(total + configuration.count) {
+      try $0 + RandomAccessFile(source.file($1)).byteCount
+    }
+    try FileSystem.requireSpace(Int64(needed), beside: place.path)
     let folder = try OutputFolder(place)
     do {
       for phase in Phase.allCases {

@@ -1,19 +1,16 @@
 import Catalog
 import Foundation
 
-/// A form of model folder in which layers on plain grids keep their codes.
-public enum PackedForm: Sendable {
-  /// compressed-tensors, `pack-quantized`; `widensScales`: scales in float32, so that readers round nothing.
-  case compressedTensors(widensScales: Bool)
-  /// GPTQ; `version`: `gptq` or `gptq_v2`, nil: the first if it can hold the assignment.
-  case gptq(version: String?)
-
-  /// The values of `version`.
-  public static let gptqVersions = GPTQFormat.Version.allCases.map(\.rawValue)
-}
-
 /// The packed layers of a folder: which layers keep their codes, in which tensors, and what the configuration says of them.
-struct PackedFolder {
+public struct PackedFolder {
+  /// A form of model folder in which layers on plain grids keep their codes.
+  public enum Form: Sendable {
+    /// compressed-tensors, `pack-quantized`; `widensScales`: scales in float32, so that readers round nothing.
+    case compressedTensors(widensScales: Bool)
+    /// GPTQ; `version`: how zero points are stored, nil: as in `gptq` if that can hold the assignment.
+    case gptq(version: GPTQFormat.Version?)
+  }
+
   /// The format of their tensors.
   let format: any PackedFormat
   /// The compressible layers that are left.
@@ -31,7 +28,7 @@ struct PackedFolder {
   ///   - program: the name and version of evodb.
   /// - Throws: `InferenceError.unfit` for what the form or the runtime refuses; as `ExportSource.weight(ofLayer:)`.
   init(
-    _ form: PackedForm, for runtime: ServingRuntime?, _ source: ExportSource, _ plan: ExportPlan, program: String,
+    _ form: Form, for runtime: ServingRuntime?, _ source: ExportSource, _ plan: ExportPlan, program: String,
     job: Job
   ) throws {
     let survey = try Survey(source, plan, job: job)
@@ -165,18 +162,17 @@ struct PackedFolder {
     }
 
     /// The format with what it needs for these layers.
-    func format(_ form: PackedForm) throws -> any PackedFormat {
+    func format(_ form: Form) throws -> any PackedFormat {
       switch form {
       case .compressedTensors(let widensScales):
         return CompressedTensorsFormat(scaleType: widensScales || !scalesAreHalves ? .float32 : .float16)
-      case .gptq(let text):
+      case .gptq(let asked):
         guard scalesAreHalves else {
           throw InferenceError.unfit(
             detail: "gptq has scales in float16, and these are float32; build with scales in float16, or export to "
               + "compressed-tensors", mend: nil)
         }
         let hasThreeBits = schemes.values.contains { $0.bits == 3 }
-        let asked = text.flatMap { GPTQFormat.Version(rawValue: $0) }
         if asked == .v1, hasZeroPointZero {
           throw InferenceError.unfit(
             detail: "gptq stores zero points less 1, and some are 0, which gptq_v2 can store", mend: nil)

@@ -8,9 +8,9 @@
 /// | `g_idx` | I32 [in], the group of each input |
 ///
 /// A weight is scale · (code − zero). Source: GPTQModel, `nn_modules/qlinear/__init__.py` and `utils/model_dequant.py`.
-struct GPTQFormat: PackedFormat {
+public struct GPTQFormat: PackedFormat {
   /// How zero points are stored.
-  enum Version: String, CaseIterable, Sendable {
+  public enum Version: String, CaseIterable, Sendable {
     /// One less than they are, so that 0 cannot be stored; readers add 1.
     case v1 = "gptq"
     /// As they are.
