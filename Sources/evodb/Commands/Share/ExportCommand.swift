@@ -100,9 +100,9 @@ struct ExportCommand: Command {
       throw UsageError("--to \(target.rawValue) needs --output PATH, \(target.place)")
     }
     for (option, wasGiven, targets) in [
+      ("--dtype", $weightType.wasGiven, [Target.hf, .gguf, .compressedTensors]),
       ("--embedding-type", $embeddingType.wasGiven, [.gguf]), ("--head-type", $headType.wasGiven, [.gguf]),
       ("--no-tokenizer", $leavesOutTokenizer.wasGiven, [.gguf]),
-      ("--dtype", $weightType.wasGiven, [Target.hf, .gguf, .compressedTensors]),
       ("--max-shard-size", $shardSize.wasGiven, [.hf, .compressedTensors, .gptq]),
       ("--for", $runtime.wasGiven, [.compressedTensors, .gptq]),
       ("--checkpoint-format", $gptqVersion.wasGiven, [.gptq]),
