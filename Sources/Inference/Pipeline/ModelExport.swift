@@ -41,7 +41,8 @@ public enum ModelExport {
   ///   not fit the checkpoint's type, `.inputOutput`, `.interrupted`; `CatalogError.inputOutput` for too little room, before anything is written.
   public static func run(
     _ assignment: AssignmentRecord, of model: ModelRecord, to place: URL, widens: Bool = false,
-    packed form: PackedFolder.Form? = nil, for runtime: ServingRuntime? = nil, shardByteLimit: Int64, version: String, job: Job
+    packed form: PackedFolder.Form? = nil, for runtime: ServingRuntime? = nil, shardByteLimit: Int64, version: String,
+    job: Job
   ) throws -> Summary {
     guard !OutputFolder.isTaken(place) else { throw InferenceError.outputExists(path: place.path) }
     let source = try ExportSource(assignment, of: model, job: job)
@@ -182,7 +183,8 @@ public enum ModelExport {
       ("metadata", .members([("total_size", .integer(Int64(byteCount)))])),
       (
         "weight_map",
-        .members(shards.flatMap { shard in shard.items.flatMap(\.parts).map { ($0.name, .string(ByteString(shard.name))) } })
+        .members(
+          shards.flatMap { shard in shard.items.flatMap(\.parts).map { ($0.name, .string(ByteString(shard.name))) } })
       ),
     ]).text
   }

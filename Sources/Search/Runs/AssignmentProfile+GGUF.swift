@@ -25,9 +25,11 @@ extension AssignmentProfile {
   /// - Returns: also the blocks that are to be pruned, by their old indices; the names in the list are those that are left.
   /// - Throws: `SearchError.noProfile` for an assignment that has other levels or drops half a block; `.impossible` for a
   ///   family that llama.cpp does not have.
-  public static func tensorTypes(of assignment: AssignmentRecord, model: ModelRecord, tx: CatalogTransaction) throws -> (
-    list: TensorTypeList, prunedBlocks: [Int]
-  ) {
+  public static func tensorTypes(of assignment: AssignmentRecord, model: ModelRecord, tx: CatalogTransaction) throws
+    -> (
+      list: TensorTypeList, prunedBlocks: [Int]
+    )
+  {
     let dropped = Set(assignment.droppedSubblocks)
     func halves(_ block: Int) -> Int {
       ["attention", "mlp"].count { dropped.contains("\(block).\($0)") }
@@ -53,9 +55,11 @@ extension AssignmentProfile {
   }
 
   /// Every layer with the type that its level asks for, and the one it is stored in.
-  private static func types(of assignment: AssignmentRecord, _ model: ModelRecord, _ tx: CatalogTransaction) throws -> [(
-    layer: LayerRecord, asked: GGUFType, stored: GGUFType?
-  )] {
+  private static func types(of assignment: AssignmentRecord, _ model: ModelRecord, _ tx: CatalogTransaction) throws
+    -> [(
+      layer: LayerRecord, asked: GGUFType, stored: GGUFType?
+    )]
+  {
     let layers = try tx.layers(ofModel: model.id)
     let variants = try assignment.variantIDs.map { try $0.map { try tx.variant(id: $0) } }
     guard layers.count == variants.count else {

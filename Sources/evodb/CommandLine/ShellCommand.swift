@@ -23,10 +23,12 @@ struct ShellCommand: CustomStringConvertible, Sendable {
 
   /// `evodb resume 'my file.evodb' run-1`.
   var description: String {
-    let given = flags + options.map { option in
-      option.value.hasPrefix("-")
-        ? ShellWord.quoted("\(option.name)=\(option.value)") : "\(option.name) \(ShellWord.quoted(option.value))"
-    }
+    let given =
+      flags
+      + options.map { option in
+        option.value.hasPrefix("-")
+          ? ShellWord.quoted("\(option.name)=\(option.value)") : "\(option.name) \(ShellWord.quoted(option.value))"
+      }
     let words = arguments.map(ShellWord.quoted)
     // What begins with a dash would be taken for an option.
     let needsMark = arguments.contains { $0.hasPrefix("-") && $0 != "-" }

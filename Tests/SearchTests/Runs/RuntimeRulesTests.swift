@@ -115,7 +115,8 @@ import Testing
       (
         RunCatalog.recipe(.sparsity(0.5), .weights) { $0.runtime = .vllm },
         .invalidParameter(
-          detail: "the rules of vLLM are about quantized levels, and the target is a sparsity, which it stores as plain "
+          detail:
+            "the rules of vLLM are about quantized levels, and the target is a sparsity, which it stores as plain "
             + "weights")
       ),
       (
@@ -143,7 +144,9 @@ import Testing
     #expect(try SearchRecipe(json: recipe.json) == recipe)
     #expect(try !RunCatalog.recipe(3).json.contains("for"))
     #expect(try RunCatalog.recipe(3).setting("for", to: "vllm").runtime == .vllm)
-    #expect(throws: SearchError.invalidParameter(detail: "for must be a value that a search takes for it, not ‘ollama’")) {
+    #expect(
+      throws: SearchError.invalidParameter(detail: "for must be a value that a search takes for it, not ‘ollama’")
+    ) {
       try recipe.setting("for", to: "ollama")
     }
   }

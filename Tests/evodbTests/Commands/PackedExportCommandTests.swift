@@ -27,7 +27,8 @@ import Testing
     let strict = try catalog.run("export", "served", "--to", "compressed-tensors", "--for", "vllm", "-o", "x")
     #expect(strict.exitCode == 78 && strict.diagnostics.contains("evodb search FILE --target-bits 4 --for vllm"))
     #expect(!FileManager.default.fileExists(atPath: catalog.folder.appendingPathComponent("x").path))
-    #expect(try catalog.json("export", "uniform:4", "--to", "compressed-tensors", "--for", "vllm", "-o", "y").has("runtimes"))
+    #expect(
+      try catalog.json("export", "uniform:4", "--to", "compressed-tensors", "--for", "vllm", "-o", "y").has("runtimes"))
   }
 
   @Test func anUntiedAssignmentNamesItsTie() throws {
@@ -79,7 +80,9 @@ import Testing
       (["export", "uniform:4", "--to", "gptq"], 64, "--output"),
       (["export", "uniform:4", "--to", "hf", "--for", "vllm", "-o", "x"], 64, "--for"),
       (["export", "uniform:4", "--to", "gptq", "--for", "gguf", "-o", "x"], 64, "gguf"),
-      (["export", "uniform:4", "--to", "compressed-tensors", "--checkpoint-format", "gptq", "-o", "x"], 64, "--to gptq"),
+      (
+        ["export", "uniform:4", "--to", "compressed-tensors", "--checkpoint-format", "gptq", "-o", "x"], 64, "--to gptq"
+      ),
       (["export", "uniform:4", "--to", "gptq", "-o", "x"], 78, "multiples of 32"),
       (["export", "dense", "--to", "compressed-tensors", "-o", "x"], 78, "--to hf"),
       (["export", "uniform:4", "--to", "llama-quantize"], 78, "type of GGUF"),

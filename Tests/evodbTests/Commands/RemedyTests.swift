@@ -11,7 +11,8 @@ import Testing
   private enum Kind: CaseIterable {
     case runAgain, makeCatalog, copyCatalog, waitForCopy, upgradeCatalog, recoverCatalog, verifyCatalog, mendCatalog
     case salvageFile, importModel, importChangedModel, addDataSet, calibrate, build, restoreWeights, traceDivergence
-    case startSearch, searchForRuntime, resumeRun, listRuns, listJobs, importProfile, giveSparsityScale, exportModel, choose
+    case startSearch, searchForRuntime, resumeRun, listRuns, listJobs, importProfile, giveSparsityScale, exportModel,
+      choose
     case allowMoreTime
 
     init(_ remedy: Remedy) {

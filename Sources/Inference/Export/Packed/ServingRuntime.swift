@@ -73,7 +73,8 @@ public enum ServingRuntime: String, CaseIterable, Sendable {
     guard mixesOnlySymmetric, distinct.count > 1 else { return }
     guard format != GPTQFormat.formatName else {
       throw InferenceError.unfit(
-        detail: "\(title) reads one scheme of \(format) only, and this has \(distinct.count); compressed-tensors mixes them",
+        detail:
+          "\(title) reads one scheme of \(format) only, and this has \(distinct.count); compressed-tensors mixes them",
         mend: nil)
     }
     guard let layer = schemes.first(where: { $0.scheme?.isSymmetric == false }) else { return }

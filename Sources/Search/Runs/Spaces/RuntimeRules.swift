@@ -24,7 +24,8 @@ struct RuntimeRules {
     let names = MethodRegistry.shared.names(offering: kind)
     if let other = recipe.methods.first(where: { !names.contains($0) }) {
       throw SearchError.invalidParameter(
-        detail: "\(runtime.title) runs \(runtime.bitsRule): the method must be one of \(names.joined(separator: ", ")), "
+        detail:
+          "\(runtime.title) runs \(runtime.bitsRule): the method must be one of \(names.joined(separator: ", ")), "
           + "not \(other)")
     }
     if runtime == .gguf, !Self.ggufArchitectures.contains(model.architecture) {

@@ -34,7 +34,8 @@ extension ExportCommand {
     let blocks = pruned.map { String($0) }.joined(separator: ",")
     return .text(
       list.text,
-      notes: pruned.isEmpty ? [] : ["the list is for a model without blocks \(blocks): llama-quantize --prune-layers \(blocks)"])
+      notes: pruned.isEmpty
+        ? [] : ["the list is for a model without blocks \(blocks): llama-quantize --prune-layers \(blocks)"])
   }
 }
 

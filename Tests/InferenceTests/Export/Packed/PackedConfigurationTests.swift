@@ -17,7 +17,8 @@ import Testing
     ]
     return zip(paths, schemes).map { path, scheme in
       PackedLayer(
-        name: "model.layers.\(index).\(path)", block: index, role: String(path.split(separator: ".")[1]), scheme: scheme)
+        name: "model.layers.\(index).\(path)", block: index, role: String(path.split(separator: ".")[1]), scheme: scheme
+      )
     }
   }
 
@@ -30,7 +31,8 @@ import Testing
   @Test func oneSchemeIsOneGroupOfAllLinearLayers() {
     let value = CompressedTensorsConfiguration.value(uniform(0, Self.four), others: ["lm_head"])
     #expect(
-      text(value) == #"{"config_groups":{"group_0":{"input_activations":null,"output_activations":null,"targets":["Linear"],"#
+      text(value)
+        == #"{"config_groups":{"group_0":{"input_activations":null,"output_activations":null,"targets":["Linear"],"#
         + #""weights":{"actorder":null,"dynamic":false,"group_size":128,"num_bits":4,"strategy":"group","symmetric":true,"#
         + #""type":"int"}}},"format":"pack-quantized","global_compression_ratio":null,"ignore":["lm_head"],"#
         + #""kv_cache_scheme":null,"quant_method":"compressed-tensors","quantization_status":"compressed"}"#)
@@ -76,7 +78,8 @@ import Testing
         #"-:^model\.layers\.1\.mlp\.(?:gate_proj|up_proj|gate_up_proj)$ {}"#,
         #"+:^model\.layers\.2\.mlp\.up_proj$ "# + three,
       ])
-    let whole = GPTQConfiguration.value(uniform(0, Self.uneven), others: ["lm_head"], version: .v1, program: "evodb:1.0")
+    let whole = GPTQConfiguration.value(
+      uniform(0, Self.uneven), others: ["lm_head"], version: .v1, program: "evodb:1.0")
     #expect(
       text(whole) == #"{"bits":3,"group_size":-1,"desc_act":false,"sym":false,"lm_head":false,"quant_method":"gptq","#
         + #""checkpoint_format":"gptq","format":"gptq","pack_dtype":"int32","meta":{"quantizer":["evodb:1.0"]}}"#)
@@ -90,7 +93,8 @@ import Testing
         try runtime.validate(mended, format: "compressed-tensors")
         expectError(
           like: InferenceError.unfit(
-            detail: "vLLM runs 4 and 8 bits everywhere (2 to 8 on GPUs: vllm-gpu); model.layers.3.self_attn.k_proj has 3",
+            detail:
+              "vLLM runs 4 and 8 bits everywhere (2 to 8 on GPUs: vllm-gpu); model.layers.3.self_attn.k_proj has 3",
             mend: .search(runtime: .vllm, ties: []))
         ) { try runtime.validate(torn, format: "compressed-tensors") }
       } else {
@@ -121,7 +125,8 @@ import Testing
     expectError(like: InferenceError.unfit(detail: "reads one scheme of gptq only", mend: nil)) {
       try ServingRuntime.transformers.validate(torn, format: "gptq")
     }
-    expectError(like: InferenceError.unfit(detail: "llama.cpp runs types of GGUF", mend: .search(runtime: .gguf, ties: [])))
-    { try ServingRuntime.gguf.validate(torn, format: "gptq") }
+    expectError(
+      like: InferenceError.unfit(detail: "llama.cpp runs types of GGUF", mend: .search(runtime: .gguf, ties: []))
+    ) { try ServingRuntime.gguf.validate(torn, format: "gptq") }
   }
 }

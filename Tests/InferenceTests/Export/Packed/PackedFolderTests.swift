@@ -34,13 +34,16 @@ import Testing
         assignmentOf: model, layers: layers,
         variants: try layers.map { layer in
           let wanted = bits(layer)
-          return try wanted.map { value in try #require(tx.variants(ofWeight: layer.weightID).first { $0.bits == value }) }
+          return try wanted.map { value in
+            try #require(tx.variants(ofWeight: layer.weightID).first { $0.bits == value })
+          }
         }, methods: Dictionary(uniqueKeysWithValues: try tx.methods().map { ($0.id, $0.digest) }), dropped: dropped)
     }
   }
 
   private func export(
-    _ assignment: AssignmentRecord, _ catalog: TestCatalog, _ form: PackedFolder.Form, for runtime: ServingRuntime? = nil,
+    _ assignment: AssignmentRecord, _ catalog: TestCatalog, _ form: PackedFolder.Form,
+    for runtime: ServingRuntime? = nil,
     shardByteLimit: Int64 = .max
   ) throws -> (folder: URL, summary: ModelExport.Summary) {
     let folder = catalog.folder.url.appendingPathComponent("out-\(UUID().uuidString)")
@@ -69,7 +72,8 @@ import Testing
     let assignment = try assignment(catalog, dropped: ["0.attention", "0.mlp", "2.mlp"]) {
       $0.role == "o_proj" ? nil : isSymmetric && $0.role == "down_proj" ? 3 : 4
     }
-    let (folder, summary) = try export(assignment, catalog, .compressedTensors(widensScales: false), shardByteLimit: 20_000)
+    let (folder, summary) = try export(
+      assignment, catalog, .compressedTensors(widensScales: false), shardByteLimit: 20_000)
     #expect(summary.blockCount == 2 && summary.zeroedSubblockCount == 1 && summary.shardCount > 1)
     // 3 bits and 4 are for GPUs, 4 alone for all.
     #expect(summary.runtimes == (isSymmetric ? [.vllmGPU, .transformers] : [.vllm, .vllmGPU, .transformers]))
@@ -132,7 +136,8 @@ import Testing
     let name = "model.layers.0.self_attn.q_proj.weight_scale"
     #expect(halves[name]?.0.elementType == .float16 && floats[name]?.0.elementType == .float32)
     #expect(
-      PackedScales.values(halves[name]?.1 ?? [], as: .float16) == PackedScales.values(floats[name]?.1 ?? [], as: .float32))
+      PackedScales.values(halves[name]?.1 ?? [], as: .float16)
+        == PackedScales.values(floats[name]?.1 ?? [], as: .float32))
   }
 
   @Test func gptqHoldsAttentionsOfSuitableWidths() throws {
@@ -204,7 +209,8 @@ import Testing
   @Test func aFileThatReadsBackDifferentlyIsNoticed() throws {
     let folder = try TemporaryFolder()
     let url = folder.url.appendingPathComponent("a.safetensors")
-    let writer = try SafetensorsWriter(url, tensors: [("a", .uint8, [4], 4), ("b", .uint8, [0], 0), ("c", .uint8, [1], 1)])
+    let writer = try SafetensorsWriter(
+      url, tensors: [("a", .uint8, [4], 4), ("b", .uint8, [0], 0), ("c", .uint8, [1], 1)])
     try writer.append([1, 2, 3, 4])
     try writer.append([5])
     try writer.finish()
