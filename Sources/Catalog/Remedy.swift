@@ -27,14 +27,17 @@ public enum Remedy: Equatable, Sendable {
   case addDataSet
   /// Make what a calibration keeps.
   case calibrate
-  /// Build levels of a method; `levels` in their text form (`bits=3`), any if empty.
-  case build(method: String, levels: [String])
+  /// Build levels of a method; `levels` in their text form (`bits=3`), any if empty; `isSymmetric`: on symmetric grids.
+  case build(method: String, levels: [String], isSymmetric: Bool = false)
   /// Get weights back that a pack left out.
   case restoreWeights
   /// Find the place where a model's activations cease to be finite.
   case traceDivergence
   /// Begin a run.
   case startSearch
+  /// Search under the rules of a runtime that runs the result, by its name; `ties`: the ties among them that are missing;
+  /// `isSymmetric`: whether levels must be built symmetric first.
+  case searchForRuntime(String, ties: [String], isSymmetric: Bool)
   /// Go on with a run.
   case resumeRun(catalog: String?, name: String)
   /// Look which runs there are.

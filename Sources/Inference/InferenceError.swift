@@ -16,6 +16,8 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
   case unsupported(file: String, detail: String)
   /// A request that no input can satisfy; `detail` names the feasible range.
   case impossible(detail: String)
+  /// An assignment that a form of export, or the runtime it is for, does not take; `detail` names the layer and the rule.
+  case unfit(detail: String, mend: ExportMend?)
   /// The system does not allow this user to read or write a file.
   case notPermitted(path: String, detail: String)
   /// Reading or writing failed.
@@ -39,7 +41,8 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
     case .invalidData(let file, let detail), .changedModel(let file, let detail, _), .diverged(let file, let detail):
       return "\(file): \(detail)"
     case .unsupported(let file, let detail): return "\(file): not supported: \(detail)"
-    case .impossible(let detail), .notCalibrated(let detail), .systemLimit(let detail): return detail
+    case .impossible(let detail), .notCalibrated(let detail), .systemLimit(let detail), .unfit(let detail, _):
+      return detail
     case .inputOutput(let path, let detail), .notPermitted(let path, let detail): return "\(path): \(detail)"
     case .outputExists(let path):
       return "\(path) exists already and is not overwritten; remove it or choose another name"
@@ -69,7 +72,7 @@ extension InferenceError {
     case .unsupported(_, let detail): return .unsupported(file: path, detail: detail)
     case .notPermitted(_, let detail): return .notPermitted(path: path, detail: detail)
     case .inputOutput(_, let detail): return .inputOutput(path: path, detail: detail)
-    case .changedModel, .diverged, .notCalibrated, .impossible, .outputExists, .systemLimit, .refusedRequest,
+    case .changedModel, .diverged, .notCalibrated, .impossible, .unfit, .outputExists, .systemLimit, .refusedRequest,
       .wrongAnswer, .interrupted:
       return self
     }

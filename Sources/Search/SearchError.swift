@@ -4,8 +4,8 @@ import Inference
 public enum SearchError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A well-formed request that nothing can satisfy; `detail` names the feasible range (exit code 78).
   case impossible(detail: String)
-  /// Levels that must be built first: `rules` of `method`; empty: any (exit code 78).
-  case notBuilt(detail: String, method: String, rules: [LevelRule])
+  /// Levels that must be built first: `rules` of `method`; empty: any (exit code 78). `isSymmetric`: on symmetric grids.
+  case notBuilt(detail: String, method: String, rules: [LevelRule], isSymmetric: Bool = false)
   /// A parameter that breaks its rule; `detail` names the parameter, the rule and the received value (exit code 64).
   case invalidParameter(detail: String)
   /// A profile counts in steps, and nothing says what a step is (exit code 64).
@@ -20,7 +20,7 @@ public enum SearchError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A sentence with the problem, the rule and the received value.
   public var description: String {
     switch self {
-    case .impossible(let detail), .notBuilt(let detail, _, _): return detail
+    case .impossible(let detail), .notBuilt(let detail, _, _, _): return detail
     case .invalidParameter(let detail): return detail
     case .unknownStep: return "a profile of steps does not say what a step is"
     case .noProfile(let assignment, let reason):

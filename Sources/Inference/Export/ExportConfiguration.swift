@@ -10,13 +10,15 @@ enum ExportConfiguration {
   ///   - json: the text of the checkpoint's file.
   ///   - keptBlocks: old indices of the blocks that stay.
   ///   - isWidened: whether some weights are float32 now, to which transformers must then load all.
+  ///   - quantization: the value of `quantization_config`; nil: there is none.
   /// - Throws: `InferenceError.invalidData` if the text does not parse; `.unsupported` if the new text would not mean the
   ///   blocks that are left.
   static func text(
-    json: [UInt8], file: String, configuration: ModelConfiguration, keptBlocks: [Int], isWidened: Bool = false
+    json: [UInt8], file: String, configuration: ModelConfiguration, keptBlocks: [Int], isWidened: Bool = false,
+    quantization: StrictJSON? = nil
   ) throws -> [UInt8] {
     let isCut = keptBlocks.count < configuration.blockCount
-    guard isCut || isWidened else { return json }
+    guard isCut || isWidened || quantization != nil else { return json }
     guard case .object(let object) = try StrictJSON.parse(json, file: file) else {
       throw InferenceError.invalidData(file: file, detail: "is not a JSON object")
     }
@@ -30,6 +32,7 @@ enum ExportConfiguration {
     }
     // transformers 5 writes `dtype`, earlier ones `torch_dtype`; both are read.
     if isWidened { set(object["dtype"] == nil ? "torch_dtype" : "dtype", .string("float32")) }
+    if let quantization { set("quantization_config", quantization) }
     guard isCut else { return StrictJSON.members(members).text }
     set("num_hidden_layers", .integer(Int64(keptBlocks.count)))
     let windows = configuration.attentionWindows

@@ -191,7 +191,7 @@ struct ExportSource {
   }
 
   /// Writes the elements of one tensor of a model folder.
-  func write(_ tensor: ExportPlan.Tensor, to writer: SafetensorsWriter) throws {
+  func write(_ tensor: ExportPlan.Tensor, to writer: some TensorSink) throws {
     switch tensor.content {
     case .copied:
       try checkpoint.forEachChunk(ofTensor: tensor.source.name) { try writer.append($0) }

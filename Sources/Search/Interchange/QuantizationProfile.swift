@@ -12,6 +12,9 @@ public struct QuantizationProfile: Equatable, Sendable {
     /// The level's file in the extended form.
     public var file: String?
 
+    /// The level that the file names; nil: none.
+    var level: ToolkitLevel? { file.flatMap { ToolkitLevel(file: $0) } }
+
     /// Creates the bits of a layer.
     public init(layer: String, bits: Double, file: String? = nil) {
       self.layer = layer

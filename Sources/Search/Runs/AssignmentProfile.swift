@@ -32,8 +32,8 @@ public enum AssignmentProfile {
   /// Stores the assignment that a profile describes, or finds it.
   ///
   /// - Parameters:
-  ///   - method: where levels are taken from; nil: `gptq` for bits, the first of sparsegpt, wanda
-  ///     and magnitude that has variants for steps.
+  ///   - method: where levels are taken from; nil: `gptq` for bits, for types and steps the first method with such levels that
+  ///     has variants.
   ///   - scale: the meaning of steps.
   /// - Throws: `SearchError.invalidProfile` if the profile does not fit the model, `.impossible` for levels that are not
   ///   built, `.unknownStep` for steps without a scale.
@@ -49,6 +49,21 @@ public enum AssignmentProfile {
       }
       return try tx.store(
         assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: profile.dropped)
+    case .quantization(let profile) where profile.entries.contains { $0.level != nil }:
+      let values = try byLayer(profile.entries.map { ($0.layer, $0) }, layers)
+      let standard = try AssignmentReference.builtMethod(offering: .type, tx) ?? KQuantMethod.name
+      return try store(model, layers, method: method ?? standard, tx) { layer, built in
+        let entry = values[layer.index]
+        guard let type = entry.level?.type else {
+          throw SearchError.invalidProfile(
+            detail: "\(layer.name): the profile names files, but this line names none of the form BITS-TYPE.pth")
+        }
+        let level = Level.type(type.name).description
+        if let variant = built.first(where: { $0.level == level }) { return variant }
+        // Plain numbers are what a dense layer has.
+        if [GGUFType.float16, .bfloat16, .float32].contains(type) { return nil }
+        throw notBuilt(type.name, layer, built)
+      }
     case .quantization(let profile):
       let values = try byLayer(profile.entries.map { ($0.layer, $0.bits) }, layers)
       return try store(model, layers, method: method ?? GPTQMethod.name, tx) { layer, built in
@@ -167,7 +182,7 @@ public enum AssignmentProfile {
         }))
   }
 
-  private static func unsayable(_ assignment: AssignmentRecord, _ reason: String) -> SearchError {
+  static func unsayable(_ assignment: AssignmentRecord, _ reason: String) -> SearchError {
     .noProfile(assignment: assignment.digest.short, reason: reason)
   }
 }

@@ -116,7 +116,7 @@ public enum AssignmentReference {
   }
 
   /// The first method with levels of a kind that the catalog has; nil: none.
-  private static func builtMethod(offering kind: Level.Kind, _ tx: CatalogTransaction) throws -> String? {
+  package static func builtMethod(offering kind: Level.Kind, _ tx: CatalogTransaction) throws -> String? {
     let built = Set(try tx.methods().map(\.name))
     return MethodRegistry.shared.names(offering: kind).first { built.contains($0) }
   }

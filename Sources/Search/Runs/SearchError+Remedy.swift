@@ -5,9 +5,9 @@ extension SearchError: Remediable {
   /// The command that helps; nil: none does.
   public var remedy: Remedy? {
     switch self {
-    case .notBuilt(_, let method, let rules):
+    case .notBuilt(_, let method, let rules, let isSymmetric):
       let rules = rules.isEmpty ? Self.suggestedRules(of: method) : rules
-      return .build(method: method, levels: rules.map(\.description))
+      return .build(method: method, levels: rules.map(\.description), isSymmetric: isSymmetric)
     case .unknownStep: return .giveSparsityScale
     case .noProfile(let assignment, _): return .exportModel(assignment: assignment)
     case .impossible, .invalidParameter, .invalidProfile, .interrupted: return nil

@@ -1,5 +1,6 @@
 import Catalog
 import Foundation
+import Inference
 
 /// A recipe as canonical JSON with sorted keys.
 ///
@@ -22,6 +23,7 @@ extension SearchRecipe: Codable {
     case allowsDense = "allow_dense"
     case allowsDrop = "allow_drop"
     case allowed, ties
+    case runtime = "for"
     case isInverted = "worst"
     case sweepTokens = "sweep_tokens"
   }
@@ -77,6 +79,7 @@ extension SearchRecipe: Codable {
     if allowsDrop { try container.encode(true, forKey: .allowsDrop) }
     if !allowed.isEmpty { try container.encode(allowed, forKey: .allowed) }
     if !ties.isEmpty { try container.encode(ties.map(\.rawValue), forKey: .ties) }
+    if let runtime { try container.encode(runtime.rawValue, forKey: .runtime) }
     if isInverted { try container.encode(true, forKey: .isInverted) }
     if sweepTokens != Self.standardSweepTokens { try container.encode(sweepTokens, forKey: .sweepTokens) }
   }
@@ -121,6 +124,13 @@ extension SearchRecipe: Codable {
           forKey: .ties, in: container, debugDescription: "there is no tie ‘\(text)’")
       }
       return tie
+    }
+    runtime = try container.decodeIfPresent(String.self, forKey: .runtime).map { text in
+      guard let runtime = ServingRuntime(rawValue: text) else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .runtime, in: container, debugDescription: "there is no runtime ‘\(text)’")
+      }
+      return runtime
     }
     isInverted = try container.decodeIfPresent(Bool.self, forKey: .isInverted) ?? false
     sweepTokens = try container.decodeIfPresent(Int.self, forKey: .sweepTokens) ?? Self.standardSweepTokens

@@ -17,7 +17,7 @@ extension SearchRecipe {
 
   private static func form(of key: CodingKeys) -> Form {
     switch key {
-    case .cost, .method, .measure, .mutationGroup, .initial, .layers: return .text
+    case .cost, .method, .measure, .mutationGroup, .initial, .layers, .runtime: return .text
     case .allowsDense, .allowsDrop, .isInverted: return .flag
     case .bits, .survivors, .tokens: return .integers
     case .patterns, .types, .allowed, .ties: return .texts

@@ -53,6 +53,8 @@ public struct SearchRecipe: Equatable, Sendable {
   public var allowed: [String] = []
   /// Layers that take their level together.
   public var ties: [UnitTie] = []
+  /// The runtime that shall run the result, by whose rules levels are chosen; nil: any.
+  public var runtime: ServingRuntime?
   /// Whether the worst assignment is searched.
   public var isInverted = false
   /// Generations after the first parent is chosen.

@@ -33,7 +33,7 @@ extension InferenceError: ExitCodeProviding {
     switch self {
     case .missingInput: return .missingInput
     case .invalidData, .changedModel, .diverged, .unsupported: return .badData
-    case .impossible, .notCalibrated: return .impossible
+    case .impossible, .notCalibrated, .unfit: return .impossible
     case .inputOutput: return .inputOutput
     case .notPermitted: return .permission
     case .outputExists: return .outputExists

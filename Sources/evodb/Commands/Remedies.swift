@@ -44,7 +44,8 @@ extension Remedy {
       return "put back what was there, or take what is there now\(name == nil ? " as another model" : ""): \(command)"
     case .addDataSet: return "add one with: \(ShellCommand("data", "FILE", "NAME", "TEXT_FILE"))"
     case .calibrate: return "make it with: \(ShellCommand("calibrate", "FILE"))"
-    case .build(let method, let levels): return "build levels with: \(Self.build(method, levels))"
+    case .build(let method, let levels, let isSymmetric):
+      return "build levels with: \(Self.build(method, levels, isSymmetric))"
     case .restoreWeights:
       return """
         build them with \(ShellCommand("build", "FILE")), or merge a pack made with \
@@ -53,6 +54,11 @@ extension Remedy {
     case .traceDivergence:
       return "\(ShellCommand("check", "MODEL_DIR")) and \(ShellCommand("evaluate", "FILE", "dense")) show where"
     case .startSearch: return "start one with: \(ShellCommand("search", "FILE", options: [("--target-bits", "3")]))"
+    case .searchForRuntime(let runtime, let ties, let isSymmetric):
+      let search = ShellCommand("search", "FILE", options: [("--target-bits", "4"), ("--for", runtime)])
+      let bound = ties.isEmpty ? "" : ", which is --tie \(ties.joined(separator: ",")) and more"
+      let built = isSymmetric ? " (levels built with --symmetric)" : ""
+      return "search under its rules with: \(search)\(bound)\(built)"
     case .resumeRun(let catalog, let name): return "go on with: \(ShellCommand("resume", catalog ?? "FILE", name))"
     case .listRuns(let catalog): return "\(ShellCommand("log", catalog)) lists the runs"
     case .listJobs: return "\(ShellCommand("query", "FILE", "@jobs")) lists them"
@@ -72,7 +78,7 @@ extension Remedy {
     }
   }
 
-  private static func build(_ method: String, _ levels: [String]) -> ShellCommand {
+  private static func build(_ method: String, _ levels: [String], _ isSymmetric: Bool) -> ShellCommand {
     let kinds: [(kind: Level.Kind, option: String)] = [
       (.bits, "--bits"), (.zeros, "--sparsity"), (.pattern, "--pattern"), (.type, "--types"),
     ]
@@ -81,7 +87,8 @@ extension Remedy {
       let own = rules.filter { $0.kind == kind }
       return own.isEmpty ? nil : (option, own.map(\.shortText).joined(separator: ","))
     }
-    return ShellCommand("build", "FILE", options: [("--method", method)] + options)
+    return ShellCommand(
+      "build", "FILE", options: [("--method", method)] + options, flags: isSymmetric ? ["--symmetric"] : [])
   }
 }
 

@@ -11,7 +11,8 @@ import Testing
   private enum Kind: CaseIterable {
     case runAgain, makeCatalog, copyCatalog, waitForCopy, upgradeCatalog, recoverCatalog, verifyCatalog, mendCatalog
     case salvageFile, importModel, importChangedModel, addDataSet, calibrate, build, restoreWeights, traceDivergence
-    case startSearch, resumeRun, listRuns, listJobs, importProfile, giveSparsityScale, exportModel, choose
+    case startSearch, searchForRuntime, resumeRun, listRuns, listJobs, importProfile, giveSparsityScale, exportModel,
+      choose
     case allowMoreTime
 
     init(_ remedy: Remedy) {
@@ -33,6 +34,7 @@ import Testing
       case .restoreWeights: self = .restoreWeights
       case .traceDivergence: self = .traceDivergence
       case .startSearch: self = .startSearch
+      case .searchForRuntime: self = .searchForRuntime
       case .resumeRun: self = .resumeRun
       case .listRuns: self = .listRuns
       case .listJobs: self = .listJobs
@@ -56,7 +58,9 @@ import Testing
       .importChangedModel(catalog: path, folder: "folder", name: nil), .addDataSet, .calibrate,
       .build(method: "gptq", levels: ["bits=2", "bits=3"]), .build(method: "sparsegpt", levels: ["sparsity=0.5"]),
       .build(method: "wanda", levels: ["pattern=2:4"]), .build(method: "kquant", levels: ["type=Q4_K"]),
-      .restoreWeights, .traceDivergence, .startSearch,
+      .build(method: "gptq", levels: ["bits=3"], isSymmetric: true), .restoreWeights, .traceDivergence, .startSearch,
+      .searchForRuntime("vllm", ties: ["qkv", "gate_up"], isSymmetric: false),
+      .searchForRuntime("transformers", ties: [], isSymmetric: true),
       .resumeRun(catalog: path, name: "-run 1"), .resumeRun(catalog: nil, name: "first"), .listRuns(catalog: path),
       .listJobs, .importProfile(catalog: path, path: "a b.txt"), .giveSparsityScale,
       .exportModel(assignment: "0123456789ab"), .allowMoreTime,

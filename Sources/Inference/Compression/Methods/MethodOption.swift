@@ -93,7 +93,7 @@ public struct MethodValues: Hashable, Sendable {
 }
 
 extension MethodOption {
-  static let symmetric = MethodOption(
+  package static let symmetric = MethodOption(
     key: "symmetric", name: "symmetric", help: "A grid centred on zero instead of minimum to maximum.",
     standard: .flag(false))
   static let quantizationGroupSize = MethodOption(

@@ -1,4 +1,5 @@
 import Catalog
+import Inference
 
 /// Subblocks that are kept or removed together.
 struct DropUnit {
@@ -113,8 +114,8 @@ public enum UnitTie: String, Sendable, CaseIterable {
   func group(of layer: LayerRecord) -> String? {
     let role = layer.role
     switch self {
-    case .qkv: return ["q_proj", "k_proj", "v_proj"].contains(role) ? "\(layer.blockIndex).qkv" : nil
-    case .gateUp: return ["gate_proj", "up_proj"].contains(role) ? "\(layer.blockIndex).gate_up" : nil
+    case .qkv: return FusedLayers.qkv.roles.contains(role) ? "\(layer.blockIndex).qkv" : nil
+    case .gateUp: return FusedLayers.gateUp.roles.contains(role) ? "\(layer.blockIndex).gate_up" : nil
     case .subblock: return layer.subblockName
     case .block: return "\(layer.blockIndex)"
     case .pairs: return nil

@@ -37,7 +37,8 @@ struct LayerLevels {
       try recipe.layers.isEmpty ? Array(names.indices) : LayerSelection(pattern: recipe.layers).indices(in: names)
     let selected = Set(places)
     let sources = try recipe.methods.map { method in
-      try VariantSource.mostBuilt(method: method, methods, places.map { layers[$0] }, places.map { built[$0] })
+      try VariantSource.mostBuilt(
+        method: method, methods, places.map { layers[$0] }, places.map { built[$0] }, rules: recipe.runtimeRules)
     }
     var levels = try layers.indices.map { place -> [LayerLevel] in
       let (layer, list) = (layers[place], built[place])
@@ -49,6 +50,12 @@ struct LayerLevels {
           return Self.level(setting, variant, of: layer, method: method, recipe)
         }
       }
+    }
+    if let rules = recipe.runtimeRules, levels.allSatisfy(\.isEmpty) {
+      let bits = rules.runtime == .vllm ? rules.runtime.bits : []
+      throw SearchError.notBuilt(
+        detail: "\(rules.runtime.title) runs \(rules.runtime.bitsRule), and nothing of that is built",
+        method: recipe.methods[0], rules: bits.map { .bits($0) }, isSymmetric: rules.runtime.mixesOnlySymmetric)
     }
     if recipe.methods.count == 1 { levels = try Self.common(levels, recipe) }
     for (place, layer) in layers.enumerated() where recipe.allowsDense || !selected.contains(place) {
@@ -63,6 +70,7 @@ struct LayerLevels {
   }
 
   private static func isWanted(_ level: Level, _ recipe: SearchRecipe) -> Bool {
+    if let rules = recipe.runtimeRules, !rules.takes(level) { return false }
     let isOpen = recipe.bits.isEmpty && recipe.types.isEmpty
     return switch level {
     case .bits(let bits): recipe.cost != .weights && (isOpen || recipe.bits.contains(bits))

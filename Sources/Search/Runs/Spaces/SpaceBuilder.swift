@@ -8,6 +8,7 @@ struct SpaceBuilder {
 
   /// Subblocks that are kept (cost: their number) or removed (0); those that may not go have one level.
   func drops() throws -> [SpaceRecord.Unit] {
+    try recipe.runtimeRules?.validate(recipe, model)
     if let tie = recipe.ties.first(where: { $0 != .block && $0 != .pairs }) {
       throw SearchError.invalidParameter(
         detail: "ties by \(tie.rawValue) are of layers; drops are tied by block or by pairs")
@@ -28,6 +29,8 @@ struct SpaceBuilder {
       throw SearchError.invalidParameter(
         detail: "ties by pairs are of drops; layers are tied by qkv, gate_up, subblock or block")
     }
+    let rules = recipe.runtimeRules
+    try rules?.validate(recipe, model)
     var choices = try LayerLevels(recipe, layers, methods, built: built).levels
     let drops =
       recipe.allowsDrop
@@ -37,7 +40,8 @@ struct SpaceBuilder {
       let kept = choices[layer.index].filter { $0.cost > 0 }
       if !kept.isEmpty { choices[layer.index] = kept }
     }
-    var units = try UnitTie.units(layers, ties: recipe.ties).map { try unit($0, choices) }
+    let ties = rules?.ties(beside: recipe.ties) ?? recipe.ties
+    var units = try UnitTie.units(layers, ties: ties).map { try unit($0, choices) }
     for drop in drops {
       let kept = SpaceRecord.Level(cost: 0, label: "kept", members: [])
       units.append(
@@ -116,11 +120,15 @@ struct VariantSource: Hashable {
 
   /// Of all sources with the method's name the one with most variants, ties to the newest.
   ///
-  /// - Throws: `SearchError.impossible` naming what has to be built.
+  /// - Parameter rules: of the runtime whose refusals are left out.
+  /// - Throws: `SearchError.notBuilt` naming what has to be built.
   static func mostBuilt(
-    method name: String, _ methods: [MethodRecord], _ layers: [LayerRecord], _ built: [[VariantRecord]]
+    method name: String, _ methods: [MethodRecord], _ layers: [LayerRecord], _ built: [[VariantRecord]],
+    rules: RuntimeRules? = nil
   ) throws -> VariantSource {
-    let ids = Set(methods.filter { $0.name == name }.map(\.id))
+    let named = methods.filter { $0.name == name }
+    let refusals = try named.map { method in try rules.flatMap { try $0.refusal(of: method, layers) } }
+    let ids = Set(zip(named, refusals).filter { $1 == nil }.map(\.0.id))
     let onlyOneBlock = layers.allSatisfy { $0.blockIndex == 0 }
     var counts: [VariantSource: (count: Int, newest: Int64)] = [:]
     for (layer, list) in zip(layers, built) where layer.blockIndex > 0 || onlyOneBlock {
@@ -131,7 +139,12 @@ struct VariantSource: Hashable {
       }
     }
     guard let best = counts.max(by: { $0.value < $1.value }) else {
-      throw SearchError.notBuilt(detail: "no \(name) variants are built", method: name, rules: [])
+      guard let rules, let refusal = refusals.compactMap({ $0 }).first else {
+        throw SearchError.notBuilt(detail: "no \(name) variants are built", method: name, rules: [])
+      }
+      throw SearchError.notBuilt(
+        detail: "the variants of \(name) \(refusal)", method: name, rules: [],
+        isSymmetric: rules.runtime.mixesOnlySymmetric)
     }
     return best.key
   }

@@ -21,12 +21,17 @@ struct AutoCommand: Command {
   let unused = UnusedTensorOptions()
   let target = BitTargetOptions()
   let layers = LayerOptions()
+  @Option(
+    "--for", "RUNTIME",
+    "What shall run the result: vllm (builds 4 and 8 bits), vllm-gpu or transformers (builds symmetric levels); the search "
+      + "keeps its rules.")
+  var runtime: ServingRuntime?
   let search = SearchOptions()
   @Option("--catalog", "FILE", "The catalog; made if it is not there [default: the model's name with .evodb].")
   var catalog: String?
   @Option("--sequence-length", "N", "Tokens of a sequence.", rule: .atLeast(2)) var sequenceLength: Int = 256
   @Option("--bits", "LIST", "Bit-widths to build and choose from, 1 to 8.", rule: .each(within: 1...8))
-  var bits: IntegerList = [2, 3, 4, 5, 6]
+  var givenBits: IntegerList = [2, 3, 4, 5, 6]
   let options = MethodOptions()
   let calibration = CalibrationOptions()
   let resources = ResourceOptions()
@@ -38,8 +43,24 @@ struct AutoCommand: Command {
     try search.validate(isInverted: false)
     _ = try layers.selection
     _ = try options.method(GPTQMethod.self)
+    if runtime == .gguf {
+      throw UsageError(
+        "auto builds levels in bits; for types of GGUF give evodb build --method kquant and evodb search --for gguf")
+    }
     guard [text, validation].count(where: { $0 == "-" }) <= 1 else {
       throw UsageError("- is stdin, which can be read once")
+    }
+  }
+
+  /// The bit-widths to build and choose from.
+  private var bits: [Int] { runtime == .vllm && !$givenBits.wasGiven ? ServingRuntime.vllm.bits : givenBits.values }
+
+  /// GPTQ with the options that are given and those that the runtime needs.
+  private var method: CompressionMethod {
+    get throws {
+      var method = try options.method(GPTQMethod.self)
+      if runtime?.mixesOnlySymmetric == true { method.values[.symmetric] = .flag(true) }
+      return method
     }
   }
 
@@ -55,6 +76,9 @@ struct AutoCommand: Command {
   }
 
   func run(in context: CommandContext) throws {
+    if let runtime, let other = bits.first(where: { !runtime.bits.contains($0) }) {
+      throw SearchError.impossible(detail: "\(runtime.title) runs \(runtime.bitsRule), not \(other)")
+    }
     let folder = AbsolutePath.url(folder)
     let path = catalog ?? ModelImport.name(of: folder) + ".evodb"
     let session = CatalogSession(context: context, path: path, isQuiet: progress.quiet)
@@ -86,7 +110,7 @@ struct AutoCommand: Command {
       }
       var plan = CompressionPlan(
         data: sets.calibration, upstream: upstream, keeps: calibration.keeps, calibrates: true,
-        method: try options.method(GPTQMethod.self), rules: bits.values.map { .bits($0) })
+        method: try method, rules: bits.map { .bits($0) })
       plan.layers = try layers.selection
       // Opened for each purpose anew: the caches of one are of no use to the other.
       let built = try CompressionJob(
@@ -99,7 +123,8 @@ struct AutoCommand: Command {
           + "\(HumanFormat.count(Int64(built.foundVariantCount))) found in the catalog", job)
       let asked = try onlyTarget()
       var start = SearchRecipe(target: asked.target, cost: asked.cost)
-      start.bits = bits.values
+      start.bits = bits
+      start.runtime = runtime
       start.layers = layers.pattern ?? ""
       let recipe = try search.recipe(start, tokenCount: sets.calibration.tokenCount, arithmetic: job.arithmetic) {
         text in

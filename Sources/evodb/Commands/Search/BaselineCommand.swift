@@ -84,21 +84,21 @@ struct BaselineCommand: Command {
         try store.read { tx in
           let owner = try tx.model(model)
           let calibration = try sets(tx).calibration
-          let recipe = try recipe(owner, calibration)
+          let recipe = try recipe(owner, calibration, tx)
           return estimate(try BaselinePreview(baseline, recipe, model: owner, tx: tx))
         }
       }
       return try context.print(result, as: output.format)
     }
     let report = try session.write(Self.name, resources: resources) { job in
-      let (owner, calibration, validation) = try job.store.read { tx in
-        let sets = try self.sets(tx)
-        return (try tx.model(self.model), sets.calibration, sets.validation)
+      let (owner, calibration, validation, recipe) = try job.store.read { tx in
+        let (sets, owner) = (try self.sets(tx), try tx.model(self.model))
+        return (owner, sets.calibration, sets.validation, try self.recipe(owner, sets.calibration, tx))
       }
       let evaluations = try EvaluationLedger.opened(
         owner, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources)
       let run = try Run(
-        .baseline(baseline), try self.recipe(owner, calibration), name: runName, calibration: calibration,
+        .baseline(baseline), recipe, name: runName, calibration: calibration,
         validation: validation, candidateLimit: limit, evaluations: evaluations, job: job)
       try run.run()
       return try RunReport(run, job: job)
@@ -106,8 +106,10 @@ struct BaselineCommand: Command {
     try report.print(as: output.format, in: context)
   }
 
-  private func recipe(_ model: ModelRecord, _ calibration: DataSetRecord) throws -> SearchRecipe {
-    var recipe = try space.recipe(model)
+  private func recipe(_ model: ModelRecord, _ calibration: DataSetRecord, _ tx: CatalogTransaction) throws
+    -> SearchRecipe
+  {
+    var recipe = try space.recipe(model, tx)
     recipe.generations = 0
     recipe.offspring = candidateCount
     recipe.survivors = [1]

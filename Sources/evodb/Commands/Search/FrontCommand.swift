@@ -114,7 +114,7 @@ struct FrontCommand: Command {
   ) {
     let owner = try tx.model(sweep.model)
     let calibration = try sweep.calibration(tx)
-    let recipe = try sweep.recipe(try space.recipe(kind, owner), calibration, resources.chosenArithmetic)
+    let recipe = try sweep.recipe(try space.recipe(kind, owner, tx), calibration, resources.chosenArithmetic)
     let survey = try SensitivitySurvey(recipe, around: nil, model: owner, calibration: calibration, tx: tx)
     return (survey, owner, calibration, try validation.map { try tx.dataSet($0) } ?? calibration)
   }

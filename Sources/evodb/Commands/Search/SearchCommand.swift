@@ -23,6 +23,7 @@ struct SearchCommand: Command {
     "evodb search my.evodb --target-sparsity 0.5",
     "evodb search my.evodb --target-drop 0.25 --tie block",
     "evodb search my.evodb --target-stored-bits 3.1 --method gptq,sparsegpt --allow-drop --tie qkv,gate_up",
+    "evodb search my.evodb --target-stored-bits 5 --for vllm",
     "evodb search my.evodb --target-bits 2.25 --survivors 16,4,1 --tokens 2048,16384,131072 --offspring 128",
   ]
 
@@ -107,7 +108,7 @@ struct SearchCommand: Command {
     -> SearchRecipe
   {
     try search.recipe(
-      try space.recipe(model), tokenCount: calibration.tokenCount, arithmetic: resources.chosenArithmetic
+      try space.recipe(model, tx), tokenCount: calibration.tokenCount, arithmetic: resources.chosenArithmetic
     ) { text in
       try AssignmentReference.resolve(text, model: model, tx: tx)
     }

@@ -118,6 +118,11 @@ struct SpaceOptions: ArgumentGroup {
     "What takes its level together: qkv, gate_up, subblock, block; for drops block, or pairs of blocks (0 and 1, 2 and 3)."
   )
   var ties: TieList?
+  @Option(
+    "--for", "RUNTIME",
+    "What shall run the result, whose rules the search then keeps: vllm (4 and 8 bits; q, k and v tied, gate and up too), "
+      + "vllm-gpu (2 to 8 bits), transformers (symmetric levels) or gguf (types of GGUF).")
+  var runtime: ServingRuntime?
 
   /// Checks what needs no catalog.
   ///
@@ -136,6 +141,7 @@ struct SpaceOptions: ArgumentGroup {
           "\(name) has no use where only subblocks are dropped; for drops beside levels give --allow-drop with a target "
             + "in bits, bytes or sparsity")
       }
+      if runtime != nil { throw UsageError("--for has no use where only subblocks are dropped") }
       if tied.count > 1 || tied.contains(where: { $0 != .block && $0 != .pairs }) {
         throw UsageError("--tie must be block or pairs where only subblocks are dropped")
       }
@@ -155,6 +161,19 @@ struct SpaceOptions: ArgumentGroup {
       if types != nil, methods?.values.contains(where: { typed.contains($0.name) }) != true {
         throw UsageError("--types needs one of --method \(typed.joined(separator: ", ")) among others")
       }
+      if cost == .weights, runtime != nil {
+        throw UsageError("--for has no use for a sparsity, which every runtime stores as plain weights")
+      }
+      if runtime == .gguf, let other = methods?.values.first(where: { !typed.contains($0.name) }) {
+        throw UsageError("--for gguf needs --method \(typed.joined(separator: " or ")), not \(other.name)")
+      }
+      if let runtime, runtime != .gguf {
+        let quantizing = MethodRegistry.shared.names(offering: .bits)
+        if let other = methods?.values.first(where: { !quantizing.contains($0.name) }) {
+          throw UsageError(
+            "--for \(runtime.rawValue) needs --method \(quantizing.joined(separator: " or ")), not \(other.name)")
+        }
+      }
       if cost == .weights, bits != nil { throw UsageError("--bits has no use for a sparsity") }
     }
   }
@@ -162,8 +181,12 @@ struct SpaceOptions: ArgumentGroup {
   /// A recipe with target and space; how it is searched is at the defaults.
   ///
   /// - Throws: `SearchError.invalidProfile` for a list of subblocks that breaks its rules.
-  func recipe(_ asked: SearchTarget, _ model: ModelRecord) throws -> SearchRecipe {
+  func recipe(_ asked: SearchTarget, _ model: ModelRecord, _ tx: CatalogTransaction) throws -> SearchRecipe {
     var recipe = SearchRecipe(target: asked.target, cost: asked.cost)
+    recipe.runtime = runtime
+    if runtime == .gguf {
+      recipe.methods = [try AssignmentReference.builtMethod(offering: .type, tx) ?? KQuantMethod.name]
+    }
     if let methods { recipe.methods = methods.values.map(\.name) }
     recipe.bits = bits?.values ?? []
     recipe.patterns = patterns?.values.map(\.description) ?? []
@@ -240,8 +263,8 @@ struct SearchSpaceOptions: ArgumentGroup {
   /// A recipe with target and space; how it is searched is at the defaults.
   ///
   /// - Throws: as for `SpaceOptions`.
-  func recipe(_ model: ModelRecord) throws -> SearchRecipe {
-    var recipe = try choices.recipe(try target, model)
+  func recipe(_ model: ModelRecord, _ tx: CatalogTransaction) throws -> SearchRecipe {
+    var recipe = try choices.recipe(try target, model, tx)
     recipe.isInverted = isInverted
     return recipe
   }

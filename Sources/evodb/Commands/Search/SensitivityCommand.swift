@@ -80,7 +80,7 @@ struct SensitivityCommand: Command {
   ) {
     let owner = try tx.model(sweep.model)
     let calibration = try sweep.calibration(tx)
-    let recipe = try sweep.recipe(try space.recipe(kind, owner), calibration, resources.chosenArithmetic)
+    let recipe = try sweep.recipe(try space.recipe(kind, owner, tx), calibration, resources.chosenArithmetic)
     let assignment = try base == "dense" ? nil : AssignmentReference.resolve(base, model: owner, tx: tx)
     let survey = try SensitivitySurvey(
       recipe, around: assignment, measuresEveryLevel: measuresEveryLevel, model: owner, calibration: calibration, tx: tx

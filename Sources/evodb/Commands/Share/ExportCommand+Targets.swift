@@ -8,21 +8,25 @@ extension ExportCommand {
   enum Target: String, CaseIterable, ArgumentChoice {
     case hf
     case gguf
+    case compressedTensors = "compressed-tensors"
+    case gptq
     case evopress
+    case ggufToolkit = "gguf-toolkit"
+    case llamaQuantize = "llama-quantize"
 
     /// Whether it must have a place to be written to; a text can go to stdout.
     var needsPlace: Bool {
       switch self {
-      case .hf, .gguf: true
-      case .evopress: false
+      case .hf, .gguf, .compressedTensors, .gptq: true
+      case .evopress, .ggufToolkit, .llamaQuantize: false
       }
     }
 
     /// What `--output` names.
     var place: String {
       switch self {
-      case .hf: "the folder to make"
-      case .gguf, .evopress: "the file to write"
+      case .hf, .compressedTensors, .gptq: "the folder to make"
+      case .gguf, .evopress, .ggufToolkit, .llamaQuantize: "the file to write"
       }
     }
   }
@@ -37,7 +41,9 @@ extension ExportCommand {
   /// What came of it.
   enum Outcome {
     /// A text, for `--output` or stdout.
-    case text(String)
+    ///
+    /// - Parameter notes: sentences on what else has to be done.
+    case text(String, notes: [String] = [])
     /// Something is at `--output` now; named values about it, for the result.
     ///
     /// - Parameter notes: sentences on what is not as it was.
@@ -49,7 +55,12 @@ extension ExportCommand {
     switch target {
     case .hf: try writeFolder(subject)
     case .gguf: try writeGGUF(subject)
+    case .compressedTensors:
+      try writePacked(subject, as: .compressedTensors(widensScales: weightType == .float32))
+    case .gptq: try writePacked(subject, as: .gptq(version: gptqVersion))
     case .evopress: try profile(subject)
+    case .ggufToolkit: try toolkitProfile(subject)
+    case .llamaQuantize: try tensorTypes(subject)
     }
   }
 

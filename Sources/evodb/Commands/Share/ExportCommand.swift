@@ -6,7 +6,8 @@ import Search
 /// `evodb export`.
 struct ExportCommand: Command {
   static let name = "export"
-  static let abstract = "Write an assignment as a Hugging Face folder, as a GGUF file, or as a profile of EvoPress."
+  static let abstract =
+    "Write an assignment for transformers, vLLM or llama.cpp, or as a profile for other quantizers."
   static let discussion = """
     A folder (--to hf) holds plain weights in the types of the checkpoint, so that transformers loads it: levels are \
     unpacked and rounded to the nearest value of that type (--dtype float32 rounds nothing), dropped blocks are left out and the rest renumbered, and where \
@@ -14,13 +15,20 @@ struct ExportCommand: Command {
     A GGUF file (--to gguf), for llama.cpp, holds the variants of kquant in their own bytes and quantized grids in a type \
     that holds them without loss (Q4_0, Q5_0, Q8_0), or else as plain numbers, which is said; it is read back and held \
     against the assignment before it gets its name. The keys evodb.* say what it was made of. \
+    A folder with packed weights (--to compressed-tensors, --to gptq) keeps the codes of levels in bits, for vLLM and \
+    transformers; what a runtime refuses is refused (exit code 78), and --for holds the assignment against the rules of one: \
+    search --for keeps them from the start. All folders are read back before they get their name. \
+    --to gguf-toolkit is a profile of gptq-gguf-toolkit, --to llama-quantize the text for its --tensor-type-file. \
     A profile (--to evopress) is one line per layer, or per block; it goes to stdout without --output. Levels of sparsity \
     are steps from a target: --sparsity and --step-weights as they were built. Nothing is overwritten (exit code 73).
     """
   static let examples = [
     "evodb export my.evodb first --to hf -o ./first-hf",
     "evodb export my.evodb first --to gguf --embedding-type Q6_K -o first.gguf",
+    "evodb export my.evodb first --to compressed-tensors --for vllm -o ./first-vllm",
+    "evodb export my.evodb first --to gptq -o ./first-gptq",
     "evodb export my.evodb first --to evopress -o first.txt",
+    "evodb export my.evodb first --to llama-quantize -o types.txt",
   ]
 
   /// A type of GGUF for the embedding or the head.
@@ -60,10 +68,10 @@ struct ExportCommand: Command {
   @Option(
     "--dtype", "TYPE",
     "Type of compressed weights that become plain numbers (hf, gguf): as stored in the checkpoint, to which they are rounded, "
-      + "or float32, which is exact."
+      + "or float32, which is exact. Of scales (compressed-tensors): as they are, or float32, in which readers then compute."
   )
   var weightType: WeightType = .stored
-  @Option("--max-shard-size", "SIZE", "Most bytes of weights in one file (hf).", rule: .positive)
+  @Option("--max-shard-size", "SIZE", "Most bytes of weights in one file (folders).", rule: .positive)
   var shardSize: ByteSize = ByteSize(bytes: 5_000_000_000)
   @Option(
     "--embedding-type", "TYPE",
@@ -73,6 +81,16 @@ struct ExportCommand: Command {
   var headType: DenseType?
   @Flag("--no-tokenizer", "Leave the tokenizer out (gguf): the runtime then takes token ids.")
   var leavesOutTokenizer: Bool
+  @Option(
+    "--for", "RUNTIME",
+    "What shall run it (compressed-tensors, gptq): vllm (4 and 8 bits), vllm-gpu (2 to 8) or transformers [default: any of them]."
+  )
+  var runtime: ServingRuntime?
+  @Option(
+    "--checkpoint-format", "FORMAT",
+    "How zero points are stored (gptq): gptq or gptq_v2 [default: gptq, or gptq_v2 where 3 bits or zero points of 0 need it]."
+  )
+  var gptqVersion: GPTQFormat.Version?
   let scale = SparsityScaleOptions()
   let output = OutputOptions()
   let progress = ProgressOptions()
@@ -82,12 +100,16 @@ struct ExportCommand: Command {
       throw UsageError("--to \(target.rawValue) needs --output PATH, \(target.place)")
     }
     for (option, wasGiven, targets) in [
-      ("--dtype", $weightType.wasGiven, [Target.hf, .gguf]), ("--max-shard-size", $shardSize.wasGiven, [.hf]),
+      ("--dtype", $weightType.wasGiven, [Target.hf, .gguf, .compressedTensors]),
       ("--embedding-type", $embeddingType.wasGiven, [.gguf]), ("--head-type", $headType.wasGiven, [.gguf]),
       ("--no-tokenizer", $leavesOutTokenizer.wasGiven, [.gguf]),
+      ("--max-shard-size", $shardSize.wasGiven, [.hf, .compressedTensors, .gptq]),
+      ("--for", $runtime.wasGiven, [.compressedTensors, .gptq]),
+      ("--checkpoint-format", $gptqVersion.wasGiven, [.gptq]),
     ] where wasGiven && !targets.contains(target) {
       throw UsageError("\(option) is for --to \(targets.map(\.rawValue).joined(separator: " and --to "))")
     }
+    if runtime == .gguf { throw UsageError("--for gguf needs a form of GGUF; folders run in vllm and transformers") }
     _ = try scale.scale
   }
 
@@ -105,7 +127,8 @@ struct ExportCommand: Command {
       }
       return (record, try export(ExportSubject(assignment: record, model: owner, job: job)))
     }
-    if case .text(let text) = outcome {
+    if case .text(let text, let notes) = outcome {
+      if !progress.quiet { for note in notes { context.note("evodb: \(note)") } }
       guard let place else { return try context.output.write(text) }
       try NewFile.write(text, to: place)
     }
