@@ -79,7 +79,7 @@ FROM best WHERE smaller_ones IS NULL OR value < smaller_ones ORDER BY average_bi
 -- :model (text): of this model; without it the newest run's
 -- :data_set (text): measured on this data set; without it on the newest run's validation set, else its calibration set
 -- :measure (text): kl, topk-kl:10 (with its k) or perplexity; without it that of the newest run
--- :points (integer): how many unnamed assignments to show besides, an even sample over the sizes; without it all
+-- :points (integer): at most so many of those with a kind, of the best and of all others each, evenly over the sizes; without it all
 -- All assignments that were evaluated on the whole data set, the smallest first, with their perplexity where it is known. kind
 -- says what is dense, uniform, a result of a search, of a baseline or a reference, and run whose; is_best marks those that no
 -- smaller one beats. complete_count is how many there are.
@@ -106,12 +106,13 @@ marked AS (
     coalesce(c.value < min(c.value) OVER (ORDER BY c.stored_bytes, c.value, c.assignment
       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 1) AS is_best
   FROM complete c LEFT JOIN named n ON n.assignment_id = c.assignment_id),
+classed AS (
+  SELECT m.*, CASE WHEN m.rank IS NOT NULL OR m.uniform_level IS NOT NULL THEN 0 WHEN m.is_best THEN 1 ELSE 2 END AS class
+  FROM marked m),
 placed AS (
-  SELECT m.*, m.rank IS NOT NULL OR m.uniform_level IS NOT NULL OR m.is_best AS is_kept, count(*) OVER () AS complete_count,
-    row_number() OVER (PARTITION BY m.rank IS NOT NULL OR m.uniform_level IS NOT NULL OR m.is_best
-      ORDER BY m.stored_bytes, m.value, m.assignment) AS place,
-    count(*) OVER (PARTITION BY m.rank IS NOT NULL OR m.uniform_level IS NOT NULL OR m.is_best) AS part_count
-  FROM marked m)
+  SELECT c.*, row_number() OVER (PARTITION BY c.class ORDER BY c.stored_bytes, c.value, c.assignment) AS place,
+    count(*) OVER (PARTITION BY c.class) AS class_count, count(*) OVER () AS complete_count
+  FROM classed c)
 SELECT substr(p.assignment, 1, 12) AS assignment,
   CASE WHEN p.uniform_level IS NOT NULL THEN 'uniform' WHEN p.rank = 1 THEN 'dense' WHEN p.rank = 2 THEN 'result'
     WHEN p.rank = 3 THEN 'baseline' WHEN p.rank = 4 THEN 'reference' END AS kind, p.uniform_level, p.runs AS run,
@@ -119,7 +120,7 @@ SELECT substr(p.assignment, 1, 12) AS assignment,
   p.is_best, p.complete_count
 FROM placed p LEFT JOIN evaluation_summary x ON x.assignment_id = p.assignment_id AND x.data_set_id = p.data_set_id
   AND x.measure = 'perplexity'
-WHERE p.is_kept OR :points IS NULL OR p.place * :points / p.part_count <> (p.place - 1) * :points / p.part_count
+WHERE :points IS NULL OR p.place * :points / p.class_count <> (p.place - 1) * :points / p.class_count
 ORDER BY p.stored_bytes, p.value, p.assignment;
 
 -- @bits-by-role: Which kinds of layers got more bits, and at which depth?
@@ -213,7 +214,7 @@ FROM chosen c JOIN run_progress p ON p.run = c.run ORDER BY p.generation;
 
 -- @stage-fitness: How did the candidates of a run do in the last stage of every generation?
 -- :run (text): which run; without it the newest
--- :points (integer): how many offspring to show, an even sample over the generations; without it all
+-- :points (integer): at most so many parents and so many offspring, evenly over the generations; without it all
 -- Parents (in generation 0 the starts) and the offspring that came so far, with their fitness there. It compares only inside a
 -- generation: each draws other sequences. is_survivor marks the parent of the next one; offspring_count is how many there are.
 WITH chosen AS (
@@ -223,14 +224,12 @@ results AS (
     max(r.stage) OVER (PARTITION BY r.generation) AS last_stage
   FROM chosen c JOIN candidate_result r ON r.run = c.run),
 placed AS (
-  SELECT r.*, r.role <> 'offspring' OR r.is_survivor AS is_kept,
-    row_number() OVER (PARTITION BY r.role <> 'offspring' OR r.is_survivor ORDER BY r.generation, r.candidate) AS place,
+  SELECT r.*, row_number() OVER (PARTITION BY r.role <> 'offspring' OR r.is_survivor ORDER BY r.generation, r.candidate) AS place,
     count(*) OVER (PARTITION BY r.role <> 'offspring' OR r.is_survivor) AS part_count,
     count(*) FILTER (WHERE r.role = 'offspring') OVER () AS offspring_count
   FROM results r WHERE r.stage = r.last_stage)
 SELECT p.run, p.generation, p.role, p.fitness, p.is_survivor, substr(p.assignment, 1, 12) AS assignment, p.offspring_count
-FROM placed p
-WHERE p.is_kept OR :points IS NULL OR p.place * :points / p.part_count <> (p.place - 1) * :points / p.part_count
+FROM placed p WHERE :points IS NULL OR p.place * :points / p.part_count <> (p.place - 1) * :points / p.part_count
 ORDER BY p.generation, p.candidate;
 
 -- @parent-values: How good are the parents of a run on whole data sets?

@@ -31,7 +31,7 @@ struct ChartScale {
       let room = least == most ? 1.5 : pow(most / least, 0.05)
       (lower, upper) = (least / room, most * room)
     } else {
-      let room = least == most ? max(abs(least) * 0.1, 1e-9) : (most - least) * 0.05
+      let room = least == most ? (least == 0 ? 1 : abs(least) * 0.1) : (most - least) * 0.05
       lower = including == least ? least : least - room
       upper = including == most && least != most ? most : most + room
     }
@@ -74,7 +74,9 @@ struct ChartScale {
     let last = (upper / step).rounded(.down)
     guard step.isFinite, step > 0, last >= first, last - first < 100 else { return [] }
     // A rounded product has no tail: 3 · 0.1 is 0.3.
-    return stride(from: first, through: last, by: 1).map { ($0 * step / power * 10).rounded() / 10 * power }
+    let values = stride(from: first, through: last, by: 1).map { ($0 * step / power * 10).rounded() / 10 * power }
+    // The zero of −0.2 + 0.2 has no sign.
+    return values.map { $0 == 0 ? 0 : $0 }
   }
 
   /// Powers of ten, between them 2 and 5 where there is room.

@@ -91,7 +91,7 @@ enum ChartStyle: Hashable {
     var rules: [String] = [
       ".t,.h{fill:\(colours.ink)}", ".m{fill:\(colours.muted)}", ".g{stroke:\(colours.grid)}",
       ".a,.l{stroke:\(colours.axis)}", ".q{stroke:\(colours.crowd)}", ".f{stroke:\(colours.axis)}",
-      ".d{stroke:\(colours.difference)}", ".x{stroke:\(colours.axis)}",
+      ".t{stroke:\(colours.paper)}", ".d{stroke:\(colours.difference)}", ".x{stroke:\(colours.axis)}",
     ]
     for (index, colour) in colours.series.enumerated() {
       rules.append(".p\(index){fill:\(colour);stroke:\(colours.paper)}")
@@ -108,7 +108,7 @@ enum ChartStyle: Hashable {
   /// Rules that hold in every theme.
   private static let shapes = """
     text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",sans-serif;font-variant-numeric:tabular-nums}\
-    .h{font-weight:600}\
+    .h{font-weight:600}.t{stroke-width:3;stroke-linejoin:round;paint-order:stroke}\
     .g,.a,.l,.f,.d,.x,.q,path[class^=s],path[class^=w]{fill:none}\
     .g,.a{stroke-width:1}.l{stroke-width:1;stroke-dasharray:3 3}.f{stroke-width:1.5}.d{stroke-width:2}.x{stroke-width:1.2}\
     .q{stroke-width:5;stroke-linecap:round}\

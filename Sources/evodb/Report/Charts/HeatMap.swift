@@ -15,6 +15,8 @@ struct HeatMap {
   /// Below the columns.
   let columnTitle: String
   let cells: [Cell]
+  /// Before the legend: the unit.
+  let legendTitle: String
   /// What the steps stand for; nil is the crossed-out cell.
   let legend: [(step: Int?, text: String)]
 
@@ -69,6 +71,7 @@ struct HeatMap {
 
   private func drawLegend(on canvas: inout SVGCanvas, at y: Double, left: Double, width: Double) {
     canvas.text(columnTitle, left - 7, y - 21, .muted, anchor: .end)
+    if !legendTitle.isEmpty { canvas.text(legendTitle, left - 7, y + 6, .muted, anchor: .end) }
     var x = left
     for (step, text) in legend {
       let needed = 20 + SVGCanvas.characterWidth * Double(text.count) + 10
@@ -83,7 +86,7 @@ struct HeatMap {
     }
   }
 
-  private static func short(_ row: String) -> String { TerminalText.truncated(row, to: 14) }
+  private static func short(_ row: String) -> String { Markup.short(row, to: 14) }
 }
 
 /// Which step of a ramp a value gets: few different values lie evenly, many by their size.

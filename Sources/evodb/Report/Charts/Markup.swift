@@ -19,6 +19,11 @@ enum Markup {
     return String(result)
   }
 
+  /// A name in a chart, in at most `limit` columns; measured as it is shown, with its control characters visible.
+  static func short(_ name: String, to limit: Int) -> String {
+    TerminalText.truncated(TerminalText.visible(name), to: limit)
+  }
+
   /// Text of several lines, such as SQL.
   static func escapedLines(_ text: String) -> String {
     text.split(separator: "\n", omittingEmptySubsequences: false).map { escaped(String($0)) }.joined(separator: "\n")

@@ -7,6 +7,8 @@ struct Plot {
     var isLogarithmic = false
     var including: Double?
     var tickCount = 6
+    /// Whether values between whole numbers mean nothing.
+    var isWhole = false
   }
 
   private(set) var canvas: SVGCanvas
@@ -40,7 +42,7 @@ struct Plot {
       canvas.text(tick.label, left - 7, y(tick.value) + 4, .muted, anchor: .end)
     }
     canvas.line(left, bottom, right, bottom, .axis)
-    for tick in x.ticks(about: xAxis.tickCount) {
+    for tick in x.ticks(about: xAxis.tickCount) where !xAxis.isWhole || tick.value == tick.value.rounded() {
       canvas.line(x(tick.value), bottom, x(tick.value), bottom + 4, .axis)
       canvas.text(tick.label, x(tick.value), bottom + 18, .muted, anchor: .middle)
     }
@@ -89,15 +91,22 @@ struct Plot {
     canvas.path(commands, style)
   }
 
-  /// A level line over the whole width, with its name at the right end.
+  /// A level line over the whole width, with its name at the left end.
   mutating func levelLine(_ value: Double, _ label: String) {
     guard isShown(x.lower, value) else { return }
     canvas.line(left, y(value), right, y(value), .guide)
-    canvas.text(label, right, y(value) - 5, .muted, anchor: .end)
+    canvas.text(label, left + 4, y(value) - 5, .muted)
   }
 
-  mutating func label(_ labels: [PointLabels.Label]) {
-    PointLabels(labels, left: left, right: right, top: top + 6, bottom: bottom - 4).draw(on: &canvas)
+  /// Names beside points, the most important first.
+  ///
+  /// - Returns: how many found no room.
+  @discardableResult
+  mutating func label(_ labels: [PointLabels.Label], avoiding points: [(x: Double, y: Double)] = []) -> Int {
+    let labels = PointLabels(
+      labels, avoiding: points, left: left, right: canvas.width, top: top + 6, bottom: bottom - 4)
+    labels.draw(on: &canvas)
+    return labels.omittedCount
   }
 
   mutating func text(_ text: String, _ xPlace: Double, _ yPlace: Double, _ style: ChartStyle, anchor: SVGCanvas.Anchor) {

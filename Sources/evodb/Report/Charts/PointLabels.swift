@@ -18,7 +18,7 @@ struct PointLabels {
     let label: Label
     let text: String
     let isLeft: Bool
-    var y: Double
+    let y: Double
 
     var width: Double { SVGCanvas.characterWidth * Double(TerminalText.width(text)) }
     var range: ClosedRange<Double> {
@@ -28,23 +28,27 @@ struct PointLabels {
   }
 
   private var placed: [Placed] = []
+  /// Names that found no room near their points.
+  private(set) var omittedCount = 0
 
-  /// - Parameters are the rectangle that the names stay in.
-  init(_ labels: [Label], left: Double, right: Double, top: Double, bottom: Double) {
-    for label in labels.sorted(by: { ($0.y, $0.x) < ($1.y, $1.x) }) {
-      let text = TerminalText.truncated(label.text, to: Self.longest)
-      let width = SVGCanvas.characterWidth * Double(TerminalText.width(text))
-      let isLeft = label.x + Self.gap + width > right && label.x - Self.gap - width >= left
-      var next = Placed(label: label, text: text, isLeft: isLeft, y: min(max(label.y, top), bottom))
-      // Down, until nothing is in the way.
-      while let other = placed.first(where: { Self.collide($0, next) }) { next.y = other.y + Self.lineHeight }
-      if next.y > bottom {
-        // There is no room below: up from the point.
-        next.y = min(label.y, bottom)
-        while let other = placed.first(where: { Self.collide($0, next) }) { next.y = other.y - Self.lineHeight }
-        if next.y < top { continue }
+  /// - Parameters:
+  ///   - labels: the most important first; what has no room near its point is left out.
+  ///   - points: places that no name may cover.
+  ///   - left: the rectangle that the names stay in, with `right`, `top` and `bottom`.
+  init(
+    _ labels: [Label], avoiding points: [(x: Double, y: Double)] = [], left: Double, right: Double, top: Double,
+    bottom: Double
+  ) {
+    let steps = [0, 1, -1, 2, -2].map { $0 * Self.lineHeight }
+    for label in labels {
+      let text = Markup.short(label.text, to: Self.longest)
+      let places = steps.flatMap { step in [false, true].map { (step: step, isLeft: $0) } }
+      let free = places.lazy.map { Placed(label: label, text: text, isLeft: $0.isLeft, y: label.y + $0.step) }.first { next in
+        next.y >= top && next.y <= bottom && next.range.lowerBound >= left && next.range.upperBound <= right
+          && !placed.contains { Self.collide($0, next) }
+          && !points.contains { abs($0.y - next.y) < 9 && $0.x > next.range.lowerBound - 4 && $0.x < next.range.upperBound + 4 }
       }
-      placed.append(next)
+      if let free { placed.append(free) } else { omittedCount += 1 }
     }
   }
 

@@ -90,6 +90,19 @@ struct ReportData {
     table.rows.reduce(CSVRecord.line(table.columns.map { .text($0.name) })) { $0 + CSVRecord.line($1) }
   }
 
+  /// The CSV as a link that holds it, of the first rows that take no more than `limit` bytes there.
+  func csvLink(limit: Int) -> (link: String, rowCount: Int) {
+    var link = DataLink.csvHead + DataLink.escaped(CSVRecord.line(table.columns.map { .text($0.name) }))
+    var count = 0
+    for row in table.rows {
+      let next = DataLink.escaped(CSVRecord.line(row))
+      guard link.utf8.count + next.utf8.count <= limit else { break }
+      link += next
+      count += 1
+    }
+    return (link, count)
+  }
+
   /// The statement, after the values that it was asked with as comments.
   var statement: String {
     let values = query.parameters.map { parameter -> String in

@@ -59,7 +59,8 @@ struct ReportPage {
       text += "</dl>\n"
     }
     if !section.panels.isEmpty {
-      text += "<div class=\"charts\">\n"
+      let isNarrow = section.panels.allSatisfy { $0.canvas.width < Plot.usualWidth }
+      text += "<div class=\"charts\(isNarrow ? " narrow" : "")\">\n"
       for (index, panel) in section.panels.enumerated() {
         text += "<figure>\n<figcaption>\(Markup.escaped(panel.title))</figcaption>\n"
         text += panel.canvas.element(id: "\(id)-\(index + 1)", title: panel.title, description: panel.description)
@@ -68,26 +69,34 @@ struct ReportPage {
       text += "</div>\n"
     }
     for note in section.notes { text += "<p class=\"note\">\(Markup.escaped(note))</p>\n" }
-    for data in section.data { text += element(data) }
+    for data in section.data { text += element(data, section) }
     return text + "</section>\n"
   }
 
   /// The rows, the statement and the CSV behind a chart.
-  private func element(_ data: ReportData) -> String {
+  private func element(_ data: ReportData, _ section: ReportSection) -> String {
     let query = data.query
     let rows = HumanFormat.count(Int64(data.rows.count))
+    let (link, count) = data.csvLink(limit: sections.count > 1 ? Self.csvLimit : Self.loneLimit)
+    let isWhole = count == data.rows.count
     return """
       <div class="data">
       <details><summary>Table: \(Markup.escaped(query.question)) (\(rows) \(data.rows.count == 1 ? "row" : "rows"))</summary>
       \(query.description.isEmpty ? "" : "<p class=\"note\">\(Markup.escaped(query.description))</p>\n")\
-      \(HTMLTable.element(data.table, caption: query.question))</details>
+      \(HTMLTable.element(data.table, caption: query.question, limit: sections.count > 1 ? Self.tableLimit : Self.loneLimit))</details>
       <details><summary>SQL of @\(query.name)</summary>
       <pre>\(Markup.escapedLines(data.statement))</pre></details>
-      <a download="\(query.name).csv" href="\(DataLink.csv(data.csv))">CSV of @\(query.name)</a>
-      </div>
+      <a download="\(query.name).csv" href="\(link)">CSV of @\(query.name)\(isWhole ? "" : " (first \(count) rows)")</a>
+      \(isWhole ? "" : "<p class=\"note\">All rows: evodb report \(Markup.escaped(scope.fileName)) --section \(section.name.rawValue) --format csv</p>\n")</div>
 
       """
   }
+
+  /// Bytes of one table, and of one CSV, in a page of all sections: it shall stay below 1 MB.
+  private static let tableLimit = 40 << 10
+  private static let csvLimit = 60 << 10
+  /// The same in a page of one section.
+  private static let loneLimit = 400 << 10
 
   private static let sheet = """
     :root{color-scheme:light dark;--ink:#1c2733;--muted:#566270;--paper:#fff;--edge:#e0e5ea;--soft:#f5f7f9;--link:#0b62a8}
@@ -105,12 +114,13 @@ struct ReportPage {
     .lead{font-size:18px;max-width:46em;margin:0 0 16px;overflow-wrap:anywhere}
     .text{max-width:46em;margin:0 0 16px;color:var(--muted);overflow-wrap:anywhere}
     .note{max-width:46em;margin:8px 0;color:var(--muted);font-size:13px;overflow-wrap:anywhere}
-    .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:12px;margin:0 0 20px}
+    .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(155px,1fr));gap:12px;margin:0 0 20px}
     .facts div{background:var(--soft);border-radius:6px;padding:12px 14px}
     dt{color:var(--muted);font-size:13px}
     dd{margin:2px 0 0;font-size:20px;font-weight:600;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
     dd small{display:block;font-size:12.5px;font-weight:400;color:var(--muted)}
     .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr));gap:28px 32px;margin:0 0 14px}
+    .narrow{grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr))}
     figure{margin:0;min-width:0}
     figcaption{font-weight:600;font-size:14px;margin:0 0 8px;overflow-wrap:anywhere}
     svg{display:block;width:100%;height:auto}
@@ -129,25 +139,4 @@ struct ReportPage {
     @media print{body{max-width:none;padding:0;font-size:11pt}nav,.data a,summary{display:none}figure{break-inside:avoid}\
     section{break-inside:auto}h2{break-after:avoid}}
     """
-}
-
-/// Bytes inside a link.
-enum DataLink {
-  /// - Parameter csv: as `evodb query --format csv` prints it.
-  static func csv(_ csv: String) -> String {
-    var result = "data:text/csv;charset=utf-8,"
-    let hexadecimal = Array("0123456789ABCDEF".unicodeScalars)
-    for byte in csv.utf8 {
-      switch byte {
-      // Letters, digits, and marks that neither URLs (RFC 3986) nor attributes give a meaning here.
-      case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2C, 0x2D, 0x2E, 0x5F, 0x7E, 0x3D, 0x3A, 0x2F, 0x40:
-        result.unicodeScalars.append(Unicode.Scalar(byte))
-      default:
-        result += "%"
-        result.unicodeScalars.append(hexadecimal[Int(byte >> 4)])
-        result.unicodeScalars.append(hexadecimal[Int(byte & 15)])
-      }
-    }
-    return result
-  }
 }

@@ -60,7 +60,7 @@ struct AssignmentsSection {
     for (index, entry) in entries.enumerated() {
       section.panels.append(panel(entry, index == 0 ? nil : first, steps))
     }
-    if omittedCount > 0 { section.notes.append("\(omittedCount) other results are left out; name two runs to compare them.") }
+    if omittedCount > 0 { section.notes.append("\(omittedCount == 1 ? "One other result is" : "\(omittedCount) other results are") left out; name two runs to compare them.") }
     return section
   }
 
@@ -117,10 +117,12 @@ struct AssignmentsSection {
     }
     let blocks = (cells.map(\.column).max() ?? 0) + 1
     var legend: [(step: Int?, text: String)] = steps.shown.map { shade in
-      (steps.step(of: shade), showsSparsity ? "\(word(shade)) % zero" : "\(word(shade)) bits")
+      (steps.step(of: shade), word(shade))
     }
     if shades.contains(nil) { legend.insert((nil, "dropped"), at: 0) }
-    let map = HeatMap(rows: roles, columnCount: blocks, columnTitle: "block", cells: cells, legend: legend)
+    let map = HeatMap(
+      rows: roles, columnCount: blocks, columnTitle: "block", cells: cells, legendTitle: showsSparsity ? "% zero" : "bits",
+      legend: legend)
     let count = first == nil ? "" : ", \(differences) of \(data.rows.count) layers differ"
     let means = roles.map { role -> String in
       let own = data.rows.filter { data.text($0, "role") == role }.compactMap { shades[$0] }

@@ -19,6 +19,8 @@ struct ConvergenceSection {
   private var values: ReportData?
   private var pictures: [[Line]] = []
 
+  /// Three pictures stand side by side.
+  private static let width = 360.0
   /// Offspring in all pictures together.
   static let mostOffspring = 3000
 
@@ -57,7 +59,7 @@ struct ConvergenceSection {
     var section = ReportSection(
       name: .convergence, title: "How the searches went on",
       text: "Candidates of the last stage of every generation: parents filled, offspring as dots. Every generation draws other "
-        + "sequences, so that compare only points above each other. The line is the parent on the whole of the validation "
+        + "sequences, so compare only points above each other. The line is the parent on the whole of the validation "
         + "data, where it was evaluated. A branch begins at the generation that it came from.",
       data: [candidates, values].compactMap { $0 })
     section.panels = pictures.map(panel)
@@ -70,11 +72,17 @@ struct ConvergenceSection {
     return section
   }
 
+  /// Starts that did not become the first parent would press all the rest together.
+  private func isShown(_ data: ReportData, _ row: Int) -> Bool {
+    data.text(row, "role") != "start" || data.integer(row, "is_survivor") == 1
+  }
+
   private func panel(_ lines: [Line]) -> ReportSection.Panel {
     var (places, fitness): ([Double], [Double]) = ([], [])
     for line in lines {
       for row in line.candidates.rows {
-        guard let generation = line.candidates.integer(row, "generation"), let value = line.candidates.number(row, "fitness")
+        guard isShown(line.candidates, row), let generation = line.candidates.integer(row, "generation"),
+          let value = line.candidates.number(row, "fitness")
         else { continue }
         places.append(Double(line.offset + generation))
         fitness.append(value)
@@ -86,24 +94,26 @@ struct ConvergenceSection {
         fitness += [value - error, value + error].filter { $0 > value / 2 }
       }
     }
-    let names = lines.map { TerminalText.truncated($0.run, to: PointLabels.longest) }
+    let names = lines.map { Markup.short($0.run, to: PointLabels.longest) }
     let isLogarithmic = (fitness.max() ?? 1) > 4 * (fitness.filter { $0 > 0 }.min() ?? 1)
     let measure = scope.results.rows.first { scope.results.text($0, "run") == lines[0].run }.flatMap { scope.results.text($0, "measure") }
     var plot = Plot(
-      x: .init(title: "generation", values: places, including: 0),
-      y: .init(title: measure ?? "fitness", values: fitness, isLogarithmic: isLogarithmic, tickCount: 5), height: 260)
+      x: .init(title: "generation", values: places, including: 0, tickCount: 5, isWhole: true),
+      y: .init(title: measure ?? "fitness", values: fitness, isLogarithmic: isLogarithmic, tickCount: 5),
+      width: Self.width, height: 240)
     for (index, line) in lines.enumerated() {
       let data = line.candidates
       func place(_ row: Int) -> Double { Double(line.offset + (data.integer(row, "generation") ?? 0)) }
       plot.crowd(
-        data.rows.filter { data.text($0, "role") != "parent" && data.integer($0, "is_survivor") != 1 }
+        data.rows.filter { data.text($0, "role") == "offspring" && data.integer($0, "is_survivor") != 1 }
           .compactMap { row in data.number(row, "fitness").map { (place(row), $0) } })
       for row in data.rows where data.text(row, "role") == "parent" || data.integer(row, "is_survivor") == 1 {
         guard let value = data.number(row, "fitness") else { continue }
         let isNext = data.integer(row, "is_survivor") == 1
         plot.mark(Self.shape(index), place(row), value, isNext ? .mark(index) : .outline(index))
       }
-      let values = line.values
+      // Beyond what can be told apart on paper.
+      let values = line.values.filtered { $0.isMultiple(of: 1 + line.values.rows.count / 200) || $0 == line.values.rows.last }
       var points = values.rows.compactMap { row in
         values.number(row, "value").map { (Double(line.offset + (values.integer(row, "generation") ?? 0)), $0) }
       }
@@ -123,7 +133,7 @@ struct ConvergenceSection {
     for (index, name) in names.enumerated() {
       plot.legend(Self.shape(index), .mark(index), name, at: x)
       x += 28 + SVGCanvas.characterWidth * Double(TerminalText.width(name))
-      if x > plot.right - 150 { break }
+      if x > plot.right - 110 { break }
     }
     let ends = lines.map { line -> String in
       let last = line.values.rows.last

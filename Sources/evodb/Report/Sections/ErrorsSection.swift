@@ -75,6 +75,7 @@ struct ErrorsSection {
     }
     // Shades by rank: errors of layers differ by orders of magnitude.
     let sorted = series.rows.compactMap { data.number($0, "nmse") }.sorted()
+    let isFine = (sorted.last ?? 0) < 0.01
     func step(_ value: Double) -> Int {
       let rank = sorted.firstIndex { $0 >= value } ?? 0
       return rank * ChartStyle.rampCount / max(1, sorted.count)
@@ -85,14 +86,15 @@ struct ErrorsSection {
         let block = data.integer(row, "block_index"), let error = data.number(row, "nmse"),
         seen.insert([line, block]).inserted
       else { return nil }
-      return .init(row: line, column: block, step: step(error), text: ChartScale.label((error * 1000).rounded() / 1000).replacing("0.", with: "."))
+      return .init(row: line, column: block, step: step(error), text: isFine ? "" : HumanFormat.number(error, decimals: 3).replacing("0.", with: "."))
     }
     let legend: [(step: Int?, text: String)] = [
       (0, "least: \(HumanFormat.number(sorted.first ?? 0, significantDigits: 2))"),
       (ChartStyle.rampCount - 1, "most: \(HumanFormat.number(sorted.last ?? 0, significantDigits: 2))"),
     ]
     let map = HeatMap(
-      rows: roles, columnCount: (cells.map(\.column).max() ?? 0) + 1, columnTitle: "block", cells: cells, legend: legend)
+      rows: roles, columnCount: (cells.map(\.column).max() ?? 0) + 1, columnTitle: "block", cells: cells, legendTitle: "",
+      legend: legend)
     let worst = series.rows.max { (data.number($0, "nmse") ?? 0) < (data.number($1, "nmse") ?? 0) }
     return .init(
       title: "Relative error at \(series.name), shaded by rank",

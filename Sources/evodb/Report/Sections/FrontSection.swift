@@ -6,8 +6,10 @@ struct FrontSection {
   /// The documented query `front`.
   let data: ReportData
 
-  /// Assignments without a name that are shown.
+  /// Assignments of each class that are shown: those with a name, those on the front, the others.
   static let mostPoints: Int64 = 400
+  /// Names in one chart; more cannot be read.
+  private static let mostNames = 14
 
   init(_ scope: ReportScope) throws {
     self.scope = scope
@@ -22,7 +24,7 @@ struct FrontSection {
       name: .front, title: "Size and quality",
       text: "All assignments of \(scope.leading("model") ?? "") that were evaluated on the whole of "
         + "\(scope.leading("data_set") ?? ""): lower and further left is better. Bars are standard errors; the line joins "
-        + "those that no smaller one beats.",
+        + "those that no smaller one beats. What has no room for its name shows it under the pointer.",
       data: [data])
     if !data.isEmpty { section.panels = [panel("value", "standard_error", measure)] }
     if measure != "perplexity", !data.numbers("perplexity").isEmpty {
@@ -34,16 +36,17 @@ struct FrontSection {
     let all = data.rows.first.flatMap { data.integer($0, "complete_count") } ?? 0
     if all > data.rows.count {
       section.notes.append(
-        "\(HumanFormat.count(Int64(data.rows.count))) of \(HumanFormat.count(Int64(all))) assignments are shown: all with a name, "
-          + "all on the front, and an even sample of the others.")
+        "\(HumanFormat.count(Int64(data.rows.count))) of \(HumanFormat.count(Int64(all))) assignments are shown: at most "
+          + "\(Self.mostPoints) of those with a name, of the front and of the others each, evenly over the sizes.")
     }
     return section
   }
 
+  /// In the order of the legend; what stands first is drawn last.
   private enum Kind: String, CaseIterable {
+    case uniform
     case result
     case baseline
-    case uniform
     case reference
   }
 
@@ -79,22 +82,18 @@ struct FrontSection {
     if column == "value" {
       plot.line(rows.filter { data.integer($0, "is_best") == 1 }.map { (size($0), value($0)) }, .front)
     }
-    var labels: [PointLabels.Label] = []
     var counts: [Kind: Int] = [:]
     for kind in Kind.allCases.reversed() {
       let look = Self.look(kind)
       for row in rows where data.text(row, "kind") == kind.rawValue {
         counts[kind, default: 0] += 1
-        let name = self.name(row, kind)
         plot.errorBar(size(row), value(row), data.number(row, errorColumn), .stroke(look.series))
         plot.mark(
           look.shape, size(row), value(row), .mark(look.series),
-          title: "\(name): \(data.shown(row, column)), \(data.shown(row, "stored_bytes"))")
-        if kind != .reference { labels.append(.init(x: plot.x(size(row)), y: plot.y(value(row)), text: name)) }
+          title: "\(name(row, kind)): \(data.shown(row, column)), \(data.shown(row, "stored_bytes"))")
       }
     }
-    // The best first where there is not room for all names.
-    plot.label(Array(labels.suffix(24)))
+    plot.label(labels(rows, value: value, size: size, plot), avoiding: rows.filter { data.text($0, "kind") != nil }.map { (plot.x(size($0)), plot.y(value($0))) })
     drawLegend(counts, isCrowd: rows.contains { data.text($0, "kind") == nil }, on: &plot)
     let best = rows.filter { data.integer($0, "is_best") == 1 }.map {
       "\(data.shown($0, column)) at \(data.shown($0, "stored_bytes"))"
@@ -103,6 +102,19 @@ struct FrontSection {
       title: "\(title) against stored size",
       description: "\(rows.count) assignments. Best at their size: \(best.prefix(12).joined(separator: ", ")).",
       canvas: plot.canvas)
+  }
+
+  /// Names of points: uniform levels first, then the front, then the others from the best on.
+  private func labels(_ rows: [Int], value: (Int) -> Double, size: (Int) -> Double, _ plot: Plot) -> [PointLabels.Label] {
+    let named = rows.compactMap { row -> (rank: Int, row: Int, kind: Kind)? in
+      guard let kind = data.text(row, "kind").flatMap({ Kind(rawValue: $0) }), kind != .reference else { return nil }
+      let rank = kind == .uniform ? 0 : data.integer(row, "is_best") == 1 ? 1 : kind == .result ? 2 : 3
+      return (rank, row, kind)
+    }
+    let sorted = named.sorted { ($0.rank, value($0.row), $0.row) < ($1.rank, value($1.row), $1.row) }
+    return sorted.prefix(Self.mostNames).map {
+      .init(x: plot.x(size($0.row)), y: plot.y(value($0.row)), text: name($0.row, $0.kind))
+    }
   }
 
   private func name(_ row: Int, _ kind: Kind) -> String {

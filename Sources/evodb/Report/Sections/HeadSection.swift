@@ -17,13 +17,13 @@ struct HeadSection {
   var section: ReportSection {
     var section = ReportSection(name: .head, title: "Results", text: sentence, data: [scope.results, models])
     section.facts = facts
-    if let panel { section.panels = [panel] }
+    section.panels = [panel, costPanel].compactMap { $0 }
     if scope.omittedCount > 0 {
       section.notes.append(
         "The newest \(scope.runs.count) of \(HumanFormat.count(Int64(scope.runs.count + scope.omittedCount))) runs are shown.")
     }
     let open = scope.results.rows.filter { scope.results.text($0, "state") != "finished" }.count
-    if open > 0 { section.notes.append("\(open == 1 ? "One run has" : "\(open) runs have") not finished and no result yet.") }
+    if open > 0 { section.notes.append(open == 1 ? "One run is open and has no result yet." : "\(open) runs are open and have no result yet.") }
     return section
   }
 
@@ -36,9 +36,12 @@ struct HeadSection {
       return "\(aim) has no result yet."
     }
     let measure = "\(data.text(row, "measure") ?? "") \(HumanFormat.number(value, significantDigits: 4)) on \(data.text(row, "data_set") ?? "")"
-    guard found != data.text(row, "reference"), let change = data.number(row, "change") else {
-      return "\(aim) found \(found): \(measure)."
+    guard found != data.text(row, "reference") else {
+      let isSearch = ReportScope.isSearch(data.text(row, "strategy"))
+      return isSearch
+        ? "\(aim) found nothing better than its reference \(found): \(measure)." : "\(aim) is the reference \(found): \(measure)."
     }
+    guard let change = data.number(row, "change") else { return "\(aim) found \(found): \(measure)." }
     return "\(aim) found \(found): \(measure), \(HumanFormat.percent(abs(change))) \(change < 0 ? "below" : "above") its reference."
   }
 
@@ -95,8 +98,8 @@ struct HeadSection {
     let data = scope.results
     let rows = data.rows.filter { data.number($0, "change")?.isFinite ?? false }
     guard !rows.isEmpty else { return nil }
-    let names = rows.map { TerminalText.truncated(data.text($0, "run") ?? "", to: 20) }
-    let left = 10 + SVGCanvas.characterWidth * Double(names.map(TerminalText.width).max() ?? 0)
+    let names = rows.map { Markup.short(data.text($0, "run") ?? "", to: 20) }
+    let left = 10 + SVGCanvas.characterWidth * Self.boldWidth * Double(names.map(TerminalText.width).max() ?? 0)
     let (width, right, rowHeight) = (Plot.usualWidth, Plot.usualWidth - 108, 22.0)
     let bottom = 8 + rowHeight * Double(rows.count)
     var canvas = SVGCanvas(width: width, height: bottom + 40)
@@ -128,6 +131,48 @@ struct HeadSection {
       title: "Every run against its reference",
       description: "Change of the measure against the run's own reference, with 95 % intervals; less is better. \(words.joined(separator: ", ")).",
       canvas: canvas)
+  }
+
+  /// How much wider bold text is.
+  private static let boldWidth = 1.1
+
+  /// What every run's evaluations took, and what the catalog answered.
+  private var costPanel: ReportSection.Panel? {
+    let data = scope.results
+    func computed(_ row: Int) -> Double { data.number(row, "evaluation_count") ?? 0 }
+    func found(_ row: Int) -> Double { data.number(row, "cache_hit_count") ?? 0 }
+    let rows = data.rows.filter { computed($0) + found($0) > 0 }
+    guard !rows.isEmpty else { return nil }
+    let names = rows.map { Markup.short(data.text($0, "run") ?? "", to: 20) }
+    let left = 10 + SVGCanvas.characterWidth * Self.boldWidth * Double(names.map(TerminalText.width).max() ?? 0)
+    let (width, right, rowHeight) = (Plot.usualWidth, Plot.usualWidth - 108, 22.0)
+    let bottom = 8 + rowHeight * Double(rows.count)
+    var canvas = SVGCanvas(width: width, height: bottom + 40)
+    let x = ChartScale(of: rows.map { computed($0) + found($0) }, including: 0, from: left + 6, to: right)
+    for tick in x.ticks(about: 5) {
+      canvas.line(x(tick.value), 4, x(tick.value), bottom, tick.value == 0 ? .axis : .grid)
+      canvas.text(tick.label, x(tick.value), bottom + 16, .muted, anchor: .middle)
+    }
+    for (index, row) in rows.enumerated() {
+      let y = 8 + rowHeight * (Double(index) + 0.5)
+      canvas.text(names[index], left, y + 4, row == scope.lead ? .title : .text, anchor: .end)
+      let middle = x(computed(row))
+      canvas.rectangle(
+        x(0), y - 6, width: middle - x(0), height: 12, .mark(0), title: "\(data.shown(row, "evaluation_count")) computed")
+      canvas.rectangle(
+        middle, y - 6, width: x(computed(row) + found(row)) - middle, height: 12, .ramp(2),
+        title: "\(data.shown(row, "cache_hit_count")) answered by the catalog")
+      canvas.text("\(data.shown(row, "saved")) saved", width - 2, y + 4, .muted, anchor: .end)
+    }
+    canvas.rectangle(2, bottom + 24, width: 14, height: 10, .mark(0))
+    canvas.text("computed", 21, bottom + 34, .muted)
+    canvas.rectangle(90, bottom + 24, width: 14, height: 10, .ramp(2))
+    canvas.text("answered by the catalog", 109, bottom + 34, .muted)
+    canvas.text("evaluations", right, bottom + 34, .muted, anchor: .end)
+    let words = rows.map { "\(data.text($0, "run") ?? "") \(data.shown($0, "evaluation_count")) and \(data.shown($0, "cache_hit_count"))" }
+    return .init(
+      title: "Evaluations that each run needed",
+      description: "Computed, and answered by the catalog: \(words.joined(separator: ", ")).", canvas: canvas)
   }
 
   /// Searches and baselines keep their mark in all charts.

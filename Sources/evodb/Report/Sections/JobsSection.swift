@@ -88,7 +88,7 @@ struct JobsSection {
 
   private var panel: ReportSection.Panel {
     let (rowHeight, width) = (22.0, Plot.usualWidth)
-    let names = lanes.map { TerminalText.truncated($0.name, to: 18) }
+    let names = lanes.map { Markup.short($0.name, to: 18) }
     let left = 12 + SVGCanvas.characterWidth * Double(names.map(TerminalText.width).max() ?? 0)
     let right = width - 112
     let top = 24.0

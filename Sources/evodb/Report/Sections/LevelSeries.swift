@@ -42,7 +42,8 @@ extension Plot {
     // Names of lines that end close to each other would cover each other.
     var taken: [Double] = []
     for series in levels.series {
-      let points = series.rows.compactMap { row -> (x: Double, y: Double)? in
+      let points = series.rows.sorted { (data.integer($0, "layer_index") ?? 0, $0) < (data.integer($1, "layer_index") ?? 0, $1) }
+        .compactMap { row -> (x: Double, y: Double)? in
         guard let layer = data.integer(row, "layer_index"), let value = value(row) else { return nil }
         return (Double(layer), value)
       }

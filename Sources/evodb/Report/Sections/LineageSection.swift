@@ -73,7 +73,7 @@ struct LineageSection {
         data.integer(row, "origin_generation").map { node.origin == nil ? " from \(run)@\($0)" : " @\($0)" }
       }
       canvas.text(
-        TerminalText.truncated(name + (origin ?? ""), to: 30), x(node) + 11, y(place) + 4,
+        Markup.short(name + (origin ?? ""), to: 30), x(node) + 11, y(place) + 4,
         row == leadRow ? .title : .text)
       canvas.text(facts(row), width - 2, y(place) + 4, .muted, anchor: .end)
       words.append(data.text(row, "origin_run").map { "\(name) from \($0)" } ?? name)
@@ -93,6 +93,6 @@ struct LineageSection {
     } else {
       parts.append("open")
     }
-    return parts.map { TerminalText.truncated($0, to: 14) }.joined(separator: " · ")
+    return parts.map { Markup.short($0, to: 14) }.joined(separator: " · ")
   }
 }
