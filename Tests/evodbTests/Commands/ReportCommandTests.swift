@@ -68,7 +68,8 @@ import Testing
 
   @Test(arguments: [
     ("results", ["run=first"]), ("models", []), ("front", ["points=400"]), ("assignment-layers", ["assignment=first"]),
-    ("stage-fitness", ["run=first"]), ("parent-values", ["run=first"]), ("layer-errors", []), ("runs", []), ("jobs", []),
+    ("stage-fitness", ["run=first"]), ("parent-values", ["run=first"]), ("layer-errors", []), ("runs", []),
+    ("jobs", []),
   ])
   func numbersAreThoseOfTheQueries(query: String, parameters: [String]) throws {
     let catalog = try TinyCatalog(.searched)
@@ -108,7 +109,7 @@ import Testing
     let svg = try catalog.output("report", "--section", section.rawValue, "--format", "svg")
     #expect(svg.hasPrefix("<?xml") && isWellFormed(svg) && svg.contains("<style>") && !svg.contains("var("))
     let html = try catalog.output("report", "--section", section.rawValue)
-    #expect(html.contains("<section id=\"\(section.rawValue)\"") && html.matches(of: /<section /).count == 1)
+    #expect(html.contains("<section id=\"\(section.rawValue)\"") && html.matches(of: /<section\s/).count == 1)
     let csv = try catalog.output("report", "--section", section.rawValue, "--format", "csv")
     #expect(csv.contains(",") && csv.hasSuffix("\r\n"))
   }
@@ -131,7 +132,8 @@ import Testing
     #expect(!before.contains("a.html"))
     for state in [TinyCatalog.State.made, .built] {
       let result = try TinyCatalog(state).run("report", "-o", "a.html")
-      #expect(result.exitCode == 66 && result.diagnostics.contains("the catalog holds no run; start one with: evodb search"))
+      #expect(
+        result.exitCode == 66 && result.diagnostics.contains("the catalog holds no run; start one with: evodb search"))
     }
     #expect(try TinyCatalog(.missing).run("report", "-o", "a.html").exitCode == 66)
   }
@@ -149,9 +151,11 @@ import Testing
     let catalog = try TinyCatalog(.searched)
     let connection = try Connection(path: catalog.path, access: .readWrite, busyTimeoutMilliseconds: 1000)
     let names = [
-      ("run", "name", "</title><script>alert(1)</script>"), ("model", "name", "\u{1B}]0;x\u{7}\"><img src=x onerror=alert(1)>"),
+      ("run", "name", "</title><script>alert(1)</script>"),
+      ("model", "name", "\u{1B}]0;x\u{7}\"><img src=x onerror=alert(1)>"),
       ("data_set", "name", "]]>--><style>*{display:none}</style>\u{202E}'&" + String(repeating: "long ", count: 400)),
-      ("layer", "role", "</svg>" + "\u{0}\r\n"), ("layer", "name", "<td>" + "\u{FFFF}"), ("job", "command", "<b>\u{9B}31m"),
+      ("layer", "role", "</svg>" + "\u{0}\r\n"), ("layer", "name", "<td>" + "\u{FFFF}"),
+      ("job", "command", "<b>\u{9B}31m"),
       ("job", "user_name", "=cmd|' /C calc'!A0"), ("run", "strategy", "<i>"),
     ]
     for (table, column, name) in names {
@@ -165,7 +169,7 @@ import Testing
     for drawing in drawings(page) {
       #expect(isWellFormed(drawing.replacing("<svg ", with: "<svg xmlns=\"http://www.w3.org/2000/svg\" ")))
     }
-    #expect(page.matches(of: /<section /).count == ReportSectionName.allCases.count)
+    #expect(page.matches(of: /<section\s/).count == ReportSectionName.allCases.count)
     #expect(page.utf8.count < 1_000_000)
     for section in ReportSectionName.allCases {
       #expect(isWellFormed(try catalog.output("report", "--section", section.rawValue, "--format", "svg")))
@@ -193,7 +197,8 @@ import Testing
     #expect(page.utf8.count < 1_000_000)
     let note = try #require(page.firstMatch(of: /([0-9,]+) of ([0-9,]+) assignments are shown/))
     let shown = try #require(Int(note.1.replacing(",", with: "")))
-    let all = try catalog.number("SELECT count(*) FROM evaluation_summary WHERE data_set = 'validation' AND measure = 'kl'")
+    let all = try catalog.number(
+      "SELECT count(*) FROM evaluation_summary WHERE data_set = 'validation' AND measure = 'kl'")
     #expect((400...1200).contains(shown) && Double(note.2.replacing(",", with: "")) == all && all > 100_000)
     let rows = try csv(page, "front")
     #expect(try catalog.output("query", "@front", "--param", "points=400", "--format", "csv").hasPrefix(rows))
@@ -204,7 +209,8 @@ import Testing
   @Test func openShowsTheFile() throws {
     let catalog = try TinyCatalog(.searched)
     let script = catalog.folder.appendingPathComponent("xdg-open")
-    try "#!/bin/sh\nprintf %s \"$1\" > \(catalog.folder.path)/shown\n".write(to: script, atomically: true, encoding: .utf8)
+    try "#!/bin/sh\nprintf %s \"$1\" > \(catalog.folder.path)/shown\n".write(
+      to: script, atomically: true, encoding: .utf8)
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script.path)
     try FileManager.default.copyItem(at: script, to: catalog.folder.appendingPathComponent("open"))
     var runner = catalog.runner

@@ -19,7 +19,8 @@ extension WholeRunTests {
       "void": ["first:validation", "--reason", "a test"], "gc": [], "upgrade": [],
       "backup": ["made"], "pack": ["-o", "made"], "salvage": ["-o", "made"],
       "status": [], "ls": [], "log": [], "show": ["first"],
-      "compare": ["first", "--data", "validation"], "report": ["first"], "query": ["SELECT count(*) FROM model"], "digest": [],
+      "compare": ["first", "--data", "validation"], "report": ["first"], "query": ["SELECT count(*) FROM model"],
+      "digest": [],
       "replay": ["first"], "verify": [], "doctor": [], "sensitivity": ["--data", "calibration"],
       "front": ["--from", "3bit", "--to", "4bit", "--points", "2", "--data", "calibration"],
     ]

@@ -33,7 +33,8 @@ struct ReportCommand: Command {
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
   @Positional("RUN", "Runs that it is about.") var runs: [String]
-  @Option("--output", "PATH", "Where to write it; must not exist [default: stdout].", rule: .notEmpty) var place: String?
+  @Option("--output", "PATH", "Where to write it; must not exist [default: stdout].", rule: .notEmpty) var place:
+    String?
   @Option("--section", "SECTION", "Only this section.") var section: ReportSectionName?
   @Option("--format", "FORMAT", "What to write; svg and csv are for one section.") var form: Form = .html
   @Flag("--open", "Show the file in the browser.") var opens: Bool
@@ -79,9 +80,11 @@ struct ReportCommand: Command {
   }
 
   private static func drawing(_ section: ReportSection) -> String {
-    let description = ([section.text] + section.panels.map { "\($0.title): \($0.description)" } + section.notes).joined(separator: " ")
+    let description = ([section.text] + section.panels.map { "\($0.title): \($0.description)" } + section.notes).joined(
+      separator: " ")
     return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-      + section.drawing.element(id: section.name.rawValue, title: section.title, description: description, isDocument: true)
+      + section.drawing.element(
+        id: section.name.rawValue, title: section.title, description: description, isDocument: true)
   }
 }
 
@@ -116,7 +119,8 @@ enum Browser {
     }
     guard process.terminationStatus == 0 else {
       throw CommandFailure(
-        .failure, "\(file.path) is written, but \(opener) cannot show it (it ended with \(process.terminationStatus)); "
+        .failure,
+        "\(file.path) is written, but \(opener) cannot show it (it ended with \(process.terminationStatus)); "
           + "open it with a browser")
     }
   }

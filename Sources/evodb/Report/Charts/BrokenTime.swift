@@ -31,7 +31,8 @@ struct BrokenTime {
       }
     }
     // So many pauses that they would take all the room: one stretch with none shortened.
-    if Double(stretches.count) * Self.pause > (right - left) / 2, let first = stretches.first, let last = stretches.last {
+    if Double(stretches.count) * Self.pause > (right - left) / 2, let first = stretches.first, let last = stretches.last
+    {
       stretches = [Stretch(start: first.start, end: last.end)]
     }
     let shown = stretches.reduce(0) { $0 + $1.end - $1.start }

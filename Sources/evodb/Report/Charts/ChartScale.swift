@@ -24,7 +24,10 @@ struct ChartScale {
     self.isLogarithmic = isLogarithmic
     self.start = start
     self.end = end
-    let shown = values.filter { $0.isFinite && abs($0) < 1e300 && (!isLogarithmic || $0 > 1e-300) } + (including.map { [$0] } ?? [])
+    // Beyond these ends ratios would overflow.
+    let shown =
+      values.filter { $0.isFinite && abs($0) < 1e100 && (!isLogarithmic || $0 > 1e-100) }
+      + (including.map { [$0] } ?? [])
     let least = shown.min() ?? (isLogarithmic ? 0.1 : 0)
     let most = shown.max() ?? 1
     if isLogarithmic {

@@ -50,7 +50,8 @@ struct Plot {
     canvas.text(xAxis.title, right, height - 6, .muted, anchor: .end)
   }
 
-  mutating func mark(_ shape: MarkShape, _ xValue: Double, _ yValue: Double, _ style: ChartStyle, title: String? = nil) {
+  mutating func mark(_ shape: MarkShape, _ xValue: Double, _ yValue: Double, _ style: ChartStyle, title: String? = nil)
+  {
     guard isShown(xValue, yValue) else { return }
     canvas.mark(shape, x(xValue), y(yValue), style, title: title)
   }
@@ -66,8 +67,10 @@ struct Plot {
   mutating func dots(_ points: [(x: Double, y: Double)], _ style: ChartStyle) {
     let shown = points.filter { isShown($0.x, $0.y) }
     canvas.path(
-      shown.map { "M\(SVGCanvas.number(x($0.x) - 2.5)) \(SVGCanvas.number(y($0.y)))a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0" }
-        .joined(), style)
+      shown.map {
+        "M\(SVGCanvas.number(x($0.x) - 2.5)) \(SVGCanvas.number(y($0.y)))a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0"
+      }
+      .joined(), style)
   }
 
   /// A standard error upwards and downwards.
@@ -109,7 +112,8 @@ struct Plot {
     return labels.omittedCount
   }
 
-  mutating func text(_ text: String, _ xPlace: Double, _ yPlace: Double, _ style: ChartStyle, anchor: SVGCanvas.Anchor) {
+  mutating func text(_ text: String, _ xPlace: Double, _ yPlace: Double, _ style: ChartStyle, anchor: SVGCanvas.Anchor)
+  {
     canvas.text(text, xPlace, yPlace, style, anchor: anchor)
   }
 

@@ -43,10 +43,13 @@ struct PointLabels {
     for label in labels {
       let text = Markup.short(label.text, to: Self.longest)
       let places = steps.flatMap { step in [false, true].map { (step: step, isLeft: $0) } }
-      let free = places.lazy.map { Placed(label: label, text: text, isLeft: $0.isLeft, y: label.y + $0.step) }.first { next in
+      let free = places.lazy.map { Placed(label: label, text: text, isLeft: $0.isLeft, y: label.y + $0.step) }.first {
+        next in
         next.y >= top && next.y <= bottom && next.range.lowerBound >= left && next.range.upperBound <= right
           && !placed.contains { Self.collide($0, next) }
-          && !points.contains { abs($0.y - next.y) < 9 && $0.x > next.range.lowerBound - 4 && $0.x < next.range.upperBound + 4 }
+          && !points.contains {
+            abs($0.y - next.y) < 9 && $0.x > next.range.lowerBound - 4 && $0.x < next.range.upperBound + 4
+          }
       }
       if let free { placed.append(free) } else { omittedCount += 1 }
     }

@@ -48,12 +48,14 @@ struct ReportPage {
 
   private func element(_ section: ReportSection) -> String {
     let id = section.name.rawValue
-    var text = "<section id=\"\(id)\" aria-labelledby=\"\(id)-h\">\n<h2 id=\"\(id)-h\">\(Markup.escaped(section.title))</h2>\n"
+    var text =
+      "<section id=\"\(id)\" aria-labelledby=\"\(id)-h\">\n<h2 id=\"\(id)-h\">\(Markup.escaped(section.title))</h2>\n"
     text += "<p class=\"\(section.name == .head ? "lead" : "text")\">\(Markup.escaped(section.text))</p>\n"
     if !section.facts.isEmpty {
       text += "<dl class=\"facts\">\n"
       for fact in section.facts {
-        text += "<div><dt>\(Markup.escaped(fact.name))</dt><dd>\(Markup.escaped(fact.value))"
+        text +=
+          "<div><dt>\(Markup.escaped(fact.name))</dt><dd>\(Markup.escaped(fact.value))"
           + "<small>\(Markup.escaped(fact.note))</small></dd></div>\n"
       }
       text += "</dl>\n"

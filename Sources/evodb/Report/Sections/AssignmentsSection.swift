@@ -50,7 +50,8 @@ struct AssignmentsSection {
   var section: ReportSection {
     var section = ReportSection(
       name: .assignments, title: "Which layers got what",
-      text: "Blocks across, kinds of layers down. A frame marks a layer whose level differs from that in the first picture.",
+      text:
+        "Blocks across, kinds of layers down. A frame marks a layer whose level differs from that in the first picture.",
       data: data)
     guard let first = entries.first else {
       section.notes.append("No run has a result yet.")
@@ -60,7 +61,11 @@ struct AssignmentsSection {
     for (index, entry) in entries.enumerated() {
       section.panels.append(panel(entry, index == 0 ? nil : first, steps))
     }
-    if omittedCount > 0 { section.notes.append("\(omittedCount == 1 ? "One other result is" : "\(omittedCount) other results are") left out; name two runs to compare them.") }
+    if omittedCount > 0 {
+      section.notes.append(
+        "\(omittedCount == 1 ? "One other result is" : "\(omittedCount) other results are") left out; name two runs to compare them."
+      )
+    }
     return section
   }
 
@@ -81,7 +86,8 @@ struct AssignmentsSection {
   private func shades(_ data: ReportData) -> [Double?] {
     let isSparse = showsSparsity
     return data.rows.map { row in
-      guard data.text(row, "level") != "drop", let bits = data.number(row, "level_bits"), let kept = data.number(row, "kept")
+      guard data.text(row, "level") != "drop", let bits = data.number(row, "level_bits"),
+        let kept = data.number(row, "kept")
       else { return nil }
       return ((isSparse ? kept : bits * kept) * 1e6).rounded() / 1e6
     }
@@ -121,7 +127,8 @@ struct AssignmentsSection {
     }
     if shades.contains(nil) { legend.insert((nil, "dropped"), at: 0) }
     let map = HeatMap(
-      rows: roles, columnCount: blocks, columnTitle: "block", cells: cells, legendTitle: showsSparsity ? "% zero" : "bits",
+      rows: roles, columnCount: blocks, columnTitle: "block", cells: cells,
+      legendTitle: showsSparsity ? "% zero" : "bits",
       legend: legend)
     let count = first == nil ? "" : ", \(differences) of \(data.rows.count) layers differ"
     let means = roles.map { role -> String in

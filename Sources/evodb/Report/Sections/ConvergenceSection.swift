@@ -58,7 +58,8 @@ struct ConvergenceSection {
   var section: ReportSection {
     var section = ReportSection(
       name: .convergence, title: "How the searches went on",
-      text: "Candidates of the last stage of every generation: parents filled, offspring as dots. Every generation draws other "
+      text:
+        "Candidates of the last stage of every generation: parents filled, offspring as dots. Every generation draws other "
         + "sequences, so compare only points above each other. The line is the parent on the whole of the validation "
         + "data, where it was evaluated. A branch begins at the generation that it came from.",
       data: [candidates, values].compactMap { $0 })
@@ -68,7 +69,9 @@ struct ConvergenceSection {
       let all = line.candidates.rows.first.flatMap { line.candidates.integer($0, "offspring_count") } ?? 0
       return sum + max(0, all - line.candidates.rows.filter { line.candidates.text($0, "role") == "offspring" }.count)
     }
-    if left > 0 { section.notes.append("\(HumanFormat.count(Int64(left))) offspring are left out, evenly over the generations.") }
+    if left > 0 {
+      section.notes.append("\(HumanFormat.count(Int64(left))) offspring are left out, evenly over the generations.")
+    }
     return section
   }
 
@@ -96,7 +99,9 @@ struct ConvergenceSection {
     }
     let names = lines.map { Markup.short($0.run, to: PointLabels.longest) }
     let isLogarithmic = (fitness.max() ?? 1) > 4 * (fitness.filter { $0 > 0 }.min() ?? 1)
-    let measure = scope.results.rows.first { scope.results.text($0, "run") == lines[0].run }.flatMap { scope.results.text($0, "measure") }
+    let measure = scope.results.rows.first { scope.results.text($0, "run") == lines[0].run }.flatMap {
+      scope.results.text($0, "measure")
+    }
     var plot = Plot(
       x: .init(title: "generation", values: places, including: 0, tickCount: 5, isWhole: true),
       y: .init(title: measure ?? "fitness", values: fitness, isLogarithmic: isLogarithmic, tickCount: 5),
@@ -113,7 +118,9 @@ struct ConvergenceSection {
         plot.mark(Self.shape(index), place(row), value, isNext ? .mark(index) : .outline(index))
       }
       // Beyond what can be told apart on paper.
-      let values = line.values.filtered { $0.isMultiple(of: 1 + line.values.rows.count / 200) || $0 == line.values.rows.last }
+      let values = line.values.filtered {
+        $0.isMultiple(of: 1 + line.values.rows.count / 200) || $0 == line.values.rows.last
+      }
       var points = values.rows.compactMap { row in
         values.number(row, "value").map { (Double(line.offset + (values.integer(row, "generation") ?? 0)), $0) }
       }
@@ -137,7 +144,8 @@ struct ConvergenceSection {
     }
     let ends = lines.map { line -> String in
       let last = line.values.rows.last
-      return "\(line.run) \(last.map { line.values.shown($0, "value") } ?? "not evaluated as a whole") after \(line.candidates.rows.last.flatMap { line.candidates.integer($0, "generation") } ?? 0) generations"
+      return
+        "\(line.run) \(last.map { line.values.shown($0, "value") } ?? "not evaluated as a whole") after \(line.candidates.rows.last.flatMap { line.candidates.integer($0, "generation") } ?? 0) generations"
     }
     return .init(
       title: lines.count == 1 ? lines[0].run : "\(lines[0].run) and its branches",

@@ -33,7 +33,8 @@ struct ErrorsSection {
   var section: ReportSection {
     var section = ReportSection(
       name: .errors, title: "Errors of the layers",
-      text: "The error of every layer's output on the calibration data, relative to the output, at every level that is built.",
+      text:
+        "The error of every layer's output on the calibration data, relative to the output, at every level that is built.",
       data: [data])
     guard !data.isEmpty else {
       section.notes.append("No compressed variants are built.")
@@ -70,7 +71,9 @@ struct ErrorsSection {
   private var blockPanel: ReportSection.Panel {
     let series = levels.series.max { $0.rows.count < $1.rows.count } ?? levels.series[0]
     var roles: [String] = []
-    for row in series.rows.sorted(by: { (data.integer($0, "layer_index") ?? 0) < (data.integer($1, "layer_index") ?? 0) }) {
+    for row in series.rows.sorted(by: {
+      (data.integer($0, "layer_index") ?? 0) < (data.integer($1, "layer_index") ?? 0)
+    }) {
       if let role = data.text(row, "role"), !roles.contains(role) { roles.append(role) }
     }
     // Shades by rank: errors of layers differ by orders of magnitude.
@@ -86,18 +89,22 @@ struct ErrorsSection {
         let block = data.integer(row, "block_index"), let error = data.number(row, "nmse"),
         seen.insert([line, block]).inserted
       else { return nil }
-      return .init(row: line, column: block, step: step(error), text: isFine ? "" : HumanFormat.number(error, decimals: 3).replacing("0.", with: "."))
+      return .init(
+        row: line, column: block, step: step(error),
+        text: isFine ? "" : HumanFormat.number(error, decimals: 3).replacing("0.", with: "."))
     }
     let legend: [(step: Int?, text: String)] = [
       (0, "least: \(HumanFormat.number(sorted.first ?? 0, significantDigits: 2))"),
       (ChartStyle.rampCount - 1, "most: \(HumanFormat.number(sorted.last ?? 0, significantDigits: 2))"),
     ]
     let map = HeatMap(
-      rows: roles, columnCount: (cells.map(\.column).max() ?? 0) + 1, columnTitle: "block", cells: cells, legendTitle: "",
+      rows: roles, columnCount: (cells.map(\.column).max() ?? 0) + 1, columnTitle: "block", cells: cells,
+      legendTitle: "",
       legend: legend)
     let worst = series.rows.max { (data.number($0, "nmse") ?? 0) < (data.number($1, "nmse") ?? 0) }
     return .init(
       title: "Relative error at \(series.name), shaded by rank",
-      description: "The largest is that of \(worst.flatMap { data.text($0, "layer") } ?? "none").", canvas: map.canvas())
+      description: "The largest is that of \(worst.flatMap { data.text($0, "layer") } ?? "none").", canvas: map.canvas()
+    )
   }
 }

@@ -63,7 +63,8 @@ struct FrontSection {
     // The dense model has no distance to itself, and its size is far away from all others.
     let dense = data.rows.first { data.text($0, "kind") == "dense" }
     let rows = data.rows.filter {
-      data.text($0, "kind") != "dense" && (data.number($0, column)?.isFinite ?? false) && (data.number($0, column) ?? 0) > 0
+      data.text($0, "kind") != "dense" && (data.number($0, column)?.isFinite ?? false)
+        && (data.number($0, column) ?? 0) > 0
     }
     let unit = ByteUnit(for: rows.compactMap { data.number($0, "stored_bytes") }.max() ?? 1)
     func size(_ row: Int) -> Double { (data.number(row, "stored_bytes") ?? 0) / unit.bytes }
@@ -93,7 +94,9 @@ struct FrontSection {
           title: "\(name(row, kind)): \(data.shown(row, column)), \(data.shown(row, "stored_bytes"))")
       }
     }
-    plot.label(labels(rows, value: value, size: size, plot), avoiding: rows.filter { data.text($0, "kind") != nil }.map { (plot.x(size($0)), plot.y(value($0))) })
+    plot.label(
+      labels(rows, value: value, size: size, plot),
+      avoiding: rows.filter { data.text($0, "kind") != nil }.map { (plot.x(size($0)), plot.y(value($0))) })
     drawLegend(counts, isCrowd: rows.contains { data.text($0, "kind") == nil }, on: &plot)
     let best = rows.filter { data.integer($0, "is_best") == 1 }.map {
       "\(data.shown($0, column)) at \(data.shown($0, "stored_bytes"))"
@@ -105,7 +108,8 @@ struct FrontSection {
   }
 
   /// Names of points: uniform levels first, then the front, then the others from the best on.
-  private func labels(_ rows: [Int], value: (Int) -> Double, size: (Int) -> Double, _ plot: Plot) -> [PointLabels.Label] {
+  private func labels(_ rows: [Int], value: (Int) -> Double, size: (Int) -> Double, _ plot: Plot) -> [PointLabels.Label]
+  {
     let named = rows.compactMap { row -> (rank: Int, row: Int, kind: Kind)? in
       guard let kind = data.text(row, "kind").flatMap({ Kind(rawValue: $0) }), kind != .reference else { return nil }
       let rank = kind == .uniform ? 0 : data.integer(row, "is_best") == 1 ? 1 : kind == .result ? 2 : 3

@@ -39,7 +39,8 @@ struct JobsSection {
       guard let text = data.text(row, "started_at"), let start = Self.seconds(text) else { continue }
       let length = data.number(row, "seconds") ?? 0
       var bar = Bar(
-        row: row, start: start, end: start + (length.isFinite ? max(0, length) : 0), outcome: data.text(row, "outcome") ?? "")
+        row: row, start: start, end: start + (length.isFinite ? max(0, length) : 0),
+        outcome: data.text(row, "outcome") ?? "")
       let name = data.text(row, "run") ?? data.text(row, "command") ?? ""
       guard let index = lanes.firstIndex(where: { $0.name == name }) else {
         lanes.append(Lane(name: name, bars: [bar]))
@@ -59,7 +60,11 @@ struct JobsSection {
       name: .jobs, title: "Work",
       text: "Every process that worked on the catalog, by run, or by command where it had none. Pauses are shortened.",
       data: [data])
-    if lanes.isEmpty { section.notes.append("No process has worked on this catalog yet.") } else { section.panels = [panel] }
+    if lanes.isEmpty {
+      section.notes.append("No process has worked on this catalog yet.")
+    } else {
+      section.panels = [panel]
+    }
     if totalCount > data.rows.count {
       section.notes.append("The newest \(data.rows.count) of \(HumanFormat.count(Int64(totalCount))) jobs are shown.")
     }
@@ -99,7 +104,9 @@ struct JobsSection {
     canvas.text("hits", width - 2, 14, .muted, anchor: .end)
     for (index, stretch) in time.stretches.enumerated() {
       canvas.line(stretch.place, top - 2, stretch.place, bottom, .grid)
-      if index > 0 { canvas.line(stretch.place - BrokenTime.pause / 2, top - 2, stretch.place - BrokenTime.pause / 2, bottom, .guide) }
+      if index > 0 {
+        canvas.line(stretch.place - BrokenTime.pause / 2, top - 2, stretch.place - BrokenTime.pause / 2, bottom, .guide)
+      }
     }
     drawDays(time, on: &canvas, y: bottom + 16, right: right)
     for (index, lane) in lanes.enumerated() {
@@ -140,7 +147,9 @@ struct JobsSection {
     var free = 0.0
     for stretch in time.stretches where stretch.place >= free {
       let date = Date(timeIntervalSince1970: stretch.start)
-      let text = date.formatted(Date.ISO8601FormatStyle().year().month().day().dateTimeSeparator(.space).time(includingFractionalSeconds: false))
+      let text = date.formatted(
+        Date.ISO8601FormatStyle().year().month().day().dateTimeSeparator(.space).time(includingFractionalSeconds: false)
+      )
       let short = String(text.prefix(16))
       let width = SVGCanvas.characterWidth * Double(short.count)
       guard stretch.place + width <= right + 100 else { continue }

@@ -16,7 +16,8 @@ struct LevelSeries {
     for row in data.rows {
       let name: String
       if let sparsity = data.number(row, "sparsity") {
-        let share = "\(HumanFormat.number(100 * sparsity, decimals: sparsity * 100 == (sparsity * 100).rounded() ? 0 : 1)) % zero"
+        let share =
+          "\(HumanFormat.number(100 * sparsity, decimals: sparsity * 100 == (sparsity * 100).rounded() ? 0 : 1)) % zero"
         name = data.number(row, "bits").map { "\(ChartScale.label($0)) bits, \(share)" } ?? share
       } else {
         name = data.number(row, "bits").map { "\(ChartScale.label($0)) bits" } ?? data.text(row, "level") ?? ""
@@ -42,8 +43,10 @@ extension Plot {
     // Names of lines that end close to each other would cover each other.
     var taken: [Double] = []
     for series in levels.series {
-      let points = series.rows.sorted { (data.integer($0, "layer_index") ?? 0, $0) < (data.integer($1, "layer_index") ?? 0, $1) }
-        .compactMap { row -> (x: Double, y: Double)? in
+      let points = series.rows.sorted {
+        (data.integer($0, "layer_index") ?? 0, $0) < (data.integer($1, "layer_index") ?? 0, $1)
+      }
+      .compactMap { row -> (x: Double, y: Double)? in
         guard let layer = data.integer(row, "layer_index"), let value = value(row) else { return nil }
         return (Double(layer), value)
       }

@@ -15,7 +15,8 @@ struct LineageSection {
   var section: ReportSection {
     var section = ReportSection(
       name: .lineage, title: "Lineage",
-      text: "Every run with its result; a branch stands below the run that it came from, with the generation whose parent it began with.",
+      text:
+        "Every run with its result; a branch stands below the run that it came from, with the generation whose parent it began with.",
       data: [data])
     section.panels = [panel]
     return section

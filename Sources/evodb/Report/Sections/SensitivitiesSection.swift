@@ -27,11 +27,13 @@ struct SensitivitiesSection {
   var section: ReportSection {
     var section = ReportSection(
       name: .sensitivities, title: "What each layer costs the model",
-      text: "Every layer changed by itself, with all others as in the base: how much the measure rises. If the layer's own error "
+      text:
+        "Every layer changed by itself, with all others as in the base: how much the measure rises. If the layer's own error "
         + "told what the model loses, the points of the second chart would lie on a line.",
       data: misleading.isEmpty ? [data] : [data, misleading])
     if data.isEmpty {
-      section.notes.append("No sweep has measured sensitivities: \(SensitivityCommand.name) does, and so does a guided search.")
+      section.notes.append(
+        "No sweep has measured sensitivities: \(SensitivityCommand.name) does, and so does a guided search.")
     } else {
       if levels.series.count < levelCount {
         section.notes.append("\(levels.series.count) of \(levelCount) levels are shown.")
@@ -40,12 +42,14 @@ struct SensitivitiesSection {
       if !data.numbers("nmse").isEmpty { section.panels.append(scatter) }
       let hidden = data.numbers("difference").filter { $0 <= 0 }.count
       if hidden > 0 {
-        section.notes.append("\(hidden) changes that cost nothing or less are in the table, not on the logarithmic axis.")
+        section.notes.append(
+          "\(hidden) changes that cost nothing or less are in the table, not on the logarithmic axis.")
       }
     }
     if !misleading.isEmpty {
       section.notes.append(
-        "\(scope.leading("run") ?? "") spends against the layer error on \(misleading.rows.count) layers; the second table names them.")
+        "\(scope.leading("run") ?? "") spends against the layer error on \(misleading.rows.count) layers; the second table names them."
+      )
     }
     return section
   }
@@ -60,14 +64,17 @@ struct SensitivitiesSection {
     let worst = data.rows.max { (data.number($0, "difference") ?? 0) < (data.number($1, "difference") ?? 0) }
     return .init(
       title: "Cost to the model by layer and level",
-      description: "\(data.rows.count) changes. The costliest is \(worst.map { "\(data.text($0, "unit") ?? "") at \(data.text($0, "level") ?? ""): \(data.shown($0, "difference"))" } ?? "none").",
+      description:
+        "\(data.rows.count) changes. The costliest is \(worst.map { "\(data.text($0, "unit") ?? "") at \(data.text($0, "level") ?? ""): \(data.shown($0, "difference"))" } ?? "none").",
       canvas: plot.canvas)
   }
 
   /// Units that are not layers, such as subblocks, in the order of the model.
   private var unitPanel: ReportSection.Panel {
-    let units = data.rows.compactMap { data.text($0, "unit") }.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
-      .sorted { (Self.block($0), $0) < (Self.block($1), $1) }
+    let units = data.rows.compactMap { data.text($0, "unit") }.reduce(into: [String]()) {
+      if !$0.contains($1) { $0.append($1) }
+    }
+    .sorted { (Self.block($0), $0) < (Self.block($1), $1) }
     var plot = Plot(
       x: .init(title: "unit, in the order of the model", values: units.indices.map(Double.init), isWhole: true),
       y: .init(title: "rise of \(measure), nats", values: data.numbers("difference"), isLogarithmic: true))
@@ -81,13 +88,15 @@ struct SensitivitiesSection {
         plot.errorBar(Double(place), cost, data.number(row, "standard_error"), .rampStroke(series.step))
         plot.dots([(Double(place), cost)], .rampStroke(series.step))
         points.append((plot.x(Double(place)), plot.y(cost)))
-        labels.append((cost, .init(x: plot.x(Double(place)), y: plot.y(cost), text: "\(Self.short(unit)) \(series.name)")))
+        labels.append(
+          (cost, .init(x: plot.x(Double(place)), y: plot.y(cost), text: "\(Self.short(unit)) \(series.name)")))
       }
     }
     let first = labels.sorted { $0.cost > $1.cost }.prefix(6).map(\.label)
     plot.label(first, avoiding: points)
     return .init(
-      title: "Cost to the model by unit", description: "\(data.rows.count) changes. The costliest: \(first.map(\.text).joined(separator: ", ")).",
+      title: "Cost to the model by unit",
+      description: "\(data.rows.count) changes. The costliest: \(first.map(\.text).joined(separator: ", ")).",
       canvas: plot.canvas)
   }
 
@@ -122,7 +131,8 @@ struct SensitivitiesSection {
       })
     return .init(
       title: "Cost to the model against the layer's own error",
-      description: "One point a layer and level; the costliest: \(labels.map(\.text).joined(separator: ", ")).", canvas: plot.canvas)
+      description: "One point a layer and level; the costliest: \(labels.map(\.text).joined(separator: ", ")).",
+      canvas: plot.canvas)
   }
 
   /// The parts of a layer's name that tell it from others: `0.mlp.down_proj`.
