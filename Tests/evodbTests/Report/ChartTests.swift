@@ -50,7 +50,7 @@ func isWellFormed(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).par
 
   @Test(
     arguments: [
-      [], [0], [5], [-5], [.nan], [.infinity, 1], [1e-320, 1e300], [1e300, -1e300], [Double.leastNonzeroMagnitude, 1],
+      [], [0], [5], [-5], [.nan], [.infinity, 1], [1e-300, 1e300], [1e300, -1e300], [Double.leastNonzeroMagnitude, 1],
     ] as [[Double]])
   func everyValueHasAPlaceOnPaper(values: [Double]) {
     for isLogarithmic in [false, true] {
