@@ -9,7 +9,7 @@ import Testing
 #endif
 
 /// Whether a text is well-formed XML, as Foundation reads it.
-func isWellFormed(_ text: String) -> Bool { XMLParser(data: Data(text.utf8)).parse() }
+func isWellFormed(_ text: some StringProtocol) -> Bool { XMLParser(data: Data(text.utf8)).parse() }
 
 @Suite(.usualTimeLimit) struct ChartTests {
   @Test(arguments: [
