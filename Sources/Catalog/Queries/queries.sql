@@ -17,6 +17,30 @@ FROM run_summary s LEFT JOIN run_result r ON r.run = s.run AND r.point = 'found'
   AND r.data_set_role = CASE WHEN s.validation_set IS NULL THEN 'calibration' ELSE 'validation' END
 ORDER BY s.run_id;
 
+-- @results: What did each run find, how much better than its reference is it, and what did it cost?
+-- :run (text): which run; without it all of them
+-- One line a run, the oldest first, on held-out data (on the calibration set if there is none). change and its standard error
+-- are shares of the reference's value. An open run has no result yet. Tokens, evaluations and hits are those of the run's own
+-- jobs.
+SELECT s.run, s.model, s.strategy, s.state,
+  CASE s.cost WHEN 'weights' THEN printf('%.4g%%', 100 * s.target_sparsity)
+    WHEN 'subblocks' THEN printf('drop=%g', s.target_dropped_subblock_count / 2.0)
+    WHEN 'stored' THEN printf('%.4gbit-stored', s.target_stored_bits) ELSE printf('%.4gbit', s.target_bits) END AS target,
+  coalesce(s.validation_set, s.calibration_set) AS data_set, s.measure, r.value, r.standard_error, e.value AS reference_value, r.difference,
+  r.difference_standard_error, r.difference / nullif(e.value, 0) AS change,
+  r.difference_standard_error / nullif(e.value, 0) AS change_standard_error, s.recommendation, r.average_bits, r.stored_bytes,
+  e.stored_bytes AS reference_stored_bytes, r.sparsity, r.dropped_subblock_count,
+  substr(s.found_assignment, 1, 12) AS found, substr(s.reference_assignment, 1, 12) AS reference,
+  j.forward_token_count, j.evaluation_count, j.cache_hit_count,
+  1.0 * j.cache_hit_count / nullif(j.cache_hit_count + j.evaluation_count, 0) AS saved, j.seconds
+FROM run_summary s
+LEFT JOIN run_result r ON r.run = s.run AND r.point = 'found' AND r.measure = s.measure
+  AND r.data_set_role = CASE WHEN s.validation_set IS NULL THEN 'calibration' ELSE 'validation' END
+LEFT JOIN run_result e ON e.run = s.run AND e.point = 'reference' AND e.measure = s.measure AND e.data_set = r.data_set
+LEFT JOIN (SELECT run, sum(forward_token_count) AS forward_token_count, sum(evaluation_count) AS evaluation_count,
+  sum(cache_hit_count) AS cache_hit_count, sum(elapsed_seconds) AS seconds FROM job_summary GROUP BY run) j ON j.run = s.run
+WHERE s.run = coalesce(nullif(:run, ''), s.run) ORDER BY s.run_id;
+
 -- @models: Which models are there?
 -- One line a model. dense_bits are those that the checkpoint stores a compressible weight in.
 SELECT model, architecture, block_count, layer_count, parameter_count, compressible_weight_count, dense_bits, folder
@@ -51,6 +75,54 @@ best AS (
 SELECT average_bits, stored_bytes, value, standard_error, substr(assignment, 1, 12) AS assignment
 FROM best WHERE smaller_ones IS NULL OR value < smaller_ones ORDER BY average_bits;
 
+-- @front: What is every assignment worth at its size?
+-- :model (text): of this model; without it the newest run's
+-- :data_set (text): measured on this data set; without it on the newest run's validation set, else its calibration set
+-- :measure (text): kl, topk-kl:10 (with its k) or perplexity; without it that of the newest run
+-- :points (integer): at most so many of those with a kind, of the best and of all others each, evenly over the sizes; without it all
+-- All assignments that were evaluated on the whole data set, the smallest first, with their perplexity where it is known. kind
+-- says what is dense, uniform, a result of a search, of a baseline or a reference, and run whose; is_best marks those that no
+-- smaller one beats. complete_count is how many there are.
+WITH newest AS (SELECT * FROM run_summary ORDER BY run_id DESC LIMIT 1),
+named AS (
+  SELECT p.assignment_id,
+    min(CASE p.point WHEN 'dense' THEN 1 WHEN 'found' THEN CASE WHEN s.strategy IN ('evolution', 'guided') THEN 2 ELSE 3 END
+      ELSE 4 END) AS rank, group_concat(CASE p.point WHEN 'found' THEN s.run END, ', ') AS runs
+  FROM run_point p JOIN run_summary s ON s.run_id = p.run_id
+  WHERE p.point <> 'start' AND p.assignment_id IS NOT NULL GROUP BY p.assignment_id),
+complete AS (
+  SELECT s.assignment_id, s.assignment, s.average_bits, s.stored_bytes, s.dropped_subblock_count, e.data_set_id, e.value,
+    e.standard_error
+  FROM evaluation_summary e JOIN assignment_summary s ON s.assignment_id = e.assignment_id
+  WHERE s.model = coalesce(nullif(:model, ''), (SELECT model FROM newest))
+    AND e.data_set = coalesce(nullif(:data_set, ''), (SELECT coalesce(validation_set, calibration_set) FROM newest))
+    AND e.measure = coalesce(nullif(:measure, ''), (SELECT measure FROM newest))),
+marked AS (
+  SELECT c.*, n.rank, n.runs,
+    CASE WHEN c.dropped_subblock_count = 0 AND n.rank IS NOT 1 AND NOT EXISTS (
+        SELECT 1 FROM assignment_layer l WHERE l.assignment_id = c.assignment_id AND (l.level IS NULL OR l.level <>
+          (SELECT f.level FROM assignment_layer f WHERE f.assignment_id = c.assignment_id AND f.layer_index = 0)))
+      THEN (SELECT f.level FROM assignment_layer f WHERE f.assignment_id = c.assignment_id AND f.layer_index = 0) END AS uniform_level,
+    coalesce(c.value < min(c.value) OVER (ORDER BY c.stored_bytes, c.value, c.assignment
+      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 1) AS is_best
+  FROM complete c LEFT JOIN named n ON n.assignment_id = c.assignment_id),
+classed AS (
+  SELECT m.*, CASE WHEN m.rank IS NOT NULL OR m.uniform_level IS NOT NULL THEN 0 WHEN m.is_best THEN 1 ELSE 2 END AS class
+  FROM marked m),
+placed AS (
+  SELECT c.*, row_number() OVER (PARTITION BY c.class ORDER BY c.stored_bytes, c.value, c.assignment) AS place,
+    count(*) OVER (PARTITION BY c.class) AS class_count, count(*) OVER () AS complete_count
+  FROM classed c)
+SELECT substr(p.assignment, 1, 12) AS assignment,
+  CASE WHEN p.uniform_level IS NOT NULL THEN 'uniform' WHEN p.rank = 1 THEN 'dense' WHEN p.rank = 2 THEN 'result'
+    WHEN p.rank = 3 THEN 'baseline' WHEN p.rank = 4 THEN 'reference' END AS kind, p.uniform_level, p.runs AS run,
+  p.average_bits, p.stored_bytes, p.value, p.standard_error, x.value AS perplexity, x.standard_error AS perplexity_standard_error,
+  p.is_best, p.complete_count
+FROM placed p LEFT JOIN evaluation_summary x ON x.assignment_id = p.assignment_id AND x.data_set_id = p.data_set_id
+  AND x.measure = 'perplexity'
+WHERE :points IS NULL OR p.place * :points / p.class_count <> (p.place - 1) * :points / p.class_count
+ORDER BY p.stored_bytes, p.value, p.assignment;
+
 -- @bits-by-role: Which kinds of layers got more bits, and at which depth?
 -- :run (text): whose result; without it the newest finished run
 -- Mean bits a weight of each kind of layer in the first, middle and last third of the blocks; dense layers count with the bits
@@ -73,12 +145,58 @@ SELECT role, sum(bits * weight_count) / sum(weight_count) AS mean_bits,
   min(bits) AS least_bits, max(bits) AS most_bits, count(*) AS layer_count
 FROM layers GROUP BY role ORDER BY mean_bits DESC, role;
 
+-- @assignment-layers: What level has every layer of an assignment?
+-- :assignment (text): an assignment's digest, or a run for its result; without it the result of the newest finished run
+-- One line a layer, in the order of the model. level_bits are those of its codes, of the checkpoint where it is dense, and none
+-- where it is dropped; kept is the share of its weights that is not zero.
+WITH chosen AS (
+  SELECT coalesce((SELECT found_assignment FROM run_summary WHERE run = :assignment), nullif(:assignment, ''),
+    (SELECT found_assignment FROM run_summary WHERE found_assignment IS NOT NULL ORDER BY run_id DESC LIMIT 1)) AS assignment)
+SELECT l.block_index, l.role, l.layer,
+  CASE WHEN l.is_dropped THEN 'drop' ELSE coalesce(l.level, 'dense') END AS level,
+  CASE WHEN l.is_dropped THEN 0 WHEN l.bits IS NULL THEN m.dense_bits ELSE l.bits END AS level_bits,
+  CASE WHEN l.is_dropped THEN 0 ELSE 1 - coalesce(l.sparsity, 0) END AS kept, l.weight_count,
+  CASE WHEN l.is_dropped THEN 0 ELSE coalesce(l.stored_bytes, l.weight_count * m.dense_bits / 8) END AS stored_bytes, l.nmse
+FROM chosen c JOIN assignment_summary s ON s.assignment = c.assignment
+JOIN assignment_layer l ON l.assignment_id = s.assignment_id
+JOIN model_layer m ON m.model = s.model AND m.layer_index = l.layer_index
+ORDER BY l.layer_index;
+
 -- @sensitivities: Which layers cost the model most by themselves?
 -- :measure (text): kl, topk-kl:10 (with its k) or perplexity; without it kl
 -- One line a unit and level that a sweep measured, the costliest first. z_score is the difference in its standard errors.
 SELECT model, base_assignment, unit, level, difference, standard_error, difference / standard_error AS z_score,
   prediction_count, distinct_sequence_count
 FROM unit_sensitivity WHERE measure = coalesce(:measure, 'kl') ORDER BY model, base_assignment, difference DESC, unit;
+
+-- @layer-errors: How much error has every layer at every level?
+-- :model (text): of this model; without it the newest run's, else the only one
+-- One line a variant: nmse is the error of the layer's output relative to the output, on the calibration data.
+SELECT e.layer_index, e.layer, e.block_index, e.role, e.method, e.level, e.bits, e.sparsity, e.nmse, e.stored_bytes
+FROM layer_error e
+WHERE e.model = coalesce(nullif(:model, ''), (SELECT model FROM run_summary ORDER BY run_id DESC LIMIT 1),
+  (SELECT min(model) FROM model_summary))
+ORDER BY e.method, e.bits, e.sparsity DESC, e.level, e.layer_index;
+
+-- @sensitivity-errors: Does a layer's own error tell what it costs the model?
+-- :model (text): of this model; without it the newest run's
+-- :measure (text): kl, topk-kl:10 (with its k) or perplexity; without it kl
+-- Every unit and level that the largest sweep measured: the rise of the measure by this change alone (in nats), beside the mean
+-- relative error of the variants of that layer and level; nmse is NULL where the unit is not one layer.
+WITH sweep AS (
+  SELECT u.unit, u.level, u.difference, u.standard_error, u.base_assignment, u.model,
+    count(*) OVER (PARTITION BY u.base_assignment) AS unit_count
+  FROM unit_sensitivity u
+  WHERE u.model = coalesce(nullif(:model, ''), (SELECT model FROM run_summary ORDER BY run_id DESC LIMIT 1))
+    AND u.measure = coalesce(nullif(:measure, ''), 'kl')),
+errors AS (
+  SELECT e.model, e.layer, e.level, e.layer_index, e.bits, e.sparsity, avg(e.nmse) AS nmse FROM layer_error e
+  GROUP BY e.model, e.layer, e.level, e.layer_index, e.bits, e.sparsity)
+SELECT s.unit, e.layer_index, s.level, e.bits, e.sparsity, e.nmse, s.difference, s.standard_error,
+  substr(s.base_assignment, 1, 12) AS base
+FROM sweep s LEFT JOIN errors e ON e.model = s.model AND e.layer = s.unit AND e.level = s.level
+WHERE s.base_assignment = (SELECT base_assignment FROM sweep ORDER BY unit_count DESC, base_assignment LIMIT 1)
+ORDER BY e.bits, e.sparsity DESC, s.level, e.layer_index, s.unit;
 
 -- @convergence: How did a run converge?
 -- :run (text): which run; without it the newest
@@ -93,6 +211,38 @@ SELECT p.generation, p.offspring_count, p.stage_count, p.evaluated_prediction_co
     WHERE r.run = p.run AND r.generation = p.generation AND r.assignment = p.parent_assignment) AS switch_count,
   p.is_parent_changed, substr(p.parent_assignment, 1, 12) AS parent
 FROM chosen c JOIN run_progress p ON p.run = c.run ORDER BY p.generation;
+
+-- @stage-fitness: How did the candidates of a run do in the last stage of every generation?
+-- :run (text): which run; without it the newest
+-- :points (integer): at most so many parents and so many offspring, evenly over the generations; without it all
+-- Parents (in generation 0 the starts) and the offspring that came so far, with their fitness there. It compares only inside a
+-- generation: each draws other sequences. is_survivor marks the parent of the next one; offspring_count is how many there are.
+WITH chosen AS (
+  SELECT run FROM run_summary WHERE run = coalesce(nullif(:run, ''), run) ORDER BY run_id DESC LIMIT 1),
+results AS (
+  SELECT r.run, r.generation, r.stage, r.role, r.candidate, r.fitness, r.is_survivor, r.assignment,
+    max(r.stage) OVER (PARTITION BY r.generation) AS last_stage
+  FROM chosen c JOIN candidate_result r ON r.run = c.run),
+placed AS (
+  SELECT r.*, row_number() OVER (PARTITION BY r.role <> 'offspring' OR r.is_survivor ORDER BY r.generation, r.candidate) AS place,
+    count(*) OVER (PARTITION BY r.role <> 'offspring' OR r.is_survivor) AS part_count,
+    count(*) FILTER (WHERE r.role = 'offspring') OVER () AS offspring_count
+  FROM results r WHERE r.stage = r.last_stage)
+SELECT p.run, p.generation, p.role, p.fitness, p.is_survivor, substr(p.assignment, 1, 12) AS assignment, p.offspring_count
+FROM placed p WHERE :points IS NULL OR p.place * :points / p.part_count <> (p.place - 1) * :points / p.part_count
+ORDER BY p.generation, p.candidate;
+
+-- @parent-values: How good are the parents of a run on whole data sets?
+-- :run (text): which run; without it the newest
+-- Parents of closed generations that were evaluated on the run's validation set (on its calibration set if there is none), in the
+-- run's measure.
+WITH chosen AS (
+  SELECT run, measure, coalesce(validation_set, calibration_set) AS data_set FROM run_summary
+  WHERE run = coalesce(nullif(:run, ''), run) ORDER BY run_id DESC LIMIT 1)
+SELECT c.run, l.generation, e.data_set, e.measure, e.value, e.standard_error, substr(l.parent_assignment, 1, 12) AS parent
+FROM chosen c JOIN run_lineage l ON l.run = c.run AND l.depth = 0
+JOIN evaluation_summary e ON e.assignment_id = l.parent_assignment_id AND e.data_set = c.data_set AND e.measure = c.measure
+ORDER BY l.generation;
 
 -- @level-trials: Which levels of which layers were tried, and how did fitness move?
 -- :run (text): which run; without it the newest

@@ -24,7 +24,8 @@ enum Evodb {
         .init(
           title: "Inspect",
           commands: [
-            StatusCommand.self, ListCommand.self, ShowCommand.self, CompareCommand.self, MonotonicityCommand.self,
+            StatusCommand.self, ListCommand.self, ShowCommand.self, CompareCommand.self, ReportCommand.self,
+            MonotonicityCommand.self,
             QueryCommand.self, SchemaCommand.self, DigestCommand.self, CheckCommand.self,
           ]),
         .init(

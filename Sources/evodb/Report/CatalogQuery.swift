@@ -57,7 +57,7 @@ struct CatalogQuery {
     if column.hasSuffix("_count") { return .count }
     if column.hasSuffix("bits") { return .bits }
     if column.hasSuffix("standard_error") { return .real(significantDigits: 3) }
-    if ["saved", "coverage"].contains(column) { return .percent }
+    if ["saved", "coverage", "change", "kept"].contains(column) { return .percent }
     let measured = ["value", "difference", "fitness", "nmse", "kl", "perplexity", "gain", "effect", "regret", "error"]
     return measured.contains { column == $0 || column.hasSuffix("_" + $0) } ? .real(significantDigits: 5) : .text
   }

@@ -19,7 +19,8 @@ extension WholeRunTests {
       "void": ["first:validation", "--reason", "a test"], "gc": [], "upgrade": [],
       "backup": ["made"], "pack": ["-o", "made"], "salvage": ["-o", "made"],
       "status": [], "ls": [], "log": [], "show": ["first"],
-      "compare": ["first", "--data", "validation"], "query": ["SELECT count(*) FROM model"], "digest": [],
+      "compare": ["first", "--data", "validation"], "report": ["first"], "query": ["SELECT count(*) FROM model"],
+      "digest": [],
       "replay": ["first"], "verify": [], "doctor": [], "sensitivity": ["--data", "calibration"],
       "front": ["--from", "3bit", "--to", "4bit", "--points", "2", "--data", "calibration"],
     ]
@@ -33,7 +34,7 @@ extension WholeRunTests {
     static let making: Set = ["backup", "pack", "salvage"]
     /// Only look.
     static let reading: Set = [
-      "status", "ls", "log", "show", "compare", "query", "digest", "verify", "doctor",
+      "status", "ls", "log", "show", "compare", "report", "query", "digest", "verify", "doctor",
     ]
     /// Have no catalog yet, or none at all.
     static let others: Set = ["init", "schema", "check"]

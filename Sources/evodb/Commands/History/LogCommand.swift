@@ -6,7 +6,8 @@ struct LogCommand: Command {
   static let abstract = "List the runs of a catalog, oldest first, and what branched from what."
   static let discussion = """
     With --graph the runs are drawn as a tree: a branch hangs below the run it came from, at the generation whose parent it \
-    began with. Lines are drawn in Unicode where the locale is UTF-8, else in ASCII.
+    began with. Lines are drawn in Unicode where the locale is UTF-8, else in ASCII. The table ends with the fitness of the parents \
+    in the last stages, generation by generation, as bars between the least and the largest of the run (digits in ASCII).
     """
   static let examples = ["evodb log my.evodb --graph"]
 
@@ -24,6 +25,7 @@ struct LogCommand: Command {
     try CatalogSession(context: context, path: catalog).read { store in
       guard let query = DocumentedQuery.named("runs") else { return }
       guard drawsGraph else {
+        if output.format == .table { return try printTable(store, context) }
         try CatalogQuery.print(query.sql, store: store, as: output.format, in: context)
         return
       }
@@ -35,5 +37,23 @@ struct LogCommand: Command {
       let tree = RunTree(runs, usesUnicode: context.environment.usesUnicode)
       for line in tree.lines { try context.output.write(TerminalText.visible(line) + "\n") }
     }
+  }
+
+  /// The runs, each with its course.
+  private func printTable(_ store: CatalogStore, _ context: CommandContext) throws {
+    let runs = try ReportData("runs", store: store)
+    var courses: [String: [Double]] = [:]
+    let sql =
+      "SELECT run, parent_stage_fitness FROM run_progress WHERE parent_stage_fitness IS NOT NULL ORDER BY run, generation"
+    try store.query(sql, timeout: 600, maximumRows: .max, onColumns: { _ in }) { row in
+      if case .text(let run) = row[0], case .real(let fitness) = row[1] { courses[run, default: []].append(fitness) }
+    }
+    var table = ResultTable(runs.table.columns + [ResultColumn("course")])
+    for (index, row) in runs.table.rows.enumerated() {
+      let course = courses[runs.text(index, "run") ?? ""] ?? []
+      let line = Sparkline.text(course, usesUnicode: context.environment.usesUnicode)
+      table.append(row + [.text(line.isEmpty ? nil : line)])
+    }
+    try context.print(table, as: .table)
   }
 }

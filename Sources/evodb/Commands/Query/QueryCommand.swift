@@ -10,11 +10,13 @@ struct QueryCommand: Command {
     a slash or a point) a file with one; - takes it from stdin. evodb schema shows the views.
 
     The connection is read-only, and an authorizer refuses everything that is not reading. SQLite may take 512 MiB of memory \
-    and writes no temporary file. What is refused or wrong ends with 64, what takes too long or too much with 1.
+    and writes no temporary file. --chart draws two columns of numbers instead of a table: an axis whose numbers span more than a \
+    factor of 50 is logarithmic. What is refused or wrong ends with 64, what takes too long or too much with 1.
     """
   static let examples = [
     "evodb query my.evodb --list",
     "evodb query my.evodb @convergence --param run=run-2",
+    "evodb query my.evodb @pareto --chart stored_bytes,value:line",
     "evodb query my.evodb \"SELECT * FROM layer_error WHERE layer_index = :layer\" --param layer=3 --format csv",
   ]
 
@@ -34,9 +36,20 @@ struct QueryCommand: Command {
     "--document", "FORM",
     "Print all documented queries: with their answers as a page (markdown), or as a configuration for Datasette.")
   var document: QueryDocument.Form?
+  @Option(
+    "--chart", "X,Y[:line]",
+    "Draw column Y against column X as points, or with :line joined in the order of the rows, in braille where the locale is UTF-8."
+  )
+  var chart: ChartColumns?
   let output = OutputOptions()
 
   func validate() throws {
+    guard chart == nil || (query != nil && !printsSQL) else {
+      throw UsageError("--chart draws the answer of a statement: give SQL, @NAME, @PATH or -, without --sql")
+    }
+    guard chart == nil || output.format == .table else {
+      throw UsageError("--chart draws for people; --format \(output.format.rawValue) prints the same rows without it")
+    }
     guard query != nil || lists || document != nil else {
       throw UsageError("SQL is missing: give a statement, @NAME, @PATH or -; --list shows the names")
     }
@@ -60,7 +73,12 @@ struct QueryCommand: Command {
     let slow = ErrorText.line(CatalogError.queryTimedOut(seconds: timeout))
     let watchdog = QueryWatchdog(timeout: timeout) { context.note("evodb query: \(slow)") }
     let wasCut = try session.read(asksItself: true) { store in
-      try CatalogQuery.print(
+      if let chart {
+        return try chart.draw(
+          text.sql, parameters: values, store: store, timeout: timeout, maximumRows: maximumRows, in: context,
+          watchdog: watchdog, shouldStop: { interruption.isRequested })
+      }
+      return try CatalogQuery.print(
         text.sql, parameters: values, store: store, timeout: timeout, maximumRows: maximumRows, as: output.format,
         in: context, watchdog: watchdog, shouldStop: { interruption.isRequested })
     }
