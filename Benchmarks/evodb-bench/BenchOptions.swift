@@ -15,8 +15,8 @@ struct BenchOptions {
 
   /// The parts of the benchmark, in the order in which they run.
   enum Section: String, CaseIterable {
-    case peak, compression, forward, fitness, shapes, scaling, cache, search, merge, proposals, kernels, products, factors
-    case tokenizers, million
+    case peak, compression, forward, fitness, shapes, scaling, cache, search, merge, proposals, kernels
+    case products, factors, tokenizers, million
   }
 
   var isJSON = false

@@ -90,7 +90,8 @@ struct RunReport {
       for (suffix, role) in [("", judgedRole), ("_calibration", DataSetRole.calibration)]
       where role != judgedRole || suffix.isEmpty {
         for measure in Set([measureName, perplexityName]).sorted() {
-          let name = prefix + (measure == perplexityName ? Measure.perplexity : self.measure).name.replacing("-", with: "_")
+          let bare = measure == perplexityName ? Measure.perplexity : self.measure
+          let name = prefix + bare.name.replacing("-", with: "_")
           let line = line(point, role, measure)
           result.add("\(name)\(suffix)", .real(line?.value), .real(significantDigits: 6))
           result.add("\(name)_standard_error\(suffix)", .real(line?.standardError), .real(significantDigits: 3))
