@@ -80,7 +80,8 @@ import Testing
         sequenceListID: 0, upstreamMethodID: nil, upstreamLevel: nil, numericsID: 0), matrix: hessian)
     let compression = LayerCompression(
       weight: RandomLayer(rows: layer.outputCount, columns: layer.inputCount).weight, layer: layer,
-      modelName: model.name, valueType: .float32, statistic: statistic, factors: FactorCache(), numericsID: 0)
+      modelName: model.name, valueType: .float32, statistic: statistic, factors: FactorCache(), arithmetic: .float32,
+      numericsID: 0)
     let level = CompressionPlan.LayerLevel(
       method: method, level: try #require(rule.level(weightCount: layer.weightCount)))
     expectError(
