@@ -64,7 +64,8 @@ struct DoctorReport {
     add("arithmetic", own)
     let numerics = NumericsRecord(.openblas)
     add(
-      "OpenBLAS", "\(numerics.blasVersion), core \(numerics.blasCore)", advice: BLAS.kernelAdvice.map { "\($0)" })
+      "OpenBLAS", "\(numerics.blasVersion), core \(numerics.blasCore)",
+      advice: BLAS.kernelAdvice.map { "\($0); it matters with --arithmetic openblas only" })
     add("OpenBLAS's kernels", BLASKernelSet.runnable().joined(separator: " "))
   }
 
