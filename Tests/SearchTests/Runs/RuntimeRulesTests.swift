@@ -9,7 +9,7 @@ import Testing
 /// Searches under the rules of a runtime.
 @Suite(.usualTimeLimit) struct RuntimeRulesTests {
   private func space(_ catalog: RunCatalog, _ recipe: SearchRecipe) throws -> AssignmentSpace {
-    try catalog.store.write { try AssignmentSpace(model: try catalog.model(), recipe: recipe, tx: $0) }
+    try catalog.store.write { try AssignmentSpace(model: try $0.model(nil), recipe: recipe, tx: $0) }
   }
 
   /// Variants of every layer under another method's parameters: those of its built variants.
