@@ -199,11 +199,11 @@ parents() {
   done
 }
 
-# One budget and ten by one sweep, evaluated on validation data.
+# Ten budgets by one sweep, and the same evaluated on validation data.
 budgets() {
   setup bits
   run build --method gptq --bits 2-6 --data hessian
-  run front --from 3bit --to 3bit --points 1 --evaluate $sets
+  run front --from 2.25bit --to 4.5bit --points 10 $sets
   run front --from 2.25bit --to 4.5bit --points 10 --evaluate $sets
   tail -n 10 "$folder/log.jsonl" > "$folder/budgets.jsonl"
 }
