@@ -32,8 +32,11 @@ enum ExportConfiguration {
     }
     // transformers 5 writes `dtype`, earlier ones `torch_dtype`; both are read.
     if isWidened { set(object["dtype"] == nil ? "torch_dtype" : "dtype", .string("float32")) }
-    if let quantization { set("quantization_config", quantization) }
-    guard isCut else { return StrictJSON.members(members).text }
+    func quantizedText() -> [UInt8] {
+      if let quantization { set("quantization_config", quantization) }
+      return StrictJSON.members(members).text
+    }
+    guard isCut else { return quantizedText() }
     set("num_hidden_layers", .integer(Int64(keptBlocks.count)))
     let windows = configuration.attentionWindows
     if case .array(let types)? = object["layer_types"] {
@@ -46,15 +49,14 @@ enum ExportConfiguration {
       set(
         "layer_types", .array(keptBlocks.map { .string(windows[$0] == nil ? "full_attention" : "sliding_attention") }))
     }
-    let text = StrictJSON.members(members).text
-    // The families' rules are many; what they read back decides whether the text is right.
-    let read = try ModelConfiguration(json: text, file: file)
+    // The families' rules are many; what they read back decides whether the text is right. They take no quantized models.
+    let read = try ModelConfiguration(json: StrictJSON.members(members).text, file: file)
     guard read.blockCount == keptBlocks.count,
       read.attentionWindows == (windows.isEmpty ? [] : keptBlocks.map { windows[$0] })
     else {
       throw InferenceError.unsupported(
         file: file, detail: "removing blocks of this configuration; keep a half of every block instead")
     }
-    return text
+    return quantizedText()
   }
 }

@@ -61,9 +61,10 @@ import Testing
     try run.run()
     let torn = try catalog.count(
       """
-      SELECT count(*) FROM (SELECT c.id FROM candidate c JOIN assignment a ON a.id = c.assignment_id
+      SELECT count(*) FROM (SELECT c.assignment_id FROM candidate c JOIN assignment a ON a.id = c.assignment_id
         JOIN json_each(a.variant_ids) j JOIN variant v ON v.id = j.value JOIN layer y ON y.layer_index = j.key
-        WHERE y.role IN ('q_proj', 'k_proj', 'v_proj') GROUP BY c.id, y.block_index HAVING count(DISTINCT v.level) > 1)
+        WHERE y.role IN ('q_proj', 'k_proj', 'v_proj') GROUP BY c.assignment_id, y.block_index
+        HAVING count(DISTINCT v.level) > 1)
       """)
     #expect(torn == 0)
   }

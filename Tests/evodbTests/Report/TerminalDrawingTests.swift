@@ -73,9 +73,12 @@ import Testing
 
   @Test func aQueryIsDrawn() throws {
     let catalog = try TinyCatalog(.searched)
-    let drawing = try catalog.output("query", "@convergence", "--chart", "generation,fitness:line")
-    #expect(drawing.hasPrefix("fitness\n") && drawing.contains("*") && drawing.hasSuffix("generation\n"))
     var runner = catalog.runner
+    runner.environment["LC_ALL"] = "C"
+    let drawing = try runner.run(
+      ["query", catalog.path, "@convergence", "--chart", "generation,fitness:line"]
+    ).output
+    #expect(drawing.hasPrefix("fitness\n") && drawing.contains("*") && drawing.hasSuffix("generation\n"), "\(drawing)")
     runner.environment["LC_ALL"] = "C.UTF-8"
     let braille = try runner.run(["query", catalog.path, "@stage-fitness", "--chart", "generation,fitness"])
     #expect(braille.exitCode == 0 && dotCount([braille.output]) > 0 && !braille.output.contains("\u{1B}"))
@@ -132,7 +135,9 @@ import Testing
 
   @Test func theLogShowsTheCourseOfEveryRun() throws {
     let catalog = try TinyCatalog(.searched)
-    let lines = try catalog.output("log").split(separator: "\n")
+    var runner = catalog.runner
+    runner.environment["LC_ALL"] = "C"
+    let lines = try runner.run(["log", catalog.path]).output.split(separator: "\n")
     #expect(lines[0].hasSuffix("course") && lines.count == 3)
     let fitness = try catalog.rows(
       "SELECT parent_stage_fitness AS f FROM run_progress WHERE parent_stage_fitness IS NOT NULL"

@@ -63,7 +63,7 @@ extension GGUFArchitecture {
     case .llama3(let rope):
       let original = Double(rope.originalPositions)
       let factors = (0..<c.headDimension / 2).map { index -> Float in
-        let frequency = pow(c.ropeTheta, -2 * Double(index) / Double(c.headDimension))
+        let frequency = ElementaryFunctions.pow(c.ropeTheta, -2 * Double(index) / Double(c.headDimension))
         let wavelength = 2 * Double.pi / frequency
         if wavelength < original / rope.highFrequencyFactor { return 1 }
         if wavelength > original / rope.lowFrequencyFactor { return Float(rope.factor) }

@@ -81,6 +81,8 @@ struct ReportPage {
     let rows = HumanFormat.count(Int64(data.rows.count))
     let (link, count) = data.csvLink(limit: sections.count > 1 ? Self.csvLimit : Self.loneLimit)
     let isWhole = count == data.rows.count
+    let whole = ShellCommand(
+      "report", scope.fileName, options: [("--section", section.name.rawValue), ("--format", "csv")])
     return """
       <div class="data">
       <details><summary>Table: \(Markup.escaped(query.question)) (\(rows) \(data.rows.count == 1 ? "row" : "rows"))</summary>
@@ -89,7 +91,7 @@ struct ReportPage {
       <details><summary>SQL of @\(query.name)</summary>
       <pre>\(Markup.escapedLines(data.statement))</pre></details>
       <a download="\(query.name).csv" href="\(link)">CSV of @\(query.name)\(isWhole ? "" : " (first \(count) rows)")</a>
-      \(isWhole ? "" : "<p class=\"note\">All rows: evodb report \(Markup.escaped(scope.fileName)) --section \(section.name.rawValue) --format csv</p>\n")</div>
+      \(isWhole ? "" : "<p class=\"note\">All rows: \(Markup.escaped("\(whole)"))</p>\n")</div>
 
       """
   }

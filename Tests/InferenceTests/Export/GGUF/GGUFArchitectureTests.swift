@@ -40,8 +40,8 @@ import Testing
   @Test func familiesHaveKeysOfTheirOwn() throws {
     let gemma = try fields("golden/models/gemma2")
     #expect(gemma["gemma2.attention.sliding_window"] == .uint32(8))
-    #expect(gemma["gemma2.attn_logit_softcapping"] == .float32(50))
-    #expect(gemma["gemma2.final_logit_softcapping"] == .float32(30))
+    #expect(gemma["gemma2.attn_logit_softcapping"] == .float32(5))
+    #expect(gemma["gemma2.final_logit_softcapping"] == .float32(3))
     let phi = try fields("golden/models/phi3")
     #expect(phi["phi3.attention.sliding_window"] != nil)
     let long = try fields("golden/models/phi3-longrope")
@@ -58,12 +58,13 @@ import Testing
     let llama = try GGUFArchitecture(configuration("golden/models/llama3-rope-scaled"))
     let frequencies = try #require(llama.ropeTensors.first)
     #expect(frequencies.name == "rope_freqs.weight" && frequencies.values.count == 8)
-    // The shortest wavelength stays, the longest is stretched whole.
-    guard case .llama3(let rope) = try configuration("golden/models/llama3-rope-scaled").ropeScaling else {
-      Issue.record("no llama3 scaling")
-      return
+    // What the frequencies of the forward pass are divided by.
+    let c = try configuration("golden/models/llama3-rope-scaled")
+    let plain = RotaryTable.frequencies(headDimension: c.headDimension, theta: c.ropeTheta)
+    let scaled = RotaryPositions.scaled(plain, c.ropeScaling)
+    for (index, factor) in frequencies.values.enumerated() {
+      #expect(abs(plain[index] / scaled[index] / factor - 1) < 1e-6, "\(index)")
     }
-    #expect(frequencies.values.first == 1 && frequencies.values.last == Float(rope.factor))
     #expect(zip(frequencies.values, frequencies.values.dropFirst()).allSatisfy { $0 <= $1 })
     let phi = try GGUFArchitecture(configuration("golden/models/phi3-longrope")).ropeTensors
     #expect(phi.map(\.name) == ["rope_factors_long.weight", "rope_factors_short.weight"])
