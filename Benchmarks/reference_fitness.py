@@ -16,6 +16,7 @@ Prints one JSON object with tokens per second in float32 and bfloat16.
 """
 
 import json
+import math
 import os
 import statistics
 import sys
@@ -33,7 +34,7 @@ SECONDS = 20
 
 def rounded(weight, bits):
     """Asymmetric round-to-nearest in groups of inputs."""
-    groups = weight.float().reshape(weight.shape[0], -1, min(GROUP_SIZE, weight.shape[1]))
+    groups = weight.float().reshape(weight.shape[0], -1, math.gcd(GROUP_SIZE, weight.shape[1]))
     low = groups.amin(-1, keepdim=True).clamp(max=0)
     high = groups.amax(-1, keepdim=True).clamp(min=0)
     scale = ((high - low) / (2**bits - 1)).clamp(min=1e-9)
