@@ -6,7 +6,7 @@ struct ReferenceCompression {
   /// Where the figure comes from.
   var description: String
 
-  /// What the reference implementation took for the example, where PyTorch is not there to be measured.
+  /// Seconds of the reference implementation on the example, for machines without PyTorch.
   static let recorded = ReferenceCompression(
     seconds: ReferenceFitness.recordedCompressionSeconds,
     description: "RECORDED, not measured now: EvoPress in PyTorch on two cores of an AMD EPYC virtual machine.")

@@ -176,8 +176,9 @@ extension RowKeys {
       WHERE (x.sum IS NULL) <> (x.fitness IS NULL) OR x.prediction_count < 1
         OR x.prediction_count < l.prediction_count AND x.is_survivor
         -- A product of numbers that are equal but for their last bits.
-        OR x.prediction_count >= l.prediction_count AND abs(x.fitness - CASE m.name WHEN 'perplexity' THEN exp(x.sum / x.prediction_count)
-          ELSE x.sum / x.prediction_count END) > 1e-9 * abs(x.fitness)
+        OR x.prediction_count >= l.prediction_count AND abs(x.fitness
+          - CASE WHEN m.name LIKE 'perplexity%' THEN exp(x.sum / x.prediction_count)
+            ELSE x.sum / x.prediction_count END) > 1e-9 * abs(x.fitness)
       """
     ) { row in
       try report(

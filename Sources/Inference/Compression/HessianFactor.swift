@@ -18,7 +18,7 @@ public struct HessianFactor: Sendable {
   /// Inputs, not dead, whose weights are all zero in the layer the factor was made for, rising. They are decoupled in H, so
   /// that they take up no error and stay zero.
   public let zeroColumns: [Int]
-  /// What the factor was computed with, and corrections with it are: never bfloat16.
+  /// The arithmetic of the factor, and of corrections that use it; never bfloat16.
   public let arithmetic: Arithmetic
   /// The damping that was asked for, as a share of the mean diagonal.
   public let dampingFraction: Double

@@ -85,6 +85,10 @@ extension WholeRunTests {
       try catalog.output("branch", "first@2", "--name", "second", "--set", "generations=3", "--set", "seed=4")
       let branch = try catalog.rows("SELECT measure FROM run_summary WHERE run = 'second'")
       #expect(try branch[0].text("measure") == "kl-bfloat16")
+      // The fitness of stages is held against its sums, which are logarithms here.
+      let likelihood = ["--data", "calibration", "--name", "third", "--measure", "perplexity"]
+      try catalog.output(["search"] + TinyCatalog.recipe + likelihood + ["--arithmetic", "bfloat16"])
+      try catalog.output("verify")
     }
 
     @Test func whatCannotBeInBFloat16IsRefused() throws {

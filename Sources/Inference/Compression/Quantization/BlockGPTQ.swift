@@ -48,7 +48,7 @@ enum BlockGPTQ {
 private struct BlockSweep {
   let grid: BlockGrid
   var propagation: ErrorPropagation
-  /// What a squared error in each input counts when scales are searched. [in]
+  /// Weights of the squared errors in the search for scales, by input. [in]
   let importance: [Float]
   /// d and dmin, [blocks, out].
   let units: (scale: Matrix, shift: Matrix)
@@ -63,7 +63,7 @@ private struct BlockSweep {
 
   var columns: Int { propagation.columns }
   var rows: Int { propagation.transposed.columns }
-  /// What the codes stand for, [in, out], once the pass has run.
+  /// The dequantized weights, [in, out], once the pass has run.
   var settled: Matrix { propagation.transposed }
 
   /// Dead inputs must not decide about scales, but they have to have some where there are no others.

@@ -66,7 +66,7 @@ struct CodeDescent {
   private static let stripWidth = 32
 
   private let objective: RowObjective
-  /// What the codes stand for, [in, out].
+  /// The dequantized weights, [in, out].
   let settled: Matrix
   /// As stored, [in, out].
   private(set) var codes: [UInt8]

@@ -50,7 +50,7 @@ extension GGUFArchitecture {
     return fields
   }
 
-  /// What each rotary frequency is divided by, as tensors [headDimension / 2].
+  /// The divisors of the rotary frequencies, as tensors [headDimension / 2].
   var ropeTensors: [(name: ByteString, values: [Float])] {
     let c = configuration
     switch c.ropeScaling {

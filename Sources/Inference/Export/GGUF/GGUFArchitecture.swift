@@ -4,7 +4,7 @@
 struct GGUFArchitecture: Sendable {
   /// A tensor that every file of the architecture has.
   struct Tensor: Equatable, Sendable {
-    /// What is done with the elements.
+    /// How the elements are changed on the way into the file.
     enum Kind: Equatable, Sendable {
       /// A matrix of a compressible layer, by its name (`model.layers.0.mlp.up_proj`).
       case layer(String)

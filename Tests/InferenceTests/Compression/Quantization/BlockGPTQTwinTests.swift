@@ -10,7 +10,7 @@ private struct PlainBlockGPTQ {
   let type: GGUFType
   let grid: BlockGrid
   let layer: RandomLayer
-  /// What the codes stand for, [out][in].
+  /// The dequantized weights, [out][in].
   var settled: [[Float]]
   /// Of the parts, [out][parts].
   var steps: [[Float]]
