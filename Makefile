@@ -21,8 +21,11 @@ FUZZ_SECONDS  ?= 0
 TEST_FLAGS    := -c release -Xswiftc -enable-testing --scratch-path .build-test
 FORMAT_PATHS   = $(wildcard Sources Tests Benchmarks Package.swift)
 
+VERSION        = $(shell sed -n 's/.*static let version = "\(.*\)".*/\1/p' Sources/evodb/Commands/Evodb.swift)
+
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-kernel-sets nightly fuzz check lint imports bench format install-dependencies clean
+.PHONY: help build demo test test-python test-kernel-sets nightly fuzz check lint imports bench format dist wheel \
+  install-dependencies swift clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,11 +49,15 @@ nightly: install-dependencies ## Run all tests with a fresh seed of their random
 fuzz: install-dependencies ## Look for inputs that do harm; make fuzz FUZZ_TARGET=json FUZZ_RUNS=100000
 	FUZZ_RUNS=$(FUZZ_RUNS) FUZZ_SECONDS=$(FUZZ_SECONDS) Scripts/fuzz.sh $(FUZZ_TARGET)
 
+test-python: ## Run the tests of the Python module; says so if there is no Python or pytest.
+	Scripts/test-python.sh
+
 check: install-dependencies lint imports ## What every change must pass: lint, imports, build, tests.
 	swift build --build-tests $(TEST_FLAGS) --explicit-target-dependency-import-check error
 	swift test --skip-build $(TEST_FLAGS)
+	Scripts/test-python.sh
 
-lint: ## Check the format of all Swift files.
+lint: swift ## Check the format of all Swift files.
 	swift format lint --strict --recursive $(FORMAT_PATHS)
 
 imports: ## Check every import in Sources against the table in ARCHITECTURE.md.
@@ -60,11 +67,20 @@ bench: install-dependencies ## Measure; docs/performance.md explains the figures
 	swift build -c release --product evodb-bench
 	.build/release/evodb-bench $(BENCH_OPTIONS)
 
-format: ## Format all Swift files in place.
+format: swift ## Format all Swift files in place.
 	swift format --in-place --recursive $(FORMAT_PATHS)
+
+dist: install-dependencies ## Make evodb-VERSION-linux-ARCH.tar.gz in dist/, which needs the C library only (Linux).
+	Packaging/dist.sh dist
+
+wheel: dist ## Make the same as a Python wheel, in dist/.
+	Packaging/make-wheel.py dist/evodb-$(VERSION)-linux-$$(uname -m).tar.gz
+
+swift:
+	@Scripts/install-dependencies.sh swift
 
 install-dependencies: ## Install libsqlite3, libopenblas and pkg-config if they are missing.
 	@Scripts/install-dependencies.sh
 
 clean: ## Remove what was built; catalogs stay.
-	rm -rf .build .build-test .build-fuzz
+	rm -rf .build .build-test .build-fuzz dist

@@ -19,7 +19,7 @@ let package = Package(
       providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
     .target(name: "CKernels"),
     .target(
-      name: "Catalog", dependencies: ["CSQLite"],
+      name: "Catalog", dependencies: ["CSQLite", "CKernels"],
       resources: [.embedInCode("../../schema.sql"), .embedInCode("Queries/queries.sql")], swiftSettings: strict),
     .target(
       name: "Inference", dependencies: ["Catalog", "COpenBLAS", "CKernels"], swiftSettings: strict),

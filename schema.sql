@@ -555,6 +555,23 @@ JOIN layer l ON l.model_id = a.model_id AND l.layer_index = CAST(j.key AS INTEGE
 JOIN weight w ON w.id = l.weight_id LEFT JOIN variant v ON v.id = CAST(j.atom AS INTEGER)
 LEFT JOIN method me ON me.id = v.method_id;
 
+-- Assignments with one level in all layers. First and last layer are held against each other before a list is opened, and equal
+-- lists are opened once.
+CREATE VIEW uniform_assignment AS
+WITH listed AS MATERIALIZED (
+  SELECT DISTINCT a.model_id, a.variant_ids, f.level
+  FROM assignment a CROSS JOIN json_each(a.variant_ids, '$[0]') i JOIN variant f ON f.id = CAST(i.atom AS INTEGER)
+  CROSS JOIN json_each(a.variant_ids, '$[#-1]') k JOIN variant t ON t.id = CAST(k.atom AS INTEGER) AND t.level = f.level
+  WHERE a.dropped_subblocks = '[]'),
+uniform AS MATERIALIZED (
+  SELECT d.model_id, d.variant_ids, d.level FROM listed d
+  WHERE NOT EXISTS (
+    SELECT 1 FROM json_each(d.variant_ids) j LEFT JOIN variant v ON v.id = CAST(j.atom AS INTEGER)
+    WHERE v.level IS NULL OR v.level <> d.level))
+SELECT a.id AS assignment_id, lower(hex(a.digest)) AS assignment, m.name AS model, u.level
+FROM uniform u JOIN model m ON m.id = u.model_id
+JOIN assignment a ON a.model_id = u.model_id AND a.variant_ids = u.variant_ids AND a.dropped_subblocks = '[]';
+
 -- Every measure and its label, under which the other views and the command line know it: kl, topk-kl:10 (k), perplexity,
 -- continuation:5 (the index of the first token that counts), kl-bfloat16.
 CREATE VIEW measure_summary AS
@@ -749,13 +766,15 @@ LEFT JOIN space_member b ON b.space_id = l.space_id AND b.unit_index = l.unit_in
 LEFT JOIN layer y ON y.id = b.layer_id LEFT JOIN variant v ON v.id = b.variant_id LEFT JOIN method me ON me.id = v.method_id;
 
 -- One row per run with its ends and its size. Of the target columns those have a value that fit what the budget counts
--- (cost): target_bits are averages of the codes (codes), target_stored_bits of all stored bytes (stored).
+-- (cost): target_bits are averages of the codes (codes), target_stored_bits of all stored bytes (stored). Where the budget
+-- is that of a file (run_parameter has budget), target_bytes is the file, and target_stored_bits are the layers in it.
 CREATE VIEW run_summary AS
 SELECT r.id AS run_id, r.name AS run, r.strategy, r.state, m.name AS model, me.measure, cal.name AS calibration_set,
   val.name AS validation_set, sp.cost,
   CASE WHEN sp.cost = 'codes' THEN 1.0 * r.budget_bits / m.compressible_weight_count END AS target_bits,
   CASE WHEN sp.cost = 'stored' THEN 1.0 * r.budget_bits / m.compressible_weight_count END AS target_stored_bits,
-  CASE WHEN sp.cost = 'stored' THEN r.budget_bits / 8 END AS target_bytes,
+  CASE WHEN sp.cost = 'stored' THEN coalesce((SELECT j.atom FROM json_each(r.recipe) j WHERE j.key = 'target_bytes'),
+    r.budget_bits / 8) END AS target_bytes,
   CASE WHEN sp.cost = 'weights' THEN 1 - 1.0 * r.budget_bits / m.compressible_weight_count END AS target_sparsity,
   CASE WHEN sp.cost = 'subblocks' THEN (SELECT sum(l.cost_bits) FROM space_level l WHERE l.space_id = sp.id
     AND l.level_index = 0) - r.budget_bits END AS target_dropped_subblock_count,

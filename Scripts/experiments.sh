@@ -11,7 +11,8 @@
 # (after drops), ablations, monotonicity (after bits and drops), reference (after bits-2.5, sparsity-60 and drops-3; needs
 # PyTorch and transformers), page (writes docs/experiments.md from what is there), all (but reference).
 # FOLDER [default: .experiments] takes one catalog a part. A stopped part goes on with the same command, and a finished
-# one computes nothing. EVODB names the program, THREADS how many threads it uses, SEEDS the seeds [default: 0 1 2].
+# one computes nothing. EVODB names the program, THREADS how many threads it uses, SEEDS the seeds [default: 0 1 2],
+# ARITHMETIC the arithmetic of evaluations [default: float32].
 set -eu
 
 part=${1:?"usage: Scripts/experiments.sh PART [FOLDER]; the head of the script names the parts"}
@@ -42,18 +43,19 @@ run() {
   "$EVODB" "$verb" "$file" "$@" --threads "$threads" --quiet --format jsonl >> "$folder/log.jsonl"
 }
 
-sets="--data calibration --validation validation"
+sets="--data calibration --validation validation${ARITHMETIC:+ --arithmetic $ARITHMETIC}"
 # 10 generations of 16 offspring: 512 tokens for all, the whole set for two.
 search="--generations 10 --offspring 16 --survivors 2,1 --tokens 512,8192"
 # The guided searches of one cell, in the catalog that EvoPress's were made in: with so many generations that no run can
 # evaluate more tokens than EvoPress's, sweeps and the last comparison included; and short ones of about 50,000 tokens, which
-# measure 84 layers and compare the assignment that follows with shorter steps to it.
+# measure 84 layers, sparsities at two levels, and compare the assignment that follows with shorter steps to it.
 guided() {
   target=$1
   generations=$2
   shift 2
   case $part in *drops*) first=256 ;; *) first=1024 ;; esac
-  short="--generations 1 --offspring 16 --survivors 1 --tokens $first --sweep-tokens 256"
+  case $part in *sparsity*) sweep=160 ;; *) sweep=256 ;; esac
+  short="--generations 1 --offspring 16 --survivors 1 --tokens $first --sweep-tokens $sweep"
   long="--generations $generations --offspring 16 --survivors 2,1 --tokens 512,8192"
   for seed in ${SEEDS:-0 1 2}; do
     run search --strategy guided "$@" $short --seed $seed $sets --name guided-short-$target-$seed
@@ -107,7 +109,7 @@ sparsity() {
 
 guided_sparsity() {
   build_sparsity $1
-  guided $1 7 --target-sparsity 0.$1
+  guided $1 5 --target-sparsity 0.$1
 }
 
 # Levels at equal shares of every layer, which reach much further.
@@ -131,7 +133,7 @@ wide_sparsity() {
 
 guided_wide() {
   build_wide $1
-  guided $1 7 --target-sparsity 0.$1
+  guided $1 5 --target-sparsity 0.$1
 }
 
 drops() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure that Swift 6, pkg-config, SQLite and OpenBLAS are there; installs the last three with the system's package
-# manager if they are not. Quiet when nothing is missing.
+# manager if they are not. Quiet when nothing is missing. With the word `swift`: looks for Swift only, and installs nothing.
 set -euo pipefail
 
 # SQLite's floor is what the SQL of the catalog needs (STRICT tables came with 3.37).
@@ -13,13 +13,40 @@ fail() {
   exit 1
 }
 
+# Exactly what to type, for a machine without Swift. The packages are those that Swift's own instructions name.
+how_to_install_swift() {
+  say "$1"
+  case $(uname -s) in
+    Darwin)
+      say "install Xcode 16 or later from the App Store, or its command line tools: xcode-select --install"
+      ;;
+    Linux)
+      local architecture
+      architecture=$(uname -m)
+      say "install it for your user with swiftly, Swift's installer, and open a new shell:"
+      if command -v apt-get >/dev/null; then
+        say "  sudo apt-get install curl ca-certificates gnupg git make binutils libc6-dev g++ libcurl4-openssl-dev libxml2-dev tzdata"
+      elif command -v dnf >/dev/null; then
+        say "  sudo dnf install curl gnupg2 git make binutils gcc-c++ glibc-devel libcurl-devel libxml2-devel tzdata"
+      fi
+      say "  curl -O https://download.swift.org/swiftly/linux/swiftly-$architecture.tar.gz"
+      say "  tar zxf swiftly-$architecture.tar.gz && ./swiftly init"
+      say "or unpack a toolchain from https://swift.org/install and put its usr/bin on the PATH"
+      say "a release evodb-VERSION-linux-$architecture.tar.gz needs no Swift (docs/install.md); the demo without make is then:"
+      say "  evodb auto Examples/prose-10m --text Examples/prose-10m/calibration.txt --target-bits 3 --catalog demo.evodb"
+      ;;
+    *) say "see https://swift.org/install" ;;
+  esac
+  exit 1
+}
+
 check_swift() {
-  command -v swift >/dev/null || fail "no Swift toolchain on the PATH; install Swift 6 or later: https://swift.org/install"
+  command -v swift >/dev/null || how_to_install_swift "there is no Swift on the PATH; evodb is built with Swift 6 or later"
   local version major
   version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' | head -n 1)
   major=${version%%.*}
   [[ -n $major ]] || fail "'swift --version' does not tell a version; is the toolchain complete?"
-  ((major >= 6)) || fail "Swift $version is too old; install Swift 6 or later: https://swift.org/install"
+  ((major >= 6)) || how_to_install_swift "Swift $version is too old; evodb is built with Swift 6 or later"
 }
 
 libraries_present() {
@@ -75,6 +102,7 @@ use_brew() {
 
 main() {
   check_swift
+  [[ ${1:-} != swift ]] || return 0
   libraries_present && return
   say "missing: $(missing); installing"
   if command -v apt-get >/dev/null; then

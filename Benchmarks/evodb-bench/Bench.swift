@@ -4,7 +4,7 @@ import Inference
 /// The whole benchmark.
 struct Bench {
   let options: BenchOptions
-  private let threadCount = ProcessInfo.processInfo.activeProcessorCount
+  private var threadCount: Int { options.threadCount }
 
   init(_ options: BenchOptions) { self.options = options }
 
@@ -27,21 +27,40 @@ struct Bench {
     }
     let wanted = Set(options.sections)
     let needsPeaks = !wanted.isDisjoint(with: [.peak, .forward])
-    let peaks = needsPeaks ? Arithmetic.allCases.map { ProductPeak.measure($0, threadCount: threadCount) } : []
+    let peaks = needsPeaks ? options.arithmetics.map { ProductPeak.measure($0, threadCount: threadCount) } : []
     if wanted.contains(.peak), !wanted.contains(.forward) { report.add(ProductPeak.section(peaks)) }
-    if !wanted.isDisjoint(with: [.compression, .forward, .fitness, .scaling, .cache, .search, .merge]) {
+    let needsExample: Set<BenchOptions.Section> = [
+      .compression, .forward, .fitness, .scaling, .rounding, .cache, .search, .catalog, .merge,
+    ]
+    if !wanted.isDisjoint(with: needsExample) {
       try measureExample(wanted, peaks: peaks, &report)
     }
+    if wanted.contains(.shapecompression) { report.add(try ShapeCompression.section(options)) }
     if wanted.contains(.shapes) {
-      report.add(try ShapeFitness.section(threadCount: threadCount, isMeasuringReference: options.runsReference))
+      report.add(try ShapeFitness.small.section(options))
     }
+    if wanted.contains(.largeshapes) { report.add(try ShapeFitness.large.section(options)) }
     if wanted.contains(.proposals) { report.add(try ProposalTimes.section()) }
     if wanted.contains(.kernels) { report.add(try KernelTimes.section()) }
     if wanted.contains(.products) { report.add(ProductSpeed.section()) }
     if wanted.contains(.factors) { report.add(try CompressionSpeed.section()) }
     if wanted.contains(.tokenizers) { report.add(try TokenizerTimes.section(example: options.example)) }
     if wanted.contains(.million) { report.add(try MillionEvaluations.section()) }
+    if wanted.contains(.blocks) { report.add(try BlockTimes.section(runsReference: options.runsReference)) }
+    if wanted.contains(.cluster) { try measureCluster(&report) }
     try report.finish()
+  }
+
+  private func measureCluster(_ report: inout BenchReport) throws {
+    let example = try ExampleCatalog(example: options.example, threadCount: 1)
+    defer { example.remove() }
+    try example.build()
+    report.add(try ClusterTimes.passing(in: example.folder))
+    report.add(try ClusterTimes.workers(example))
+    let rate = try ClusterTimes.operationsPerSecond(example)
+    for shape in ClusterSimulation.Shape.all {
+      report.add(ClusterSimulation(shape, operationsPerSecond: rate).section())
+    }
   }
 
   private func measureExample(
@@ -67,7 +86,7 @@ struct Bench {
       report.add(section)
     }
     if wanted.contains(.fitness) {
-      let evaluations = try Arithmetic.allCases.map {
+      let evaluations = try options.arithmetics.map {
         ($0, try CandidateEvaluation(example: example, offspring.assignments, $0, sequenceCount: 8))
       }
       let section = try CandidateEvaluation.fitnessSection(
@@ -96,9 +115,14 @@ struct Bench {
         report.add(simulation.section(candidates: candidates, sequenceLength: length))
       }
     }
+    if wanted.contains(.rounding) {
+      report.add(try RoundingError.section(example, runsReference: options.runsReference))
+    }
     if let compression { report.add(compression) }
     if wanted.contains(.cache) { report.add(try CatalogTimes.cacheSection(example, offspring)) }
     if wanted.contains(.search) { report.add(try CatalogTimes.searchSection(example)) }
     if wanted.contains(.merge) { report.add(try SharingTimes.section(example)) }
+    // The last: what it stores is invented.
+    if wanted.contains(.catalog) { report.add(try CatalogTimes.costlessSection(example)) }
   }
 }

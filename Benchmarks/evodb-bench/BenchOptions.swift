@@ -1,13 +1,21 @@
+import Foundation
+import Inference
+
 /// The arguments of the benchmark.
 struct BenchOptions {
   static let usage = """
     usage: evodb-bench [--json] [--no-reference] [--only SECTION[,SECTION…]] [--example DIR]
+                       [--arithmetic NAME[,NAME…]] [--threads COUNT]
                        [--large [--large-folder DIR] [--memory BYTES]]
 
       --json           one JSON object on stdout instead of the tables
       --no-reference   do not run PyTorch; compare with the recorded figures
-      --only           some of: \(Section.allCases.map(\.rawValue).joined(separator: ", "))
+      --only           some of: \(Section.allCases.map(\.rawValue).joined(separator: ", "));
+                       all but largeshapes by default, which takes 2 GB of disk and up to 20 GB of memory
       --example        the example model's folder [default: Examples/prose-10m]
+      --arithmetic     some of: \(Arithmetic.allCases.map(\.rawValue).joined(separator: ", ")) [default: all], for peak,
+                       forward, fitness and shapes
+      --threads        threads [default: as many as processors]
       --large          only a model of 1.1 billion parameters: peak memory and speed; takes 10 GB of disk
       --large-folder   where its files are kept [default: a temporary folder]
       --memory         its memory limit in bytes [default: three quarters of what is free]
@@ -15,14 +23,18 @@ struct BenchOptions {
 
   /// The parts of the benchmark, in the order in which they run.
   enum Section: String, CaseIterable {
-    case peak, compression, forward, fitness, shapes, scaling, cache, search, merge, proposals, kernels
-    case products, factors, tokenizers, million
+    case peak, compression, shapecompression, forward, fitness, shapes, largeshapes, scaling, rounding
+    case cache, search, catalog, merge, proposals, kernels
+    case products, factors, tokenizers, million, blocks, cluster
   }
 
   var isJSON = false
   var runsReference = true
-  var sections = Section.allCases
+  /// All that a usual machine has the memory and disk for.
+  var sections = Section.allCases.filter { $0 != .largeshapes }
   var example = "Examples/prose-10m"
+  var arithmetics = Arithmetic.allCases
+  var threadCount = ProcessInfo.processInfo.activeProcessorCount
   var wantsHelp = false
   var isLarge = false
   var largeFolder: String?
@@ -51,6 +63,20 @@ struct BenchOptions {
           }
           return section
         }
+      case "--arithmetic":
+        arithmetics = try value(of: argument).split(separator: ",").map { name in
+          guard let arithmetic = Arithmetic(rawValue: String(name)) else {
+            throw UsageProblem(text: "there is no arithmetic \(name)")
+          }
+          return arithmetic
+        }
+        guard !arithmetics.isEmpty else { throw UsageProblem(text: "--arithmetic needs a name") }
+      case "--threads":
+        let text = try value(of: argument)
+        guard let count = Int(text), (1...1024).contains(count) else {
+          throw UsageProblem(text: "--threads \(text): give a number from 1 to 1024")
+        }
+        threadCount = count
       case "--large": isLarge = true
       case "--large-folder": largeFolder = try value(of: argument)
       case "--memory":

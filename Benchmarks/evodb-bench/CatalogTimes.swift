@@ -90,4 +90,34 @@ struct CatalogTimes {
         Figure("again_milliseconds", "again", again * 1e3, "ms"),
       ])
   }
+
+  /// The catalog's part of the same search without its forward passes, again and again.
+  static func costlessSection(_ example: ExampleCatalog) throws -> BenchSection {
+    let repetitions = 5
+    let store = example.job.store
+    var busy: [Double] = []
+    for seed in 0..<repetitions {
+      var recipe = SearchRecipe(targetBits: 3)
+      recipe.seed = UInt64(100 + seed)
+      let evaluations = try EvaluationLedger(
+        model: example.model, job: example.job, worker: CostlessWorker(hiddenSize: example.hiddenSize))
+      let before = store.busySeconds
+      _ = try Run(
+        .evolution, recipe, name: "costless-\(seed)", calibration: example.calibration, validation: nil,
+        evaluations: evaluations, job: example.job
+      ).run()
+      busy.append(store.busySeconds - before)
+    }
+    let later = busy.dropFirst().sorted()
+    return BenchSection(
+      key: "catalog", title: "The catalog in a search whose evaluations cost nothing",
+      words: """
+        Searches as in section 6, but nothing is computed: the time inside the catalog, without reading weights. The first one also \
+        keeps the dense model's states; of the other \(repetitions - 1) the median.
+        """,
+      figures: [
+        Figure("first_milliseconds", "the first search", busy[0] * 1e3, "ms"),
+        Figure("catalog_milliseconds", "a later one", later[later.count / 2] * 1e3, "ms"),
+      ])
+  }
 }

@@ -51,6 +51,9 @@ final class ExampleCatalog {
       memoryLimit: nil, arithmetic: arithmetic)
   }
 
+  /// Width of the residual stream.
+  var hiddenSize: Int { model.network.hiddenSize }
+
   /// Closes and deletes the catalog.
   func remove() {
     job.store.close()

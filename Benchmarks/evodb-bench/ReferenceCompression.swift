@@ -18,6 +18,7 @@ struct ReferenceCompression {
     var bits: [Int]
     var group_size = 128
     var upstream_bits = 3
+    var blocks: Int?
     var threads: Int
   }
 
@@ -29,34 +30,22 @@ struct ReferenceCompression {
 
   /// Runs `pytorch_gptq.py`, which stands beside this program's folder in `Benchmarks/`; nil if Python, PyTorch or
   /// transformers is missing or it fails.
+  ///
+  /// - Parameter blockCount: how many blocks it computes, for the time of all; nil: all.
   static func measured(
-    model: URL, layers: [String], sequences: [[Int32]], bits: [Int], threadCount: Int, temporaryFolder: URL
+    model: URL, layers: [String], sequences: [[Int32]], bits: [Int], threadCount: Int, temporaryFolder: URL,
+    blockCount: Int? = nil
   ) -> ReferenceCompression? {
-    let script = "Benchmarks/pytorch_gptq.py"
-    guard FileManager.default.fileExists(atPath: script) else { return nil }
-    let input = Input(model: model.path, layers: layers, sequences: sequences, bits: bits, threads: threadCount)
-    let file = temporaryFolder.appendingPathComponent("reference-compression.json")
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["python3", script, file.path]
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = FileHandle.nullDevice
-    do {
-      try JSONEncoder().encode(input).write(to: file)
-      try process.run()
-      let data = pipe.fileHandleForReading.readDataToEndOfFile()
-      process.waitUntilExit()
-      guard process.terminationStatus == 0 else { return nil }
-      let output = try JSONDecoder().decode(Output.self, from: data)
-      return ReferenceCompression(
-        seconds: output.seconds,
-        description: """
-          measured now: calibration and the same levels of all layers with PyTorch \(output.torch), \(output.threads) \
-          threads (Benchmarks/pytorch_gptq.py).
-          """)
-    } catch {
-      return nil
-    }
+    let input = Input(
+      model: model.path, layers: layers, sequences: sequences, bits: bits, blocks: blockCount, threads: threadCount)
+    guard
+      let output = PythonReference.run("pytorch_gptq.py", input, temporaryFolder: temporaryFolder, giving: Output.self)
+    else { return nil }
+    return ReferenceCompression(
+      seconds: output.seconds,
+      description: """
+        measured now: calibration and the same levels of all layers with PyTorch \(output.torch), \(output.threads) \
+        threads (Benchmarks/pytorch_gptq.py)\(blockCount.map { "; \($0) blocks, scaled up to all" } ?? "").
+        """)
   }
 }

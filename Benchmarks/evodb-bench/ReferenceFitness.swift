@@ -33,32 +33,17 @@ struct ReferenceFitness {
   static func measured(
     model: URL, layers: [String], sequences: [[Int32]], candidates: [[Int]], temporaryFolder: URL
   ) -> ReferenceFitness? {
-    let script = "Benchmarks/reference_fitness.py"
-    guard FileManager.default.fileExists(atPath: script) else { return nil }
     let input = Input(model: model.path, layers: layers, sequences: sequences, candidates: candidates)
-    let file = temporaryFolder.appendingPathComponent("reference-input.json")
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["python3", script, file.path]
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = FileHandle.nullDevice
-    do {
-      try JSONEncoder().encode(input).write(to: file)
-      try process.run()
-      let data = pipe.fileHandleForReading.readDataToEndOfFile()
-      process.waitUntilExit()
-      guard process.terminationStatus == 0 else { return nil }
-      let output = try JSONDecoder().decode(Output.self, from: data)
-      return ReferenceFitness(
-        float32TokensPerSecond: output.float32_tokens_per_second,
-        bfloat16TokensPerSecond: output.bfloat16_tokens_per_second,
-        description: """
-          measured now: the same candidates and sequences with transformers \(output.transformers) on PyTorch \
-          \(output.torch), \(output.threads) threads, its median candidate (Benchmarks/reference_fitness.py).
-          """)
-    } catch {
-      return nil
-    }
+    guard
+      let output = PythonReference.run(
+        "reference_fitness.py", input, temporaryFolder: temporaryFolder, giving: Output.self)
+    else { return nil }
+    return ReferenceFitness(
+      float32TokensPerSecond: output.float32_tokens_per_second,
+      bfloat16TokensPerSecond: output.bfloat16_tokens_per_second,
+      description: """
+        measured now: the same candidates and sequences with transformers \(output.transformers) on PyTorch \
+        \(output.torch), \(output.threads) threads, its median candidate (Benchmarks/reference_fitness.py).
+        """)
   }
 }

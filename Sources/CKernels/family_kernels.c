@@ -1,5 +1,5 @@
 #include "CKernels.h"
-#include "lanes.h"
+#include "exp_avx512.h"
 
 /* Kernels that only some model families need: layer norm, biases, other activations, windows and soft caps. */
 
@@ -52,33 +52,40 @@ CLONED void evodb_relu(float *x, int64_t count) {
   for (int64_t i = 0; i < count; i++) x[i] = x[i] < 0.0f ? 0.0f : x[i];
 }
 
-/* x / (1 + exp(-2u)) is x/2 (1 + tanh(u)) without the cancellation at negative x. */
-#define GELU(y, x)                                                                                 \
-  do {                                                                                             \
-    lanes v_ = (x), d_;                                                                            \
-    EXP(d_, (v_ * v_ * v_ * 0.044715f + v_) * -1.5957691216f); /* -2 sqrt(2 / pi) */               \
-    (y) = v_ / (d_ + 1.0f);                                                                        \
-  } while (0)
+/* y[0] ... y[n - 1] <- gelu: x / (1 + exp(-2u)) is x/2 (1 + tanh(u)) without the cancellation at negative x. */
+INLINE void gelu_lanes(exp_function *exponentiate, const int n, lanes *y) {
+  lanes d[GROUP];
+  EACH(n) d[g] = (y[g] * y[g] * y[g] * 0.044715f + y[g]) * -1.5957691216f; /* -2 sqrt(2 / pi) */
+  exponentiate(n, d);
+  EACH(n) y[g] = y[g] / (d[g] + 1.0f);
+}
 
-CLONED void evodb_gelu_multiply(float *gate, const float *up, int64_t count) {
+INLINE void gelu_multiply_body(exp_function *exponentiate, float *gate, const float *up, int64_t count) {
   int64_t i = 0;
-  for (; i + LANES <= count; i += LANES) {
-    lanes g, u;
-    LOAD(g, gate + i);
-    LOAD(u, up + i);
-    GELU(g, g);
-    g *= u;
-    STORE(gate + i, g);
+  for (; i + GROUP * LANES <= count; i += GROUP * LANES) {
+    lanes y[GROUP];
+    EACH(GROUP) LOAD(y[g], gate + i + g * LANES);
+    gelu_lanes(exponentiate, GROUP, y);
+    EACH(GROUP) {
+      lanes u;
+      LOAD(u, up + i + g * LANES);
+      y[g] *= u;
+      STORE(gate + i + g * LANES, y[g]);
+    }
   }
-  if (i < count) {
+  for (; i < count; i += LANES) {
+    int64_t part = count - i < LANES ? count - i : LANES;
     lanes g, u;
-    LOAD_PART(g, gate + i, count - i, 0.0f);
-    LOAD_PART(u, up + i, count - i, 0.0f);
-    GELU(g, g);
+    LOAD_PART(g, gate + i, part, 0.0f);
+    LOAD_PART(u, up + i, part, 0.0f);
+    gelu_lanes(exponentiate, 1, &g);
     g *= u;
-    STORE_PART(gate + i, g, count - i);
+    STORE_PART(gate + i, g, part);
   }
 }
+VERSIONS(void, gelu_multiply, (float *gate, const float *up, int64_t count), gate, up, count)
+
+void evodb_gelu_multiply(float *gate, const float *up, int64_t count) { BY_PROCESSOR(gelu_multiply, gate, up, count); }
 
 CLONED void evodb_soft_cap(float *x, int64_t rows, int64_t columns, int64_t stride, float scale, float cap) {
   for (int64_t r = 0; r < rows; r++, x += stride) {
@@ -97,41 +104,5 @@ CLONED void evodb_soft_cap(float *x, int64_t rows, int64_t columns, int64_t stri
       v *= cap;
       STORE_PART(x + i, v, columns - i);
     }
-  }
-}
-
-CLONED void evodb_windowed_softmax(float *scores, int64_t rows, int64_t columns, int64_t stride, int64_t first,
-                                   int64_t window, float scale) {
-  for (int64_t r = 0; r < rows; r++) {
-    float *row = scores + r * stride;
-    int64_t end = first + r + 1;
-    if (end > columns) end = columns;
-    int64_t begin = first + r + 1 - window;
-    if (begin < 0) begin = 0;
-    if (begin > end) begin = end;
-    if (begin > 0) memset(row, 0, (size_t)begin * sizeof(float));
-    if (end < columns) memset(row + end, 0, (size_t)(columns - end) * sizeof(float));
-    float *x = row + begin;
-    int64_t count = end - begin;
-    float largest = maximum(x, count) * scale;
-    lanes sums = {0};
-    int64_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-      lanes v;
-      LOAD(v, x + i);
-      EXP(v, v * scale - largest);
-      sums += v;
-      STORE(x + i, v);
-    }
-    if (i < count) {
-      lanes v;
-      LOAD_PART(v, x + i, count - i, -INFINITY);
-      EXP(v, v * scale - largest);
-      for (int64_t k = count - i; k < LANES; k++) v[k] = 0;
-      sums += v;
-      STORE_PART(x + i, v, count - i);
-    }
-    float factor = (float)(1.0 / sum_of_lanes((const float *)&sums));
-    for (i = 0; i < count; i++) x[i] *= factor;
   }
 }

@@ -1,6 +1,6 @@
 #include "CKernels.h"
 #include "Elementary.h"
-#include "lanes.h"
+#include "exp_avx512.h"
 
 CLONED void evodb_rms_norm(float *y, const float *x, const float *weight, int64_t rows, int64_t width, float epsilon) {
   for (int64_t r = 0; r < rows; r++, x += width, y += width) {
@@ -37,13 +37,28 @@ CLONED void evodb_rotate(float *x, const float *cosine, const float *sine, int64
     }
 }
 
-CLONED void evodb_silu_multiply(float *gate, const float *up, int64_t count) {
+INLINE void silu_multiply_body(exp_function *exponentiate, float *gate, const float *up, int64_t count) {
   int64_t i = 0;
+  for (; i + GROUP * LANES <= count; i += GROUP * LANES) {
+    lanes e[GROUP];
+    EACH(GROUP) {
+      LOAD(e[g], gate + i + g * LANES);
+      e[g] = -e[g];
+    }
+    exponentiate(GROUP, e);
+    EACH(GROUP) {
+      lanes v, u;
+      LOAD(v, gate + i + g * LANES);
+      LOAD(u, up + i + g * LANES);
+      v = v / (e[g] + 1.0f) * u;
+      STORE(gate + i + g * LANES, v);
+    }
+  }
   for (; i + LANES <= count; i += LANES) {
     lanes g, u, e;
     LOAD(g, gate + i);
     LOAD(u, up + i);
-    EXP(e, -g);
+    EXP_BY(exponentiate, e, -g);
     g = g / (e + 1.0f) * u;
     STORE(gate + i, g);
   }
@@ -51,78 +66,87 @@ CLONED void evodb_silu_multiply(float *gate, const float *up, int64_t count) {
     lanes g, u, e;
     LOAD_PART(g, gate + i, count - i, 0.0f);
     LOAD_PART(u, up + i, count - i, 0.0f);
-    EXP(e, -g);
+    EXP_BY(exponentiate, e, -g);
     g = g / (e + 1.0f) * u;
     STORE_PART(gate + i, g, count - i);
   }
 }
+VERSIONS(void, silu_multiply, (float *gate, const float *up, int64_t count), gate, up, count)
+
+void evodb_silu_multiply(float *gate, const float *up, int64_t count) { BY_PROCESSOR(silu_multiply, gate, up, count); }
 
 CLONED void evodb_add(float *x, const float *y, int64_t count) {
   for (int64_t i = 0; i < count; i++) x[i] += y[i];
 }
 
-CLONED void evodb_causal_softmax(float *scores, int64_t rows, int64_t columns, int64_t stride, int64_t first, float scale) {
-  for (int64_t r = 0; r < rows; r++) {
-    float *x = scores + r * stride;
-    int64_t count = first + r + 1;
-    if (count > columns) count = columns;
-    float largest = maximum(x, count) * scale;
-    lanes sums = {0};
-    int64_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-      lanes v;
-      LOAD(v, x + i);
-      EXP(v, v * scale - largest);
-      sums += v;
-      STORE(x + i, v);
-    }
-    if (i < count) {
-      lanes v;
-      LOAD_PART(v, x + i, count - i, -INFINITY);
-      EXP(v, v * scale - largest);
-      for (int64_t k = count - i; k < LANES; k++) v[k] = 0;
-      sums += v;
-      STORE_PART(x + i, v, count - i);
-    }
-    float factor = (float)(1.0 / sum_of_lanes((const float *)&sums));
-    for (i = 0; i < count; i++) x[i] *= factor;
-    if (count < columns) memset(x + count, 0, (size_t)(columns - count) * sizeof(float));
-  }
-}
+/* Fetches what a step of GROUP vectors is as far into the next row. */
+#define FETCH(next, i)                                                                    \
+  do {                                                                                    \
+    if (next) EACH(GROUP) __builtin_prefetch((next) + (i) + g * LANES, 0, 2); \
+  } while (0)
 
-CLONED double evodb_log_sum_exp(const float *x, int64_t count) {
-  float largest = maximum(x, count);
+INLINE double log_sum_exp_body(exp_function *exponentiate, const float *x, int64_t count, const float *next) {
+  float largest = maximum(x, count, count);
   lanes sums = {0};
   int64_t i = 0;
+  for (; i + GROUP * LANES <= count; i += GROUP * LANES) {
+    lanes v[GROUP];
+    FETCH(next, i);
+    EACH(GROUP) {
+      LOAD(v[g], x + i + g * LANES);
+      v[g] -= largest;
+    }
+    exponentiate(GROUP, v);
+    EACH(GROUP) sums += v[g];
+  }
   for (; i + LANES <= count; i += LANES) {
     lanes v;
     LOAD(v, x + i);
-    EXP(v, v - largest);
+    EXP_BY(exponentiate, v, v - largest);
     sums += v;
   }
   if (i < count) {
     lanes v;
     LOAD_PART(v, x + i, count - i, -INFINITY);
-    EXP(v, v - largest);
+    EXP_BY(exponentiate, v, v - largest);
     for (int64_t k = count - i; k < LANES; k++) v[k] = 0;
     sums += v;
   }
   return (double)largest + evodb_log(sum_of_lanes((const float *)&sums));
+}
+VERSIONS(double, log_sum_exp, (const float *x, int64_t count, const float *next), x, count, next)
+
+double evodb_log_sum_exp(const float *x, int64_t count, const float *next) {
+  return BY_PROCESSOR(log_sum_exp, x, count, next);
 }
 
 CLONED void evodb_subtract(float *x, float shift, int64_t count) {
   for (int64_t i = 0; i < count; i++) x[i] -= shift;
 }
 
-CLONED double evodb_kl_row(const float *teacher, const float *student, double student_log_sum_exp, int64_t count) {
+INLINE double kl_row_body(exp_function *exponentiate, const float *teacher, const float *student, double student_log_sum_exp,
+                          int64_t count, const float *next) {
   float shift = (float)student_log_sum_exp;
   lanes sums = {0}, masses = {0};
   int64_t i = 0;
+  for (; i + GROUP * LANES <= count; i += GROUP * LANES) {
+    lanes p[GROUP];
+    FETCH(next, i);
+    EACH(GROUP) LOAD(p[g], teacher + i + g * LANES);
+    exponentiate(GROUP, p);
+    EACH(GROUP) {
+      lanes t, s;
+      LOAD(t, teacher + i + g * LANES);
+      LOAD(s, student + i + g * LANES);
+      sums += p[g] * (t - (s - shift));
+      masses += p[g];
+    }
+  }
   for (; i + LANES <= count; i += LANES) {
     lanes t, s, p;
     LOAD(t, teacher + i);
     LOAD(s, student + i);
-    EXP(p, t);
+    EXP_BY(exponentiate, p, t);
     sums += p * (t - (s - shift));
     masses += p;
   }
@@ -130,7 +154,7 @@ CLONED double evodb_kl_row(const float *teacher, const float *student, double st
     lanes t, s, p;
     LOAD_PART(t, teacher + i, count - i, 0.0f);
     LOAD_PART(s, student + i, count - i, 0.0f);
-    EXP(p, t);
+    EXP_BY(exponentiate, p, t);
     for (int64_t k = count - i; k < LANES; k++) p[k] = 0;
     sums += p * (t - (s - shift));
     masses += p;
@@ -140,4 +164,12 @@ CLONED double evodb_kl_row(const float *teacher, const float *student, double st
   double mass = sum_of_lanes((const float *)&masses);
   double sum = sum_of_lanes((const float *)&sums) + (student_log_sum_exp - (double)shift) * mass;
   return sum / mass - evodb_log(mass);
+}
+VERSIONS(double, kl_row,
+         (const float *teacher, const float *student, double student_log_sum_exp, int64_t count, const float *next), teacher,
+         student, student_log_sum_exp, count, next)
+
+double evodb_kl_row(const float *teacher, const float *student, double student_log_sum_exp, int64_t count,
+                    const float *next) {
+  return BY_PROCESSOR(kl_row, teacher, student, student_log_sum_exp, count, next);
 }

@@ -15,6 +15,12 @@
 #else
 #define CLONED
 #endif
+/* A kernel with an exp has its body twice: with exp_avx512.h's, and with the usual one in copies for the other sets. */
+#if defined(__x86_64__) && defined(__linux__)
+#define CLONED_BELOW_512 __attribute__((target_clones("avx2", "default")))
+#else
+#define CLONED_BELOW_512
+#endif
 #define INLINE static inline __attribute__((always_inline))
 
 enum { LANES = 16 };
@@ -32,26 +38,45 @@ typedef int32_t ilanes __attribute__((vector_size(4 * LANES)));
 #define STORE_PART(p, v, n) memcpy((p), &(v), (size_t)(n) * sizeof(float))
 #define SELECT(mask, a, b) ((lanes)(((ilanes)(a) & (mask)) | ((ilanes)(b) & ~(mask))))
 
-/* exp(x) to 1 ulp or so: x = n ln2 + r, |r| <= ln2 / 2, exp(r) by the polynomial of Cephes' expf, times 2^n. Below -87.3 the
-   result is about 1e-38 instead of a subnormal; NaN stays NaN. */
-#define EXP(y, x)                                                                                   \
-  do {                                                                                              \
-    lanes x_ = (x);                                                                                 \
-    x_ = SELECT(x_ < -87.3f, (lanes){0} - 87.3f, x_);                                               \
-    x_ = SELECT(x_ > 88.3f, (lanes){0} + 88.3f, x_);                                                \
-    lanes m_ = x_ * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: the sum's low bits are round(x / ln2) */ \
-    lanes n_ = m_ - 12582912.0f;                                                                    \
-    lanes r_ = x_ - n_ * 0.693359375f;                                                              \
-    r_ = r_ - n_ * -2.12194440e-4f;                                                                 \
-    lanes p_ = r_ * 1.9875691500e-4f + 1.3981999507e-3f;                                            \
-    p_ = p_ * r_ + 8.3334519073e-3f;                                                                \
-    p_ = p_ * r_ + 4.1665795894e-2f;                                                                \
-    p_ = p_ * r_ + 1.6666665459e-1f;                                                                \
-    p_ = p_ * r_ + 5.0000001201e-1f;                                                                \
-    p_ = p_ * (r_ * r_) + r_ + 1.0f;                                                                \
-    ilanes e_ = ((ilanes)m_ - 0x4b400000 + 127) << 23;                                              \
-    (y) = p_ * (lanes)e_;                                                                           \
+/* Lanes that are worked on together: one after the other they would wait for their own results, because a processor looks
+   ahead by some hundred instructions only. */
+enum { GROUP = 4 };
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#define EACH(n) UNROLLED for (int g = 0; g < (n); g++)
+
+/* exp of x[0] ... x[n - 1], n a constant, to 1 ulp or so: x = n ln2 + r, |r| <= ln2 / 2, exp(r) by the polynomial of Cephes'
+   expf, times 2^n. Below -87.3 the result is about 1e-38 instead of a subnormal; NaN stays NaN. */
+INLINE void exp_lanes(const int n, lanes *x) {
+  lanes m[GROUP], p[GROUP];
+  EACH(n) x[g] = SELECT(x[g] < -87.3f, (lanes){0} - 87.3f, x[g]);
+  EACH(n) x[g] = SELECT(x[g] > 88.3f, (lanes){0} + 88.3f, x[g]);
+  EACH(n) m[g] = x[g] * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: the sum's low bits are round(x / ln2) */
+  EACH(n) p[g] = m[g] - 12582912.0f;
+  EACH(n) x[g] = x[g] - p[g] * 0.693359375f;
+  EACH(n) x[g] = x[g] - p[g] * -2.12194440e-4f;
+  EACH(n) p[g] = x[g] * 1.9875691500e-4f + 1.3981999507e-3f;
+  EACH(n) p[g] = p[g] * x[g] + 8.3334519073e-3f;
+  EACH(n) p[g] = p[g] * x[g] + 4.1665795894e-2f;
+  EACH(n) p[g] = p[g] * x[g] + 1.6666665459e-1f;
+  EACH(n) p[g] = p[g] * x[g] + 5.0000001201e-1f;
+  EACH(n) p[g] = p[g] * (x[g] * x[g]) + x[g] + 1.0f;
+  EACH(n) x[g] = p[g] * (lanes)(((ilanes)m[g] - 0x4b400000 + 127) << 23);
+}
+
+/* Which exp a kernel's body takes: exp_lanes, or one of the same bits. */
+typedef void exp_function(const int n, lanes *x);
+
+#define EXP(y, x) EXP_BY(exp_lanes, y, x)
+#define EXP_BY(exponentiate, y, x) \
+  do {                             \
+    lanes x_[1] = {(x)};           \
+    exponentiate(1, x_);           \
+    (y) = x_[0];                   \
   } while (0)
+
+/* v where the lane's number is below `count`, else `fill`. */
+static const ilanes lane_numbers = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#define FIRST_LANES(v, count, fill) SELECT(lane_numbers < (int32_t)(count), (v), (lanes){0} + (fill))
 
 INLINE double sum_of_lanes(const float *lane) {
   double sum = 0;
@@ -59,24 +84,45 @@ INLINE double sum_of_lanes(const float *lane) {
   return sum;
 }
 
-/* Largest of `count` floats; NaN is passed over. */
-INLINE float maximum(const float *x, int64_t count) {
-  lanes best = (lanes){0} - INFINITY;
+/* The larger number of each lane; `best`'s where one is NaN. */
+#define RAISE(best, v) ((best) = SELECT((v) > (best), (v), (best)))
+
+/* Largest of `count` floats, of which `room` may be read; NaN is passed over. In which order it is looked for changes nothing. */
+INLINE float maximum(const float *x, int64_t count, int64_t room) {
+  lanes best = (lanes){0} - INFINITY, best1 = best, best2 = best, best3 = best, v, v1, v2, v3;
   int64_t i = 0;
-  for (; i + LANES <= count; i += LANES) {
-    lanes v;
+  for (; i + 4 * LANES <= count; i += 4 * LANES) {
     LOAD(v, x + i);
-    best = SELECT(v > best, v, best);
+    LOAD(v1, x + i + LANES);
+    LOAD(v2, x + i + 2 * LANES);
+    LOAD(v3, x + i + 3 * LANES);
+    RAISE(best, v);
+    RAISE(best1, v1);
+    RAISE(best2, v2);
+    RAISE(best3, v3);
+  }
+  for (; i + LANES <= count; i += LANES) {
+    LOAD(v, x + i);
+    RAISE(best, v);
   }
   if (i < count) {
-    lanes v;
-    LOAD_PART(v, x + i, count - i, -INFINITY);
-    best = SELECT(v > best, v, best);
+    if (i + LANES <= room)
+      LOAD(v, x + i);
+    else
+      LOAD_PART(v, x + i, count - i, -INFINITY);
+    v = FIRST_LANES(v, count - i, -INFINITY);
+    RAISE(best1, v);
   }
-  float result = -INFINITY;
-  for (int k = 0; k < LANES; k++)
-    if (best[k] > result) result = best[k];
-  return result;
+  RAISE(best, best1);
+  RAISE(best2, best3);
+  RAISE(best, best2);
+  v = __builtin_shufflevector(best, best, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  RAISE(best, v);
+  v = __builtin_shufflevector(best, best, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3);
+  RAISE(best, v);
+  v = __builtin_shufflevector(best, best, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1);
+  RAISE(best, v);
+  return best[1] > best[0] ? best[1] : best[0];
 }
 
 /* tanh(x) to 2 ulp or so, after Cephes' tanhf: a polynomial in x^2 below 0.625, 1 - 2 / (exp(2x) + 1) above. NaN stays NaN. */

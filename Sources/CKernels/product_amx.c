@@ -1,10 +1,7 @@
-#include "product_sets.h"
+#include "amx_tiles.h"
 
-/* bfloat16 products on AMX tiles. TDPBF16PS does what docs/arithmetic.md defines, and reads no control register. */
+/* bfloat16 products on AMX tiles. */
 #if defined(__x86_64__)
-#include <immintrin.h>
-
-#define TARGET __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,prfchw")))
 
 enum {
   /* Blocks of 32 along the depth, and rows, that are laid out at once: 1 MB of activations, half of the second cache. */
@@ -12,136 +9,128 @@ enum {
   AMX_SLAB_ROWS = 512,
   /* Columns of the result that follow each other before the next rows: 512 bytes of a row. */
   CHUNK_COLUMNS = 128,
-  /* What is smaller stays in the second cache by itself; fetching it ahead would only cost instructions. */
-  CACHED_BYTES = 1 << 20,
-  TILE = 16,
-  TILE_BYTES = 1024
+  /* A result that is larger is written past the caches, which spares reading what is overwritten. */
+  FAR_BYTES = 8 << 20
 };
-
-struct tile_configuration {
-  uint8_t palette, start_row, reserved[14];
-  uint16_t row_bytes[16];
-  uint8_t rows[16];
-};
-
-/* 16 rows of activations as tiles [blocks][16][32]; rows beyond `rows` and places beyond `depth` are zero. */
-TARGET static void lay_out_rows(uint16_t *tiles, const float *x, int64_t row_stride, int64_t rows, int64_t depth, int negate) {
-  const __m512i sign = _mm512_set1_epi32(negate ? INT32_MIN : 0);
-  int64_t whole = depth / EVODB_BLOCK_DEPTH, rest = depth % EVODB_BLOCK_DEPTH;
-  for (int64_t r = 0; r < TILE; r++) {
-    uint16_t *target = tiles + r * EVODB_BLOCK_DEPTH;
-    const float *row = x + r * row_stride;
-    if (r >= rows) {
-      for (int64_t i = 0; i < whole + (rest > 0); i++) _mm512_store_si512(target + i * 512, _mm512_setzero_si512());
-      continue;
-    }
-    for (int64_t i = 0; i < whole; i++) {
-      __m512i low = _mm512_xor_si512(_mm512_loadu_si512(row + i * EVODB_BLOCK_DEPTH), sign);
-      __m512i high = _mm512_xor_si512(_mm512_loadu_si512(row + i * EVODB_BLOCK_DEPTH + 16), sign);
-      _mm512_store_si512(target + i * 512,
-                         (__m512i)_mm512_cvtne2ps_pbh(_mm512_castsi512_ps(high), _mm512_castsi512_ps(low)));
-    }
-    if (rest) {
-      __mmask16 low_mask = (__mmask16)(rest >= 16 ? 0xffff : (1u << rest) - 1);
-      __mmask16 high_mask = (__mmask16)(rest > 16 ? (1u << (rest - 16)) - 1 : 0);
-      __m512i low = _mm512_xor_si512(_mm512_maskz_loadu_epi32(low_mask, row + whole * EVODB_BLOCK_DEPTH), sign);
-      __m512i high = _mm512_xor_si512(_mm512_maskz_loadu_epi32(high_mask, row + whole * EVODB_BLOCK_DEPTH + 16), sign);
-      low = _mm512_maskz_mov_epi32(low_mask, low);
-      high = _mm512_maskz_mov_epi32(high_mask, high);
-      _mm512_store_si512(target + whole * 512,
-                         (__m512i)_mm512_cvtne2ps_pbh(_mm512_castsi512_ps(high), _mm512_castsi512_ps(low)));
-    }
-  }
-}
-
-/* c[16 * row_tiles][16 * column_tiles] continues (or, if fresh, starts) with `blocks` blocks of a and b; meanwhile
-   `ahead` lines a block are fetched from `next`. */
-#define MULTIPLY_TILES(name, ROWS_2, COLUMNS_2)                                                                           \
-  TARGET static void name(const uint16_t *a0, const uint16_t *a1, const uint32_t *b0, const uint32_t *b1, int64_t blocks,  \
-                          float *c, int64_t c_stride, int fresh, const char *next, int64_t ahead) {                       \
-    size_t stride = (size_t)c_stride * sizeof(float);                                                                     \
-    if (fresh) {                                                                                                          \
-      _tile_zero(0);                                                                                                      \
-      if (COLUMNS_2) _tile_zero(1);                                                                                       \
-      if (ROWS_2) _tile_zero(2);                                                                                          \
-      if (ROWS_2 && COLUMNS_2) _tile_zero(3);                                                                             \
-    } else {                                                                                                              \
-      _tile_loadd(0, c, stride);                                                                                          \
-      if (COLUMNS_2) _tile_loadd(1, c + TILE, stride);                                                                    \
-      if (ROWS_2) _tile_loadd(2, c + TILE * c_stride, stride);                                                            \
-      if (ROWS_2 && COLUMNS_2) _tile_loadd(3, c + TILE * c_stride + TILE, stride);                                        \
-    }                                                                                                                     \
-    for (int64_t i = 0; i < blocks; i++) {                                                                                \
-      _tile_loadd(4, a0 + i * 512, 64);                                                                                   \
-      _tile_loadd(6, b0 + i * 256, 64);                                                                                   \
-      _tile_dpbf16ps(0, 4, 6);                                                                                            \
-      if (ROWS_2) {                                                                                                       \
-        _tile_loadd(5, a1 + i * 512, 64);                                                                                 \
-        _tile_dpbf16ps(2, 5, 6);                                                                                          \
-      }                                                                                                                   \
-      if (COLUMNS_2) {                                                                                                    \
-        _tile_loadd(7, b1 + i * 256, 64);                                                                                 \
-        _tile_dpbf16ps(1, 4, 7);                                                                                          \
-        if (ROWS_2) _tile_dpbf16ps(3, 5, 7);                                                                              \
-      }                                                                                                                   \
-      for (int64_t line = 0; line < ahead; line++, next += CACHE_LINE) _mm_prefetch(next, _MM_HINT_T1);                   \
-    }                                                                                                                     \
-    _tile_stored(0, c, stride);                                                                                           \
-    if (COLUMNS_2) _tile_stored(1, c + TILE, stride);                                                                     \
-    if (ROWS_2) _tile_stored(2, c + TILE * c_stride, stride);                                                             \
-    if (ROWS_2 && COLUMNS_2) _tile_stored(3, c + TILE * c_stride + TILE, stride);                                         \
-  }
-
-MULTIPLY_TILES(multiply_2_2, 1, 1)
-MULTIPLY_TILES(multiply_2_1, 1, 0)
-MULTIPLY_TILES(multiply_1_2, 0, 1)
-MULTIPLY_TILES(multiply_1_1, 0, 0)
 
 static int64_t wanted_columns(const evodb_product *p, int64_t row) {
   return p->lower ? larger(0, smaller(p->columns, row + p->lower_offset + 1)) : p->columns;
 }
 
-/* One pair of row tiles by one pair of panels. */
-TARGET static void multiply_pair(const evodb_product *p, int64_t row, int64_t rows, int64_t column, const uint16_t *a,
-                          int64_t a_stride, const uint32_t *b, int64_t b_stride, int64_t blocks, int fresh,
-                          const char *next, int64_t ahead) {
-  const int two_rows = rows > TILE, two_columns = p->columns - column > TILE;
-  const int64_t height = two_rows ? 2 * TILE : TILE, width = two_columns ? 2 * TILE : TILE;
-  float edge[4 * TILE * TILE] __attribute__((aligned(64)));
-  float *y = p->y + row * p->y_stride + column, *c = y;
-  int64_t c_stride = p->y_stride;
-  const int is_edge = rows < height || wanted_columns(p, row) < column + width;
-  if (is_edge) {
-    c = edge;
-    c_stride = width;
-    if (!fresh) {
-      memset(edge, 0, sizeof(edge));
-      for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < smaller(width, wanted_columns(p, row + r) - column); i++)
-          edge[r * width + i] = y[r * p->y_stride + i];
-    }
-  }
-  /* The lines that will be written are asked for before the multiplications, not after. */
-  for (int64_t r = 0; r < rows && !is_edge && p->rows * p->columns * (int64_t)sizeof(float) > CACHED_BYTES; r++) {
-    __builtin_prefetch(y + r * p->y_stride, 1, 3);
-    if (two_columns) __builtin_prefetch(y + r * p->y_stride + TILE, 1, 3);
-  }
-  (two_rows ? two_columns ? multiply_2_2 : multiply_2_1 : two_columns ? multiply_1_2 : multiply_1_1)(
-      a, a + a_stride, b, b + b_stride, blocks, c, c_stride, fresh, next, ahead);
-  if (is_edge)
-    for (int64_t r = 0; r < rows; r++)
-      for (int64_t i = 0; i < smaller(width, wanted_columns(p, row + r) - column); i++)
-        y[r * p->y_stride + i] = edge[r * width + i];
+/* Sums [32][32] that are written past the caches while the next ones are multiplied. Two rows a step. */
+struct far_sums {
+  float sums[2][PAIR * PAIR] __attribute__((aligned(64)));
+  int place;
+  float *y;
+  int64_t y_stride, row, rows;
+};
+
+INLINED void write_two_rows(void *context) {
+  struct far_sums *w = context;
+  const int64_t r = w->row;
+  if (r >= w->rows) return;
+  w->row = r + 2;
+  for (int i = 0; i < 4; i++)
+    _mm512_stream_ps(w->y + (r + i / 2) * w->y_stride + i % 2 * TILE,
+                     _mm512_load_ps(w->sums[w->place] + r * PAIR + i * TILE));
 }
 
-TARGET int evodb_multiply_amx(const evodb_product *p) {
+TARGET static void multiply_far(const struct factors *f, float *y, int64_t y_stride, struct far_sums *w) {
+  multiply_beside(1, 1, f, w->sums[w->place ^ 1], PAIR, 1, write_two_rows, w);
+  while (w->row < w->rows) write_two_rows(w);
+  w->place ^= 1;
+  w->y = y;
+  w->y_stride = y_stride;
+  w->row = 0;
+  w->rows = PAIR;
+}
+
+/* One pair of row tiles by one pair of panels. */
+TARGET static void multiply_pair(const evodb_product *p, int64_t row, int64_t rows, int64_t column, const struct factors *f,
+                                 int fresh, struct far_sums *far) {
+  const int two_rows = rows > TILE, two_columns = p->columns - column > TILE;
+  const int64_t height = two_rows ? PAIR : TILE, width = two_columns ? PAIR : TILE;
+  float edge[PAIR * PAIR] __attribute__((aligned(64)));
+  float *y = p->y + row * p->y_stride + column;
+  if (rows == height && wanted_columns(p, row) >= column + width) {
+    if (far && two_rows && two_columns) {
+      multiply_far(f, y, p->y_stride, far);
+      return;
+    }
+    /* The lines that will be written are asked for before the multiplications, not after. */
+    for (int64_t r = 0; r < rows; r++) {
+      __builtin_prefetch(y + r * p->y_stride, 1, 3);
+      if (two_columns) __builtin_prefetch(y + r * p->y_stride + TILE, 1, 3);
+    }
+    multiply_tiles(two_rows, two_columns, f, y, p->y_stride, fresh);
+    return;
+  }
+  if (!fresh) {
+    memset(edge, 0, sizeof(edge));
+    for (int64_t r = 0; r < rows; r++)
+      for (int64_t i = 0; i < smaller(width, wanted_columns(p, row + r) - column); i++)
+        edge[r * width + i] = y[r * p->y_stride + i];
+  }
+  multiply_tiles(two_rows, two_columns, f, edge, width, fresh);
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t i = 0; i < smaller(width, wanted_columns(p, row + r) - column); i++)
+      y[r * p->y_stride + i] = edge[r * width + i];
+}
+
+/* A slab of rows by a slice of the depth, laid out as tiles. */
+struct slab {
+  const uint16_t *tiles;
+  int64_t a_stride, first_row, end_row, first_block, blocks;
+  int fresh;
+};
+
+TARGET static void multiply_slab(const evodb_product *p, const struct slab *slab) {
+  const int64_t first_row = slab->first_row, end_row = slab->end_row, blocks = slab->blocks, a_stride = slab->a_stride;
+  const uint16_t *tiles = slab->tiles;
+  int64_t packed_blocks = (p->packed_depth + EVODB_BLOCK_DEPTH - 1) / EVODB_BLOCK_DEPTH;
+  int64_t pair_count = (end_row - first_row + PAIR - 1) / PAIR;
+  int64_t panel_bytes = packed_blocks * TILE_BYTES, slice_bytes = blocks * TILE_BYTES;
+  const char *packed = (const char *)p->packed + p->first_column / TILE * panel_bytes +
+                       (p->first_depth / EVODB_BLOCK_DEPTH + slab->first_block) * TILE_BYTES;
+  /* Only sums that are done, and rows that begin at multiples of 64 bytes. */
+  const int is_far = slab->fresh && !p->accumulate && blocks * EVODB_BLOCK_DEPTH >= p->depth &&
+                     p->rows * p->columns * (int64_t)sizeof(float) > FAR_BYTES && p->y_stride % TILE == 0 &&
+                     (uintptr_t)p->y % CACHE_LINE == 0;
+  struct far_sums far = {.rows = 0};
+  for (int64_t chunk = 0; chunk < wanted_columns(p, end_row - 1); chunk += CHUNK_COLUMNS) {
+    int64_t chunk_end = smaller(p->columns, chunk + CHUNK_COLUMNS);
+    /* Every pair of row tiles and panels fetches its part of the next chunk. */
+    int64_t lines = (smaller(p->columns - chunk_end, CHUNK_COLUMNS) + TILE - 1) / TILE * slice_bytes / CACHE_LINE;
+    int64_t portions = pair_count * ((chunk_end - chunk + PAIR - 1) / PAIR) * blocks;
+    int64_t ahead = (lines + portions - 1) / portions, fetched = 0;
+    const char *next = packed + chunk_end / TILE * panel_bytes;
+    for (int64_t row = first_row; row < end_row; row += PAIR) {
+      int64_t rows = smaller(PAIR, end_row - row);
+      for (int64_t column = chunk; column < smaller(chunk_end, wanted_columns(p, row + rows - 1)); column += PAIR) {
+        const struct factors f = {.a = tiles + (row - first_row) / TILE * a_stride,
+                                  .a_stride = a_stride,
+                                  .b = (const uint32_t *)(const void *)(packed + column / TILE * panel_bytes),
+                                  .b_stride = panel_bytes / 4,
+                                  .blocks = blocks,
+                                  .next = next + fetched / slice_bytes * panel_bytes + fetched % slice_bytes,
+                                  .ahead = fetched < lines * CACHE_LINE ? ahead : 0};
+        multiply_pair(p, row, rows, column, &f, slab->fresh && !p->accumulate, is_far ? &far : 0);
+        fetched += ahead * blocks * CACHE_LINE;
+      }
+    }
+  }
+  while (far.row < far.rows) write_two_rows(&far);
+  if (is_far) _mm_sfence();
+}
+
+TARGET int evodb_multiply_amx(const evodb_product *products, int64_t count) {
+  const evodb_product *p = products; /* They share x. */
   int64_t slab_count = (p->rows + AMX_SLAB_ROWS - 1) / AMX_SLAB_ROWS;
   int64_t all_blocks = (p->depth + EVODB_BLOCK_DEPTH - 1) / EVODB_BLOCK_DEPTH;
   int64_t slice_count = (all_blocks + SLICE_BLOCKS - 1) / SLICE_BLOCKS;
   int64_t slab_tiles = (p->rows + TILE - 1) / TILE;
   slab_tiles = (slab_tiles + slab_count - 1) / slab_count + 1;
   int64_t slice_blocks = (all_blocks + slice_count - 1) / slice_count;
-  int64_t packed_blocks = (p->packed_depth + EVODB_BLOCK_DEPTH - 1) / EVODB_BLOCK_DEPTH;
   int is_gathered = p->x_depth_stride != 1;
   int64_t tile_bytes = slab_tiles * slice_blocks * TILE_BYTES;
   int64_t gathered_bytes = is_gathered ? TILE * slice_blocks * EVODB_BLOCK_DEPTH * (int64_t)sizeof(float) : 0;
@@ -150,12 +139,7 @@ TARGET int evodb_multiply_amx(const evodb_product *p) {
   uint16_t *tiles = (uint16_t *)(void *)workspace;
   float *gathered = (float *)(void *)(workspace + tile_bytes);
 
-  struct tile_configuration configuration = {.palette = 1};
-  for (int i = 0; i < 8; i++) {
-    configuration.row_bytes[i] = 64;
-    configuration.rows[i] = TILE;
-  }
-  _tile_loadconfig(&configuration);
+  configure_tiles();
   int64_t row_tiles = (p->rows + TILE - 1) / TILE;
   for (int64_t slab = 0; slab < slab_count; slab++) {
     int64_t first_tile = slab * row_tiles / slab_count, end_tile = (slab + 1) * row_tiles / slab_count;
@@ -177,30 +161,15 @@ TARGET int evodb_multiply_amx(const evodb_product *p) {
         }
         lay_out_rows(tiles + (row - first_row) / TILE * a_stride, x, x_stride, rows, depth, p->negate);
       }
-      int fresh = slice == 0 && !p->accumulate;
-      int64_t pair_count = (end_row - first_row + 2 * TILE - 1) / (2 * TILE);
-      int64_t panel_bytes = packed_blocks * TILE_BYTES, slice_bytes = blocks * TILE_BYTES;
-      int fetches_ahead = p->columns / TILE * slice_bytes > CACHED_BYTES;
-      const char *packed = (const char *)p->packed + p->first_column / TILE * panel_bytes +
-                           (p->first_depth / EVODB_BLOCK_DEPTH + first_block) * TILE_BYTES;
-      for (int64_t chunk = 0; chunk < wanted_columns(p, end_row - 1); chunk += CHUNK_COLUMNS) {
-        int64_t chunk_end = smaller(p->columns, chunk + CHUNK_COLUMNS);
-        /* Every pair of row tiles and panels fetches its part of the next chunk. */
-        int64_t lines = !fetches_ahead ? 0 : (smaller(p->columns - chunk_end, CHUNK_COLUMNS) + TILE - 1) / TILE * slice_bytes / CACHE_LINE;
-        int64_t portions = pair_count * ((chunk_end - chunk + 2 * TILE - 1) / (2 * TILE)) * blocks;
-        int64_t ahead = (lines + portions - 1) / portions, fetched = 0;
-        const char *next = packed + chunk_end / TILE * panel_bytes;
-        for (int64_t row = first_row; row < end_row; row += 2 * TILE) {
-          int64_t rows = smaller(2 * TILE, end_row - row);
-          for (int64_t column = chunk; column < smaller(chunk_end, wanted_columns(p, row + rows - 1)); column += 2 * TILE) {
-            const uint32_t *b = (const uint32_t *)(const void *)(packed + column / TILE * panel_bytes);
-            multiply_pair(p, row, rows, column, tiles + (row - first_row) / TILE * a_stride, a_stride, b, panel_bytes / 4,
-                          blocks, fresh, next + fetched / slice_bytes * panel_bytes + fetched % slice_bytes,
-                          fetched < lines * CACHE_LINE ? ahead : 0);
-            fetched += ahead * blocks * CACHE_LINE;
-          }
-        }
-      }
+      const struct slab part = {.tiles = tiles,
+                                .a_stride = a_stride,
+                                .first_row = first_row,
+                                .end_row = end_row,
+                                .first_block = first_block,
+                                .blocks = blocks,
+                                .fresh = slice == 0};
+      for (int64_t i = 0; i < count; i++)
+        if (products[i].columns > 0) multiply_slab(&products[i], &part);
     }
   }
   _tile_release();

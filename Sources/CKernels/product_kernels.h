@@ -10,6 +10,7 @@
    Clang's vector types carry the arithmetic, so that all sets are one text: `fma` on them is the instruction. */
 
 #include "product_sets.h"
+#include "transpose16.h"
 
 #define TILE_VECTORS (TILE_PANELS * EVODB_PANEL_COLUMNS / VECTOR_FLOATS)
 #define PANEL_VECTORS (EVODB_PANEL_COLUMNS / VECTOR_FLOATS)
@@ -160,27 +161,7 @@ INLINED void NAME(square)(float *target, int64_t target_stride, const float *sou
   UNROLL for (int i = 0; i < 16; i++) row[i] = *(const NAME(floats16) *)(source + i * row_stride);
   if (transposed) {
     NAME(floats16) other[16];
-    /* Four rounds exchange halves, quarters, eighths and sixteenths of rows that lie 8, 4, 2 and 1 apart. */
-#define EXCHANGE(from, to, distance, ...)                                                \
-  UNROLL for (int i = 0; i < 16; i++) {                                                  \
-    if (!(i & (distance))) {                                                             \
-      to[i] = __builtin_shufflevector(from[i], from[i + (distance)], FIRST_##distance);  \
-      to[i + (distance)] = __builtin_shufflevector(from[i], from[i + (distance)], SECOND_##distance); \
-    }                                                                                    \
-  }
-#define FIRST_8 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
-#define SECOND_8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
-#define FIRST_4 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
-#define SECOND_4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
-#define FIRST_2 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
-#define SECOND_2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
-#define FIRST_1 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
-#define SECOND_1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
-    EXCHANGE(row, other, 8)
-    EXCHANGE(other, row, 4)
-    EXCHANGE(row, other, 2)
-    EXCHANGE(other, row, 1)
-#undef EXCHANGE
+    TRANSPOSE_16(row, other);
   }
   UNROLL for (int i = 0; i < 16; i++) *(NAME(floats16) *)(target + i * target_stride) = row[i];
 }

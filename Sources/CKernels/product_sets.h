@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "Attention.h"
+#include "GatedMLP.h"
 #include "Products.h"
 
 /* A tile adds and multiplies exactly as written; `fma` is always explicit. */
@@ -52,7 +54,9 @@ extern const struct product_kernels evodb_kernels_portable;
 #if defined(__x86_64__)
 extern const struct product_kernels evodb_kernels_avx2;
 extern const struct product_kernels evodb_kernels_avx512;
-int evodb_multiply_amx(const evodb_product *product);
+int evodb_multiply_amx(const evodb_product *products, int64_t count);
+int evodb_attend_amx(const evodb_attention *attention);
+int evodb_add_gated_mlp_amx(const evodb_gated_mlp *mlp);
 #elif defined(__aarch64__)
 extern const struct product_kernels evodb_kernels_neon;
 #endif
@@ -71,5 +75,16 @@ void evodb_float_control_end(float_control saved);
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t up_to_multiple(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+/* Queries are taken in strips, so that a strip multiplies only with the keys that it may see: with 64 rows the half above the
+   diagonal costs an eighth of the square at 256 tokens, and products still have full speed. */
+enum { EVODB_ATTENTION_STRIP = 64 };
+
+/* The first key that a strip of queries from `position` on multiplies with: where sums may begin, at or before the first one
+   that is seen. */
+static inline int64_t evodb_first_key(const evodb_attention *a, int64_t position) {
+  if (a->window <= 0 || position + 1 <= a->window) return 0;
+  return (position + 1 - a->window) / EVODB_BLOCK_DEPTH * EVODB_BLOCK_DEPTH;
+}
 
 #endif

@@ -146,7 +146,7 @@ static void multiply_tile(const struct plan *plan, int64_t row, int64_t rows, in
   }
   int64_t absolute = plan->first_row + row;
   float *y = p->y + absolute * p->y_stride + column;
-  if (wanted_columns(p, absolute) >= column + tile_columns) {
+  if (wanted_columns(p, absolute) >= column + tile_columns || p->lower == EVODB_LOWER_AND_MORE) {
     tile((int)rows, depth, a, b, b_stride, y, p->y_stride, plan->fresh, next, ahead);
     return;
   }
@@ -168,7 +168,6 @@ static void multiply_slice(struct plan *plan) {
   int64_t group_count = (plan->rows + kernels->tile_rows - 1) / kernels->tile_rows;
   int64_t blocks = (plan->depth + EVODB_BLOCK_DEPTH - 1) / EVODB_BLOCK_DEPTH;
   int64_t last_row = plan->first_row + plan->rows - 1;
-  lay_out_activations(plan);
   /* The slice of a panel in the packed weights, and the distance of panels, in bytes. */
   int64_t unit = plan->is_bfloat16 ? sizeof(uint16_t) : sizeof(float);
   int64_t packed_depth = plan->is_bfloat16 ? up_to_multiple(p->packed_depth, EVODB_BLOCK_DEPTH) : p->packed_depth;
@@ -208,8 +207,10 @@ static void multiply_slice(struct plan *plan) {
   }
 }
 
-static int multiply_on_vectors(const struct product_kernels *kernels, int arithmetic, const evodb_product *p,
-                               int64_t x_panel_stride) {
+/* `count` products that share x. */
+static int multiply_on_vectors(const struct product_kernels *kernels, int arithmetic, const evodb_product *products,
+                               int64_t count, int64_t x_panel_stride) {
+  const evodb_product *p = products;
   int64_t slab_count = (p->rows + SLAB_ROWS - 1) / SLAB_ROWS;
   int64_t slab_rows = (p->rows + slab_count - 1) / slab_count;
   int64_t activation_bytes = up_to_multiple(slab_rows * ROW_STRIDE * (int64_t)sizeof(float), 64);
@@ -225,15 +226,22 @@ static int multiply_on_vectors(const struct product_kernels *kernels, int arithm
                       .widened = (float *)(void *)(workspace + activation_bytes)};
   plan.checks_exponents = plan.is_bfloat16 && !kernels->flushes && kernels != &evodb_kernels_portable;
   float_control saved = evodb_float_control_begin(plan.is_bfloat16 && kernels->flushes);
-  if (plan.is_bfloat16 && !kernels->flushes && p->accumulate) flush_sums(p);
+  for (int64_t i = 0; i < count; i++)
+    if (plan.is_bfloat16 && !kernels->flushes && products[i].accumulate) flush_sums(&products[i]);
   for (int64_t slab = 0; slab < slab_count; slab++) {
     plan.first_row = slab * p->rows / slab_count;
     plan.rows = (slab + 1) * p->rows / slab_count - plan.first_row;
     for (int64_t depth = 0; depth < p->depth; depth += SLICE_DEPTH) {
       plan.first_depth = depth;
       plan.depth = smaller(SLICE_DEPTH, p->depth - depth);
-      plan.fresh = depth == 0 && !p->accumulate;
-      multiply_slice(&plan);
+      plan.product = p;
+      lay_out_activations(&plan);
+      for (int64_t i = 0; i < count; i++) {
+        if (products[i].columns <= 0) continue;
+        plan.product = &products[i];
+        plan.fresh = depth == 0 && !products[i].accumulate;
+        multiply_slice(&plan);
+      }
     }
   }
   evodb_float_control_end(saved);
@@ -241,19 +249,22 @@ static int multiply_on_vectors(const struct product_kernels *kernels, int arithm
   return EVODB_DONE;
 }
 
-int evodb_multiply(int set, int arithmetic, const evodb_product *p) {
+int evodb_multiply_several(int set, int arithmetic, const evodb_product *products, int64_t count) {
   if (!evodb_kernel_set_is_available(set)) return EVODB_UNAVAILABLE;
-  if (p->rows <= 0 || p->columns <= 0) return EVODB_DONE;
-  if (p->depth <= 0) {
-    for (int64_t r = 0; r < p->rows && !p->accumulate; r++)
-      memset(p->y + r * p->y_stride, 0, (size_t)wanted_columns(p, r) * sizeof(float));
+  if (count <= 0 || products[0].rows <= 0) return EVODB_DONE;
+  if (products[0].depth <= 0) {
+    for (int64_t i = 0; i < count; i++)
+      for (int64_t r = 0; r < products[i].rows && products[i].columns > 0 && !products[i].accumulate; r++)
+        memset(products[i].y + r * products[i].y_stride, 0, (size_t)wanted_columns(&products[i], r) * sizeof(float));
     return EVODB_DONE;
   }
 #if defined(__x86_64__)
-  if (set == EVODB_AMX && arithmetic == EVODB_BFLOAT16) return evodb_multiply_amx(p);
+  if (set == EVODB_AMX && arithmetic == EVODB_BFLOAT16) return evodb_multiply_amx(products, count);
 #endif
-  return multiply_on_vectors(kernels_of(set), arithmetic, p, 0);
+  return multiply_on_vectors(kernels_of(set), arithmetic, products, count, 0);
 }
+
+int evodb_multiply(int set, int arithmetic, const evodb_product *p) { return evodb_multiply_several(set, arithmetic, p, 1); }
 
 int evodb_add_square(int set, float *sum, int64_t stride, const float *packed, int64_t columns, int64_t depth,
                      int64_t first_row, int64_t rows) {
@@ -272,7 +283,18 @@ int evodb_add_square(int set, float *sum, int64_t stride, const float *packed, i
                            .columns = first_row + rows,
                            .depth = depth,
                            .accumulate = 1,
-                           .lower = 1,
+                           .lower = EVODB_LOWER,
                            .lower_offset = first_row};
-  return multiply_on_vectors(kernels_of(set), EVODB_FLOAT32, &product, panel_stride);
+  return multiply_on_vectors(kernels_of(set), EVODB_FLOAT32, &product, 1, panel_stride);
+}
+
+int evodb_add_gated_mlp(int set, int arithmetic, const evodb_gated_mlp *mlp) {
+#if defined(__x86_64__)
+  if (set == EVODB_AMX && arithmetic == EVODB_BFLOAT16 && evodb_kernel_set_is_available(set)) {
+    if (mlp->rows <= 0 || mlp->width <= 0 || mlp->inner <= 0) return EVODB_DONE;
+    return evodb_add_gated_mlp_amx(mlp);
+  }
+#endif
+  (void)set, (void)arithmetic, (void)mlp;
+  return EVODB_UNAVAILABLE;
 }

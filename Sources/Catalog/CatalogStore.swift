@@ -29,6 +29,8 @@ public final class CatalogStore: @unchecked Sendable {
   private let writerLock: WriterLock?
   private let networkFileSystem: String?
   private var lastSync = Date.distantPast
+  /// Whether the connection syncs its commits; nil: as others left it.
+  private var syncs: Bool?
   private var place: FilePlace?
   /// Why nothing more can be written: the file is not in its place any more.
   private var displacement: CatalogError?
@@ -212,13 +214,16 @@ public final class CatalogStore: @unchecked Sendable {
     let sync = durable || Date().timeIntervalSince(lastSync) > 10
     if let displacement { throw displacement }
     do {
-      try connection.execute(sync ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
-      try connection.execute("BEGIN IMMEDIATE")
+      if syncs != sync {
+        try connection.execute(sync ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
+        syncs = sync
+      }
+      try connection.run("BEGIN IMMEDIATE")
       let result: T
       do {
         result = try body(CatalogTransaction(connection: connection, rows: rows))
         try rows.settle()
-        try connection.execute("COMMIT")
+        try connection.run("COMMIT")
       } catch {
         if connection.isInTransaction { try? connection.execute("ROLLBACK") }
         rows.forgetAll()
@@ -248,8 +253,8 @@ public final class CatalogStore: @unchecked Sendable {
     let start = ContinuousClock.now
     defer { busyTime += ContinuousClock.now - start }
     do {
-      try connection.execute("BEGIN")
-      defer { try? connection.execute("COMMIT") }
+      try connection.run("BEGIN")
+      defer { try? connection.run("COMMIT") }
       return try body(CatalogTransaction(connection: connection, rows: rows))
     } catch {
       throw Self.translated(error, file)
@@ -263,6 +268,7 @@ public final class CatalogStore: @unchecked Sendable {
     defer { lock.unlock() }
     precondition(!isClosed)
     if let displacement { throw displacement }
+    syncs = nil
     do {
       let result = try body(connection)
       try requirePlace()

@@ -31,6 +31,8 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
   case refusedRequest(EvaluationRefusal)
   /// A worker's answer does not fit its request, and is not taken; `detail` says in what.
   case wrongAnswer(detail: String)
+  /// A worker elsewhere computed wrong bits; what it had answered is not used any more.
+  case wrongWorker(WorkerIdentity, detail: String)
   /// Stopped on request (^C) at a safe place.
   case interrupted
 
@@ -46,8 +48,10 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
     case .inputOutput(let path, let detail), .notPermitted(let path, let detail): return "\(path): \(detail)"
     case .outputExists(let path):
       return "\(path) exists already and is not overwritten; remove it or choose another name"
-    case .refusedRequest(let refusal): return "a worker refuses to evaluate: \(refusal)"
+    case .refusedRequest(let refusal): return "a worker refuses to compute: \(refusal)"
     case .wrongAnswer(let detail): return "a worker's answer was not taken: \(detail)"
+    case .wrongWorker(let worker, let detail):
+      return "worker \(worker.name) of \(worker.userName), \(worker.id): \(detail)"
     case .interrupted: return "stopped on request; nothing is lost"
     }
   }
@@ -73,7 +77,7 @@ extension InferenceError {
     case .notPermitted(_, let detail): return .notPermitted(path: path, detail: detail)
     case .inputOutput(_, let detail): return .inputOutput(path: path, detail: detail)
     case .changedModel, .diverged, .notCalibrated, .impossible, .unfit, .outputExists, .systemLimit, .refusedRequest,
-      .wrongAnswer, .interrupted:
+      .wrongAnswer, .wrongWorker, .interrupted:
       return self
     }
   }

@@ -22,6 +22,12 @@ struct ModelShape {
     parameters: "135 million", blockCount: 30, hiddenSize: 576, intermediateSize: 1536, headCount: 9,
     keyValueHeadCount: 3, vocabularySize: 49152, sequenceLength: 2048, isTied: true)
 
+  /// Weights, norms not counted.
+  var parameterCount: Int {
+    let block = hiddenSize * (2 * hiddenSize + 2 * keyValueWidth + 3 * intermediateSize)
+    return blockCount * block + (isTied ? 1 : 2) * vocabularySize * hiddenSize
+  }
+
   var keyValueWidth: Int { hiddenSize / headCount * keyValueHeadCount }
 
   /// Token ids drawn from the vocabulary.

@@ -2,10 +2,13 @@
 #define EVODB_CKERNELS_H
 #include <stdint.h>
 
+#include "Attention.h"
 #include "Compression.h"
 #include "Elementary.h"
+#include "GatedMLP.h"
 #include "Machine.h"
 #include "Products.h"
+#include "SHA256.h"
 
 /* Elementwise kernels of the forward pass and of fitness, over row-major float32.
 
@@ -33,14 +36,15 @@ void evodb_causal_softmax(float *scores, int64_t rows, int64_t columns, int64_t 
 void evodb_windowed_softmax(float *scores, int64_t rows, int64_t columns, int64_t stride, int64_t first, int64_t window,
                             float scale);
 
-/* log(sum(exp(x))) of one row. */
-double evodb_log_sum_exp(const float *x, int64_t count);
+/* log(sum(exp(x))) of one row. Meanwhile the row at `next`, if there is one, is fetched into the second cache. */
+double evodb_log_sum_exp(const float *x, int64_t count, const float *next);
 
 /* x[i] -= shift: with shift = log-sum-exp, logits become log-probabilities. */
 void evodb_subtract(float *x, float shift, int64_t count);
 
-/* KL(teacher || student) in nats of one row: teacher log-probabilities against student logits with their log-sum-exp. */
-double evodb_kl_row(const float *teacher, const float *student, double student_log_sum_exp, int64_t count);
+/* KL(teacher || student) in nats of one row: teacher log-probabilities against student logits with their log-sum-exp. `next` as
+   above. */
+double evodb_kl_row(const float *teacher, const float *student, double student_log_sum_exp, int64_t count, const float *next);
 
 /* y[r][i] = (x[r][i] - mean(x[r])) / sqrt(variance(x[r]) + epsilon) * weight[i] + bias[i]. */
 void evodb_layer_norm(float *y, const float *x, const float *weight, const float *bias, int64_t rows, int64_t width,

@@ -35,6 +35,10 @@ void evodb_packed_free(void *packed);
 void evodb_pack(int set, int arithmetic, void *packed, const float *w, int64_t columns, int64_t depth, int64_t column_stride,
                 int64_t depth_stride, int64_t first_panel, int64_t panels);
 
+/* EVODB_LOWER writes nothing else; EVODB_LOWER_AND_MORE may write anything beside it, up to the next multiple of 32 columns,
+   which spares copying the edges of tiles. */
+enum { EVODB_ALL = 0, EVODB_LOWER = 1, EVODB_LOWER_AND_MORE = 2 };
+
 /* y[r][c] = sum over k of x[r][k] * w[c][k]. */
 typedef struct {
   float *y; /* [rows, columns] */
@@ -48,13 +52,16 @@ typedef struct {
   int64_t first_depth, depth;    /* of the packed one; in bfloat16 the first is a multiple of 32. x begins at first_depth. */
   int accumulate;                /* 0: sums start from +0; 1: they continue y */
   int negate;                    /* 1: x counts as -x */
-  int lower;                     /* 1: only columns c <= r + lower_offset are computed and written */
+  int lower;                     /* EVODB_ALL, or which triangle of columns c <= r + lower_offset is computed */
   int64_t lower_offset;
 } evodb_product;
 
 /* Depth 0 gives zeros, or leaves y if sums continue. Nothing is written unless it is done. */
 enum { EVODB_DONE = 0, EVODB_NO_MEMORY = 1, EVODB_UNAVAILABLE = 2 };
 int evodb_multiply(int set, int arithmetic, const evodb_product *product);
+
+/* Several products of the same x (rows, depth, strides, sign), which is laid out for the kernels once. */
+int evodb_multiply_several(int set, int arithmetic, const evodb_product *products, int64_t count);
 
 /* Rows [first_row, first_row + rows) of the lower triangle of sum [columns, columns] <- themselves + (xt x), the rows of x
    [depth, columns] in their order; x is packed in float32, first_row a multiple of 16. */

@@ -18,6 +18,9 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
   /// 32 bytes of 0: the digest of nothing known.
   static let zero = Digest(checked: [UInt8](repeating: 0, count: 32))
 
+  /// From four big-endian words.
+  init(words: (UInt64, UInt64, UInt64, UInt64)) { self.words = words }
+
   init(checked bytes: [UInt8]) {
     func word(_ index: Int) -> UInt64 { bytes[index * 8..<index * 8 + 8].reduce(0) { $0 << 8 | UInt64($1) } }
     words = (word(0), word(1), word(2), word(3))
@@ -71,7 +74,7 @@ public enum Hexadecimal {
     }
   }
 
-  private static func digit(_ value: UInt8) -> UInt8 {
+  fileprivate static func digit(_ value: UInt8) -> UInt8 {
     value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
   }
 

@@ -104,6 +104,26 @@ extension CatalogTransaction {
     if kinds.contains(.fitness) { try FitnessUpkeep.rebuild(connection, rows) }
   }
 
+  /// Removes variants and statistics that are wrong, with the blobs that nothing else points to. Those stay on which an
+  /// assignment, a space or another variant rests.
+  public func remove(variants: [Int64], statistics: [Int64]) throws {
+    for id in variants {
+      try connection.run(
+        """
+        DELETE FROM variant WHERE id = ? AND id NOT IN (SELECT variant_id FROM space_member WHERE variant_id IS NOT NULL)
+          AND id NOT IN (SELECT j.value FROM assignment a, json_each(a.variant_ids) j WHERE j.value IS NOT NULL)
+        """, [.integer(id)])
+    }
+    for id in statistics {
+      try connection.run(
+        "DELETE FROM statistic WHERE id = ? AND id NOT IN (SELECT statistic_id FROM variant WHERE statistic_id IS NOT NULL)",
+        [.integer(id)])
+    }
+    try connection.run("DELETE FROM blob WHERE id \(Self.unusedBlobs)")
+    // Ids of dropped rows may be given out again.
+    rows.forgetIDs()
+  }
+
   private func oldMethods(_ isOld: (String, Int64) -> Bool) throws -> [(id: Int64, name: String, revision: Int64)] {
     try connection.allRows("SELECT id, name, revision FROM method ORDER BY id") {
       (id: $0.integer("id"), name: $0.text("name"), revision: $0.integer("revision"))

@@ -137,9 +137,10 @@ extension RowKeys {
     for variant: VariantRecord in try transaction.records() { variants[variant.id] = variant }
     var methods: [Int64: Digest] = [:]
     try connection.forEachRow("SELECT id, digest FROM method") { methods[$0.integer("id")] = try $0.value("digest") }
-    var models: [Int64: (digest: Digest, layers: [LayerRecord])] = [:]
+    var models: [Int64: (key: AssignmentKey, layers: [LayerRecord])] = [:]
     for model in try transaction.models() {
-      models[model.id] = (model.digest, try transaction.layers(ofModel: model.id))
+      let layers = try transaction.layers(ofModel: model.id)
+      models[model.id] = (AssignmentKey(model: model.digest, layers: layers, methods: methods), layers)
     }
     let decoder = JSONDecoder()
     try connection.forEachRow(
@@ -178,8 +179,7 @@ extension RowKeys {
         codeBits = codeBits.flatMap { Self.sum($0, variant.codeBits) }
         storedBits = storedBits.flatMap { Self.sum($0, variant.storedBits) }
       }
-      let keys = AssignmentKey.digests(
-        model: model.digest, layers: model.layers, variants: chosen, methods: methods, dropped: dropped)
+      let keys = model.key.digests(variants: chosen, dropped: dropped)
       if digest != keys.content.bytes || row.bytes("setting_digest") != keys.setting.bytes {
         try wrong("its key is not that of its content")
       } else if codeBits != row.integer("code_bits") || storedBits != row.integer("stored_bits")

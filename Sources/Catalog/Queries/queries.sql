@@ -79,7 +79,7 @@ FROM best WHERE smaller_ones IS NULL OR value < smaller_ones ORDER BY average_bi
 -- :model (text): of this model; without it the newest run's
 -- :data_set (text): measured on this data set; without it on the newest run's validation set, else its calibration set
 -- :measure (text): kl, topk-kl:10 (with its k) or perplexity; without it that of the newest run
--- :points (integer): at most so many of those with a kind, of the best and of all others each, evenly over the sizes; without it all
+-- :points (integer): at most so many of the named, the uniform, the best and all others each, evenly over the sizes; without it all
 -- All assignments that were evaluated on the whole data set, the smallest first, with their perplexity where it is known. kind
 -- says what is dense, uniform, a result of a search, of a baseline or a reference, and run whose; is_best marks those that no
 -- smaller one beats. complete_count is how many there are.
@@ -91,23 +91,21 @@ named AS (
   FROM run_point p JOIN run_summary s ON s.run_id = p.run_id
   WHERE p.point <> 'start' AND p.assignment_id IS NOT NULL GROUP BY p.assignment_id),
 complete AS (
-  SELECT s.assignment_id, s.assignment, s.average_bits, s.stored_bytes, s.dropped_subblock_count, e.data_set_id, e.value,
-    e.standard_error
+  SELECT s.assignment_id, s.assignment, s.average_bits, s.stored_bytes, e.data_set_id, e.measure, e.value, e.standard_error
   FROM evaluation_summary e JOIN assignment_summary s ON s.assignment_id = e.assignment_id
   WHERE s.model = coalesce(nullif(:model, ''), (SELECT model FROM newest))
     AND e.data_set = coalesce(nullif(:data_set, ''), (SELECT coalesce(validation_set, calibration_set) FROM newest))
     AND e.measure = coalesce(nullif(:measure, ''), (SELECT measure FROM newest))),
+uniform AS MATERIALIZED (SELECT assignment_id, level FROM uniform_assignment),
 marked AS (
   SELECT c.*, n.rank, n.runs,
-    CASE WHEN c.dropped_subblock_count = 0 AND n.rank IS NOT 1 AND NOT EXISTS (
-        SELECT 1 FROM assignment_layer l WHERE l.assignment_id = c.assignment_id AND (l.level IS NULL OR l.level <>
-          (SELECT f.level FROM assignment_layer f WHERE f.assignment_id = c.assignment_id AND f.layer_index = 0)))
-      THEN (SELECT f.level FROM assignment_layer f WHERE f.assignment_id = c.assignment_id AND f.layer_index = 0) END AS uniform_level,
+    u.level AS uniform_level,
     coalesce(c.value < min(c.value) OVER (ORDER BY c.stored_bytes, c.value, c.assignment
       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 1) AS is_best
-  FROM complete c LEFT JOIN named n ON n.assignment_id = c.assignment_id),
+  FROM complete c LEFT JOIN named n ON n.assignment_id = c.assignment_id
+  LEFT JOIN uniform u ON u.assignment_id = c.assignment_id),
 classed AS (
-  SELECT m.*, CASE WHEN m.rank IS NOT NULL OR m.uniform_level IS NOT NULL THEN 0 WHEN m.is_best THEN 1 ELSE 2 END AS class
+  SELECT m.*, CASE WHEN m.rank IS NOT NULL THEN 0 WHEN m.uniform_level IS NOT NULL THEN 1 WHEN m.is_best THEN 2 ELSE 3 END AS class
   FROM marked m),
 placed AS (
   SELECT c.*, row_number() OVER (PARTITION BY c.class ORDER BY c.stored_bytes, c.value, c.assignment) AS place,
@@ -119,7 +117,7 @@ SELECT substr(p.assignment, 1, 12) AS assignment,
   p.average_bits, p.stored_bytes, p.value, p.standard_error, x.value AS perplexity, x.standard_error AS perplexity_standard_error,
   p.is_best, p.complete_count
 FROM placed p LEFT JOIN evaluation_summary x ON x.assignment_id = p.assignment_id AND x.data_set_id = p.data_set_id
-  AND x.measure = 'perplexity'
+  AND x.measure = CASE WHEN p.measure LIKE '%-bfloat16' THEN 'perplexity-bfloat16' ELSE 'perplexity' END
 WHERE :points IS NULL OR p.place * :points / p.class_count <> (p.place - 1) * :points / p.class_count
 ORDER BY p.stored_bytes, p.value, p.assignment;
 

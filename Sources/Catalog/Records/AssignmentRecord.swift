@@ -16,35 +16,6 @@ public struct AssignmentRecord: Equatable, Sendable {
   public var storedBits: Int64
 }
 
-/// Keys of an assignment, from contents alone: they need no database.
-public enum AssignmentKey {
-  /// Content key and setting key of an assignment.
-  ///
-  /// - Parameters:
-  ///   - layers: all layers of the model.
-  ///   - variants: by layer index; nil: dense.
-  ///   - methods: by local id.
-  ///   - dropped: names of removed subblocks; their layers are left out.
-  public static func digests(
-    model: Digest, layers: [LayerRecord], variants: [VariantRecord?], methods: [Int64: Digest], dropped: Set<String>
-  ) -> (content: Digest, setting: Digest) {
-    var content = CanonicalRecord(kind: "assignment")
-    var setting = CanonicalRecord(kind: "setting")
-    content.set("model", model)
-    setting.set("model", model)
-    for subblock in dropped {
-      content.set("drop.\(subblock)", 1)
-      setting.set("drop.\(subblock)", 1)
-    }
-    for (layer, variant) in zip(layers, variants) where !dropped.contains(layer.subblockName) {
-      guard let variant else { continue }
-      content.set("layer.\(layer.name)", variant.contentKey)
-      setting.set("layer.\(layer.name)", "\(methods[variant.methodID]?.hex ?? "")/\(variant.level)")
-    }
-    return (content.digest, setting.digest)
-  }
-}
-
 /// A measure of fitness, with its parameters: the question that observations answer.
 public struct MeasureRecord: Hashable, Sendable {
   /// Local id.

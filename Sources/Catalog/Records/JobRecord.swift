@@ -49,6 +49,13 @@ public struct JobRecord: Equatable, Sendable {
   public var peakMemoryByteCount = 0
   /// Bytes it added to the catalog, free pages not counted.
   public var diskByteCount = 0
+
+  /// A job that has not begun.
+  public init(command: String, version: String, numericsID: Int64) {
+    self.command = command
+    self.version = version
+    self.numericsID = numericsID
+  }
 }
 
 extension JobRecord: StoredRecord {

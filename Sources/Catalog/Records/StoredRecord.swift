@@ -48,6 +48,11 @@ extension StoredRecord {
     for field in Self.fields { try field.read(&self, row) }
   }
 
+  /// Sets its columns in a row of its table, given in the order of the columns.
+  func set(in row: inout [SQLValue]) {
+    for field in Self.fields { row[Self.table[field.column]] = field.value(self) }
+  }
+
   /// The values of its columns.
   var values: [String: SQLValue] {
     Dictionary(uniqueKeysWithValues: Self.fields.map { ($0.column, $0.value(self)) })

@@ -5,7 +5,7 @@ struct FileIdentity: Hashable {
   let device: UInt64
   let inode: UInt64
 
-  private init(_ info: stat) {
+  init(_ info: stat) {
     device = UInt64(truncatingIfNeeded: info.st_dev)
     inode = UInt64(truncatingIfNeeded: info.st_ino)
   }

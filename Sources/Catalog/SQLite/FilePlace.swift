@@ -37,7 +37,7 @@ struct FilePlace {
     let isThere = stat(file.path, &info) == 0
     // What cannot be looked at now, such as a folder without rights, may be all right.
     guard isThere || errno == ENOENT || errno == ENOTDIR else { return nil }
-    guard isThere, FileIdentity(ofPath: file.path) == identity else {
+    guard isThere, FileIdentity(info) == identity else {
       if let place = currentPath { return .renamed(to: place) }
       return isThere ? .replaced : .removed
     }

@@ -18,6 +18,8 @@ struct RowBytes {
 
   /// All values of a row but its check.
   init(_ values: [SQLValue]) {
+    bytes.reserveCapacity(24 * values.count)
+    places.reserveCapacity(values.count)
     for value in values { append(value) }
   }
 

@@ -46,11 +46,18 @@ final class RowWriter {
   /// Changes some columns of the row with this id.
   func update(_ table: TableDescription, id: Int64, _ changes: [String: SQLValue]) throws {
     precondition(changes.keys.allSatisfy(table.has), "a column that \(table.name) does not have")
+    try update(table, id: id) { row in
+      for (column, value) in changes { row[table[column]] = value }
+    }
+  }
+
+  /// Changes the values, given in the order of the columns, of the row with this id.
+  func update(_ table: TableDescription, id: Int64, _ change: (inout [SQLValue]) -> Void) throws {
     let known = try connection.firstRow(
       "SELECT \(table.columnList) FROM \(table.name) WHERE id = ?", [.integer(id)]
     ) { $0.values }
     guard var row = known else { throw CatalogError.damaged("no row \(id) in table \(table.name)") }
-    for (column, value) in changes { row[table[column]] = value }
+    change(&row)
     upkeep.note(table, row)
     // Setting the id, even to itself, would make SQLite look for children in tables without an index on it.
     try connection.run(table.updating, row.dropFirst() + check(row, table) + [.integer(id)])

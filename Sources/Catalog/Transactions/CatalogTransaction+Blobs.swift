@@ -3,19 +3,21 @@ extension CatalogTransaction {
   private static var chunkByteCount: Int { 16 << 20 }
 
   /// Stores bytes, or finds them.
-  func store(blob bytes: [UInt8]) throws -> Int64 {
-    let digest = SHA256.digest(of: bytes)
-    let starts = stride(from: 0, to: bytes.count, by: Self.chunkByteCount)
-    let count = SQLValue.integer(Array(starts).count)
-    let known = try id(of: digest, in: .blob)
-    if let known {
-      if try isHere(blob: known) { return known }
+  ///
+  /// - Parameter digest: their SHA-256 where it is known; nil: it is made.
+  func store(blob bytes: [UInt8], digest known: Digest? = nil) throws -> Int64 {
+    let digest = known ?? SHA256.digest(of: bytes)
+    let starts = Array(stride(from: 0, to: bytes.count, by: Self.chunkByteCount))
+    let count = SQLValue.integer(starts.count)
+    let row = try id(of: digest, in: .blob)
+    if let row {
+      if try isHere(blob: row) { return row }
       // A pack of results brought the row alone.
-      try rows.update(.blob, id: known, ["chunk_count": count])
+      try rows.update(.blob, id: row, ["chunk_count": count])
     }
-    let id = try known ?? intern(.blob, digest, ["byte_count": .integer(bytes.count), "chunk_count": count])
+    let id = try row ?? intern(.blob, digest, ["byte_count": .integer(bytes.count), "chunk_count": count])
     for (index, start) in starts.enumerated() {
-      let chunk = Array(bytes[start..<min(start + Self.chunkByteCount, bytes.count)])
+      let chunk = starts.count == 1 ? bytes : Array(bytes[start..<min(start + Self.chunkByteCount, bytes.count)])
       try rows.insert(.blobChunk, row: [.integer(id), .integer(index), .blob(chunk)])
     }
     return id
@@ -35,16 +37,24 @@ extension CatalogTransaction {
   /// The bytes of a blob, checked against its digest.
   ///
   /// - Throws: `CatalogError.damaged` naming the blob; `.notFound` if its bytes were left out of the file.
-  public func blob(_ id: Int64) throws -> [UInt8] {
+  public func blob(_ id: Int64) throws -> [UInt8] { try keyedBlob(id).bytes }
+
+  /// The bytes of a blob with the digest that they were checked against.
+  func keyedBlob(_ id: Int64) throws -> (bytes: [UInt8], key: Digest) {
     let head = try connection.firstRow("SELECT digest, byte_count FROM blob WHERE id = ?", [.integer(id)]) {
       (digest: try $0.value("digest") as Digest, byteCount: try $0.value("byte_count") as Int)
     }
     guard let head else { throw CatalogError.damaged("blob \(id) is missing") }
     var bytes: [UInt8] = []
-    // The count may be damaged: it must not decide how much memory is asked for.
-    bytes.reserveCapacity(min(max(head.byteCount, 0), 1 << 28))
     try connection.forEachRow("SELECT bytes FROM blob_chunk WHERE blob_id = ? ORDER BY chunk_index", [.integer(id)]) {
-      bytes += $0.bytes("bytes")
+      let chunk = $0.bytes("bytes")
+      guard !bytes.isEmpty else {
+        bytes = chunk
+        return
+      }
+      // The count may be damaged: it must not decide how much memory is asked for.
+      bytes.reserveCapacity(min(max(head.byteCount, 0), 1 << 28))
+      bytes += chunk
     }
     if bytes.isEmpty, head.byteCount > 0, try !isHere(blob: id) {
       throw CatalogError.notFound(
@@ -54,6 +64,6 @@ extension CatalogTransaction {
     guard bytes.count == head.byteCount, SHA256.digest(of: bytes) == head.digest else {
       throw CatalogError.damaged("blob \(id) does not have its digest \(head.digest.short)…")
     }
-    return bytes
+    return (bytes, head.digest)
   }
 }

@@ -128,16 +128,17 @@ extension CatalogTransaction {
     return try order.compactMap { key in try mostObserved(recipes[key] ?? []).map { try variant(id: $0) } }
   }
 
+  /// Put together once: a search asks for every variant.
+  private static let variantQuery = """
+    SELECT \(VariantRecord.columns(of: "v")), s.sequence_list_id, s.upstream_method_id, s.upstream_level
+    FROM variant v LEFT JOIN statistic s ON s.id = v.statistic_id WHERE v.id = ?
+    """
+
   /// A variant by its local id.
   ///
   /// - Throws: `CatalogError.damaged` if there is none.
   public func variant(id: Int64) throws -> VariantRecord {
-    let variant = try connection.firstRow(
-      """
-      SELECT \(VariantRecord.columns(of: "v")), s.sequence_list_id, s.upstream_method_id, s.upstream_level
-      FROM variant v LEFT JOIN statistic s ON s.id = v.statistic_id WHERE v.id = ?
-      """, [.integer(id)]
-    ) { row in
+    let variant = try connection.firstRow(Self.variantQuery, [.integer(id)]) { row in
       var variant = try VariantRecord(row)
       let sequenceListID: Int64? = try row.value("sequence_list_id")
       variant.calibration = try sequenceListID.map {

@@ -17,31 +17,48 @@ extension CatalogTransaction {
   ///
   /// - Parameters:
   ///   - variants: by layer index; nil: dense.
+  ///   - methods: by local id.
   ///   - dropped: names of removed subblocks, `3.attention`.
   public func store(
     assignmentOf model: ModelRecord, layers: [LayerRecord], variants: [VariantRecord?], methods: [Int64: Digest],
     dropped: Set<String>
   ) throws -> AssignmentRecord {
-    precondition(layers.count == variants.count)
-    let keys = AssignmentKey.digests(
-      model: model.digest, layers: layers, variants: variants, methods: methods, dropped: dropped)
+    let key = AssignmentKey(model: model.digest, layers: layers, methods: methods)
+    return try store(
+      assignmentOf: model, layers: layers, choices: variants.map { $0.map(key.choice) }, key: key, dropped: dropped)
+  }
+
+  /// Stores an assignment, or finds it, by the keys of its model.
+  ///
+  /// - Parameter choices: by layer index, prepared by `key`; nil: dense.
+  public func store(
+    assignmentOf model: ModelRecord, layers: [LayerRecord], choices: [AssignmentKey.Choice?], key: AssignmentKey,
+    dropped: Set<String>
+  ) throws -> AssignmentRecord {
+    precondition(layers.count == choices.count)
+    let keys = key.digests(choices: choices, dropped: dropped)
     if let id = try id(of: keys.content, in: .assignment) { return try assignment(id: id) }
     var codeBits: Int64 = 0
     var storedBits: Int64 = 0
     var variantIDs: [Int64?] = []
-    for (layer, variant) in zip(layers, variants) {
-      let isDropped = dropped.contains(layer.subblockName)
-      variantIDs.append(isDropped ? nil : variant?.id)
+    for (index, choice) in choices.enumerated() {
+      let isDropped = !dropped.isEmpty && dropped.contains(layers[index].subblockName)
+      variantIDs.append(isDropped ? nil : choice?.id)
       guard !isDropped else { continue }
-      let denseBits = Int64(layer.weightCount) * Int64(layer.denseBits)
-      codeBits += variant?.codeBits ?? denseBits
-      storedBits += variant?.storedBits ?? denseBits
+      if let choice {
+        codeBits += choice.codeBits
+        storedBits += choice.storedBits
+      } else {
+        let denseBits = Int64(layers[index].weightCount) * Int64(layers[index].denseBits)
+        codeBits += denseBits
+        storedBits += denseBits
+      }
     }
     let droppedList = dropped.sorted()
-    let id = try intern(
-      .assignment, keys.content,
+    let id = try rows.insert(
+      .assignment,
       [
-        "setting_digest": .digest(keys.setting), "model_id": .integer(model.id),
+        "digest": .digest(keys.content), "setting_digest": .digest(keys.setting), "model_id": .integer(model.id),
         "variant_ids": .text("[\(variantIDs.map { $0.map { String($0) } ?? "null" }.joined(separator: ","))]"),
         "dropped_subblocks": .text("[\(droppedList.map { "\"\($0)\"" }.joined(separator: ","))]"),
         "code_bits": .integer(codeBits), "stored_bits": .integer(storedBits),
@@ -129,26 +146,36 @@ extension CatalogTransaction {
     ]
     guard let attempt = try nextAttempt(question) else { return }
     let sum = SQLValue.real(observation.sum)
+    // In the order of the columns: of these rows a search stores thousands.
     try rows.insert(
       .observation,
-      [
-        "assignment_id": .integer(assignmentID), "measure_id": .integer(measureID), "sequence_id": .integer(sequenceID),
-        "numerics_id": .integer(numericsID), "attempt": .integer(attempt), "sum": sum,
-        "prediction_count": .integer(observation.predictionCount),
-        "outcome": .text(sum == .null ? "diverged" : "finite"), "job_id": .integer(jobID),
+      row: question + [
+        .integer(attempt), sum, .integer(observation.predictionCount), .text(sum == .null ? "diverged" : "finite"),
+        .integer(jobID),
       ])
   }
 
   /// The cached last hidden state of the dense model, float32 bytes [tokens, hidden]; nil if these numerics made none.
   public func teacherState(modelID: Int64, sequenceID: Int64, numericsID: Int64) throws -> [UInt8]? {
+    try keyedTeacherState(modelID: modelID, sequenceID: sequenceID, numericsID: numericsID)?.bytes
+  }
+
+  /// The cached last hidden state of the dense model with its SHA-256, which its bytes were checked against.
+  public func keyedTeacherState(
+    modelID: Int64, sequenceID: Int64, numericsID: Int64
+  ) throws -> (bytes: [UInt8], key: Digest)? {
     let blobID = try connection.integer(
       "SELECT hidden_blob_id FROM teacher_state WHERE model_id = ? AND sequence_id = ? AND numerics_id = ?",
       [.integer(modelID), .integer(sequenceID), .integer(numericsID)])
-    return try blobID.map { try blob($0) }
+    return try blobID.map { try keyedBlob($0) }
   }
 
   /// Caches the last hidden state of the dense model.
-  public func store(teacherState bytes: [UInt8], modelID: Int64, sequenceID: Int64, numericsID: Int64) throws {
+  ///
+  /// - Parameter key: SHA-256 of its bytes; nil: it is made.
+  public func store(
+    teacherState bytes: [UInt8], key: Digest? = nil, modelID: Int64, sequenceID: Int64, numericsID: Int64
+  ) throws {
     let known = try connection.integer(
       "SELECT 1 FROM teacher_state WHERE model_id = ? AND sequence_id = ? AND numerics_id = ?",
       [.integer(modelID), .integer(sequenceID), .integer(numericsID)])
@@ -157,7 +184,7 @@ extension CatalogTransaction {
       .teacherState,
       [
         "model_id": .integer(modelID), "sequence_id": .integer(sequenceID), "numerics_id": .integer(numericsID),
-        "hidden_blob_id": .integer(try store(blob: bytes)),
+        "hidden_blob_id": .integer(try store(blob: bytes, digest: key)),
       ])
   }
 }

@@ -4,24 +4,28 @@ extension CatalogTransaction {
   /// Stores a space, or finds it.
   public func store(space: SpaceRecord) throws -> SpaceRecord {
     var space = space
-    if let id = try id(of: space.digest, in: .space) {
+    let digest = space.digest
+    if let id = try id(of: digest, in: .space) {
       space.id = id
       return space
     }
-    space.id = try intern(.space, space.digest, ["model_id": .integer(space.modelID), "cost": .text(space.cost)])
+    space.id = try rows.insert(
+      .space, ["digest": .digest(digest), "model_id": .integer(space.modelID), "cost": .text(space.cost)])
+    // Rows in the order of the columns: there are thousands.
     for (unitIndex, unit) in space.units.enumerated() {
-      let unitKey: [String: SQLValue] = ["space_id": .integer(space.id), "unit_index": .integer(unitIndex)]
-      try rows.insert(.spaceUnit, unitKey.merging(unit.values) { $1 })
+      let unitKey: [SQLValue] = [.integer(space.id), .integer(unitIndex)]
+      try rows.insert(
+        .spaceUnit,
+        row: unitKey + [
+          .text(unit.name), .text(unit.sizeGroup), .text(unit.nameGroup), .integer(unit.weightCount),
+        ])
       for (levelIndex, level) in unit.levels.enumerated() {
-        let levelKey = unitKey.merging(["level_index": .integer(levelIndex)]) { $1 }
-        try rows.insert(.spaceLevel, levelKey.merging(level.values) { $1 })
+        let levelKey = unitKey + [.integer(levelIndex)]
+        try rows.insert(.spaceLevel, row: levelKey + [.integer(level.cost), .text(level.label)])
         for member in level.members {
           try rows.insert(
             .spaceMember,
-            levelKey.merging([
-              "layer_id": .integer(member.layerID), "variant_id": .integer(member.variantID),
-              "is_dropped": .flag(member.isDropped),
-            ]) { $1 })
+            row: levelKey + [.integer(member.layerID), .integer(member.variantID), .flag(member.isDropped)])
         }
       }
     }

@@ -97,18 +97,17 @@ extension CatalogTransaction {
   ///
   /// - Parameter question: assignment, measure, sequence and numerics.
   func nextAttempt(_ question: [SQLValue]) throws -> Int64? {
-    // Nearly always there is none yet.
-    let last = try connection.integer(
+    // Nearly always there is none yet. A void row may have come without its observation.
+    let attempts = try connection.firstRow(
       """
-      SELECT max(attempt) FROM observation
-      WHERE assignment_id = ? AND measure_id = ? AND sequence_id = ? AND numerics_id = ?
-      """, question)
-    // A void row may have come without its observation.
-    let lastVoid = try connection.integer(
-      """
-      SELECT max(attempt) FROM observation_void
-      WHERE assignment_id = ? AND measure_id = ? AND sequence_id = ? AND numerics_id = ?
-      """, question)
+      SELECT
+        (SELECT max(attempt) FROM observation
+          WHERE assignment_id = ?1 AND measure_id = ?2 AND sequence_id = ?3 AND numerics_id = ?4) AS last,
+        (SELECT max(attempt) FROM observation_void
+          WHERE assignment_id = ?1 AND measure_id = ?2 AND sequence_id = ?3 AND numerics_id = ?4) AS last_void
+      """, question
+    ) { (last: try $0.value("last") as Int64?, lastVoid: try $0.value("last_void") as Int64?) }
+    let (last, lastVoid) = (attempts?.last, attempts?.lastVoid)
     guard last != nil else { return (lastVoid ?? -1) + 1 }
     guard lastVoid != nil else { return nil }
     let valid = try connection.integer(

@@ -5,6 +5,9 @@ public struct CatalogTransaction {
   let connection: Connection
   let rows: RowWriter
 
+  /// The catalog's path, for messages.
+  public var path: String { connection.path }
+
   /// The id of the row of `table` whose digest is `digest`; nil if there is none.
   func id(of digest: Digest, in table: TableDescription) throws -> Int64? {
     try connection.integer("SELECT id FROM \(table.name) WHERE digest = ?", [.digest(digest)])

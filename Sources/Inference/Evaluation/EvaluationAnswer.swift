@@ -52,6 +52,8 @@ public struct EvaluationAnswer: Equatable, Sendable {
   public var results: [Result]
   /// The forward passes that it took.
   public var work: EvaluationWork
+  /// Whose answer it is, as far as whoever brings it knows; nil: this process's. It is no part of the bytes.
+  public var origin: WorkerIdentity?
 
   /// Creates an answer.
   public init(
@@ -117,6 +119,8 @@ public struct TeacherStateAnswer: Sendable {
   public var state: Matrix
   /// The forward passes that it took.
   public var work: EvaluationWork
+  /// Whose answer it is; nil: this process's. It is no part of the bytes.
+  public var origin: WorkerIdentity?
 
   /// Creates an answer.
   public init(request: Digest, numerics: Digest, state: Matrix, work: EvaluationWork) {

@@ -152,12 +152,24 @@ public struct TeacherStateRequest: Equatable, Sendable {
 }
 
 extension EvaluatedModel {
-  fileprivate init(from reader: inout ByteReader) throws {
+  /// - Throws: `InferenceError.refusedRequest` if another model, revision or arithmetic is wanted.
+  func check(_ wanted: EvaluatedModel) throws {
+    guard wanted.digest == digest else { throw InferenceError.refusedRequest(.unknownModel(wanted.digest)) }
+    guard wanted.architectureRevision == architectureRevision else {
+      throw InferenceError.refusedRequest(
+        .otherRevision(of: "the architecture", wanted: wanted.architectureRevision, own: architectureRevision))
+    }
+    guard wanted.numerics == numerics else {
+      throw InferenceError.refusedRequest(.otherNumerics(wanted: wanted.numerics, own: numerics))
+    }
+  }
+
+  init(from reader: inout ByteReader) throws {
     self.init(
       digest: try reader.digest(), architectureRevision: try reader.integer(), numerics: try reader.digest())
   }
 
-  fileprivate func write(to writer: inout ByteWriter) {
+  func write(to writer: inout ByteWriter) {
     writer.append(digest)
     writer.append(architectureRevision)
     writer.append(numerics)

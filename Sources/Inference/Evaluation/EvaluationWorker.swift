@@ -43,10 +43,16 @@ public protocol EvaluationContents: Sendable {
 public enum EvaluationRefusal: Equatable, Sendable, CustomStringConvertible {
   /// It computes another model.
   case unknownModel(Digest)
+  /// The folder that it was given holds another model.
+  case otherModel(folder: String, found: Digest, wanted: Digest)
   /// It has no variant with this content key.
   case unknownVariant(Digest)
   /// It has no state of the dense model with this content key.
   case unknownTeacherState(Digest)
+  /// It has no residual stream of a calibration with this content key.
+  case unknownStream(Digest)
+  /// It has no statistic of a layer's inputs with this content key.
+  case unknownStatistic(Digest)
   /// It has another arithmetic.
   case otherNumerics(wanted: Digest, own: Digest)
   /// It computes in another way than the evodb that asks.
@@ -58,8 +64,12 @@ public enum EvaluationRefusal: Equatable, Sendable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .unknownModel(let key): "the model \(key.short) is not here"
+    case .otherModel(let folder, let found, let wanted):
+      "\(folder) holds the model \(found.short), and \(wanted.short) is wanted"
     case .unknownVariant(let key): "the variant \(key.short) is not here"
     case .unknownTeacherState(let key): "the dense model's state \(key.short) is not here"
+    case .unknownStream(let key): "the residual stream \(key.short) is not here"
+    case .unknownStatistic(let key): "the statistic \(key.short) of a layer's inputs is not here"
     case .otherNumerics(let wanted, let own): "numerics \(wanted.short) are wanted, and these are \(own.short)"
     case .otherRevision(let what, let wanted, let own): "revision \(wanted) of \(what) is wanted, and this is \(own)"
     case .malformed(let detail): detail
@@ -77,10 +87,18 @@ extension EvaluationWorker {
     to requests: [EvaluationRequest], cancellation: Cancellation,
     onResults: @escaping (_ request: Int, [EvaluationAnswer.Result], EvaluationWork) throws -> Void
   ) throws {
+    try takenAnswers(to: requests, cancellation: cancellation) { try onResults($0, $1, $2.work) }
+  }
+
+  /// The same, with the whole answer to which the new results belong.
+  func takenAnswers(
+    to requests: [EvaluationRequest], cancellation: Cancellation,
+    onAnswer: @escaping (_ request: Int, [EvaluationAnswer.Result], EvaluationAnswer) throws -> Void
+  ) throws {
     let open = OpenRequests(requests)
     try answer(requests, cancellation: cancellation) { answer in
       let (request, results) = try open.take(answer)
-      try onResults(request, results, answer.work)
+      try onAnswer(request, results, answer)
     }
     try open.requireAllAnswered()
   }
@@ -95,10 +113,18 @@ extension EvaluationWorker {
     _ requests: [TeacherStateRequest], of network: any LanguageModel, cancellation: Cancellation,
     onState: @escaping (_ request: Int, Matrix?, EvaluationWork) throws -> Void
   ) throws {
+    try takenTeacherStates(requests, of: network, cancellation: cancellation) { try onState($0, $1, $2.work) }
+  }
+
+  /// The same, with the whole answer.
+  func takenTeacherStates(
+    _ requests: [TeacherStateRequest], of network: any LanguageModel, cancellation: Cancellation,
+    onState: @escaping (_ request: Int, Matrix?, TeacherStateAnswer) throws -> Void
+  ) throws {
     let open = OpenStateRequests(requests, of: network)
     try teacherStates(requests, cancellation: cancellation) { answer in
       let (request, isNew) = try open.take(answer)
-      try onState(request, isNew ? answer.state : nil, answer.work)
+      try onState(request, isNew ? answer.state : nil, answer)
     }
     try open.requireAllAnswered()
   }

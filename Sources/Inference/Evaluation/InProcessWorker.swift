@@ -85,7 +85,7 @@ public final class InProcessWorker: EvaluationWorker {
     onAnswer: @escaping (TeacherStateAnswer) throws -> Void
   ) throws {
     for request in requests {
-      try check(request.model)
+      try model.check(request.model)
       try check(request.tokenIDs, fedCount: request.tokenIDs.count)
     }
     try evaluator.teacherHiddenStates(requests.map(\.tokenIDs), cancellation: cancellation) {
@@ -120,7 +120,7 @@ public final class InProcessWorker: EvaluationWorker {
   // MARK: Checks
 
   private func check(_ request: EvaluationRequest) throws {
-    try check(request.model)
+    try model.check(request.model)
     guard !request.measures.isEmpty, Set(request.measures).count == request.measures.count else {
       throw Self.malformed("it asks for no measure, or for one twice")
     }
@@ -141,18 +141,6 @@ public final class InProcessWorker: EvaluationWorker {
     }
     guard request.teacherState != nil || !request.measures.contains(where: { $0.needsTeacher }) else {
       throw Self.malformed("it asks for a comparison with the dense model and does not name its state")
-    }
-  }
-
-  private func check(_ wanted: EvaluatedModel) throws {
-    guard wanted.digest == model.digest else { throw InferenceError.refusedRequest(.unknownModel(wanted.digest)) }
-    guard wanted.architectureRevision == model.architectureRevision else {
-      throw InferenceError.refusedRequest(
-        .otherRevision(
-          of: "the architecture", wanted: wanted.architectureRevision, own: model.architectureRevision))
-    }
-    guard wanted.numerics == model.numerics else {
-      throw InferenceError.refusedRequest(.otherNumerics(wanted: wanted.numerics, own: model.numerics))
     }
   }
 

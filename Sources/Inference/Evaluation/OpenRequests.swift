@@ -24,11 +24,9 @@ final class OpenRequests {
   /// - Returns: which request it belongs to, and the results that are new.
   /// - Throws: `InferenceError.wrongAnswer`; then nothing of the answer is taken.
   func take(_ answer: EvaluationAnswer) throws -> (request: Int, results: [EvaluationAnswer.Result]) {
-    guard let place = places[answer.request] else {
-      throw Self.wrong("it belongs to \(answer.request.short), which was not asked")
-    }
+    guard let place = places[answer.request] else { throw EvaluatedModel.notAsked(answer.request) }
     let request = requests[place]
-    try Self.check(answer.numerics, against: request.model)
+    try request.model.checkAnswer(answer.numerics)
     let counts = request.measures.map { $0.predictionCount(tokenCount: request.tokenIDs.count) }
     guard answer.predictionCounts == counts else {
       throw Self.wrong("it sums up \(answer.predictionCounts) predictions in the place of \(counts)")
@@ -71,12 +69,6 @@ final class OpenRequests {
     guard missingCount == 0 else { throw Self.wrong("\(missingCount) results are missing") }
   }
 
-  fileprivate static func check(_ numerics: Digest, against model: EvaluatedModel) throws {
-    guard numerics == model.numerics else {
-      throw wrong("it was computed by numerics \(numerics.short), not \(model.numerics.short)")
-    }
-  }
-
   fileprivate static func check(_ work: EvaluationWork, tokenCount: Int, blockLimit: Int) throws {
     guard (0...tokenCount).contains(work.forwardTokenCount),
       (0...tokenCount * blockLimit).contains(work.forwardBlockTokenCount)
@@ -115,11 +107,9 @@ final class OpenStateRequests {
   /// - Returns: which request it belongs to, and whether that had no answer before.
   /// - Throws: `InferenceError.wrongAnswer`.
   func take(_ answer: TeacherStateAnswer) throws -> (request: Int, isNew: Bool) {
-    guard let place = places[answer.request] else {
-      throw OpenRequests.wrong("it belongs to \(answer.request.short), which was not asked")
-    }
+    guard let place = places[answer.request] else { throw EvaluatedModel.notAsked(answer.request) }
     let request = requests[place]
-    try OpenRequests.check(answer.numerics, against: request.model)
+    try request.model.checkAnswer(answer.numerics)
     guard (answer.state.rows, answer.state.columns) == (request.tokenIDs.count, width) else {
       throw OpenRequests.wrong(
         "a state is \(answer.state.rows) × \(answer.state.columns), not \(request.tokenIDs.count) × \(width)")
@@ -134,5 +124,29 @@ final class OpenStateRequests {
   func requireAllAnswered() throws {
     let missing = isAnswered.count { !$0 }
     guard missing == 0 else { throw OpenRequests.wrong("\(missing) states are missing") }
+  }
+}
+
+extension EvaluatedModel {
+  static func notAsked(_ request: Digest) -> InferenceError {
+    .wrongAnswer(detail: "it belongs to \(request.short), which was not asked")
+  }
+
+  /// Holds an answer's arithmetic against that of its request.
+  ///
+  /// - Throws: `InferenceError.wrongAnswer`.
+  func checkAnswer(_ numerics: Digest) throws {
+    guard numerics == self.numerics else {
+      throw InferenceError.wrongAnswer(
+        detail: "it was computed by numerics \(numerics.short), not \(self.numerics.short)")
+    }
+  }
+
+  /// Holds an answer's keys against those of its request.
+  ///
+  /// - Throws: `InferenceError.wrongAnswer`.
+  func checkAnswer(to request: Digest, wanted: Digest, _ numerics: Digest) throws {
+    guard request == wanted else { throw Self.notAsked(request) }
+    try checkAnswer(numerics)
   }
 }

@@ -31,7 +31,12 @@ public enum NewFile {
     let temporary = TemporaryName.beside(place)
     try? FileManager.default.removeItem(at: temporary)
     defer { try? FileManager.default.removeItem(at: temporary) }
-    try body(temporary)
+    do {
+      try body(temporary)
+    } catch InferenceError.inputOutput(temporary.path, let detail) {
+      // The user knows the name that was asked for.
+      throw InferenceError.inputOutput(path: path, detail: detail)
+    }
     // Unlike rename, link fails if somebody was faster. Some file systems have no links.
     if link(temporary.path, place.path) != 0 {
       let code = errno

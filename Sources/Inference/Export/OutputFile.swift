@@ -32,7 +32,10 @@ final class OutputFile {
     do {
       try body()
     } catch {
-      throw InferenceError.inputOutput(path: url.path, detail: "cannot be written: \(error.localizedDescription)")
+      let reason =
+        (error as? CocoaError)?.code == .fileWriteOutOfSpace
+        ? "no space is left on the disk; make room, or write to another place" : error.localizedDescription
+      throw InferenceError.inputOutput(path: url.path, detail: "cannot be written: \(reason)")
     }
   }
 }

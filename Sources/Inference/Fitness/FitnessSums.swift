@@ -50,7 +50,8 @@ enum FitnessSums {
       let teacher = teacher?.strip(rows, model: model)
       for position in rows {
         let row = position - first
-        let logSumExp = VectorKernels.logSumExp(logits, row: row)
+        let logSumExp = VectorKernels.logSumExp(
+          logits, row: row, next: teacher.map { ($0.matrix, position - $0.first) } ?? (logits, row + 1))
         for (index, measure) in measures.enumerated() {
           switch measure {
           case .continuation(let firstToken) where position + 1 < firstToken: break

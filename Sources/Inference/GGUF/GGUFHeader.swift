@@ -112,6 +112,14 @@ struct GGUFHeader: Equatable {
 
   /// The header as it is stored, with the padding behind it.
   var bytes: [UInt8] {
+    let bytes = contents
+    // Nothing follows that would have to be aligned, and an alignment may be gigabytes.
+    guard !tensors.isEmpty else { return bytes }
+    return bytes + [UInt8](repeating: 0, count: -bytes.count & (alignment - 1))
+  }
+
+  /// The header without padding.
+  var contents: [UInt8] {
     var bytes = Self.magic
     bytes.append(littleEndian: Self.version)
     bytes.append(littleEndian: UInt64(tensors.count))
@@ -128,8 +136,6 @@ struct GGUFHeader: Equatable {
       bytes.append(littleEndian: tensor.type.number)
       bytes.append(littleEndian: UInt64(offset))
     }
-    // Nothing follows that would have to be aligned, and an alignment may be gigabytes.
-    guard !tensors.isEmpty else { return bytes }
-    return bytes + [UInt8](repeating: 0, count: -bytes.count & (alignment - 1))
+    return bytes
   }
 }

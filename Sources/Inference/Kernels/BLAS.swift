@@ -56,7 +56,7 @@ public enum BLAS {
     return result
   }
 
-  /// The same into a matrix [n, out] that is there.
+  /// Writes the product into an existing matrix. `[n, out]`
   package static func linear(_ x: Matrix, _ w: Matrix, into result: Matrix) {
     multiply(x.panel, transposed: false, w.panel, transposed: true, into: result.panel)
   }

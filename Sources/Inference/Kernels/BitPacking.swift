@@ -43,20 +43,30 @@ enum BitPacking {
   static func append(_ codes: ArraySlice<UInt8>, bits: Int, to bytes: inout [UInt8]) {
     precondition((1...8).contains(bits))
     let steps = Steps(bits: bits)
-    var remaining = byteCount(count: codes.count, bits: bits)
-    var start = codes.startIndex
-    while start < codes.endIndex {
-      var word: UInt64 = 0
-      for offset in 0..<min(8, codes.endIndex - start) {
-        word |= UInt64(codes[start + offset]) &<< UInt64(8 &* offset)
+    let first = bytes.count
+    bytes.append(contentsOf: repeatElement(0, count: byteCount(count: codes.count, bits: bits)))
+    codes.withUnsafeBytes { codes in
+      bytes.withUnsafeMutableBytes { target in
+        for (index, start) in stride(from: 0, to: codes.count, by: 8).enumerated() {
+          var word: UInt64 = 0
+          if start + 8 <= codes.count {
+            word = UInt64(littleEndian: codes.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+          } else {
+            for offset in start..<codes.count { word |= UInt64(codes[offset]) &<< UInt64(8 &* (offset - start)) }
+          }
+          word = steps.gather(word)
+          let place = first + index * bits
+          if place + 8 <= target.count {
+            // Eight bytes are stored, of which only the first `bits` count: the next word overwrites the others, which are zero.
+            target.storeBytes(of: word.littleEndian, toByteOffset: place, as: UInt64.self)
+          } else {
+            for offset in place..<min(place + bits, target.count) {
+              target[offset] = UInt8(truncatingIfNeeded: word)
+              word &>>= 8
+            }
+          }
+        }
       }
-      word = steps.gather(word)
-      for _ in 0..<min(bits, remaining) {
-        bytes.append(UInt8(truncatingIfNeeded: word))
-        word &>>= 8
-      }
-      remaining -= bits
-      start += 8
     }
   }
 

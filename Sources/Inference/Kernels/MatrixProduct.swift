@@ -12,6 +12,34 @@ public enum MatrixProduct {
     return result
   }
 
+  /// Writes the product into an existing matrix. `[n, out]`
+  static func linear(_ x: Matrix, _ w: PackedWeights, into result: Matrix) {
+    multiply(x.panel, w, into: result.panel)
+  }
+
+  /// `x` [n, in] through several linear weights, into results [n, out] that are there; it is laid out for the kernels once.
+  static func linear(_ x: Matrix, _ weights: [PackedWeights], into results: [Matrix], kernels: KernelSet = .current) {
+    precondition(weights.count == results.count)
+    guard let arithmetic = weights.first?.arithmetic, arithmetic != .openblas else {
+      for (weight, result) in zip(weights, results) { linear(x, weight, into: result) }
+      return
+    }
+    let products = zip(weights, results).map { weight, result in
+      precondition(weight.arithmetic == arithmetic && weight.depth == x.columns)
+      precondition(result.rows == x.rows && result.columns == weight.columns)
+      guard case .panels(let panels) = weight.storage else {
+        preconditionFailure("a specified arithmetic has its weights in panels")
+      }
+      return evodb_product(
+        y: result.base, y_stride: Int64(result.columns), x: x.base, x_row_stride: Int64(x.columns), x_depth_stride: 1,
+        packed: panels, packed_columns: Int64(weight.columns), packed_depth: Int64(weight.depth), rows: Int64(x.rows),
+        first_column: 0, columns: Int64(weight.columns), first_depth: 0, depth: Int64(weight.depth), accumulate: 0,
+        negate: 0, lower: 0, lower_offset: 0)
+    }
+    let status = evodb_multiply_several(kernels.code, arithmetic.code, products, Int64(products.count))
+    precondition(status == Int32(EVODB_DONE), "no memory for a product, or no \(kernels.rawValue) kernels here")
+  }
+
   /// `result ← op(x) · w`, or `result ± op(x) · w`, over parts of a packed weight.
   ///
   /// - Parameters:

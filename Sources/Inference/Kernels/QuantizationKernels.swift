@@ -116,19 +116,48 @@ enum QuantizationKernels {
   static func transposed(_ bytes: [UInt8], rows: Int, columns: Int) -> [UInt8] {
     precondition(bytes.count == rows * columns)
     return [UInt8](unsafeUninitializedCapacity: bytes.count) { target, count in
-      bytes.withUnsafeBufferPointer { source in
-        for firstRow in stride(from: 0, to: rows, by: tile) {
-          for firstColumn in stride(from: 0, to: columns, by: tile) {
-            for row in firstRow..<min(rows, firstRow + tile) {
-              for column in firstColumn..<min(columns, firstColumn + tile) {
-                target[column * rows + row] = source[row * columns + column]
+      let target = UnsafeMutableRawBufferPointer(target)
+      bytes.withUnsafeBytes { source in
+        for row in stride(from: 0, to: rows, by: 8) {
+          for column in stride(from: 0, to: columns, by: 8) {
+            guard row + 8 <= rows, column + 8 <= columns else {
+              for r in row..<min(rows, row + 8) {
+                for c in column..<min(columns, column + 8) { target[c * rows + r] = source[r * columns + c] }
               }
+              continue
+            }
+            var square = SIMD8<UInt64>()
+            for r in 0..<8 {
+              square[r] =
+                source.loadUnaligned(fromByteOffset: (row + r) * columns + column, as: UInt64.self).littleEndian
+            }
+            square = transposedSquare(square)
+            for c in 0..<8 {
+              target.storeBytes(of: square[c].littleEndian, toByteOffset: (column + c) * rows + row, as: UInt64.self)
             }
           }
         }
       }
       count = bytes.count
     }
+  }
+
+  /// Eight words of eight bytes, the first in the lowest bits, transposed: halves, pairs and single bytes change places.
+  @inline(__always)
+  private static func transposedSquare(_ words: SIMD8<UInt64>) -> SIMD8<UInt64> {
+    var words = words
+    func exchange(_ distance: Int, _ mask: UInt64) {
+      let shift = UInt64(8 * distance)
+      for low in 0..<8 where low & distance == 0 {
+        let other = ((words[low] &>> shift) ^ words[low + distance]) & mask
+        words[low] ^= other &<< shift
+        words[low + distance] ^= other
+      }
+    }
+    exchange(4, 0x0000_0000_ffff_ffff)
+    exchange(2, 0x0000_ffff_0000_ffff)
+    exchange(1, 0x00ff_00ff_00ff_00ff)
+    return words
   }
 
   /// Whether no element is NaN or infinite.

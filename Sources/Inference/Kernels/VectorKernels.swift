@@ -43,8 +43,17 @@ package enum VectorKernels {
   }
 
   /// log Σ exp of row `row`.
-  package static func logSumExp(_ x: Matrix, row: Int) -> Double {
-    evodb_log_sum_exp(x.base + row * x.columns, Int64(x.columns))
+  ///
+  /// - Parameter next: a row that is wanted next: it is fetched into the caches meanwhile.
+  package static func logSumExp(_ x: Matrix, row: Int, next: (matrix: Matrix, row: Int)? = nil) -> Double {
+    evodb_log_sum_exp(x.base + row * x.columns, Int64(x.columns), start(of: next, columns: x.columns))
+  }
+
+  /// Where a row begins; nil if there is none.
+  private static func start(of row: (matrix: Matrix, row: Int)?, columns: Int) -> UnsafePointer<Float>? {
+    guard let row, row.row < row.matrix.rows else { return nil }
+    precondition(row.matrix.columns == columns)
+    return UnsafePointer(row.matrix.base + row.row * columns)
   }
 
   /// Turns each row of logits into log-probabilities in place and returns the rows' log-sum-exp.
@@ -56,13 +65,14 @@ package enum VectorKernels {
     }
   }
 
-  /// KL(teacher ‖ student) in nats at one position: row `teacherRow` of log-probabilities against row `row` of logits.
+  /// KL(teacher ‖ student) in nats at one position: row `teacherRow` of log-probabilities against row `row` of logits. The next
+  /// row of logits, if there is one, is fetched into the caches meanwhile.
   package static func klDivergence(
     teacher: Matrix, teacherRow: Int, student: Matrix, row: Int, studentLogSumExp: Double
   ) -> Double {
     precondition(teacher.columns == student.columns)
     return evodb_kl_row(
       teacher.base + teacherRow * teacher.columns, student.base + row * student.columns, studentLogSumExp,
-      Int64(student.columns))
+      Int64(student.columns), start(of: (student, row + 1), columns: student.columns))
   }
 }

@@ -71,7 +71,7 @@ struct Gemma2: LanguageModel {
 
   func block(
     _ index: Int, _ x: Matrix, weight: (Int) throws -> PackedWeights, dropped: Set<Subblock>,
-    tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
+    tap: ((Int, Matrix) throws -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix {
     let c = configuration
     let epsilon = Float(c.normEpsilon)
@@ -80,24 +80,29 @@ struct Gemma2: LanguageModel {
     let firstSite = index * 4
     let stream = x.copy()
     if !dropped.contains(Subblock(blockIndex: index, half: .attention)) {
-      let input = VectorKernels.rmsNorm(stream, weight: norms.beforeAttention, epsilon: epsilon)
-      tap?(firstSite, input)
-      let queries = try biases.linear(input, firstLayer, weight)
-      let keys = try biases.linear(input, firstLayer + 1, weight)
-      let values = try biases.linear(input, firstLayer + 2, weight)
-      let mixed = attention.mix(block: index, queries: queries, keys: keys, values: values, cache: cache)
-      tap?(firstSite + 1, mixed)
-      let output = try biases.linear(mixed, firstLayer + 3, weight)
-      VectorKernels.add(stream, VectorKernels.rmsNorm(output, weight: norms.afterAttention, epsilon: epsilon))
+      let projections = try biases.project(
+        stream, firstLayer..<firstLayer + 3, weight, tap: tap.map { tap in { try tap(firstSite, $0) } }
+      ) { VectorKernels.rmsNorm($0, weight: norms.beforeAttention, epsilon: epsilon) }
+      let mixed = attention.mix(
+        block: index, queries: projections[0], keys: projections[1], values: projections[2], cache: cache)
+      try tap?(firstSite + 1, mixed)
+      try biases.add(mixed, firstLayer + 3, weight, to: stream) {
+        VectorKernels.rmsNorm($0, weight: norms.afterAttention, epsilon: epsilon)
+      }
     }
     if !dropped.contains(Subblock(blockIndex: index, half: .mlp)) {
-      let input = VectorKernels.rmsNorm(stream, weight: norms.beforeMLP, epsilon: epsilon)
-      tap?(firstSite + 2, input)
-      let gate = try biases.linear(input, firstLayer + 4, weight)
-      VectorKernels.geluMultiply(gate, try biases.linear(input, firstLayer + 5, weight))
-      tap?(firstSite + 3, gate)
-      let output = try biases.linear(gate, firstLayer + 6, weight)
-      VectorKernels.add(stream, VectorKernels.rmsNorm(output, weight: norms.afterMLP, epsilon: epsilon))
+      let (wg, wu, wd) = (try weight(firstLayer + 4), try weight(firstLayer + 5), try weight(firstLayer + 6))
+      for rows in RowStrips.ranges(rows: stream.rows, wg.arithmetic, isTapped: tap != nil) {
+        let strip = stream.strip(rows)
+        let input = VectorKernels.rmsNorm(strip, weight: norms.beforeMLP, epsilon: epsilon)
+        try tap?(firstSite + 2, input)
+        let halves = biases.linear(input, firstLayer + 4..<firstLayer + 6, [wg, wu])
+        let gate = halves[0]
+        VectorKernels.geluMultiply(gate, halves[1])
+        try tap?(firstSite + 3, gate)
+        let output = biases.linear(gate, firstLayer + 6, wd)
+        VectorKernels.add(strip, VectorKernels.rmsNorm(output, weight: norms.afterMLP, epsilon: epsilon))
+      }
     }
     return stream
   }

@@ -30,11 +30,11 @@ public protocol LanguageModel: Sendable {
   ///   - x: [n, hidden]; not changed.
   ///   - weight: the weight [out, in] of a layer by its index, packed for the model's arithmetic.
   ///   - dropped: subblocks that add nothing to the stream.
-  ///   - tap: called with the input [n, width] of each site of the block, by site index.
+  ///   - tap: called with the input [n, width] of each site of the block, by site index; what it throws ends the work.
   ///   - cache: nil: the rows are one sequence; else each is the next position of another sequence.
   func block(
     _ index: Int, _ x: Matrix, weight: (Int) throws -> PackedWeights, dropped: Set<Subblock>,
-    tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
+    tap: ((Int, Matrix) throws -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix
   /// The last hidden state [n, hidden], after the final norm.
   func finish(_ x: Matrix) -> Matrix
@@ -49,11 +49,32 @@ extension LanguageModel {
   /// The residual stream of one sequence after block `index`.
   public func block(
     _ index: Int, _ x: Matrix, weight: (Int) throws -> PackedWeights, dropped: Set<Subblock>,
-    tap: ((Int, Matrix) -> Void)?
+    tap: ((Int, Matrix) throws -> Void)?
   ) throws -> Matrix {
     try block(index, x, weight: weight, dropped: dropped, tap: tap, cache: nil)
   }
+
+  /// The inputs of all sites of block `index` for one sequence: the block up to its last product, which nobody asks for.
+  ///
+  /// - Parameter tap: as of `block`.
+  func siteInputs(
+    ofBlock index: Int, _ x: Matrix, weight: (Int) throws -> PackedWeights, tap: @escaping (Int, Matrix) -> Void
+  ) throws {
+    var missing = sites.count { $0.blockIndex == index }
+    do {
+      _ = try block(
+        index, x, weight: weight, dropped: [],
+        tap: { site, input in
+          tap(site, input)
+          missing -= 1
+          if missing == 0 { throw AllSitesSeen() }
+        })
+    } catch is AllSitesSeen {}
+  }
 }
+
+/// Ends a block whose output is not wanted.
+private struct AllSitesSeen: Error {}
 
 /// A half of a transformer block.
 public struct Subblock: Hashable, Sendable {

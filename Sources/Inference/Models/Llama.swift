@@ -91,33 +91,45 @@ public struct Llama: LanguageModel {
   /// The residual stream [n, hidden] after block `index`: attention, then MLP, each behind its norm.
   public func block(
     _ index: Int, _ x: Matrix, weight: (Int) throws -> PackedWeights, dropped: Set<Subblock>,
-    tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
+    tap: ((Int, Matrix) throws -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix {
     let epsilon = Float(configuration.normEpsilon)
     let firstLayer = index * 7
     let firstSite = index * 4
     let stream = x.copy()
     if !dropped.contains(Subblock(blockIndex: index, half: .attention)) {
-      let input = VectorKernels.rmsNorm(stream, weight: norms[index].attention, epsilon: epsilon)
-      tap?(firstSite, input)
-      var queries = try biases.linear(input, firstLayer, weight)
-      var keys = try biases.linear(input, firstLayer + 1, weight)
-      let values = try biases.linear(input, firstLayer + 2, weight)
+      let projections = try biases.project(
+        stream, firstLayer..<firstLayer + 3, weight, tap: tap.map { tap in { try tap(firstSite, $0) } }
+      ) { VectorKernels.rmsNorm($0, weight: norms[index].attention, epsilon: epsilon) }
+      var (queries, keys) = (projections[0], projections[1])
       if let heads = norms[index].heads {
         queries = VectorKernels.headNorm(queries, weight: heads.query, epsilon: epsilon)
         keys = VectorKernels.headNorm(keys, weight: heads.key, epsilon: epsilon)
       }
-      let mixed = attention.mix(block: index, queries: queries, keys: keys, values: values, cache: cache)
-      tap?(firstSite + 1, mixed)
-      VectorKernels.add(stream, try biases.linear(mixed, firstLayer + 3, weight))
+      let mixed = attention.mix(block: index, queries: queries, keys: keys, values: projections[2], cache: cache)
+      try tap?(firstSite + 1, mixed)
+      try biases.add(mixed, firstLayer + 3, weight, to: stream)
     }
     if !dropped.contains(Subblock(blockIndex: index, half: .mlp)) {
-      let input = VectorKernels.rmsNorm(stream, weight: norms[index].mlp, epsilon: epsilon)
-      tap?(firstSite + 2, input)
-      let gate = try biases.linear(input, firstLayer + 4, weight)
-      VectorKernels.siluMultiply(gate, try biases.linear(input, firstLayer + 5, weight))
-      tap?(firstSite + 3, gate)
-      VectorKernels.add(stream, try biases.linear(gate, firstLayer + 6, weight))
+      let (wg, wu, wd) = (try weight(firstLayer + 4), try weight(firstLayer + 5), try weight(firstLayer + 6))
+      let isFused = tap == nil && !configuration.mlpBias && GatedMLP.isAvailable(gate: wg)
+      let ranges = RowStrips.ranges(
+        rows: stream.rows, wg.arithmetic, isTapped: tap != nil,
+        rowCount: isFused ? GatedMLP.rowCount : RowStrips.rowCount)
+      for rows in ranges {
+        let strip = stream.strip(rows)
+        let input = VectorKernels.rmsNorm(strip, weight: norms[index].mlp, epsilon: epsilon)
+        guard !isFused else {
+          GatedMLP.add(input, gate: wg, up: wu, down: wd, to: strip)
+          continue
+        }
+        try tap?(firstSite + 2, input)
+        let halves = biases.linear(input, firstLayer + 4..<firstLayer + 6, [wg, wu])
+        let gate = halves[0]
+        VectorKernels.siluMultiply(gate, halves[1])
+        try tap?(firstSite + 3, gate)
+        VectorKernels.add(strip, biases.linear(gate, firstLayer + 6, wd))
+      }
     }
     return stream
   }

@@ -78,28 +78,31 @@ struct OPT: LanguageModel {
 
   func block(
     _ index: Int, _ x: Matrix, weight: (Int) throws -> PackedWeights, dropped: Set<Subblock>,
-    tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
+    tap: ((Int, Matrix) throws -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix {
     let firstLayer = index * 6
     let firstSite = index * 4
     let stream = x.copy()
     if !dropped.contains(Subblock(blockIndex: index, half: .attention)) {
-      let input = norms[index].attention.apply(stream)
-      tap?(firstSite, input)
+      let projections = try biases.project(
+        stream, firstLayer..<firstLayer + 3, weight, tap: tap.map { tap in { try tap(firstSite, $0) } }
+      ) { norms[index].attention.apply($0) }
       let mixed = attention.mix(
-        block: index, queries: try biases.linear(input, firstLayer, weight),
-        keys: try biases.linear(input, firstLayer + 1, weight),
-        values: try biases.linear(input, firstLayer + 2, weight), cache: cache)
-      tap?(firstSite + 1, mixed)
-      VectorKernels.add(stream, try biases.linear(mixed, firstLayer + 3, weight))
+        block: index, queries: projections[0], keys: projections[1], values: projections[2], cache: cache)
+      try tap?(firstSite + 1, mixed)
+      try biases.add(mixed, firstLayer + 3, weight, to: stream)
     }
     if !dropped.contains(Subblock(blockIndex: index, half: .mlp)) {
-      let input = norms[index].mlp.apply(stream)
-      tap?(firstSite + 2, input)
-      let inner = try biases.linear(input, firstLayer + 4, weight)
-      VectorKernels.relu(inner)
-      tap?(firstSite + 3, inner)
-      VectorKernels.add(stream, try biases.linear(inner, firstLayer + 5, weight))
+      let (w1, w2) = (try weight(firstLayer + 4), try weight(firstLayer + 5))
+      for rows in RowStrips.ranges(rows: stream.rows, w1.arithmetic, isTapped: tap != nil) {
+        let strip = stream.strip(rows)
+        let input = norms[index].mlp.apply(strip)
+        try tap?(firstSite + 2, input)
+        let inner = biases.linear(input, firstLayer + 4, w1)
+        VectorKernels.relu(inner)
+        try tap?(firstSite + 3, inner)
+        VectorKernels.add(strip, biases.linear(inner, firstLayer + 5, w2))
+      }
     }
     return stream
   }

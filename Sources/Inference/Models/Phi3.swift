@@ -51,7 +51,7 @@ struct Phi3: LanguageModel {
 
   func block(
     _ index: Int, _ x: Matrix, weight: (Int) throws -> PackedWeights, dropped: Set<Subblock>,
-    tap: ((Int, Matrix) -> Void)?, cache: KeyValueCache?
+    tap: ((Int, Matrix) throws -> Void)?, cache: KeyValueCache?
   ) throws -> Matrix {
     let c = configuration
     let epsilon = Float(c.normEpsilon)
@@ -59,22 +59,33 @@ struct Phi3: LanguageModel {
     let firstSite = index * 4
     let stream = x.copy()
     if !dropped.contains(Subblock(blockIndex: index, half: .attention)) {
-      let input = VectorKernels.rmsNorm(stream, weight: norms[index].attention, epsilon: epsilon)
-      tap?(firstSite, input)
-      let fused = MatrixProduct.linear(input, try weight(firstLayer))
+      let wqkv = try weight(firstLayer)
+      let fused = Matrix(uninitializedRows: stream.rows, columns: wqkv.columns)
+      for rows in RowStrips.ranges(rows: stream.rows, wqkv.arithmetic, isTapped: tap != nil) {
+        let input = VectorKernels.rmsNorm(stream.strip(rows), weight: norms[index].attention, epsilon: epsilon)
+        try tap?(firstSite, input)
+        MatrixProduct.linear(input, wqkv, into: fused.strip(rows))
+      }
       let queries = fused.columns(0..<c.attentionWidth)
       let keys = fused.columns(c.attentionWidth..<c.attentionWidth + c.keyValueWidth)
       let values = fused.columns(c.attentionWidth + c.keyValueWidth..<fused.columns)
       let mixed = attention.mix(block: index, queries: queries, keys: keys, values: values, cache: cache)
-      tap?(firstSite + 1, mixed)
-      VectorKernels.add(stream, MatrixProduct.linear(mixed, try weight(firstLayer + 1)))
+      try tap?(firstSite + 1, mixed)
+      let wo = try weight(firstLayer + 1)
+      for rows in RowStrips.ranges(rows: stream.rows, wo.arithmetic, isTapped: false) {
+        VectorKernels.add(stream.strip(rows), MatrixProduct.linear(mixed.strip(rows), wo))
+      }
     }
     if !dropped.contains(Subblock(blockIndex: index, half: .mlp)) {
-      let input = VectorKernels.rmsNorm(stream, weight: norms[index].mlp, epsilon: epsilon)
-      tap?(firstSite + 2, input)
-      let gated = VectorKernels.siluMultiplyHalves(MatrixProduct.linear(input, try weight(firstLayer + 2)))
-      tap?(firstSite + 3, gated)
-      VectorKernels.add(stream, MatrixProduct.linear(gated, try weight(firstLayer + 3)))
+      let (wgu, wd) = (try weight(firstLayer + 2), try weight(firstLayer + 3))
+      for rows in RowStrips.ranges(rows: stream.rows, wgu.arithmetic, isTapped: tap != nil) {
+        let strip = stream.strip(rows)
+        let input = VectorKernels.rmsNorm(strip, weight: norms[index].mlp, epsilon: epsilon)
+        try tap?(firstSite + 2, input)
+        let gated = VectorKernels.siluMultiplyHalves(MatrixProduct.linear(input, wgu))
+        try tap?(firstSite + 3, gated)
+        VectorKernels.add(strip, MatrixProduct.linear(gated, wd))
+      }
     }
     return stream
   }

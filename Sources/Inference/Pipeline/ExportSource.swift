@@ -15,7 +15,8 @@ struct ExportSource {
   let variants: [VariantRecord?]
   /// Halves of blocks that add nothing.
   let dropped: Set<Subblock>
-  private let methodNames: [Int64: String]
+  /// The names of methods by local id.
+  let methodNames: [Int64: String]
   private let store: CatalogStore
   private let folder: ModelFolder
 
@@ -100,6 +101,11 @@ struct ExportSource {
 
   /// The name of a variant's method.
   func methodName(of variant: VariantRecord) -> String { methodNames[variant.methodID] ?? "" }
+
+  /// All variants of a layer's weight, whether the assignment has them or not.
+  func builtVariants(of layer: LayerRecord) throws -> [VariantRecord] {
+    try store.read { try $0.variants(ofWeight: layer.weightID) }
+  }
 
   /// What becomes of each tensor of the checkpoint.
   ///
@@ -221,8 +227,8 @@ struct ExportSource {
 
   // MARK: Provenance
 
-  /// From what an export was made, in a fixed order and with what a form of export adds: the same for the same assignment,
-  /// whoever writes it and when.
+  /// From what an export was made, in a fixed order and with what a form of export adds,
+  /// depending on neither writer nor time.
   ///
   /// - Parameters:
   ///   - keptBlocks: old indices of the blocks that are left.

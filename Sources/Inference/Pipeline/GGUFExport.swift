@@ -70,18 +70,9 @@ public enum GGUFExport {
   /// What the file will be.
   static func plan(_ source: ExportSource, _ options: Options, version: String) throws -> GGUFExportPlan {
     let checkpoint = source.checkpoint
-    let configuration = checkpoint.configuration
     // Before anything is read: a family that llama.cpp does not have has no file.
-    _ = try GGUFArchitecture(configuration)
-    let types = Dictionary(
-      checkpoint.tensors.map { ($0.name, $0.elementType) }, uniquingKeysWith: { first, _ in first })
-    func elementType(_ name: String) throws -> TensorElementType {
-      guard let type = types[name] else {
-        throw InferenceError.invalidData(
-          file: checkpoint.directory.path, detail: "there is no tensor \(name), which config.json implies")
-      }
-      return type
-    }
+    _ = try GGUFArchitecture(checkpoint.configuration)
+    let elementType = elementTypes(of: checkpoint)
     var containers: [String: GGUFExportPlan.Container] = [:]
     for index in source.layers.indices where try source.variant(ofLayer: index) != nil {
       let layer = source.layers[index]
@@ -97,56 +88,54 @@ public enum GGUFExport {
       }
     }
     var plan = try GGUFExportPlan(
-      configuration, modelName: source.model.name, tokenizer: try tokenizer(source, options), elementType: elementType,
-      containers: containers, dropped: source.dropped,
+      checkpoint.configuration, modelName: source.model.name, tokenizer: try tokenizer(of: checkpoint, options),
+      elementType: elementType, containers: containers, dropped: source.dropped,
       types: .init(embedding: options.embeddingType, head: options.headType))
-    plan.add(provenance(source, plan, containers, version: version))
+    let provenance = try provenance(source, containers, version: version)
+    plan.add(provenance.fields(keptBlocks: plan.keptBlocks, notes: plan.notes))
     return plan
   }
 
-  private static func tokenizer(_ source: ExportSource, _ options: Options) throws -> GGUFTokenizer {
-    guard !options.leavesOutTokenizer, let url = source.checkpoint.tokenizerURL else { return .none }
-    return try GGUFTokenizer(
-      contentsOf: url, settings: try TokenizerSettings(folder: source.checkpoint.directory),
-      rowCount: source.checkpoint.configuration.vocabularySize)
+  /// The types of a checkpoint's tensors by name.
+  static func elementTypes(of checkpoint: Checkpoint) -> (String) throws -> TensorElementType {
+    let types = Dictionary(
+      checkpoint.tensors.map { ($0.name, $0.elementType) }, uniquingKeysWith: { first, _ in first })
+    return { name in
+      guard let type = types[name] else {
+        throw InferenceError.invalidData(
+          file: checkpoint.directory.path, detail: "there is no tensor \(name), which config.json implies")
+      }
+      return type
+    }
   }
 
-  /// From what the file was made: the same for the same assignment, whoever writes it and when.
+  /// The tokenizer in GGUF's words.
+  static func tokenizer(of checkpoint: Checkpoint, _ options: Options) throws -> GGUFTokenizer {
+    guard !options.leavesOutTokenizer, let url = checkpoint.tokenizerURL else { return .none }
+    return try GGUFTokenizer(
+      contentsOf: url, settings: try TokenizerSettings(folder: checkpoint.directory),
+      rowCount: checkpoint.configuration.vocabularySize)
+  }
+
   private static func provenance(
-    _ source: ExportSource, _ plan: GGUFExportPlan, _ containers: [String: GGUFExportPlan.Container], version: String
-  ) -> [GGUFField] {
-    func texts(_ key: ByteString, _ values: [String]) -> GGUFField {
-      GGUFField(key, .array(GGUFArray(strings: values.map { ByteString($0) })))
-    }
+    _ source: ExportSource, _ containers: [String: GGUFExportPlan.Container], version: String
+  ) throws -> GGUFProvenance {
     let (assignment, model) = (source.assignment, source.model)
-    let used = source.layers.indices.map { index in
-      assignment.droppedSubblocks.contains(source.layers[index].subblockName) ? nil : source.variants[index]
+    let dropped = Set(assignment.droppedSubblocks)
+    let layers = try zip(source.layers, source.variants).map { layer, variant in
+      let isDropped = dropped.contains(layer.subblockName)
+      guard let variant, !isDropped else {
+        return GGUFProvenance.Layer(name: layer.name, level: isDropped ? "dropped" : "dense")
+      }
+      return GGUFProvenance.Layer(
+        layer, variant, built: try source.builtVariants(of: layer), methods: source.methodNames,
+        type: containers[layer.name]?.type.name ?? "")
     }
-    var fields = [
-      GGUFField("evodb.version", .string(ByteString(version))),
-      GGUFField("evodb.model.name", .string(ByteString(model.name))),
-      GGUFField("evodb.model.digest", .string(ByteString(model.digest.hex))),
-      GGUFField("evodb.assignment.digest", .string(ByteString(assignment.digest.hex))),
-      GGUFField(
-        "evodb.assignment.average_bits",
-        .float64(Double(assignment.codeBits) / Double(model.compressibleWeightCount))),
-      GGUFField("evodb.original_blocks", .array(GGUFArray(uint32: plan.keptBlocks.map { UInt32($0) }))),
-      texts("evodb.layer.names", source.layers.map(\.name)),
-      texts(
-        "evodb.layer.levels",
-        source.layers.indices.map { index in
-          assignment.droppedSubblocks.contains(source.layers[index].subblockName)
-            ? "dropped" : used[index]?.level ?? "dense"
-        }),
-      texts("evodb.layer.methods", used.map { $0.map(source.methodName) ?? "" }),
-      texts("evodb.layer.variants", used.map { $0?.contentKey.hex ?? "" }),
-      texts("evodb.layer.types", source.layers.map { containers[$0.name]?.type.name ?? "" }),
-    ]
-    if !assignment.droppedSubblocks.isEmpty {
-      fields.append(texts("evodb.dropped_subblocks", assignment.droppedSubblocks))
-    }
-    if !plan.notes.isEmpty { fields.append(texts("evodb.notes", plan.notes)) }
-    return fields
+    return GGUFProvenance(
+      version: version, modelName: model.name, modelDigest: model.digest.hex,
+      assignmentDigest: assignment.digest.hex,
+      averageBits: Double(assignment.codeBits) / Double(model.compressibleWeightCount), layers: layers,
+      droppedSubblocks: assignment.droppedSubblocks)
   }
 
   // MARK: Writing

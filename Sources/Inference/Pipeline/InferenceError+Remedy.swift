@@ -13,7 +13,7 @@ extension InferenceError: Remediable {
       return .searchForRuntime(runtime.rawValue, ties: ties, isSymmetric: runtime.mixesOnlySymmetric)
     case .unfit(_, nil): return nil
     case .missingInput, .invalidData, .unsupported, .impossible, .notPermitted, .inputOutput, .outputExists,
-      .systemLimit, .refusedRequest, .wrongAnswer, .interrupted:
+      .systemLimit, .refusedRequest, .wrongAnswer, .wrongWorker, .interrupted:
       return nil
     }
   }

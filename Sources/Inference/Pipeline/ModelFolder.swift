@@ -17,15 +17,27 @@ public struct ModelFolder {
   private let model: ModelRecord
   private let source: ModelSource
   private let tensors: [TensorRecord]
-  private let store: CatalogStore
+  private let catalogPath: String
+  /// Where states of files are noted; nil: nowhere.
+  private let store: CatalogStore?
 
   /// - Throws: `CatalogError.notFound` if the catalog does not know where the folder is.
   public init(_ model: ModelRecord, store: CatalogStore) throws {
-    self.model = model
-    self.store = store
     (source, tensors) = try store.read { tx in
       (try tx.source(ofModel: model.id), try tx.tensors(ofModel: model.id))
     }
+    self.model = model
+    self.store = store
+    catalogPath = store.path
+  }
+
+  /// The folder as a transaction sees it, which may be opened and not looked through.
+  init(_ model: ModelRecord, tx: CatalogTransaction) throws {
+    source = try tx.source(ofModel: model.id)
+    tensors = try tx.tensors(ofModel: model.id)
+    self.model = model
+    store = nil
+    catalogPath = tx.path
   }
 
   /// Where it is.
@@ -74,7 +86,7 @@ public struct ModelFolder {
     try TensorDigests.look(
       at: unknown, of: checkpoint, threadCount: threadCount, cancellation: cancellation, progress: progress)
     let after = WeightFingerprint(try checkpoint.fileStates(settling: false))
-    if before.isComplete, before == after, store.mode != .read {
+    if let store, before.isComplete, before == after, store.mode != .read {
       try store.write { try $0.note(fingerprint: before.text, ofModel: model.id) }
     }
     return checkpoint
@@ -112,7 +124,7 @@ public struct ModelFolder {
   }
 
   private func origin(as name: String? = nil) -> ModelOrigin {
-    ModelOrigin(catalog: store.path, folder: source.folder, name: name)
+    ModelOrigin(catalog: catalogPath, folder: source.folder, name: name)
   }
 
   private func verify(_ configuration: ModelConfiguration) throws {

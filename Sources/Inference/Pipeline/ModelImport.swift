@@ -89,7 +89,7 @@ public enum ModelImport {
   }
 
   /// The architecture fields in the model's key.
-  private static func configurationValues(_ configuration: ModelConfiguration) -> [(
+  static func configurationValues(_ configuration: ModelConfiguration) -> [(
     name: String, value: ArtefactKey.ConfigurationValue
   )] {
     configuration.canonicalFields.map { field in

@@ -14,10 +14,11 @@ public final class OpenModel: Sendable {
   /// The arithmetic of its products.
   public let arithmetic: Arithmetic
   let contents: CatalogContents
-  /// How kept weights of sparse layers are stored, by layer index: as the checkpoint stores all of them.
-  let valueTypes: [SparseValueType]
+  /// By layer index.
+  let layerTypes: [LayerType]
   let memory: MemoryPlan
-  private let longestSequence: Int
+  /// In tokens.
+  let longestSequence: Int
 
   /// Opens the model's folder and checks that it still holds what was imported.
   ///
@@ -56,15 +57,7 @@ public final class OpenModel: Sendable {
     ProcessLimits.reserve(threadCount: threadCount)
     BufferPool.shared.limit(toByteCount: memory.bufferPoolByteCount)
     self.network = network
-    let elementTypes = Dictionary(
-      checkpoint.tensors.map { ($0.key, $0.elementType) }, uniquingKeysWith: { first, _ in first })
-    valueTypes = network.layers.map { layer in
-      switch elementTypes[ByteString(layer.tensorName)] {
-      case .bfloat16: .bfloat16
-      case .float16: .float16
-      default: .float32
-      }
-    }
+    layerTypes = checkpoint.layerTypes(of: network)
     let contents = CatalogContents(store: store, capacity: memory.packedCacheByteCount)
     self.contents = contents
     weights = WeightCache(capacity: memory.weightCacheByteCount, arithmetic: arithmetic) { index, choice in
@@ -108,6 +101,23 @@ public final class OpenModel: Sendable {
           detail: "token id \(bad) is outside the vocabulary of \(record.name), 0 to \(network.vocabularySize - 1); "
             + "was the data set made for another model?")
       }
+    }
+  }
+}
+
+extension Checkpoint {
+  /// How the layers of its network are stored, by layer index.
+  func layerTypes(of network: any LanguageModel) -> [LayerType] {
+    let elementTypes = Dictionary(tensors.map { ($0.key, $0.elementType) }, uniquingKeysWith: { first, _ in first })
+    return network.layers.map { layer in
+      let type = elementTypes[ByteString(layer.tensorName)]
+      let valueType: SparseValueType =
+        switch type {
+        case .bfloat16: .bfloat16
+        case .float16: .float16
+        default: .float32
+        }
+      return LayerType(valueType: valueType, denseBits: (type?.byteCount ?? 4) * 8)
     }
   }
 }

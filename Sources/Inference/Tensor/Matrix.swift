@@ -9,6 +9,8 @@ public final class Matrix: @unchecked Sendable {
   public let columns: Int
   let storage: UnsafeMutableBufferPointer<Float>
   let base: UnsafeMutablePointer<Float>
+  /// The matrix whose rows these are; nil: the buffer is its own.
+  private let whole: Matrix?
 
   /// An uninitialised `[rows, columns]` matrix: the caller writes every element before reading one.
   init(uninitializedRows rows: Int, columns: Int) {
@@ -22,6 +24,17 @@ public final class Matrix: @unchecked Sendable {
       BufferPool.shared.take(byteCount: bytes) ?? UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
     base = raw.bindMemory(to: Float.self, capacity: count)
     storage = UnsafeMutableBufferPointer(start: base, count: rows * columns)
+    whole = nil
+  }
+
+  /// Rows `range` of another matrix, in its memory.
+  private init(_ range: Range<Int>, of whole: Matrix) {
+    precondition(range.upperBound <= whole.rows)
+    rows = range.count
+    columns = whole.columns
+    base = whole.base + range.lowerBound * whole.columns
+    storage = UnsafeMutableBufferPointer(start: base, count: range.count * whole.columns)
+    self.whole = whole
   }
 
   /// A `[rows, columns]` matrix of zeros.
@@ -38,6 +51,7 @@ public final class Matrix: @unchecked Sendable {
   }
 
   deinit {
+    guard whole == nil else { return }
     BufferPool.shared.give(UnsafeMutableRawPointer(base), byteCount: max(byteCount, MemoryLayout<Float>.stride))
   }
 
@@ -46,6 +60,9 @@ public final class Matrix: @unchecked Sendable {
     get { storage[row * columns + column] }
     set { storage[row * columns + column] = newValue }
   }
+
+  /// Some of the rows, in the same memory: what is written to them is written to both.
+  func strip(_ range: Range<Int>) -> Matrix { Matrix(range, of: self) }
 
   /// All elements, row-major.
   public var values: [Float] { Array(storage) }

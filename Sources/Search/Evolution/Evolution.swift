@@ -41,8 +41,8 @@ public struct EvolutionParameters: Equatable, Sendable {
 
 /// The (1+λ) evolutionary search of EvoPress (arXiv 2410.14649, Algorithm 1) with selection in stages.
 ///
-/// A generation depends on nothing but the parameters, its index, its parent and the fitness values: what is random in
-/// it derives from (seed, generation, stage). So an evolution that goes on from any closed generation makes exactly
+/// A generation depends on nothing but the parameters, its index, its parent, the migrant that joins it, if any, and the fitness
+/// values: what is random in it derives from (seed, generation, stage). So an evolution that goes on from any closed generation makes exactly
 /// the records of one that was never stopped.
 public struct Evolution: RunStrategy {
   /// The space that is searched.
@@ -113,10 +113,11 @@ public struct Evolution: RunStrategy {
       return try firstGeneration(evaluator: &evaluator, shouldStop: shouldStop)
     }
     try space.validate(parent, budget: budget)
+    if let migrant = state.migrant { try space.validate(migrant, budget: budget) }
     let generation = state.nextGeneration
     var random = RandomSource(seed: parameters.seed, generation: generation, stage: 0, purpose: .mutation)
     let offspring = mutation.offspring(of: parent, count: parameters.offspring, using: &random)
-    let candidates = [Candidate(assignment: parent, role: .parent, switchCount: 0)] + offspring
+    let candidates = state.withMigrant([Candidate(assignment: parent, role: .parent, switchCount: 0)] + offspring)
 
     // The parent is candidate 0, and joins in the last stage only.
     let parentIndex = 0

@@ -11,6 +11,8 @@ public struct RunState: Equatable, Sendable {
   public let parent: LevelVector?
   /// All closed generations, for strategies that learn from them (``RunStrategy/readsHistory``); empty for others.
   public let history: [ProposedGeneration]
+  /// The parent of another search, which joins the next generation as one more candidate; nil: none does.
+  public var migrant: LevelVector?
 
   /// The state before generation 0.
   public static let beginning = RunState(nextGeneration: 0, parent: nil, history: [])
@@ -34,6 +36,13 @@ public struct RunState: Equatable, Sendable {
     self.nextGeneration = nextGeneration
     self.parent = parent
     self.history = history
+  }
+
+  /// Candidates of the next generation with the migrant behind them, if it is none of them.
+  func withMigrant(_ candidates: [ProposedGeneration.Candidate]) -> [ProposedGeneration.Candidate] {
+    guard let migrant, let parent, !candidates.contains(where: { $0.assignment == migrant }) else { return candidates }
+    let changes = zip(migrant.levels, parent.levels).count { $0 != $1 }
+    return candidates + [ProposedGeneration.Candidate(assignment: migrant, role: .offspring, switchCount: changes)]
   }
 
   /// The state after one more generation.
@@ -77,15 +86,18 @@ extension RunStrategy {
 
   /// Runs all generations from a state to the end and returns the last state.
   ///
-  /// - Parameter onClosed: receives every generation when it is closed; what it throws stops the run.
-  /// - Throws: as ``generation(after:evaluator:shouldStop:)``, and what `onClosed` throws.
+  /// - Parameters:
+  ///   - migrant: the parent of another search that joins a generation, given by its index; nil: none does.
+  ///   - onClosed: receives every generation when it is closed; what it throws stops the run.
+  /// - Throws: as ``generation(after:evaluator:shouldStop:)``, and what `migrant` and `onClosed` throw.
   @discardableResult
   public func run(
     from state: RunState = .beginning, evaluator: inout some StageEvaluator, shouldStop: () -> Bool = { false },
-    onClosed: (ProposedGeneration) throws -> Void
+    migrant: (Int) throws -> LevelVector? = { _ in nil }, onClosed: (ProposedGeneration) throws -> Void
   ) throws -> RunState {
     var state = state
     while state.nextGeneration <= lastGeneration {
+      state.migrant = try migrant(state.nextGeneration)
       let generation = try generation(after: state, evaluator: &evaluator, shouldStop: shouldStop)
       try onClosed(generation)
       state = state.after(generation, keepsHistory: readsHistory)

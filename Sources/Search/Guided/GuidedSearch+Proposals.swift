@@ -62,11 +62,21 @@ extension GuidedSearch {
     return try allocation.solve(budget: budget, groups: mutation.groups).levels
   }
 
-  func proposals(around parent: LevelVector, _ model: LossModel, generation: Int) throws -> [Candidate] {
+  /// The parent, and offspring by a model of losses.
+  ///
+  /// - Parameter isRenewed: whether the model knows what earlier candidates were not made of: then half of the offspring are its
+  ///   best assignments, from short steps to the least sum.
+  func proposals(
+    around parent: LevelVector, _ model: LossModel, isRenewed: Bool, generation: Int
+  ) throws -> [Candidate] {
     var generated = Proposals(around: parent, count: parameters.offspring)
     // A quarter by the model, an eighth at random, and the rest drawn from what the model holds possible.
-    let byModel = max(1, parameters.offspring / 4)
-    for vector in try path(from: parent, model.mean).prefix(byModel) { generated.add(vector) }
+    // The one most promising change by itself, because two that promise much can spoil each other.
+    generated.add(try step(from: parent, model.mean, most: 1))
+    let path = try path(from: parent, model.mean)
+    for vector in isRenewed ? path.suffix(parameters.offspring / 2) : path.prefix(parameters.offspring / 4) {
+      generated.add(vector)
+    }
     addSwitches(to: &generated, generation: generation)
     var draws = RandomSource(seed: parameters.seed, generation: generation, stage: 0, purpose: .proposal)
     var tries = 0
@@ -126,11 +136,13 @@ extension GuidedSearch {
 
   /// The best assignment for losses that changes at most so many units of a parent; the parent if there is none.
   private func step(from parent: LevelVector, _ losses: [[Double]], most: Int) throws -> LevelVector {
-    let typical = LossModel.typical(losses)
-    var (low, high) = (0.0, 16 * typical)
+    // With a penalty as large as the most that one unit can gain, nothing changes.
+    let gains = losses.indices.map { unit in losses[unit][parent[unit]] - (losses[unit].min() ?? 0) }
+    var low = LossModel.typical(losses) / 64
+    var high = max(gains.filter(\.isFinite).max() ?? 0, 2 * low)
     var best = parent
     for _ in 0..<8 {
-      let penalty = (low + high) / 2
+      let penalty = (low * high).squareRoot()
       let vector = try allocated(losses, penalty: penalty, from: parent)
       if zip(vector.levels, parent.levels).count(where: { $0 != $1 }) <= most {
         if vector != parent { best = vector }

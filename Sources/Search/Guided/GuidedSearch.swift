@@ -34,10 +34,10 @@ public struct GuidedParameters: Equatable, Sendable {
 
 /// A search that looks where measurements say something is to be gained.
 ///
-/// Generation 0 measures what every unit costs the dense model (``SensitivitySweep``), allocates the budget to the least sum of
-/// these losses (``BudgetAllocation``), and chooses by evaluation among that assignment, shorter steps towards it and the
-/// starts it is given: single losses promise more than they keep where they interact. Where they do, generation 1 measures
-/// again, around its parent. Later generations propose what a model of all comparisons so far expects to be better
+/// Generation 0 measures what every unit costs the dense model at its strongest level (``SensitivitySweep``), allocates the
+/// budget to the least sum of these losses (``BudgetAllocation``), and chooses by evaluation among that assignment, shorter
+/// steps towards it and the starts it is given: single losses promise more than they keep where they interact. Generation 1
+/// measures a weaker level too where losses do not follow layer errors, and around its parent where they interact. Later generations propose what a model of all comparisons so far expects to be better
 /// (``LossModel``): its best assignments near the parent, draws from what it holds possible (Thompson sampling), and for
 /// breadth the random switches of EvoPress. Where units are only kept or removed, losses do not add up, and the model is one of
 /// pairs (``PairLossModel``). The last generation compares the starts and all parents on the whole calibration set, so
@@ -57,15 +57,30 @@ public struct GuidedSearch: RunStrategy {
   private let ranking: CandidateRanking
   private let memory = Memory()
 
-  /// Results of earlier calls: the losses that sweeps measured, by generation, and the sums of all comparisons of the first
+  /// What was measured of losses.
+  private enum Sweep: Hashable {
+    /// From the dense model, the strongest levels.
+    case first
+    /// From the dense model, whatever it takes to know all levels.
+    case dense
+    /// Around the first parent.
+    case parent
+  }
+
+  /// Results of earlier calls: losses, the fitness of changes of the dense model, and the sums of all comparisons of the first
   /// `generationCount` generations.
   private final class Memory {
-    var losses: [Int: [[Double]]] = [:]
+    var losses: [Sweep: [[Double]]] = [:]
+    var dense: [Probe: Double?] = [:]
+    /// Whether losses from the dense model were found to follow layer errors.
+    var followsErrors = true
     var evidence: (value: LossEvidence, generationCount: Int)?
   }
 
-  /// The share by which the sum of losses may miss the measured fitness before losses are measured around the parent.
-  static let largestMismatch = 0.2
+  /// The share of a promised gain that has to come for the sum of losses to be trusted.
+  static let smallestKeptGain = 0.5
+  /// The layer error from which on so little of a layer is left that its loss depends on what became of others.
+  private static let farError = 0.5
   /// Starts that the last generation compares again; of many random ones only the best.
   private static let lastStartCount = 2
 
@@ -108,12 +123,17 @@ public struct GuidedSearch: RunStrategy {
     space.gates.isEmpty && space.units.contains { $0.costs.count > 1 }
       && space.units.allSatisfy { $0.costs.count == 1 || ($0.costs.count == 2 && $0.costs[1] == 0) }
   }
+
+  /// Whether some layer has a level that leaves little of it.
+  private var reachesFar: Bool { shapes.contains { $0.contains { ($0 ?? 0) >= Self.farError } } }
+
   /// Tokens beside those of the generations, at most; half of them are expected to find another parent.
   var frame: SearchEstimate.Frame {
-    var sweep = SensitivitySweep(of: space, around: nil, shapes: shapes).probes.count * parameters.sweepTokens
+    var sweep = SensitivitySweep(of: space, around: nil, shapes: shapes).probeCountAtMost * parameters.sweepTokens
     if !isSelection {
-      let again = SensitivitySweep(of: space, around: starts[0], shapes: shapes).probes.count
-      sweep += again * min(2 * parameters.sweepTokens, sampler.tokenCount)
+      let known = reachesFar ? space.units.map { $0.costs.map { _ in 0.0 } } : nil
+      let again = SensitivitySweep(of: space, around: starts[0], shapes: shapes, correcting: known).probes.count
+      sweep += again * tokensAround(isCorrection: reachesFar)
     }
     var candidates = starts.count + Self.penalties.count + (isSelection ? parameters.offspring : 0)
     var start = 0
@@ -151,13 +171,14 @@ public struct GuidedSearch: RunStrategy {
   ) throws -> ProposedGeneration {
     let index = state.nextGeneration
     guard let parent = state.parent else {
-      let losses = try losses(around: nil, generation: 0, evaluator: &evaluator, shouldStop)
+      let losses = try losses(.first, evaluator: &evaluator, shouldStop)
       let candidates = try firstCandidates(losses)
       return try select(candidates, generation: 0, parentIndex: nil, evaluator: &evaluator, shouldStop)
     }
     try space.validate(parent, budget: budget)
+    if let migrant = state.migrant { try space.validate(migrant, budget: budget) }
     guard index < lastGeneration else { return try last(state, parent, evaluator: &evaluator, shouldStop) }
-    let candidates = try proposals(around: parent, state, evaluator: &evaluator, shouldStop)
+    let candidates = state.withMigrant(try proposals(around: parent, state, evaluator: &evaluator, shouldStop))
     return try select(candidates, generation: index, parentIndex: 0, evaluator: &evaluator, shouldStop)
   }
 
@@ -165,20 +186,38 @@ public struct GuidedSearch: RunStrategy {
 
   // MARK: Losses
 
+  /// Tokens of a change of an assignment: changes by one level are smaller, and so need more.
+  private func tokensAround(isCorrection: Bool) -> Int {
+    isCorrection ? parameters.sweepTokens : min(2 * parameters.sweepTokens, sampler.tokenCount)
+  }
+
   private func losses(
-    around base: LevelVector?, generation: Int, evaluator: inout some StageEvaluator, _ shouldStop: () -> Bool
+    _ sweep: Sweep, around base: LevelVector? = nil, correcting expected: [[Double]]? = nil,
+    evaluator: inout some StageEvaluator, _ shouldStop: () -> Bool
   ) throws -> [[Double]] {
-    if let known = memory.losses[generation] { return known }
+    if let known = memory.losses[sweep] { return known }
     guard !shouldStop() else { throw SearchError.interrupted }
-    let sweep = SensitivitySweep(of: space, around: base, shapes: shapes)
-    // Around an assignment changes are smaller, and so need more tokens.
-    let tokens = base == nil ? parameters.sweepTokens : min(2 * parameters.sweepTokens, sampler.tokenCount)
+    let generation = sweep == .parent ? 1 : 0
+    let tokens = sweep == .parent ? tokensAround(isCorrection: expected != nil) : parameters.sweepTokens
     let minibatch = try SensitivitySweep.minibatch(
       of: sampler, tokens: tokens, seed: parameters.seed, generation: generation)
-    let values = try evaluator.fitness(
-      ProbeQuestion(sweep.probes, on: minibatch, generation: generation, purpose: "measuring sensitivities"))
-    let losses = sweep.losses(values.map(\.fitness))
-    memory.losses[generation] = losses
+    func fitness(_ probes: [Probe]) throws -> [Double?] {
+      try evaluator.fitness(
+        ProbeQuestion(probes, on: minibatch, generation: generation, purpose: "measuring sensitivities")
+      ).map(\.fitness)
+    }
+    let measurement = SensitivitySweep(of: space, around: base, shapes: shapes, correcting: expected)
+    var known = sweep == .parent ? [:] : memory.dense
+    let losses: [[Double]]
+    if sweep == .first {
+      losses = measurement.losses(try measurement.fitness(knowing: &known, fitness))
+    } else {
+      let made = try measurement.measured(knowing: &known, fitness)
+      losses = made.losses
+      if sweep == .dense { memory.followsErrors = !made.sweep.measuresTwoLevels }
+    }
+    if sweep != .parent { memory.dense = known }
+    memory.losses[sweep] = losses
     return losses
   }
 
@@ -186,7 +225,7 @@ public struct GuidedSearch: RunStrategy {
   private func proposals(
     around parent: LevelVector, _ state: RunState, evaluator: inout some StageEvaluator, _ shouldStop: () -> Bool
   ) throws -> [Candidate] {
-    let dense = try losses(around: nil, generation: 0, evaluator: &evaluator, shouldStop)
+    let dense = try losses(.dense, evaluator: &evaluator, shouldStop)
     if isSelection {
       let comparisons = state.history.flatMap { self.comparisons(in: $0) }
       var evidence = LossEvidence(prior: dense)
@@ -196,13 +235,18 @@ public struct GuidedSearch: RunStrategy {
     }
     let first = state.history[0]
     var prior = dense
-    if isMismatched(dense, first) {
+    // Where losses do not follow errors, the second level is the remedy: the first parent was chosen without it.
+    if reachesFar || memory.followsErrors && promisesTooMuch(dense, first) {
       // Again around the first parent, in place of the sum that does not hold. What it says of levels far away is a guess.
-      prior = try losses(around: first.winner, generation: 1, evaluator: &evaluator, shouldStop)
+      prior = try losses(
+        .parent, around: first.winner, correcting: reachesFar ? dense : nil, evaluator: &evaluator, shouldStop)
     }
+    // What the first sweep alone led to is not the least sum of losses that are known better now.
+    let isRenewed = try state.nextGeneration == 1 && prior != losses(.first, evaluator: &evaluator, shouldStop)
     let evidence = evidence(of: state.history, prior)
     return try proposals(
-      around: parent, LossModel(evidence, noise: evidence.noise), generation: state.nextGeneration)
+      around: parent, LossModel(evidence, noise: evidence.noise), isRenewed: isRenewed, generation: state.nextGeneration
+    )
   }
 
   /// All comparisons of closed generations.
@@ -214,16 +258,23 @@ public struct GuidedSearch: RunStrategy {
     return evidence
   }
 
-  /// Whether the first parent's fitness is far from the sum of its losses.
-  private func isMismatched(_ losses: [[Double]], _ first: ProposedGeneration) -> Bool {
-    guard let result = first.stages.last?.results.first(where: { $0.candidateIndex == first.winnerIndex }),
-      let fitness = result.fitness, fitness > 0
-    else { return false }
-    let winner = first.winner
-    let sum = winner.levels.indices.reduce(0.0) {
-      space.isRemoved($1, in: winner) ? $0 : $0 + losses[$1][winner[$1]]
+  /// Whether generation 0 gained much less than the sum of losses promised for its parent; where the reference stayed, for the
+  /// assignment of the least sum.
+  private func promisesTooMuch(_ losses: [[Double]], _ first: ProposedGeneration) -> Bool {
+    func sum(_ vector: LevelVector) -> Double {
+      vector.levels.indices.reduce(0.0) { space.isRemoved($1, in: vector) ? $0 : $0 + losses[$1][vector[$1]] }
     }
-    return abs(sum - fitness) > Self.largestMismatch * fitness
+    func fitness(_ index: Int, _ stage: ProposedGeneration.Stage) -> Double? {
+      stage.results.first { $0.candidateIndex == index }?.fitness
+    }
+    let sums = first.candidates.map { sum($0.assignment) }
+    guard let least = sums.indices.min(by: { (sums[$0], $0) < (sums[$1], $1) }) else { return false }
+    let index = first.winnerIndex == 0 ? least : first.winnerIndex
+    guard index != 0, let stage = first.winnerIndex == 0 ? first.stages.first : first.stages.last,
+      let reference = fitness(0, stage), let value = fitness(index, stage)
+    else { return false }
+    let promised = sums[0] - sums[index]
+    return promised > 0 && reference - value < Self.smallestKeptGain * promised
   }
 
   /// Every candidate of every stage against the stage's reference: the parent, in generation 0 the first candidate.
@@ -286,6 +337,7 @@ public struct GuidedSearch: RunStrategy {
       let changes = zip(vector.levels, parent.levels).count { $0 != $1 }
       candidates.append(Candidate(assignment: vector, role: .offspring, switchCount: changes))
     }
+    candidates = state.withMigrant(candidates)
     let whole = Minibatch(
       items: sampler.sequenceLengths.enumerated().map { Minibatch.Item(sequenceIndex: $0, tokenCount: $1) })
     let stage = try evaluate(

@@ -1,5 +1,5 @@
 /// A quantization profile of EvoPress: one line per layer, `model.layers.0.mlp.down_proj: 3`; gptq-gguf-toolkit appends the
-/// file of the level, `model.layers.0.self_attn.q_proj: 2.5625 (2.5625-Q2_K.pth)`.
+/// file of the level, `model.layers.0.self_attn.q_proj: 2.5625 (2.5625-Q2_K.pth)`, and its stitcher reads names of GGUF files.
 ///
 /// Source: EvoPress, `evo_quant_search.py`, which writes the layers by mutation group and not in the model's order.
 public struct QuantizationProfile: Equatable, Sendable {

@@ -32,18 +32,10 @@ public struct TensorTypeList: Equatable, Sendable {
 
   /// The name of a compressible layer's weight in GGUF files; nil: llama.cpp has no such layer.
   ///
-  /// Source: llama.cpp, `gguf-py/gguf/tensor_mapping.py`.
-  ///
   /// - Parameters:
   ///   - path: the layer's name behind its block: `self_attn.q_proj`.
   ///   - block: the block's index in the file.
   public static func tensor(path: String, block: Int) -> String? {
-    stems[path].map { "blk.\(block).\($0).weight" }
+    GGUFNames.stem(ofLayer: path).map { "blk.\(block).\($0).weight" }
   }
-
-  private static let stems = [
-    "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-    "self_attn.qkv_proj": "attn_qkv", "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up", "mlp.gate_up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
-  ]
 }

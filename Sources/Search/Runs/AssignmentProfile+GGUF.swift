@@ -54,6 +54,32 @@ extension AssignmentProfile {
     return (TensorTypeList(entries: entries), blocks.filter { !kept.contains($0) })
   }
 
+  /// The entries of a profile by the names of layers, where it has those of GGUF files, as gptq-gguf-toolkit's stitcher reads
+  /// them: `blk.0.attn_q.weight`. It then names what is no layer as well, norms and the embedding, which are left out.
+  ///
+  /// Source: gptq-gguf-toolkit, `mapper/config_converter.py`.
+  static func namesOfLayers(_ entries: [QuantizationProfile.Entry], _ layers: [LayerRecord])
+    -> [QuantizationProfile.Entry]
+  {
+    guard entries.contains(where: { $0.layer.hasPrefix("blk.") }) else { return entries }
+    var names: [String: String] = [:]
+    for layer in layers {
+      let infix = ".\(layer.blockIndex)."
+      guard let range = layer.name.range(of: infix) else { continue }
+      let path = String(layer.name[range.upperBound...])
+      if let tensor = TensorTypeList.tensor(path: path, block: layer.blockIndex) { names[tensor] = layer.name }
+    }
+    let others: Set = ["token_embd.weight", "output.weight", "output_norm.weight", "rope_freqs.weight"]
+    return entries.compactMap { entry in
+      if others.contains(entry.layer) || entry.layer.hasPrefix("blk.") && entry.layer.hasSuffix("_norm.weight") {
+        return nil
+      }
+      var entry = entry
+      entry.layer = names[entry.layer] ?? entry.layer
+      return entry
+    }
+  }
+
   /// Every layer with the type that its level asks for, and the one it is stored in.
   private static func types(of assignment: AssignmentRecord, _ model: ModelRecord, _ tx: CatalogTransaction) throws
     -> [(

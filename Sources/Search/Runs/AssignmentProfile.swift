@@ -50,7 +50,7 @@ public enum AssignmentProfile {
       return try tx.store(
         assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: profile.dropped)
     case .quantization(let profile) where profile.entries.contains { $0.level != nil }:
-      let values = try byLayer(profile.entries.map { ($0.layer, $0) }, layers)
+      let values = try byLayer(namesOfLayers(profile.entries, layers).map { ($0.layer, $0) }, layers)
       let standard = try AssignmentReference.builtMethod(offering: .type, tx) ?? KQuantMethod.name
       return try store(model, layers, method: method ?? standard, tx) { layer, built in
         let entry = values[layer.index]

@@ -56,6 +56,15 @@ public enum AssignmentReference {
     throw CatalogError.notFound("no assignment \(text): give \(forms)")
   }
 
+  /// The recipe of the run by whose name an assignment was found; nil: it was named otherwise.
+  public static func recipe(ofRun text: String, foundAs assignment: AssignmentRecord, tx: CatalogTransaction) throws
+    -> SearchRecipe?
+  {
+    let run = try tx.runs().first { $0.name == text }
+    guard let run, run.foundAssignmentID == assignment.id else { return nil }
+    return try SearchRecipe(json: run.recipe)
+  }
+
   /// The error for a name that is neither a run nor stored: where only stored assignments can be named, a profile's file
   /// has to be taken in first.
   public static func unknown(_ text: String, catalog: String) -> CatalogError {

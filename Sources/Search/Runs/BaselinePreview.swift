@@ -137,7 +137,7 @@ extension AssignmentSpace {
     isComplete ? knownLayerErrors.map { unit in unit.map { $0 == 0 ? $0 : nil } } : knownLayerErrors
   }
 
-  /// The sweep of a baseline: one strong level of every unit that layer errors scale, or every level by itself.
+  /// The sweep of a baseline: the strongest level of every unit that layer errors scale, or every level by itself.
   func sweep(_ baseline: Baseline) -> SensitivitySweep {
     SensitivitySweep(of: space, around: nil, shapes: sweepShapes(measuringEveryLevel: baseline == .sensitivityDP))
   }

@@ -31,7 +31,12 @@ public enum RunStrategyName: Hashable, Sendable {
   }
 
   /// Raised when the strategy chooses other assignments for equal recipes.
-  var revision: Int { 1 }
+  var revision: Int {
+    switch self {
+    case .guided, .baseline(.higgs): 2
+    case .evolution, .baseline: 1
+    }
+  }
 
   /// Content key of a recipe and everything it points to.
   func digest(of recipe: SearchRecipe, space: Digest, calibration: Digest, validation: Digest?) throws -> Digest {
@@ -64,14 +69,16 @@ public final class Run {
   /// Begins a run, or finds the one with the same recipe.
   ///
   /// - Parameters:
-  ///   - name: nil: `run-1`, `run-2`, …, for baselines `dp-1`, `dp-2`, …
+  ///   - name: nil: `standardName`, or the name that the run has already.
+  ///   - standardName: nil: `run-1`, `run-2`, …, for baselines `dp-1`, `dp-2`, …
   ///   - validation: nil: no validation.
   ///   - candidateLimit: the most assignments that a baseline evaluates.
   ///   - origin: where a branch begins; nil: no branch.
   /// - Throws: `SearchError`, `InferenceError`, `CatalogError`; nothing is stored if the recipe is impossible.
   public convenience init(
-    _ strategy: RunStrategyName, _ recipe: SearchRecipe, name: String?, calibration: DataSetRecord,
-    validation: DataSetRecord?, candidateLimit: Int = BaselinePreview.standardLimit, evaluations: EvaluationLedger,
+    _ strategy: RunStrategyName, _ recipe: SearchRecipe, name: String?, standardName: String? = nil,
+    calibration: DataSetRecord, validation: DataSetRecord?, candidateLimit: Int = BaselinePreview.standardLimit,
+    evaluations: EvaluationLedger,
     job: Job, origin: RunOrigin? = nil
   ) throws {
     // Everything that can be wrong is found before anything is stored.
@@ -88,21 +95,27 @@ public final class Run {
       }
     }
     let (record, isKnown) = try RunLedger.begin(
-      strategy, recipe, in: space, plan: plan, name: name, calibration: calibration, validation: validation,
-      origin: origin, evaluations: evaluations, job: job)
-    try self.init(record, isResumed: isKnown, evaluations: evaluations, job: job)
+      strategy, recipe, in: space, plan: plan, name: name, standardName: standardName, calibration: calibration,
+      validation: validation, origin: origin, evaluations: evaluations, job: job)
+    try self.init(record, isResumed: isKnown, space: isKnown ? nil : space, evaluations: evaluations, job: job)
   }
 
   /// Takes up a stored run.
   ///
   /// - Throws: `CatalogError.damaged` for a strategy that this evodb does not know.
-  public init(_ record: RunRecord, isResumed: Bool = true, evaluations: EvaluationLedger, job: Job) throws {
+  public convenience init(_ record: RunRecord, isResumed: Bool = true, evaluations: EvaluationLedger, job: Job) throws {
+    try self.init(record, isResumed: isResumed, space: nil, evaluations: evaluations, job: job)
+  }
+
+  private init(
+    _ record: RunRecord, isResumed: Bool, space: AssignmentSpace?, evaluations: EvaluationLedger, job: Job
+  ) throws {
     guard let name = RunStrategyName(rawValue: record.strategy) else {
       throw CatalogError.damaged("run \(record.name): there is no strategy \(record.strategy)")
     }
     strategyName = name
     self.isResumed = isResumed
-    ledger = try RunLedger(record, evaluations: evaluations, job: job)
+    ledger = try RunLedger(record, space: space, evaluations: evaluations, job: job)
     switch name {
     case .evolution: strategy = try ledger.evolution()
     case .guided: strategy = try ledger.guidedSearch()
@@ -124,7 +137,7 @@ public final class Run {
       var evaluator = ledger
       let final = try strategy.run(
         from: try ledger.state(readsHistory: strategy.readsHistory), evaluator: &evaluator,
-        shouldStop: { job.cancellation.isRequested },
+        shouldStop: { job.cancellation.isRequested }, migrant: { try self.ledger.migrant(ofGeneration: $0) },
         onClosed: { generation in
           try self.ledger.close(
             generation, isLast: generation.index == self.strategy.lastGeneration,
@@ -134,6 +147,14 @@ public final class Run {
     }
     try ledger.complete(recommendsItsReference: strategy.recommendsItsReference)
   }
+
+  /// The run of another island of the same ring.
+  ///
+  /// - Throws: `CatalogError.notFound` if the catalog does not hold it.
+  func otherIsland(_ number: Int) throws -> RunRecord { try ledger.island(number) }
+
+  /// Goes on together with the other islands of its ring from now on.
+  func joins(_ seat: IslandMeeting.Seat, showsProgress: Bool) { ledger.joins(seat, showsProgress: showsProgress) }
 
   /// The report's lines.
   public func results() throws -> [RunResult] { try ledger.job.store.read { try $0.results(ofRun: record.name) } }
@@ -147,8 +168,10 @@ public final class Run {
       throw CatalogError.damaged("run \(record.name): generation \(index) is missing")
     }
     var evaluator = ledger
+    var state = try ledger.state(before: index, readsHistory: strategy.readsHistory)
+    state.migrant = try ledger.migrant(ofGeneration: index)
     let generation = try strategy.generation(
-      after: try ledger.state(before: index, readsHistory: strategy.readsHistory), evaluator: &evaluator,
+      after: state, evaluator: &evaluator,
       shouldStop: { job.cancellation.isRequested })
     let computed = try job.write { try ledger.stored(generation, $0).byDigest }
     ledger.forgetAssignments()

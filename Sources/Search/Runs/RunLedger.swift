@@ -15,26 +15,31 @@ public final class RunLedger: StageEvaluator {
   let evaluator: SpaceEvaluator
   var evaluations: EvaluationLedger { evaluator.evaluations }
   let job: Job
+  private let validationDigest: Digest?
+  /// Where it goes on together with the other islands of its ring; nil: by itself.
+  private var seat: IslandMeeting.Seat?
+  private var showsProgress = true
 
   /// Takes up a stored run.
   ///
+  /// - Parameter known: the run's space, where it was made just now; nil: it is read.
   /// - Throws: `CatalogError.damaged`.
-  init(_ record: RunRecord, evaluations: EvaluationLedger, job: Job) throws {
+  init(_ record: RunRecord, space known: AssignmentSpace? = nil, evaluations: EvaluationLedger, job: Job) throws {
     self.record = record
     self.job = job
     let recipe = try SearchRecipe(json: record.recipe)
     self.recipe = recipe
     let model = evaluations.model.record
-    (space, calibrationSet, calibration, validation) = try job.store.read { tx in
+    (space, calibrationSet, calibration, validation, validationDigest) = try job.store.read { tx in
       let sets = try tx.dataSets()
       guard let calibration = sets.first(where: { $0.id == record.calibrationSetID }) else {
         throw CatalogError.damaged("run \(record.name): its calibration set is missing")
       }
       let validation = sets.first { $0.id == record.validationSetID }
       return (
-        try AssignmentSpace(model: model, record: try tx.space(id: record.spaceID), tx: tx), calibration,
+        try known ?? AssignmentSpace(model: model, record: try tx.space(id: record.spaceID), tx: tx), calibration,
         try tx.sequences(ofList: calibration.sequenceListID),
-        try validation.map { try tx.sequences(ofList: $0.sequenceListID) } ?? []
+        try validation.map { try tx.sequences(ofList: $0.sequenceListID) } ?? [], validation?.digest
       )
     }
     try Self.requireArithmetic(of: recipe, evaluations)
@@ -54,14 +59,16 @@ public final class RunLedger: StageEvaluator {
   /// Stores a new run, or finds the one with the same recipe.
   ///
   /// - Parameters:
-  ///   - name: nil: the first free one of `prefix-1`, `prefix-2`, …
+  ///   - name: nil: `standardName`, or the name that the run has already.
+  ///   - standardName: nil: the first free one of `prefix-1`, `prefix-2`, …
   ///   - plan: the budget and what the result is compared with.
   ///   - origin: where a branch begins; nil: no branch.
   /// - Returns: the run, and whether it was there before.
   /// - Throws: `CatalogError.nameTaken` if the recipe has another name, or the name another recipe.
   static func begin(
     _ strategy: RunStrategyName, _ recipe: SearchRecipe, in space: AssignmentSpace, plan: BudgetPlan, name: String?,
-    calibration: DataSetRecord, validation: DataSetRecord?, origin: RunOrigin?, evaluations: EvaluationLedger, job: Job
+    standardName: String?, calibration: DataSetRecord, validation: DataSetRecord?, origin: RunOrigin?,
+    evaluations: EvaluationLedger, job: Job
   ) throws -> (record: RunRecord, isKnown: Bool) {
     try requireArithmetic(of: recipe, evaluations)
     let measure = try evaluations.record(of: try Measure(recipe.measure))
@@ -80,7 +87,7 @@ public final class RunLedger: StageEvaluator {
       let dense = try tx.store(
         assignmentOf: model, layers: layers, variants: layers.map { _ in nil }, methods: [:], dropped: [])
       var record = RunRecord(
-        name: try name ?? freeName(strategy.namePrefix, tx), strategy: strategy.rawValue,
+        name: try name ?? standardName ?? freeName(strategy.namePrefix, tx), strategy: strategy.rawValue,
         engineRevision: strategy.revision, recipeDigest: digest, recipe: try recipe.json, modelID: model.id,
         spaceID: stored.id,
         measureID: measure.id, calibrationSetID: calibration.id, validationSetID: validation?.id, budget: plan.budget,
@@ -200,6 +207,49 @@ public final class RunLedger: StageEvaluator {
   /// Lets go of what a generation that has ended needed.
   func forgetAssignments() { evaluator.forgetAssignments() }
 
+  // MARK: Islands
+
+  /// The parent of the neighbour that joins a generation; nil: none does. Waits until the neighbour has closed the one before.
+  ///
+  /// - Throws: `CatalogError.notFound` if the neighbour is missing, or is not so far.
+  func migrant(ofGeneration index: Int) throws -> LevelVector? {
+    guard let island = recipe.island, island.exchanges(inGeneration: index) else { return nil }
+    let neighbour = try self.island(island.neighbour)
+    try seat?.wait { [job] in
+      try job.store.read { (try $0.lastGeneration(ofRun: neighbour.id)?.index ?? -1) >= index - 1 }
+    }
+    return try job.store.read { tx in
+      try space.vector(of: try tx.parent(ofGeneration: index - 1, ofRun: neighbour), tx: tx)
+    }
+  }
+
+  /// The run of an island of the same ring.
+  ///
+  /// - Throws: `CatalogError.notFound` if the catalog does not hold it.
+  func island(_ number: Int) throws -> RunRecord {
+    guard let other = recipe.ofIsland(number), let name = RunStrategyName(rawValue: record.strategy) else {
+      throw CatalogError.notFound("run \(record.name) is no island")
+    }
+    let digest = try name.digest(
+      of: other, space: space.record.digest, calibration: calibrationSet.digest, validation: validationDigest)
+    guard let found = try job.store.read({ try $0.run(recipeDigest: digest) }) else {
+      throw CatalogError.notFound(
+        "run \(record.name) exchanges parents with island \(number) of \(recipe.island?.count ?? 0), seed \(other.seed), "
+          + "which the catalog does not hold; merge the file that has it, or begin the search again with the same command"
+      )
+    }
+    return found
+  }
+
+  /// Asks and waits together with the other islands of its ring from now on.
+  ///
+  /// - Parameter showsProgress: whether its progress is shown for all.
+  func joins(_ seat: IslandMeeting.Seat, showsProgress: Bool) {
+    self.seat = seat
+    self.showsProgress = showsProgress
+    evaluator.source = seat
+  }
+
   // MARK: The end
 
   /// Evaluates start, reference, result and the dense model on whole data sets, and says which to take.
@@ -216,7 +266,7 @@ public final class RunLedger: StageEvaluator {
       (.calibration, calibration), (.validation, validation),
     ]
     for (role, sequences) in sets where !sequences.isEmpty {
-      _ = try evaluations.observations(of: points, on: sequences, measures: evaluator.measures) { done, total in
+      _ = try evaluator.source.observations(of: points, on: sequences, measures: evaluator.measures) { done, total in
         self.job.progress("completing the \(role.rawValue) set", done, of: total)
       }
     }
@@ -253,7 +303,7 @@ public final class RunLedger: StageEvaluator {
   private var seenTokens = 0
 
   private func report(_ generation: Int, _ tokens: Int) {
-    guard recipe.generations > 0 else { return }
+    guard recipe.generations > 0, showsProgress else { return }
     let best = bestFitness.map { [(name: "best", value: String(format: "%.5f", $0))] } ?? []
     job.progress(
       "searching \(record.name), tokens", tokens, of: recipe.generations * recipe.tokensPerGeneration,

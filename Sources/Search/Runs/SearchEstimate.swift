@@ -86,3 +86,12 @@ public enum SearchEstimate {
     return 1 - shared
   }
 }
+
+extension WorkEstimate {
+  /// The work of so many searches like this one in one process, at most: what one computes others find.
+  public func times(_ count: Int) -> WorkEstimate {
+    WorkEstimate(
+      seconds: seconds * Double(count), peakMemoryByteCount: peakMemoryByteCount,
+      forwardTokenCount: forwardTokenCount * count, diskByteCount: diskByteCount * count)
+  }
+}

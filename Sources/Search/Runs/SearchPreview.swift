@@ -10,6 +10,12 @@ public struct SearchPreview {
   let space: AssignmentSpace
   let plan: BudgetPlan
 
+  /// Bytes of the smallest and of the largest file that the levels allow; nil: the budget counts layers.
+  public var fileByteCounts: ClosedRange<Int64>? {
+    let costs = space.space.feasibleCosts
+    return recipe.file.map { $0.fileByteCount(cost: costs.lowerBound)...$0.fileByteCount(cost: costs.upperBound) }
+  }
+
   /// Looks at a recipe.
   ///
   /// - Parameter origin: where a branch begins; nil: no branch.
@@ -134,12 +140,14 @@ public struct RunOrigin: Equatable, Sendable {
     self.generation = generation
   }
 
-  /// The recipe of a branch: that of the run with some changes, beginning with the assignment that stood here.
+  /// The recipe of a branch: that of the run with some changes, beginning with the assignment that stood here. A branch of an
+  /// island is a search by itself.
   ///
   /// - Throws: `CatalogError.notFound` if the generation is not closed; what `change` throws.
   public func recipe(_ tx: CatalogTransaction, change: (SearchRecipe) throws -> SearchRecipe) throws -> SearchRecipe {
     let parent = try tx.parent(ofGeneration: generation, ofRun: run)
-    let former = try SearchRecipe(json: run.recipe)
+    var former = try SearchRecipe(json: run.recipe)
+    former.island = nil
     var recipe = try change(former)
     // A change may name another beginning itself.
     if recipe.initial == former.initial { recipe.initial = "assignment:\(parent.digest.hex)" }
@@ -163,7 +171,10 @@ public struct RunOrigin: Equatable, Sendable {
     comparable.initialTokens = recipe.initialTokens
     comparable.sweepTokens = recipe.sweepTokens
     comparable.seed = recipe.seed
+    comparable.island = recipe.island
     comparable.isInverted = recipe.isInverted
+    // What is beside the layers changes no cost of theirs.
+    if comparable.file != nil, recipe.file != nil { comparable.file = recipe.file }
     guard isSameKind, comparable == recipe else { return try AssignmentSpace(model: model, recipe: recipe, tx: tx) }
     return try AssignmentSpace(model: model, record: try tx.space(id: run.spaceID), tx: tx)
   }

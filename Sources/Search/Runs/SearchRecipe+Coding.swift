@@ -24,8 +24,16 @@ extension SearchRecipe: Codable {
     case allowsDrop = "allow_drop"
     case allowed, ties
     case runtime = "for"
+    case budget
+    case embeddingType = "embedding_type"
+    case headType = "head_type"
+    case leavesOutTokenizer = "no_tokenizer"
+    case frameBytes = "frame_bytes"
     case isInverted = "worst"
     case sweepTokens = "sweep_tokens"
+    case island
+    case islandCount = "islands"
+    case exchangeInterval = "exchange"
   }
 
   /// Canonical JSON: sorted keys.
@@ -80,8 +88,50 @@ extension SearchRecipe: Codable {
     if !allowed.isEmpty { try container.encode(allowed, forKey: .allowed) }
     if !ties.isEmpty { try container.encode(ties.map(\.rawValue), forKey: .ties) }
     if let runtime { try container.encode(runtime.rawValue, forKey: .runtime) }
+    if let file {
+      try container.encode(Self.fileBudget, forKey: .budget)
+      try container.encodeIfPresent(file.embeddingType?.name, forKey: .embeddingType)
+      try container.encodeIfPresent(file.headType?.name, forKey: .headType)
+      if file.leavesOutTokenizer { try container.encode(true, forKey: .leavesOutTokenizer) }
+      try container.encode(file.frameByteCount, forKey: .frameBytes)
+    }
     if isInverted { try container.encode(true, forKey: .isInverted) }
     if sweepTokens != Self.standardSweepTokens { try container.encode(sweepTokens, forKey: .sweepTokens) }
+    try container.encodeIfPresent(island?.number, forKey: .island)
+    try container.encodeIfPresent(island?.count, forKey: .islandCount)
+    try container.encodeIfPresent(island?.exchangeInterval, forKey: .exchangeInterval)
+  }
+
+  /// The value of `budget` where it counts a file, and where it counts layers, which is not written.
+  private static let (fileBudget, layerBudget) = ("file", "layers")
+
+  /// The file that a recipe's budget counts; what describes it has no meaning without.
+  private static func file(_ container: KeyedDecodingContainer<CodingKeys>) throws -> FileBudget? {
+    let budget = try container.decodeIfPresent(String.self, forKey: .budget) ?? layerBudget
+    func type(_ key: CodingKeys) throws -> GGUFType? {
+      guard let name = try container.decodeIfPresent(String.self, forKey: key), !name.isEmpty else { return nil }
+      guard let type = GGUFType(name: name), GGUFExport.denseTypes.contains(type) else {
+        throw DecodingError.dataCorruptedError(
+          forKey: key, in: container, debugDescription: "\(name) is no type for an embedding or a head")
+      }
+      return type
+    }
+    var file = FileBudget()
+    file.embeddingType = try type(.embeddingType)
+    file.headType = try type(.headType)
+    file.leavesOutTokenizer = try container.decodeIfPresent(Bool.self, forKey: .leavesOutTokenizer) ?? false
+    switch budget {
+    case fileBudget:
+      file.frameByteCount = try container.decodeIfPresent(Int64.self, forKey: .frameBytes) ?? 0
+      return file
+    case layerBudget where file == FileBudget(): return nil
+    default:
+      throw DecodingError.dataCorruptedError(
+        forKey: .budget, in: container,
+        debugDescription: budget == layerBudget
+          ? "types of embedding and head, and no tokenizer, are of a budget that counts a file"
+          : "a budget counts layers or a file, not ‘\(budget)’")
+    }
   }
 
   /// Reads the keys above; of the targets there must be one.
@@ -132,7 +182,23 @@ extension SearchRecipe: Codable {
       }
       return runtime
     }
+    file = try Self.file(container)
     isInverted = try container.decodeIfPresent(Bool.self, forKey: .isInverted) ?? false
     sweepTokens = try container.decodeIfPresent(Int.self, forKey: .sweepTokens) ?? Self.standardSweepTokens
+    island = try Self.island(container)
+  }
+
+  /// The place in a ring: all of it, or nothing.
+  private static func island(_ container: KeyedDecodingContainer<CodingKeys>) throws -> Island? {
+    let values = try [CodingKeys.island, .islandCount, .exchangeInterval].map {
+      try container.decodeIfPresent(Int.self, forKey: $0)
+    }
+    let given = values.compactMap { $0 }
+    guard !given.isEmpty else { return nil }
+    guard given.count == values.count else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .island, in: container, debugDescription: "island, islands and exchange belong together")
+    }
+    return Island(number: given[0], count: given[1], exchangeInterval: given[2])
   }
 }

@@ -2,8 +2,8 @@ import Catalog
 import Foundation
 
 extension SearchRecipe {
-  /// The parameters by the names that they have in a recipe's JSON.
-  public static var parameterNames: [String] { CodingKeys.allCases.map(\.rawValue) }
+  /// The parameters that can be set, by the names that they have in a recipe's JSON: all but the place in a ring of searches.
+  public static var parameterNames: [String] { CodingKeys.allCases.filter { !ring.contains($0) }.map(\.rawValue) }
 
   /// How the value of a parameter is typed.
   private enum Form {
@@ -17,8 +17,9 @@ extension SearchRecipe {
 
   private static func form(of key: CodingKeys) -> Form {
     switch key {
-    case .cost, .method, .measure, .mutationGroup, .initial, .layers, .runtime: return .text
-    case .allowsDense, .allowsDrop, .isInverted: return .flag
+    case .cost, .method, .measure, .mutationGroup, .initial, .layers, .runtime, .budget, .embeddingType, .headType:
+      return .text
+    case .allowsDense, .allowsDrop, .isInverted, .leavesOutTokenizer: return .flag
     case .bits, .survivors, .tokens: return .integers
     case .patterns, .types, .allowed, .ties: return .texts
     case .seed: return .seed
@@ -28,6 +29,10 @@ extension SearchRecipe {
 
   private static let targets: [CodingKeys] = [.targetBits, .targetBytes, .targetSparsity, .targetDrop, .dropCount]
 
+  private static let ring: [CodingKeys] = [.island, .islandCount, .exchangeInterval]
+
+  private static let file: [CodingKeys] = [.embeddingType, .headType, .leavesOutTokenizer, .frameBytes]
+
   /// The recipe with another value of one parameter; a target takes the place of the one there was.
   ///
   /// - Parameters:
@@ -35,7 +40,7 @@ extension SearchRecipe {
   ///   - text: numbers as digits, flags as `true` or `false`, lists with commas.
   /// - Throws: `SearchError.invalidParameter` naming the parameter, the rule and the received value.
   public func setting(_ name: String, to text: String) throws -> SearchRecipe {
-    guard let key = CodingKeys(rawValue: name) else {
+    guard let key = CodingKeys(rawValue: name), !Self.ring.contains(key) else {
       throw SearchError.invalidParameter(detail: "a recipe has no parameter \(name)")
     }
     func wrong(_ rule: String) -> SearchError { .invalidParameter(detail: "\(name) must be \(rule), not ‘\(text)’") }
@@ -68,6 +73,8 @@ extension SearchRecipe {
     }
     if Self.targets.contains(key) { for target in Self.targets { fields[target.rawValue] = nil } }
     fields[name] = value
+    // Described again by whoever has the model.
+    if key == .budget { for part in Self.file { fields[part.rawValue] = nil } }
     let data = try JSONSerialization.data(withJSONObject: fields)
     let recipe: SearchRecipe
     do {

@@ -20,7 +20,7 @@ public struct SearchRecipe: Equatable, Sendable {
   public enum Target: Equatable, Sendable {
     /// Average bits per compressible weight, of codes or stored.
     case bits(Double)
-    /// Stored bytes of all compressible layers.
+    /// Stored bytes of all compressible layers, or of a whole file.
     case bytes(Int64)
     /// Share of weights that are zero.
     case sparsity(Double)
@@ -55,6 +55,8 @@ public struct SearchRecipe: Equatable, Sendable {
   public var ties: [UnitTie] = []
   /// The runtime that shall run the result, by whose rules levels are chosen; nil: any.
   public var runtime: ServingRuntime?
+  /// The file whose bytes the target counts; nil: it counts layers.
+  public var file: FileBudget?
   /// Whether the worst assignment is searched.
   public var isInverted = false
   /// Generations after the first parent is chosen.
@@ -80,6 +82,8 @@ public struct SearchRecipe: Equatable, Sendable {
   public var sweepTokens = standardSweepTokens
   /// Of all randomness.
   public var seed: UInt64
+  /// The place in a ring of searches that exchange parents; nil: a search by itself.
+  public var island: Island?
 
   /// A recipe with evodb's defaults, which suit a small calibration set on a laptop.
   public init(target: Target, cost: Cost) {
@@ -178,6 +182,7 @@ public struct SearchRecipe: Equatable, Sendable {
     try require("sweep tokens", sweepTokens, 2...Limits.tokens)
     for value in tokens { try require("tokens of a stage", value, 1...Limits.tokens) }
     for value in survivors { try require("survivors of a stage", value, 1...Limits.offspring) }
+    try validateIsland()
   }
 
   /// The engine's parameters.

@@ -8,6 +8,8 @@ final class SpaceEvaluator: StageEvaluator {
 
   let space: AssignmentSpace
   let evaluations: EvaluationLedger
+  /// Who answers: the ledger, or those who ask it together with others.
+  var source: any ObservationSource
   let measure: Measure
   /// The measure's label in the arithmetic of the model.
   var measureLabel: String { measure.label(in: evaluations.model.arithmetic) }
@@ -26,6 +28,7 @@ final class SpaceEvaluator: StageEvaluator {
     self.measure = measure
     self.name = name
     self.evaluations = evaluations
+    source = evaluations
     self.job = job
   }
 
@@ -107,7 +110,7 @@ final class SpaceEvaluator: StageEvaluator {
     for first in stride(from: 0, to: elements.count, by: Self.chunkSize) {
       let chunk = elements[first..<min(first + Self.chunkSize, elements.count)]
       let assignments = try job.store.write { tx in try chunk.map { try assignment($0, tx) } }
-      let answers = try evaluations.observations(of: assignments, on: sequences, measures: wanted) { done, total in
+      let answers = try source.observations(of: assignments, on: sequences, measures: wanted) { done, total in
         let share = Double(first) + Double(chunk.count) * Double(done) / Double(max(total, 1))
         watch(share / Double(elements.count))
       }

@@ -57,11 +57,31 @@ struct CommandRegistry {
     switch arguments.first {
     case nil, "help", "--help", "-h":
       try context.output.write(HelpPage.overview(of: self, width: width))
-    case "--markdown":
+    case HelpForm.markdown.rawValue:
       try context.output.write(HelpMarkdown.document(of: self))
+    case HelpForm.man.rawValue:
+      let verb = arguments.dropFirst().first
+      try context.output.write(
+        verb.map { HelpManual.page(of: try find($0), in: self) } ?? HelpManual.page(of: self))
+    case HelpForm.completion.rawValue:
+      try context.output.write(shell(arguments.dropFirst().first, after: HelpForm.completion.rawValue).script)
+    case Self.candidates:
+      let shell = try shell(arguments.dropFirst().first, after: Self.candidates)
+      try context.output.write(shell.answer(Array(arguments.dropFirst(2)), registry: self))
     case let verb?:
       try context.output.write(HelpPage.page(of: find(verb), width: width))
     }
+  }
+
+  /// What the scripts of `--completion` call; no page names it, because nobody types it.
+  private static let candidates = "--candidates"
+
+  private func shell(_ name: String?, after option: String) throws -> Shell {
+    guard let shell = name.flatMap(Shell.init(argument:)) else {
+      throw UsageError(
+        "help \(option) needs \(Shell.rule)" + (name.map { "; received ‘\(TerminalText.visible($0))’" } ?? ""))
+    }
+    return shell
   }
 
   private func find(_ verb: String) throws -> any Command.Type {

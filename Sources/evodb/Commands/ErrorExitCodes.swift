@@ -40,6 +40,7 @@ extension InferenceError: ExitCodeProviding {
     case .systemLimit: return .systemLimit
     case .refusedRequest: return .impossible
     case .wrongAnswer: return .internalError
+    case .wrongWorker: return .badData
     case .interrupted: return .tryAgain
     }
   }

@@ -20,6 +20,7 @@ enum Evodb {
             ImportProfileCommand.self,
             ExportCommand.self,
           ]),
+        .init(title: "Many machines", commands: [WorkerCommand.self, ClusterCommand.self]),
         .init(title: "Share", commands: [MergeCommand.self, PackCommand.self]),
         .init(
           title: "Inspect",

@@ -56,8 +56,12 @@ struct CatalogQuery {
     if column.hasSuffix("_bytes") { return .bytes }
     if column.hasSuffix("_count") { return .count }
     if column.hasSuffix("bits") { return .bits }
-    if column.hasSuffix("standard_error") { return .real(significantDigits: 3) }
-    if ["saved", "coverage", "change", "kept"].contains(column) { return .percent }
+    if column == "seconds" || column.hasSuffix("_seconds") { return .seconds }
+    if ["saved", "coverage", "change", "change_standard_error", "kept"].contains(column) || column.hasSuffix("sparsity")
+    {
+      return .percent
+    }
+    if column.hasSuffix("standard_error") || column == "z_score" { return .real(significantDigits: 3) }
     let measured = ["value", "difference", "fitness", "nmse", "kl", "perplexity", "gain", "effect", "regret", "error"]
     return measured.contains { column == $0 || column.hasSuffix("_" + $0) } ? .real(significantDigits: 5) : .text
   }

@@ -20,14 +20,9 @@ enum HumanFormat {
 
   /// `12.3 MiB`, also of an average.
   static func bytes(_ value: Double) -> String {
-    var scaled = value
-    var unit = "B"
     // From 999.5 on, three digits would round to 1000: the next unit reads better.
-    for next in ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] where abs(scaled) >= 999.5 {
-      scaled /= 1024
-      unit = next
-    }
-    return "\(number(scaled, significantDigits: 3)) \(unit)"
+    let unit = ByteUnit.suiting(value, atLeast: 999.5 / 1024)
+    return "\(number(value / unit.bytes, significantDigits: 3)) \(unit.name)"
   }
 
   /// `850 ms`, `12.3 s`, `1 min 32 s`, `2 h 5 min`, `3 d 4 h`: the two largest units.

@@ -33,6 +33,22 @@ struct ResultTable: Equatable, Sendable {
     rows.append(row)
   }
 
+  /// The table without as many of the columns called `names`, in this order, as do not fit into `width` columns of a terminal.
+  func fitting(_ width: Int, leavingOut names: [String]) -> ResultTable {
+    var table = self
+    for name in names {
+      guard TextTable(columns: table.columns, rows: table.rows).width > width,
+        let index = table.columns.firstIndex(where: { $0.name == name })
+      else { continue }
+      var columns = table.columns
+      columns.remove(at: index)
+      table = ResultTable(
+        columns,
+        rows: table.rows.map { row in row.enumerated().filter { $0.offset != index }.map(\.element) })
+    }
+    return table
+  }
+
   /// - Throws: `OutputError`.
   func write(to output: OutputWriter, as format: OutputFormat, environment: TerminalEnvironment) throws {
     let writer = ResultWriter(columns: columns, format: format, output: output, environment: environment)

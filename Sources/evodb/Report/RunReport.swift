@@ -16,6 +16,8 @@ struct RunReport {
   let work: JobRecord.Work?
   /// Sentences of the strategy itself.
   let notes: [String]
+  /// Bytes of the file of each assignment that the lines are about; empty: the budget counts layers.
+  private let fileByteCounts: [Digest: Int64]
 
   /// The report of a run that this process finished.
   init(_ run: Run, job: Job) throws {
@@ -27,18 +29,32 @@ struct RunReport {
     self.run = run
     self.work = work
     self.notes = notes
-    recipe = try SearchRecipe(json: run.recipe)
+    let recipe = try SearchRecipe(json: run.recipe)
+    self.recipe = recipe
     measure = try Measure(recipe.measure)
     measureName = recipe.measure
     let other = Self.name(ofReferenceOf: run, recipe)
-    (lines, referenceName, missing) = try store.read { tx in
+    let file = recipe.file
+    (lines, referenceName, missing, fileByteCounts) = try store.read { tx in
       let setting = try run.referenceAssignmentID.flatMap { try tx.uniformSetting(ofAssignment: $0) }?.rule
       return (
         try tx.results(ofRun: run.name),
         setting.map { "uniform \($0.shortText)" } ?? other,
-        try tx.missingOffspring(ofRun: run.id)
+        try tx.missingOffspring(ofRun: run.id), try file.map { try Self.sizes(ofRun: run, $0.size, tx) } ?? [:]
       )
     }
+  }
+
+  /// The files of a run's assignments.
+  private static func sizes(ofRun run: RunRecord, _ size: GGUFFileSize, _ tx: CatalogTransaction) throws
+    -> [Digest: Int64]
+  {
+    guard let model = try tx.models().first(where: { $0.id == run.modelID }) else { return [:] }
+    let ids = [run.denseAssignmentID, run.startAssignmentID, run.referenceAssignmentID, run.foundAssignmentID]
+    let assignments = try Set(ids.compactMap { $0 }).sorted().map { try tx.assignment(id: $0) }
+    return Dictionary(
+      try assignments.map { ($0.digest, try size.fileByteCount(of: $0, model: model, tx: tx)) },
+      uniquingKeysWith: { first, _ in first })
   }
 
   /// The name of a reference that is no uniform assignment.
@@ -74,6 +90,10 @@ struct RunReport {
   private var result: ResultObject {
     var result = ResultObject()
     result.add("run", .text(run.name))
+    if let island = recipe.island {
+      result.add("island", .integer(island.number), .count)
+      result.add("islands", .integer(island.count), .count)
+    }
     result.add("state", .text(run.isFinished ? "finished" : "open"))
     result.add("recommendation", .text(run.recommendation?.rawValue))
     let points: [(prefix: String, point: RunPoint)] = [
@@ -85,6 +105,10 @@ struct RunReport {
       result.add("\(prefix)average_bits", .real(any?.averageBits), .bits)
       result.add("\(prefix)average_stored_bits", .real(any?.averageStoredBits), .bits)
       result.add("\(prefix)stored_bytes", any.map { .integer($0.storedByteCount) } ?? .null, .bytes)
+      if recipe.file != nil {
+        result.add(
+          "\(prefix)file_bytes", any.flatMap { fileByteCounts[$0.assignment] }.map { .integer($0) } ?? .null, .bytes)
+      }
       result.add("\(prefix)sparsity", .real(any?.sparsity), .real(significantDigits: 4))
       result.add("\(prefix)dropped_subblock_count", any.map { .integer($0.droppedSubblockCount) } ?? .null, .count)
       for (suffix, role) in [("", judgedRole), ("_calibration", DataSetRole.calibration)]
@@ -121,6 +145,7 @@ struct RunReport {
     if showsSparsity { columns.append(ResultColumn("sparsity", .real(significantDigits: 4))) }
     if showsDrops { columns.append(ResultColumn("dropped", .count)) }
     columns.append(ResultColumn("stored", .bytes))
+    if recipe.file != nil { columns.append(ResultColumn("file", .bytes)) }
     if label != perplexityName {
       columns += [
         ResultColumn(label, .real(significantDigits: 4)), ResultColumn("±", .real(significantDigits: 2)),
@@ -143,6 +168,7 @@ struct RunReport {
         if showsSparsity { row.append(.real(perplexity.sparsity ?? 0)) }
         if showsDrops { row.append(.integer(perplexity.droppedSubblockCount)) }
         row.append(.integer(perplexity.storedByteCount))
+        if recipe.file != nil { row.append(fileByteCounts[perplexity.assignment].map { .integer($0) } ?? .null) }
         if label != perplexityName {
           let line = line(point, role, label)
           let isCompared = point == .found || point == .start
@@ -190,6 +216,15 @@ struct RunReport {
     return sentences
   }
 
+  /// The run's place among searches that exchange parents.
+  private var islandSentences: [String] {
+    guard let island = recipe.island else { return [] }
+    return [
+      "\(run.name) is island \(island.number) of \(island.count): every \(island.exchangeInterval) generations it looks at the "
+        + "parent of island \(island.neighbour)."
+    ]
+  }
+
   /// The result of a search for the worst, in words.
   private func worstSentence(_ found: RunResult, _ reference: RunResult, _ difference: Double, _ certainty: String)
     -> String
@@ -233,7 +268,7 @@ struct RunReport {
 
   /// The result in words.
   private var sentences: [String] {
-    var sentences = missingSentences + notes
+    var sentences = islandSentences + missingSentences + notes
     if let found = line(.found, judgedRole, measureName), let reference = line(.reference, judgedRole, measureName),
       let difference = found.difference
     {

@@ -12,6 +12,12 @@ struct TextTable {
     self.cells = rows.map { row in zip(columns, row).map { $0.kind.shown($1) } }
   }
 
+  /// Columns of a terminal that the whole table takes.
+  var width: Int {
+    let widths = widths(header: columns.map { TerminalText.visible($0.name) }, fitting: nil)
+    return widths.reduce(0, +) + Self.gap * max(0, widths.count - 1)
+  }
+
   /// Header, rule and rows, each line ended by a newline and without trailing spaces.
   ///
   /// - Parameter limit: columns of the terminal; text columns are cut with `…` to fit if possible. nil cuts nothing.

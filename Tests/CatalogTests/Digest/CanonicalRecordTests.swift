@@ -71,10 +71,51 @@ import Testing
     dropped.name = "model.layers.1.mlp.up_proj"
     dropped.blockIndex = 1
     dropped.subblock = "mlp"
-    let keys = AssignmentKey.digests(
-      model: model, layers: [layer, dropped], variants: [variant, variant], methods: [7: b], dropped: ["1.mlp"])
+    let key = AssignmentKey(model: model, layers: [layer, dropped], methods: [7: b])
+    let keys = key.digests(variants: [variant, variant], dropped: ["1.mlp"])
+    #expect(key.content(variants: [variant, variant], dropped: ["1.mlp"]) == keys.content)
     #expect(keys.content.hex == "1224d7501b58f7bb1212a3e907b1d69718080e4bf3ab649e89900c3fdd18cbf5")
     #expect(keys.setting.hex == "ff11b200cfaecef968e46869abf4632eeb6b5e8dab486d81682286688f11c510")
+  }
+
+  @Test func keysOfAssignmentsAreThoseOfTheirCanonicalRecords() {
+    // Names that sort otherwise than their layers, that begin alike, and that have to be escaped.
+    let names = ["b.10", "b.2", "b.2=x", "b.2.y", "a b", "ü", "b%"]
+    let layers = names.enumerated().map { index, name in
+      var layer = layer
+      layer.name = name
+      layer.index = index
+      layer.blockIndex = index
+      return layer
+    }
+    let methods = [Int64(7): b, 8: a]
+    let variants = names.indices.map { index in
+      index == 3
+        ? nil
+        : VariantRecord(
+          recipeKey: b, contentKey: index % 2 == 0 ? a : b, weightID: 1, methodID: index % 3 == 0 ? 7 : 8,
+          level: "bits=\(index), odd", bits: 3, sparsity: nil, statisticRecipeKey: nil, statisticID: nil, nmse: nil,
+          codeBits: 48, storedBits: 64, dampingUsed: nil, deadInputCount: 0, trouble: nil, numericsID: 1)
+    }
+    let key = AssignmentKey(model: model, layers: layers, methods: methods)
+    for dropped in [[], ["1.\(layer.subblock)"], ["10.mlp", "2.mlp", "5.\(layer.subblock)"]] as [Set<String>] {
+      var content = CanonicalRecord(kind: "assignment")
+      var setting = CanonicalRecord(kind: "setting")
+      content.set("model", model)
+      setting.set("model", model)
+      for name in dropped {
+        content.set("drop.\(name)", 1)
+        setting.set("drop.\(name)", 1)
+      }
+      for (layer, variant) in zip(layers, variants) where !dropped.contains(layer.subblockName) {
+        guard let variant else { continue }
+        content.set("layer.\(layer.name)", variant.contentKey)
+        setting.set("layer.\(layer.name)", "\(methods[variant.methodID]?.hex ?? "")/\(variant.level)")
+      }
+      let keys = key.digests(variants: variants, dropped: dropped)
+      #expect(keys.content == content.digest, "without \(dropped)")
+      #expect(keys.setting == setting.digest, "without \(dropped)")
+    }
   }
 
   @Test func aMeasureHasItsKey() {

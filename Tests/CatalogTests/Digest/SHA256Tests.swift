@@ -33,6 +33,16 @@ import Testing
     #expect(SHA256.digest(of: letters).hex == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
   }
 
+  @Test func plainCAndTheProcessorsInstructionsAgree() {
+    var bytes: [UInt8] = []
+    for count in 0..<300 {
+      bytes.append(UInt8(truncatingIfNeeded: count &* 89 &+ 3))
+      var plain = SHA256(inPlainC: true)
+      plain.update(bytes)
+      #expect(plain.finalize() == SHA256.digest(of: bytes), "\(bytes.count) bytes")
+    }
+  }
+
   @Test(arguments: [1, 3, 55, 56, 63, 64, 65, 127, 1000])
   func piecesOfAnySizeGiveTheDigestOfTheWhole(size: Int) {
     let whole = (0..<4099).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ 7) }

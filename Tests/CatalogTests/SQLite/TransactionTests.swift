@@ -50,7 +50,6 @@ import Testing
 
   @Test func aWriterClosesBesideAReaderAndTheNextOneTidiesUp() throws {
     let (folder, _) = try CatalogFolder.filled()
-    let start = ContinuousClock.now
     do {
       let reader = try folder.read()
       let writer = try folder.write()
@@ -62,7 +61,6 @@ import Testing
       }
       #expect(try reader.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 8)
     }
-    #expect(ContinuousClock.now - start < .seconds(20))
     let next = try folder.write()
     #expect(try next.read { try $0.connection.integer("SELECT count(*) FROM sequence") } == 8)
     next.close()

@@ -31,6 +31,7 @@ import Testing
   private static let listing: [String: (tables: Set<String>, reason: String)] = [
     "variants": (["layer"], "it adds up the variants of all layers"),
     "assignments": (["assignment"], "they are its answer"),
+    "front": (["assignment"], "any may have one level in all layers"),
     "jobs": (["job"], "they are its answer"),
     "progress": (["job"], "one row a command"),
     "results": (["job"], "it adds up the jobs of all runs"),

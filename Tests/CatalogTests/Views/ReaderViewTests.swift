@@ -38,6 +38,21 @@ import Testing
       ])
   }
 
+  @Test func assignmentsWithOneLevelEverywhereAreListed() throws {
+    let list = try rows("SELECT assignment, level FROM uniform_assignment ORDER BY assignment_id")
+    // One by one, from the layers of each.
+    let layers = try rows(
+      """
+      SELECT l.assignment, min(l.level) FROM assignment_layer l GROUP BY l.assignment_id
+      HAVING count(l.level) = count(*) AND count(DISTINCT l.level) = 1 AND max(l.is_dropped) = 0 ORDER BY l.assignment_id
+      """)
+    #expect(list == layers && !list.isEmpty)
+    #expect(list.contains([.text(contents.low.digest.hex), .text("bits=3")]))
+    // A dropped subblock, a dense layer, and another level in the middle make it another assignment.
+    let all = try rows("SELECT count(*) FROM assignment_summary")
+    #expect(all != [[.integer(Int64(list.count))]])
+  }
+
   @Test func everyChangeShowsWhatItCosts() throws {
     let found = try rows(
       """

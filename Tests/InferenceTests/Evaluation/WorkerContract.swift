@@ -42,23 +42,9 @@ struct WorkerContract {
     }
   }
 
-  /// All answers, each candidate of each request once: [request][candidate][measure], and what they took.
-  private func sums(_ requests: [EvaluationRequest]) throws -> (sums: [[[Double?]]], work: EvaluationWork) {
-    var sums = requests.map { $0.candidates.map { _ in [Double?]() } }
-    var work = EvaluationWork()
-    try worker.checkedAnswers(to: requests, cancellation: Cancellation()) { request, results, more in
-      for result in results {
-        #expect(sums[request][result.candidate].isEmpty)
-        sums[request][result.candidate] = result.sums
-      }
-      work += more
-    }
-    return (sums, work)
-  }
-
   private func plainSums() throws {
     let requests = bench.sequences.indices.map { bench.request($0) }
-    let (sums, work) = try sums(requests)
+    let (sums, work) = try worker.sums(requests)
     let expected = try requests.map { try bench.plainSums($0) }
     #expect(sums == expected)
     #expect(expected.joined().joined().allSatisfy { $0 != nil })
@@ -69,18 +55,18 @@ struct WorkerContract {
     #expect(work.forwardBlockTokenCount > 0 && work.forwardBlockTokenCount <= 3 * work.forwardTokenCount)
     // Without its state it is computed like any other.
     let likelihoods = requests.indices.map { bench.request($0, measures: [.perplexity]) }
-    let alone = try self.sums(likelihoods)
+    let alone = try worker.sums(likelihoods)
     #expect(alone.sums == expected.map { $0.map { [$0[1]] } })
     #expect(alone.work.forwardTokenCount == bench.candidates.count * tokens)
   }
 
   private func company() throws {
     let requests = bench.sequences.indices.map { bench.request($0) }
-    let together = try sums(requests).sums
-    #expect(try sums(requests.reversed()).sums == together.reversed())
-    for (request, expected) in zip(requests, together) { #expect(try sums([request]).sums == [expected]) }
+    let together = try worker.sums(requests).sums
+    #expect(try worker.sums(requests.reversed()).sums == together.reversed())
+    for (request, expected) in zip(requests, together) { #expect(try worker.sums([request]).sums == [expected]) }
     let backwards = requests.indices.map { bench.request($0, candidates: bench.candidates.reversed()) }
-    #expect(try sums(backwards).sums == together.map { $0.reversed() })
+    #expect(try worker.sums(backwards).sums == together.map { $0.reversed() })
     // Every sequence with other candidates, and other measures.
     let some = requests.indices.map { index in
       bench.request(
@@ -88,25 +74,32 @@ struct WorkerContract {
         candidates: Array(bench.candidates[index...index + 2]))
     }
     #expect(
-      try sums(some).sums
+      try worker.sums(some).sums
         == requests.indices.map { index in
           together[index][index...index + 2].map { index % 2 == 0 ? [$0[2], $0[0]] : [$0[1]] }
         })
-    #expect(try sums([]).sums.isEmpty)
+    #expect(try worker.sums([]).sums.isEmpty)
   }
 
-  /// Answers in the order of their candidates, whatever pieces they came in.
-  private func answers(_ request: EvaluationRequest) throws -> [EvaluationAnswer] {
-    var answers: [EvaluationAnswer] = []
-    try worker.answer([request], cancellation: Cancellation()) { answers.append($0) }
-    return answers.sorted { ($0.results.first?.candidate ?? 0) < ($1.results.first?.candidate ?? 0) }
+  /// Results in the order of their candidates, whatever pieces they came in and whoever computed them.
+  private func answers(_ request: EvaluationRequest) throws -> (results: [EvaluationAnswer.Result], tokenCount: Int) {
+    var results: [EvaluationAnswer.Result] = []
+    var tokens = 0
+    try worker.answer([request], cancellation: Cancellation()) { answer in
+      var plain = answer
+      plain.origin = nil
+      let read = try EvaluationAnswer(bytes: answer.bytes)
+      #expect(read == plain)
+      results += answer.results
+      tokens += answer.work.forwardTokenCount
+    }
+    return (results.sorted { $0.candidate < $1.candidate }, tokens)
   }
 
   private func repetition() throws {
     for sequence in bench.sequences.indices {
       let first = try answers(bench.request(sequence))
       #expect(try answers(bench.request(sequence)) == first)
-      for answer in first { #expect(try EvaluationAnswer(bytes: answer.bytes) == answer) }
     }
   }
 
@@ -114,13 +107,13 @@ struct WorkerContract {
     let requests = [(0, 5), (0, 23), (2, 1), (3, 39)].map { sequence, first in
       bench.request(sequence, measures: [.continuation(firstToken: first)])
     }
-    #expect(try sums(requests).sums == requests.map { try bench.plainSums($0) })
+    #expect(try worker.sums(requests).sums == requests.map { try bench.plainSums($0) })
     // The last token is predicted, not fed: a sequence may be one longer than the model.
     let ids = randomTokens(network.maximumLength + 1, vocabulary: 96, seed: 4)
     let longest = EvaluationRequest(
       model: bench.model, tokenIDs: ids, measures: [.continuation(firstToken: 60)],
       candidates: [bench.candidates[1]], teacherState: nil)
-    let (sums, work) = try sums([longest])
+    let (sums, work) = try worker.sums([longest])
     #expect(sums[0][0][0] != nil && work.forwardTokenCount == network.maximumLength)
   }
 
@@ -142,8 +135,8 @@ struct WorkerContract {
   private func divergence() throws {
     let candidates = [bench.candidates[1]] + bench.diverging + [bench.candidates[2]]
     let requests = bench.sequences.indices.map { bench.request($0, candidates: candidates) }
-    let sums = try sums(requests).sums
-    let whole = try self.sums(bench.sequences.indices.map { bench.request($0) }).sums
+    let sums = try worker.sums(requests).sums
+    let whole = try worker.sums(bench.sequences.indices.map { bench.request($0) }).sums
     for (row, whole) in zip(sums, whole) {
       #expect(row[0] == whole[1] && row[4] == whole[2])
       for bad in row[1...3] { #expect(bad == [nil, nil, nil]) }
@@ -174,7 +167,7 @@ struct WorkerContract {
       try open.requireAllAnswered()
     }
     // And the worker is as good as new.
-    #expect(try sums([requests[0]]).sums == [try bench.plainSums(requests[0])])
+    #expect(try worker.sums([requests[0]]).sums == [try bench.plainSums(requests[0])])
   }
 
   private struct Refusal: Error, Equatable {}

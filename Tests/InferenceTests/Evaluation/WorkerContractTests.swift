@@ -9,18 +9,20 @@ import Testing
 @Suite(.usualTimeLimit) struct WorkerContractTests {
   /// A worker that the contract is held against.
   enum Kind: CaseIterable {
-    case oneThread, threeThreads, withoutSharing, withoutKeeping, remote
+    case oneThread, threeThreads, withoutSharing, withoutKeeping, remote, spool, spoolWithWorkers
   }
 
   private static let bench = Result { try EvaluationBench() }
 
-  static func worker(_ kind: Kind, _ bench: EvaluationBench) -> any EvaluationWorker {
+  static func worker(_ kind: Kind, _ bench: EvaluationBench) throws -> any EvaluationWorker {
     switch kind {
     case .oneThread: inProcess(bench, threadCount: 1)
     case .threeThreads: inProcess(bench, threadCount: 3)
     case .withoutSharing: inProcess(bench, threadCount: 2, sharesPrefixes: false)
     case .withoutKeeping: inProcess(bench, threadCount: 2, keepsTeacherProbabilities: false)
     case .remote: RemoteWorker(inner: inProcess(bench, threadCount: 1, sharesPrefixes: false))
+    case .spool: try SpoolBench(bench, workerCount: 0, threadCount: 2)
+    case .spoolWithWorkers: try SpoolBench(bench, workerCount: 2)
     }
   }
 
@@ -35,7 +37,7 @@ import Testing
   @Test(arguments: Kind.allCases, WorkerContract.Clause.allCases)
   func everyWorkerKeepsTheContract(_ kind: Kind, _ clause: WorkerContract.Clause) throws {
     let bench = try Self.bench.get()
-    try WorkerContract(worker: Self.worker(kind, bench), bench: bench).hold(clause)
+    try WorkerContract(worker: try Self.worker(kind, bench), bench: bench).hold(clause)
   }
 
   /// Requests and answers cross as bytes, one at a time, and nothing else does: all candidates of a request are answered

@@ -5,24 +5,16 @@ import Testing
 @testable import Inference
 
 @Suite(.usualTimeLimit) struct TaskStackTests {
-  /// `@unchecked Sendable`: `lock` guards the list.
-  private final class Notes: @unchecked Sendable {
-    private let lock = NSLock()
-    private var list: [Int] = []
-    func add(_ number: Int) { lock.withLock { list.append(number) } }
-    var all: [Int] { lock.withLock { list } }
-  }
-
   private struct Failure: Error, Equatable { var number: Int }
 
   @Test func oneThreadGoesDepthFirst() throws {
     let stack = TaskStack()
-    let notes = Notes()
+    let notes = SharedList<Int>()
     stack.push([
       {
-        notes.add(1)
-        stack.push([{ notes.add(2) }, { notes.add(3) }])
-      }, { notes.add(4) },
+        notes.append(1)
+        stack.push([{ notes.append(2) }, { notes.append(3) }])
+      }, { notes.append(4) },
     ])
     try stack.run(threadCount: 1)
     #expect(notes.all == [1, 2, 3, 4])
@@ -30,9 +22,9 @@ import Testing
 
   @Test(arguments: [1, 2, 3, 8]) func tasksThatAddTasksAllRun(_ threadCount: Int) throws {
     let stack = TaskStack()
-    let notes = Notes()
+    let notes = SharedList<Int>()
     func grow(_ depth: Int, _ number: Int) {
-      notes.add(number)
+      notes.append(number)
       guard depth > 0 else { return }
       stack.push((0..<3).map { child in { grow(depth - 1, number * 3 + child) } })
     }
@@ -43,11 +35,11 @@ import Testing
   }
 
   @Test(arguments: [1, 2, 3]) func theFirstErrorIsThrownAndTheRestLeftOut(_ threadCount: Int) {
-    let notes = Notes()
+    let notes = SharedList<Int>()
     #expect(throws: Failure(number: 5)) {
       try Parallel.forEach(1000, threadCount: threadCount, cancellation: Cancellation()) { index in
         if index == 5 { throw Failure(number: index) }
-        notes.add(index)
+        notes.append(index)
       }
     }
     #expect(notes.all.count < 1000)

@@ -5,20 +5,13 @@ import Testing
 @testable import Inference
 
 @Suite(.usualTimeLimit) struct WeightCacheTests {
-  /// The loaded weights, in order. `@unchecked Sendable`: `lock` guards the list.
-  private final class Loads: @unchecked Sendable {
-    private let lock = NSLock()
-    private var indices: [Int] = []
-    func note(_ index: Int) { lock.withLock { indices.append(index) } }
-    var all: [Int] { lock.withLock { indices } }
-  }
-
-  private let loads = Loads()
+  /// The loaded weights, in order.
+  private let loads = SharedList<Int>()
 
   /// Weights of 16 × 10 numbers, 640 bytes.
   private func cache(capacity: Int) -> WeightCache {
     WeightCache(capacity: capacity, arithmetic: .float32) { [loads] index, _ in
-      loads.note(index)
+      loads.append(index)
       return Matrix(rows: 16, columns: 10, values: [Float](repeating: Float(index), count: 160))
     }
   }

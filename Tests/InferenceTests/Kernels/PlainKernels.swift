@@ -22,6 +22,23 @@ enum PlainKernels {
     Double(gate) / (1 + exp(-Double(gate))) * Double(up)
   }
 
+  /// The kernels' exp, operation by operation: in Float, because what is stored has these bits.
+  static func exponential(_ value: Float) -> Float {
+    var x = value < -87.3 ? -87.3 : value
+    x = x > 88.3 ? 88.3 : x
+    let shifted = x * 1.44269504 + 12_582_912
+    let power = shifted - 12_582_912
+    x = x - power * 0.693359375
+    x = x - power * -2.12194440e-4
+    var p = x * 1.9875691500e-4 + 1.3981999507e-3
+    p = p * x + 8.3334519073e-3
+    p = p * x + 4.1665795894e-2
+    p = p * x + 1.6666665459e-1
+    p = p * x + 5.0000001201e-1
+    p = p * (x * x) + x + 1
+    return p * Float(bitPattern: UInt32(Int32(power) + 127) << 23)
+  }
+
   static func layerNorm(_ x: [Float], weight: [Float], bias: [Float], epsilon: Float) -> [Double] {
     let mean = x.reduce(0) { $0 + Double($1) } / Double(x.count)
     let variance = x.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(x.count)

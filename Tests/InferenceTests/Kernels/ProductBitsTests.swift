@@ -63,6 +63,16 @@ import Testing
     }
   }
 
+  /// Tiles write results of many megabytes past the caches.
+  @Test(.enabled(if: KernelSet.amx.isAvailable), arguments: [31_232, 31_233])
+  func aLargeResultHasTheBitsOfOtherSets(_ columns: Int) {
+    let x = matrix(75, 40, .usual, seed: 1)
+    let w = PackedWeights(matrix(columns, 40, .usual, seed: 2), arithmetic: .bfloat16)
+    #expect(x.rows * columns * 4 > 8 << 20)
+    let result = MatrixProduct.linear(x, w, kernels: .amx)
+    #expect(bitsOf(result.values) == bitsOf(MatrixProduct.linear(x, w, kernels: .avx512).values))
+  }
+
   @Test(arguments: KernelSet.available, Arithmetic.own)
   func aRowHasTheSameBitsWhateverStandsBesideIt(_ kernels: KernelSet, _ arithmetic: Arithmetic) {
     let x = matrix(130, 320, .usual, seed: 1)

@@ -74,6 +74,23 @@ import Testing
     #expect((worst ?? 1) < 4 * 0x1p-23)
   }
 
+  /// Processors have several versions of it, and one result.
+  @Test func theExponentialHasTheBitsOfItsDefinition() {
+    let x = (0..<40_001).map { Float($0) / 40_000 * 180 - 90 } + randomValues(5_000, seed: 11, scale: 3) + [0, -0.0]
+    let result = row(x)
+    VectorKernels.siluMultiply(result, row([Float](repeating: 1, count: x.count)))
+    let expected = x.map { $0 / (PlainKernels.exponential(-$0) + 1) }
+    #expect(zip(bitsOf(result.values), bitsOf(expected)).allSatisfy { $0 == $1 })
+    // Softmax of two scores, one of which is the largest: e to the difference over the sum.
+    for value in stride(from: Float(-95), through: 0, by: 0.37) {
+      let scores = row([value, 0])
+      VectorKernels.causalSoftmax(scores.panel, firstQuery: 1, scale: 1)
+      let share = PlainKernels.exponential(value)
+      let factor = Float(1 / (Double(share) + Double(PlainKernels.exponential(0))))
+      #expect(bitsOf(scores.values) == bitsOf([share * factor, PlainKernels.exponential(0) * factor]), "\(value)")
+    }
+  }
+
   @Test func extremeGatesNeitherTrapNorHide() {
     let gate = row([88, -88, 1e4, -1e4, 200, -200, .infinity, .nan, 0, -0.0, .leastNonzeroMagnitude, -.infinity])
     VectorKernels.siluMultiply(gate, row([Float](repeating: 1, count: gate.columns)))

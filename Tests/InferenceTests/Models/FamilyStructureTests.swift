@@ -58,6 +58,35 @@ import Testing
     #expect(widths == Dictionary(own.map { ($0.siteIndex, $0.inputCount) }, uniquingKeysWith: { first, _ in first }))
   }
 
+  @Test(arguments: goldenNames) func inputsOfSitesAreTheSameWithoutTheLastProduct(_ name: String) throws {
+    let golden = try GoldenModel(name)
+    let x = golden.model.embed(golden.sequences[0])
+    var whole: [Int: [Float]] = [:]
+    _ = try golden.model.block(1, x, weight: { try golden.packed($0) }, dropped: [], tap: { whole[$0] = $1.values })
+    var seen: [Int: [Float]] = [:]
+    try golden.model.siteInputs(ofBlock: 1, x, weight: { try golden.packed($0) }, tap: { seen[$0] = $1.values })
+    #expect(seen == whole, "bit for bit")
+    #expect(seen.keys.sorted() == golden.model.sites.filter { $0.blockIndex == 1 }.map(\.index))
+  }
+
+  @Test(arguments: goldenNames) func anErrorOfATapEndsTheBlock(_ name: String) throws {
+    struct Stop: Error, Equatable { var site: Int }
+    let golden = try GoldenModel(name)
+    let x = golden.model.embed(golden.sequences[0])
+    for site in golden.model.sites where site.blockIndex == 1 {
+      var seen: [Int] = []
+      #expect(throws: Stop(site: site.index)) {
+        try golden.model.block(
+          1, x, weight: { try golden.packed($0) }, dropped: [],
+          tap: { index, _ in
+            seen.append(index)
+            if index == site.index { throw Stop(site: index) }
+          })
+      }
+      #expect(seen.last == site.index)
+    }
+  }
+
   @Test(arguments: goldenNames) func droppedSubblocksAddNothing(_ name: String) throws {
     let golden = try GoldenModel(name)
     let x = golden.model.embed(golden.sequences[0])

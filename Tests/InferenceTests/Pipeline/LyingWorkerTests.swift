@@ -75,18 +75,6 @@ import Testing
     }
   }
 
-  /// Ends the answer to whatever is told last.
-  private final class Counter: @unchecked Sendable {
-    private let lock = NSLock()
-    private var count = 0
-    func next() -> Int {
-      lock.withLock {
-        count += 1
-        return count
-      }
-    }
-  }
-
   private static let measures: [Measure] = [.kl, .perplexity]
 
   private func setUp() throws -> (catalog: TestCatalog, assignments: [AssignmentRecord], sequences: [SequenceRecord]) {
@@ -115,7 +103,7 @@ import Testing
 
     let (catalog, assignments, sequences) = try setUp()
     let model = try catalog.open()
-    let counter = Counter()
+    let counter = SharedCounter()
     // Of six answers the last one is a lie: those before it count.
     let liar = LyingWorker(
       inner: model.worker(threadCount: 1), tell: { counter.next() == 6 ? lie.answers($0) : [$0] })
@@ -217,6 +205,22 @@ import Testing
     #expect(try observationCount(catalog) == "0")
   }
 
+  @Test func statesThatCameBeforeAnErrorAreKept() throws {
+    let (catalog, assignments, sequences) = try setUp()
+    let model = try catalog.open()
+    let told = TeacherStateRequest(model: model.evaluated, tokenIDs: sequences[0].tokenIDs).key
+    let liar = LyingWorker(inner: model.worker(threadCount: 1), show: { $0.request == told ? [$0] : [] })
+    #expect {
+      _ = try EvaluationLedger(model: model, job: catalog.job, worker: liar).observations(
+        of: assignments, on: sequences, measures: Self.measures)
+    } throws: { error in
+      guard case InferenceError.wrongAnswer(let detail) = error else { return false }
+      return detail.contains("\(sequences.count - 1) states are missing")
+    }
+    #expect(try catalog.texts("SELECT count(*) FROM teacher_state") == ["1"])
+    #expect(try observationCount(catalog) == "0")
+  }
+
   /// A task's answers go through the same checks.
   @Test func aLieAboutATaskIsNeverStored() throws {
     let (catalog, assignments, _) = try setUp()
@@ -227,7 +231,7 @@ import Testing
         characterCount: 1, byteCount: 1)
     }
     let task = try catalog.store.write { try $0.store(task: "t", items: [choices]) }
-    let counter = Counter()
+    let counter = SharedCounter()
     let liar = LyingWorker(
       inner: model.worker(threadCount: 1), tell: { counter.next() == 2 ? Lie.notANumber.answers($0) : [$0] })
     #expect {

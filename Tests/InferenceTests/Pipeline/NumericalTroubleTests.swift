@@ -74,20 +74,15 @@ import Testing
     let hessian = Matrix(rows: layer.inputCount, columns: layer.inputCount)
     for input in 0..<layer.inputCount { hessian[input, input] = 1 }
     hessian[2, 2] = .infinity
-    let statistic = SiteStatistic(
-      record: StatisticRecord(
-        recipeKey: SHA256.digest(of: []), contentKey: SHA256.digest(of: []), kind: "hessian", revision: 1, siteID: 0,
-        sequenceListID: 0, upstreamMethodID: nil, upstreamLevel: nil, numericsID: 0), matrix: hessian)
     let compression = LayerCompression(
-      weight: RandomLayer(rows: layer.outputCount, columns: layer.inputCount).weight, layer: layer,
-      modelName: model.name, valueType: .float32, statistic: statistic, factors: FactorCache(), arithmetic: .float32,
-      numericsID: 0)
-    let level = CompressionPlan.LayerLevel(
-      method: method, level: try #require(rule.level(weightCount: layer.weightCount)))
+      weight: RandomLayer(rows: layer.outputCount, columns: layer.inputCount).weight, name: layer.name,
+      siteName: layer.siteName, modelName: model.name, type: LayerType(valueType: .float32, denseBits: layer.denseBits),
+      statistic: LayerStatistic(hessian: hessian), factors: FactorCache(), arithmetic: .float32)
+    let level = try #require(rule.level(weightCount: layer.weightCount))
     expectError(
       like: InferenceError.invalidData(
         file: "\(layer.name) of \(model.name)", detail: "failed: Hessian of \(layer.siteName): ")
-    ) { try compression.variant(level, method: method.record) }
+    ) { try compression.product(method, at: level) }
   }
 
   @Test func weightsThatAreNoNumbersNameTheirTensor() throws {

@@ -21,11 +21,8 @@ import Testing
   {
     let tokenizer = try tokenizer()
     let text = String(repeating: unit, count: 1_000_000 / unit.utf8.count)
-    let clock = ContinuousClock()
-    let start = clock.now
+    // A fraction of a second; a quadratic algorithm takes minutes, and the suite's limit ends it.
     let ids = try tokenizer.encode(text, addingSpecialTokens: false)
-    // A fraction of a second alone; a quadratic algorithm takes minutes.
-    #expect(clock.now - start < .seconds(10))
     #expect(tokenizer.decode(ids) == text.replacing("▁", with: " "))
   }
 

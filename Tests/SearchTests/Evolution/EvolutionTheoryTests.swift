@@ -63,20 +63,18 @@ private struct LinearEvaluator: StageEvaluator {
 
   /// A whole generation of 128 offspring in 2000 units stays far below what a single forward pass takes.
   @Test(arguments: MutationGrouping.allCases)
-  func mutationIsFast(grouping: MutationGrouping) throws {
+  func aLargeSpaceIsMutated(grouping: MutationGrouping) throws {
     let space = try Spaces.quantization(blocks: 286)
     let budget = try space.budget(targetBits: 3)
     let mutation = try LevelSwitchMutation(space: space, budget: budget, grouping: grouping, maximumSwitches: 3)
     var random = RandomSource(seed: TestSeed.mixed(1), generation: 1, stage: 0, purpose: .mutation)
     var parent = try space.uniformStart(budget: budget)
-    let clock = ContinuousClock()
-    let time = clock.measure {
-      for _ in 0..<20 {
-        let offspring = mutation.offspring(of: parent, count: 128, using: &random)
-        parent = offspring[127].assignment
-      }
+    // 2 to 9 ms a generation.
+    for _ in 0..<20 {
+      let offspring = mutation.offspring(of: parent, count: 128, using: &random)
+      #expect(Set(offspring.map(\.assignment)).count == 128)
+      parent = offspring[127].assignment
+      try space.validate(parent, budget: budget)
     }
-    // 2 to 9 ms a generation when optimised; the limit leaves room for debug builds on a busy machine.
-    #expect(time < .seconds(20))
   }
 }

@@ -10,9 +10,13 @@ private struct Landscape: StageEvaluator {
   let scales: [Double]
   /// How far losses add up to more than their sum.
   var interaction = 0.5
+  /// How far large sums grow slower than their losses.
+  var saturation = 0.0
   /// How much one sequence differs from another.
   var noise = 0.2
   var tokens = 0
+  /// The bases of the sweeps that were asked for.
+  var sweeps: [Probe] = []
 
   init(_ space: SearchSpace, seed: UInt64) {
     self.space = space
@@ -26,7 +30,7 @@ private struct Landscape: StageEvaluator {
 
   func fitness(_ levels: [Int?]) -> Double {
     let sum = levels.indices.reduce(0) { $0 + loss($1, levels[$1]) }
-    return sum * (1 + interaction * sum)
+    return sum * (1 + interaction * sum) / (1 + saturation * sum)
   }
 
   func fitness(_ vector: LevelVector) -> Double { fitness(vector.levels.map { $0 }) }
@@ -49,6 +53,7 @@ private struct Landscape: StageEvaluator {
 
   mutating func fitness(_ question: ProbeQuestion) throws -> [StageFitness] {
     tokens += question.probes.count * question.minibatch.tokenCount
+    sweeps += question.probes.prefix(1)
     return question.probes.map { probe in
       switch probe {
       case .levels(let vector): return StageFitness(seen(vector.levels.map { $0 }, on: question.minibatch))
@@ -72,7 +77,8 @@ private struct Landscape: StageEvaluator {
         generations: generations, offspring: 16, stages: try SelectionStages(survivors: [3, 1], tokens: [128, 1024]),
         sweepTokens: 128, seed: seed),
       starts: [try start ?? space.nearlyUniform(budget: budget, seed: seed)],
-      shapes: space.units.map { unit in unit.costs.indices.map { pow(3.7, Double($0 - 1)) } }, sequenceLengths: lengths,
+      shapes: space.units.map { unit in unit.costs.indices.map { 0.001 * pow(3.7, Double($0 - 1)) } },
+      sequenceLengths: lengths,
       tieKey: { $0.levels.map { UInt8($0) } })
   }
 
@@ -110,6 +116,19 @@ private struct Landscape: StageEvaluator {
     let whole = Minibatch(items: lengths.enumerated().map { Minibatch.Item(sequenceIndex: $0, tokenCount: $1) })
     let values = try landscape.fitness(StageQuestion([start, found], on: whole, generation: 0)).map(\.fitness)
     #expect(try #require(values[1]) <= #require(values[0]))
+  }
+
+  /// Losses are measured again, around the first parent, where the first sum promised twice what it gave, and only there.
+  @Test func measuresAgainWhereTheSumPromisedTooMuch() throws {
+    let space = try Spaces.quantization(blocks: 4)
+    for (saturation, isMeasuredAgain) in [(0.0, false), (0.7, true)] {
+      var landscape = Landscape(space, seed: 2)
+      landscape.interaction = 0
+      landscape.saturation = saturation
+      landscape.noise = 0.05
+      try search(space, bits: 2.5, generations: 2).run(evaluator: &landscape) { _ in }
+      #expect(landscape.sweeps.contains { $0 != .dense(changing: [:]) } == isMeasuredAgain)
+    }
   }
 
   @Test func goesOnFromEveryGenerationAsIfItHadNeverStopped() throws {
@@ -195,6 +214,63 @@ private struct Landscape: StageEvaluator {
     }
   }
 
+  /// A second level is measured of the dearest units, and of all where it is not what the layer error says.
+  @Test(arguments: [1.0, 1.15, 0.85, 1.3, 0.7]) func whetherLossesFollowErrorsIsMeasured(_ factor: Double) throws {
+    let space = try Spaces.quantization(blocks: 12)
+    let shapes: [[Double?]] = space.units.map { _ in [0.1, 0.2, 0.4, 0.8, 1.6] }
+    var asked: [[Probe]] = []
+    var known: [Probe: Double?] = [:]
+    let (sweep, losses) = SensitivitySweep(of: space, around: nil, shapes: shapes).measured(knowing: &known) { probes in
+      asked.append(probes)
+      return probes.map { probe -> Double? in
+        guard case .dense(let changes) = probe, let change = changes.first else { return 1 }
+        let strongest = Double(1 + change.key)
+        return 1 + (change.value == 4 ? strongest : factor * strongest / 2)
+      }
+    }
+    let units = space.units.indices
+    let strongest = units.map { Probe.dense(changing: [$0: 4]) }
+    #expect(asked[0].dropFirst().elementsEqual(strongest))
+    // Nothing but the base is asked for twice.
+    #expect(asked[1] == [sweep.probes[0]] + units.suffix(8).map { Probe.dense(changing: [$0: 3]) })
+    let follows = abs(factor - 1) < 0.2
+    #expect(asked.count == (follows ? 2 : 3))
+    #expect(asked.joined().count == sweep.probes.count + asked.count - 1 && Set(asked.joined()) == Set(sweep.probes))
+    #expect(sweep.probes.count == 1 + units.count + (follows ? 8 : units.count))
+    for unit in units {
+      let isMeasured = !follows || unit >= units.count - 8
+      #expect(abs(losses[unit][3] - (isMeasured ? factor : 1) * Double(1 + unit) / 2) < 1e-9)
+    }
+    #expect(SensitivitySweep(of: space, around: nil, shapes: shapes).probeCountAtMost == 1 + 2 * units.count)
+  }
+
+  /// Where losses do not follow errors, the levels between two measured ones follow the power of the error that goes through
+  /// both, here its root, and proportion below the weaker one.
+  @Test func betweenTwoMeasuredLevelsLossesAreAPowerOfTheError() throws {
+    let space = try Spaces.sparsities(blocks: 1)
+    let errors = (0...16).map { pow(2, Double($0 - 16)) }
+    func losses(_ weaker: Double, _ strongest: Double) throws -> [[Double]] {
+      var known: [Probe: Double?] = [:]
+      let all = SensitivitySweep(of: space, around: nil, shapes: space.units.map { _ in errors })
+      let (sweep, losses) = all.measured(knowing: &known) {
+        $0.map { probe -> Double? in
+          guard case .dense(let changes) = probe, let change = changes.first else { return 1 }
+          return change.value == 16 ? strongest : weaker
+        }
+      }
+      let changes = (0..<3).flatMap { unit in [12, 16].map { Probe.dense(changing: [unit: $0]) } }
+      #expect(sweep.probes == [.dense(changing: [:])] + changes)
+      return losses
+    }
+    let expected = [(16, 0.8), (14, 0.4), (13, 0.2 * 2.0.squareRoot()), (12, 0.2), (11, 0.1), (8, 0.2 / 16)]
+    for (level, expected) in expected {
+      #expect(abs(try losses(1.2, 1.8)[1][level] - expected) < 1e-12, "level \(level)")
+    }
+    // A loss below 0 is noise: the stronger level stands for it.
+    let noisy = try losses(0.9, 1.8)
+    #expect(abs(noisy[0][12] - 0.05) < 1e-12 && abs(noisy[0][13] - 0.1) < 1e-12)
+  }
+
   @Test func levelsWithoutErrorsSpeakForThemselves() throws {
     let space = try Spaces.quantization(blocks: 1)
     var shapes: [[Double?]] = space.units.map { _ in [0.1, 0.2, 0.4, 0.8, 1.6] }
@@ -217,6 +293,22 @@ private struct Landscape: StageEvaluator {
     #expect(losses[0][0] == 0 && abs(losses[0][1] - 0.1) < 1e-12 && abs(losses[0][4] - 1.5) < 1e-12)
     // Less compression gains in proportion to the error it takes away, more of it costs in proportion to what it adds.
     for (loss, expected) in zip(losses[3], [-0.3, -0.2, 0, 0.4, 1.2]) { #expect(abs(loss - expected) < 1e-12) }
+  }
+
+  /// Losses from the dense model are corrected by one strong change in its direction, and kept in the other one.
+  @Test func aroundAnAssignmentKnownLossesAreCorrected() throws {
+    let space = try Spaces.sparsities(blocks: 1)
+    let expected = space.units.map { unit in unit.costs.indices.map { Double($0 * $0) } }
+    let base = LevelVector([4, 15, 16])
+    let sweep = SensitivitySweep(
+      of: space, around: base, shapes: space.units.map { _ in Array(repeating: nil, count: 17) }, correcting: expected)
+    #expect(sweep.probes.count == 4)
+    #expect(sweep.probes.dropFirst().map { $0.change(of: sweep.probes[0])?.level } == [15, 11, 12])
+    // Removing nearly all of the first unit gains something here.
+    let losses = sweep.losses([10, 10 - 20.9, 10 - 52, 10 - 56])
+    #expect(abs(losses[0][15] + 20.9) < 1e-9 && losses[0][4] == 0 && losses[0][2] == -12)
+    #expect(abs(losses[0][16] + 24) < 1e-9 && abs(losses[1][0] + 112.5) < 1e-9 && losses[1][16] == 31)
+    #expect(abs(losses[2][0] + 128) < 1e-9)
   }
 }
 
@@ -243,6 +335,20 @@ private struct Landscape: StageEvaluator {
     #expect(model.mean[0] == prior[0] && model.mean[1][0] == prior[1][0])
     let untouched = LossModel(LossEvidence(prior: prior), noise: 1)
     #expect(untouched.mean == prior)
+  }
+
+  /// Comparisons that contradict each other count by their tokens, and leave the model finite.
+  @Test func contradictionsMeetInTheMiddle() {
+    var one = LevelVector(prior.map { _ in 2 })
+    let other = one
+    one[1] = 3
+    var evidence = LossEvidence(prior: prior)
+    for difference in [0.1, 0.3, -0.2, 0.6] {
+      evidence.add(LossComparison(from: other, to: one, difference: difference, tokenCount: 100_000))
+    }
+    let model = LossModel(evidence, noise: evidence.noise)
+    #expect(abs(model.mean[1][3] - model.mean[1][2] - 0.2) < 0.1)
+    #expect(model.mean.allSatisfy { $0.allSatisfy(\.isFinite) })
   }
 
   /// Draws have the posterior's mean and spread: wide where nothing was measured, narrow where much was.

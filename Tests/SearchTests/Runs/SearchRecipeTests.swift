@@ -30,7 +30,9 @@ import Testing
       { $0.ties = [.qkv] }, { $0.ties = [.block] }, { $0.isInverted = true }, { $0.bits = [3] }, { $0.generations = 5 },
       { $0.offspring = 7 }, { $0.survivors = [1, 1] }, { $0.tokens = [64, 128] }, { $0.measure = "perplexity" },
       { $0.mutationGroup = "none" }, { $0.maximumSwitches = 1 }, { $0.initial = "random:2" }, { $0.initialTokens = 32 },
-      { $0.seed = 1 },
+      { $0.seed = 1 }, { $0.runtime = .gguf }, { $0.file = FileBudget() },
+      { $0.file = Self.file { $0.headType = .q6K } }, { $0.file = Self.file { $0.embeddingType = .q6K } },
+      { $0.file = Self.file { $0.leavesOutTokenizer = true } }, { $0.file = Self.file { $0.frameByteCount = 1 } },
     ]
     var digests = try changes.map {
       try RunStrategyName.evolution.digest(
@@ -45,6 +47,12 @@ import Testing
     digests.append(
       try RunStrategyName.baseline(.dp).digest(of: plain, space: space, calibration: set, validation: nil))
     #expect(Set(digests).count == digests.count)
+  }
+
+  private static func file(_ change: (inout FileBudget) -> Void) -> FileBudget {
+    var file = FileBudget()
+    change(&file)
+    return file
   }
 
   @Test func tokensOfAGenerationCountEveryCandidateOfEveryStage() {

@@ -20,6 +20,13 @@ enum Spaces {
     }
   }
 
+  /// Sparsities from a quarter to all of a layer, in sixteenths of three quarters: 17 levels.
+  static func sparsities(blocks: Int) throws -> SearchSpace {
+    try space(blocks: blocks, layers: [("q_proj", 4096), ("v_proj", 2048), ("down_proj", 16384)]) { weights in
+      (0...16).map { weights * 3 * (16 - $0) / 64 }
+    }
+  }
+
   /// Subblocks that are kept (cost 1) or removed (cost 0), attention and MLP being different roles.
   static func depth(blocks: Int) throws -> SearchSpace {
     let units = (0..<blocks).flatMap { block in

@@ -5,20 +5,11 @@ import Testing
 @testable import evodb
 
 @Suite(.usualTimeLimit) struct InterruptionTests {
-  /// Counts from any thread.
-  private final class Counter: @unchecked Sendable {
-    // @unchecked: `lock` guards `count`.
-    private let lock = NSLock()
-    private var count = 0
-    var value: Int { lock.withLock { count } }
-    func add() { lock.withLock { count += 1 } }
-  }
-
   @Test func theFirstRequestAsksAndTheSecondLeaves() {
-    let asked = Counter()
-    let left = Counter()
-    let interruption = Interruption(exitNow: { _ in left.add() })
-    interruption.onRequest { asked.add() }
+    let asked = SharedCounter()
+    let left = SharedCounter()
+    let interruption = Interruption(exitNow: { _ in left.next() })
+    interruption.onRequest { asked.next() }
     #expect(!interruption.isRequested)
     interruption.request()
     #expect(interruption.isRequested)
@@ -27,21 +18,12 @@ import Testing
     #expect((asked.value, left.value) == (1, 1))
   }
 
-  /// Exit codes in the order they came.
-  private final class Exits: @unchecked Sendable {
-    // @unchecked: `lock` guards `codes`.
-    private let lock = NSLock()
-    private var codes: [Int32] = []
-    var all: [Int32] { lock.withLock { codes } }
-    func add(_ code: Int32) { lock.withLock { codes.append(code) } }
-  }
-
   @Test func whatSystemsSendMoreThanOnceNeverInsists() {
     for repeated in [SIGHUP, SIGXCPU] {
-      let exits = Exits()
-      let asked = Counter()
-      let interruption = Interruption(exitNow: { exits.add($0) })
-      interruption.onRequest { asked.add() }
+      let exits = SharedList<Int32>()
+      let asked = SharedCounter()
+      let interruption = Interruption(exitNow: { exits.append($0) })
+      interruption.onRequest { asked.next() }
       for _ in 0..<3 { interruption.request(by: repeated) }
       #expect(interruption.isRequested && asked.value == 1 && exits.all == [])
       interruption.request(by: SIGTERM)
@@ -50,16 +32,16 @@ import Testing
   }
 
   @Test(arguments: [SIGINT, SIGTERM, SIGUSR1, SIGUSR2]) func aSecondSignalLeavesWithItsNumber(signal: Int32) {
-    let exits = Exits()
-    let interruption = Interruption(exitNow: { exits.add($0) })
+    let exits = SharedList<Int32>()
+    let interruption = Interruption(exitNow: { exits.append($0) })
     interruption.request(by: SIGHUP)
     interruption.request(by: signal)
     #expect(exits.all == [128 + signal])
   }
 
   @Test func aReaderLeavesAtOnceWithTheCodeOfASafeStop() throws {
-    let exits = Exits()
-    let interruption = Interruption(exitNow: { exits.add($0) })
+    let exits = SharedList<Int32>()
+    let interruption = Interruption(exitNow: { exits.append($0) })
     let result = try interruption.leavingAtOnce {
       interruption.request(by: SIGHUP)
       return 5
@@ -69,12 +51,12 @@ import Testing
   }
 
   @Test func signalsArriveWhateverThreadsAreBusy() async throws {
-    let left = Counter()
-    let interruption = Interruption(exitNow: { _ in left.add() })
+    let left = SharedCounter()
+    let interruption = Interruption(exitNow: { _ in left.next() })
     // Not one of the signals that the test runner itself may get.
     interruption.watch([SIGUSR2])
-    let work = Counter()
-    defer { work.add() }
+    let work = SharedCounter()
+    defer { work.next() }
     for _ in 0..<4 { Thread.detachNewThread { while work.value == 0 {} } }
     try await Task.sleep(for: .milliseconds(200))
     for expectedExits in [0, 1] {

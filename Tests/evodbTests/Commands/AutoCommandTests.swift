@@ -34,6 +34,38 @@ extension WholeRunTests {
       #expect(files == ["auto.evodb", "text.txt"])
     }
 
+    @Test func autoBuildsTypesForAFileOfACertainSize() throws {
+      let folder = try TemporaryFolder()
+      let text = try String(contentsOf: Fixtures.example("prose-10m/calibration.txt"), encoding: .utf8)
+      try folder.write(String(text.prefix(6000)), to: "text.txt")
+      let runner = try CommandLineRunner(workingDirectory: folder.url)
+      let auto = ["auto", Fixtures.example("prose-10m").path, "--text", "text.txt", "--catalog", "auto.evodb"]
+      // Of two blocks' 1.6 million weights; all else stays as it is.
+      let found = try runner.run(
+        auto + [
+          "--budget", "file", "--target-bytes", "19MB", "--types", "Q2_K,Q8_0", "--layers", "layers\\.1[01]\\.",
+          "--generations", "1", "--offspring", "2", "--survivors", "1,1", "--tokens", "256,512", "--sequence-length",
+          "128", "--format", "json",
+        ])
+      #expect(found.exitCode == 0, "\(found.diagnostics)")
+      #expect(found.diagnostics.contains("variants built with GPTQ on k-quants"), "\(found.diagnostics)")
+      let size = try JSONFields(found.output).integer("file_bytes")
+      #expect((18_000_000...19_000_000).contains(size))
+      let export = try runner.run(["export", "auto.evodb", "run-1", "--to", "gguf", "-o", "model.gguf"])
+      #expect(export.exitCode == 0, "\(export.diagnostics)")
+      let path = folder.url.appendingPathComponent("model.gguf").path
+      #expect(try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int == size)
+      for (options, text) in [
+        (["--for", "gguf", "--target-bits", "4", "--bits", "2-4"], "give --types"),
+        (["--target-bits", "4", "--types", "Q4_K"], "--types is for --for gguf"),
+        (["--target-bits", "4", "--budget", "file"], "needs a target in bytes"),
+        (["--for", "gguf", "--target-bits", "4", "--symmetric"], "has no use for kquant-gptq"),
+      ] {
+        let wrong = try runner.run(auto + options)
+        #expect(wrong.exitCode == 64 && wrong.diagnostics.contains(text), "\(options): \(wrong.diagnostics)")
+      }
+    }
+
     @Test func anotherTextOfTheSameNameNeedsAnotherCatalog() throws {
       let folder = try TemporaryFolder()
       let text = try String(contentsOf: Fixtures.example("prose-10m/calibration.txt"), encoding: .utf8)

@@ -58,6 +58,20 @@ import Testing
     try Data(lines.joined().utf8).write(to: catalog.folder.appendingPathComponent("p.txt"))
     let digest = try catalog.json("import-profile", "p.txt").text("assignment")
     #expect(try catalog.output("export", digest, "--to", "gguf-toolkit") == lines.joined())
+    // The toolkit's stitcher has the names of GGUF files, and lines for what is no layer.
+    let stems = ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"]
+    let stitched = lines.enumerated().map { index, line in
+      "blk.\(index / 7).\(stems[index % 7]).weight:\(line.drop { $0 != ":" }.dropFirst())"
+    }
+    let others = ["blk.0.attn_norm.weight", "blk.2.ffn_norm.weight", "token_embd.weight", "output_norm.weight"].map {
+      "\($0): 32 (32-F32.pth)\n"
+    }
+    try Data((others + stitched.reversed()).joined().utf8).write(to: catalog.folder.appendingPathComponent("g.txt"))
+    #expect(try catalog.json("import-profile", "g.txt").text("assignment") == digest)
+    try Data((stitched + ["blk.7.attn_q.weight: 4.5 (4.5-Q4_K.pth)\n"]).joined().utf8).write(
+      to: catalog.folder.appendingPathComponent("g.txt"))
+    let unknown = try catalog.run("import-profile", "g.txt")
+    #expect(unknown.exitCode == 65 && unknown.diagnostics.contains("blk.7.attn_q.weight"), "\(unknown.diagnostics)")
     let types = try catalog.output("export", digest, "--to", "llama-quantize")
     // Rows of 64 inputs are no whole blocks of 256: the fallbacks.
     #expect(types.hasPrefix("^blk\\.0\\.attn_q\\.weight$=Q4_0\n^blk\\.0\\.attn_k\\.weight$=Q5_0\n"))

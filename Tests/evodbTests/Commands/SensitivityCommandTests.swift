@@ -19,10 +19,12 @@ extension WholeRunTests {
       let catalog = try TinyCatalog(.built)
       let command = ["sensitivity"] + Self.sweep
       let found = try lines(catalog, command)
-      #expect(found.count == 21)
+      // One level of each, and of the dearest a weaker one, which follows layer errors here.
+      #expect(
+        try Dictionary(grouping: found) { try $0.text("level") }.mapValues(\.count) == ["bits=2": 21, "bits=3": 8])
       let differences = try found.map { try $0.number("difference") }
       #expect(differences == differences.sorted(by: >) && differences.allSatisfy { $0 > 0 })
-      #expect(try found.allSatisfy { try $0.text("level") == "bits=2" && $0.integer("distinct_sequence_count") == 2 })
+      #expect(try found.allSatisfy { try $0.integer("distinct_sequence_count") == 2 })
       #expect(try lastForwardTokens(catalog) > 0)
       // What it says is what the evaluations say.
       let sums = try catalog.number(
@@ -48,9 +50,12 @@ extension WholeRunTests {
       #expect(try lines(catalog, ["sensitivity", "--every-level"] + sweep).count == 21 * 4)
       let around = try lines(catalog, ["sensitivity", "--base", "uniform:3"] + sweep)
       #expect(try Set(around.map { try $0.text("level") }) == ["bits=2", "bits=4"] && around.count == 21 * 2)
-      #expect(try lines(catalog, ["sensitivity", "--tie", "qkv"] + sweep).count == 15)
+      func strongest(_ options: [String]) throws -> Int {
+        try lines(catalog, ["sensitivity"] + options + sweep).count { try $0.text("level") == "bits=2" }
+      }
+      #expect(try strongest(["--tie", "qkv"]) == 15)
       #expect(try lines(catalog, ["sensitivity", "--cost", "subblocks"] + sweep).count == 6)
-      #expect(try lines(catalog, ["sensitivity", "--layers", "o_proj$"] + sweep).count == 3)
+      #expect(try strongest(["--layers", "o_proj$"]) == 3)
       let dry = try catalog.json(["sensitivity", "--every-level", "--dry-run"] + sweep)
       #expect(try dry.integer("evaluations") == 85 && dry.integer("forward_tokens_at_most") == 85 * 64)
       for (wrong, code) in [
@@ -113,7 +118,7 @@ extension WholeRunTests {
       _ = try lines(catalog, ["sensitivity"] + Self.sweep)
       _ = try lines(other, ["sensitivity", "--base", "uniform:3"] + Self.sweep)
       try catalog.output("merge", other.path)
-      #expect(try catalog.number("SELECT count(*) FROM unit_sensitivity WHERE measure = 'kl'") == 21 * 3)
+      #expect(try catalog.number("SELECT count(*) FROM unit_sensitivity WHERE measure = 'kl'") == 21 + 8 + 2 * 21)
       #expect(try catalog.run("verify").exitCode == 0)
     }
   }

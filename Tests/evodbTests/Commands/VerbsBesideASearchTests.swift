@@ -37,7 +37,7 @@ extension WholeRunTests {
       "status", "ls", "log", "show", "compare", "report", "query", "digest", "verify", "doctor",
     ]
     /// Have no catalog yet, or none at all.
-    static let others: Set = ["init", "schema", "check"]
+    static let others: Set = ["init", "schema", "check", "worker", "cluster"]
 
     @Test func everyVerbIsOfOneKind() {
       let kinds = [Self.writing, Self.making, Self.reading, Self.others]

@@ -34,6 +34,25 @@ import Testing
         """)
   }
 
+  @Test func aNarrowTerminalGetsFewerColumns() {
+    let lesser = ["key", "nothing", "kl", "size_bytes"]
+    #expect(table.fitting(48, leavingOut: lesser) == table)
+    #expect(table.fitting(47, leavingOut: lesser).columns.map(\.name) == ["layer", "bits", "size_bytes", "kl"])
+    #expect(table.fitting(31, leavingOut: lesser).columns.map(\.name) == ["layer", "bits", "size_bytes"])
+    let narrowest = table.fitting(1, leavingOut: lesser)
+    #expect(narrowest.columns.map(\.name) == ["layer", "bits"] && narrowest.rows[0] == [.text("q_proj"), .real(3)])
+  }
+
+  @Test(arguments: [
+    ("seconds", ResultKind.seconds), ("elapsed_seconds", .seconds), ("z_score", .real(significantDigits: 3)),
+    ("sparsity", .percent), ("target_sparsity", .percent), ("change", .percent), ("change_standard_error", .percent),
+    ("difference_standard_error", .real(significantDigits: 3)), ("largest_nmse", .real(significantDigits: 5)),
+    ("stored_bytes", .bytes), ("layer_count", .count), ("average_bits", .bits), ("seed", .text), ("x", .text),
+  ])
+  func namesCarryTheUnits(column: String, kind: ResultKind) {
+    #expect(CatalogQuery.kind(of: column) == kind)
+  }
+
   @Test func tablesAreCutToTheTerminalAndOnlyThere() throws {
     let long = ResultTable(
       [ResultColumn("name"), ResultColumn("n", .integer)],

@@ -45,14 +45,12 @@ struct GGUFArchitecture: Sendable {
   init(_ configuration: ModelConfiguration) throws {
     let c = configuration
     self.configuration = c
-    switch c.architecture.rawValue {
-    case "llama", "mistral": name = "llama"
-    case "qwen2", "qwen3", "phi3", "gemma2": name = c.architecture.rawValue
-    default:
+    guard let name = GGUFNames.architectures[c.architecture.rawValue] else {
       throw Self.impossible(
-        "llama.cpp has no model of the family \(c.architecture.rawValue); it has llama, mistral, qwen2, qwen3, phi3 and "
-          + "gemma2 of those that evodb runs")
+        "llama.cpp has no model of the family \(c.architecture.rawValue); it has \(GGUFNames.families) of those that evodb "
+          + "runs")
     }
+    self.name = name
     if ["qwen2", "phi3"].contains(name), c.attentionWidth != c.hiddenSize {
       throw Self.impossible(
         "llama.cpp's \(name) needs heads that are together as wide as the stream: \(c.headCount) × \(c.headDimension) is "
@@ -109,9 +107,8 @@ struct GGUFArchitecture: Sendable {
         source: prefix + source + ".weight", stem: stem + ".weight", block: block, shape: [width ?? c.hiddenSize],
         kind: .norm(addsOne: name == "gemma2"))
     }
-    func layer(
-      _ source: String, _ stem: String, _ rows: Int, _ columns: Int, hasBias: Bool = false, heads: Int? = nil
-    ) -> [Tensor] {
+    func layer(_ source: String, _ rows: Int, _ columns: Int, hasBias: Bool = false, heads: Int? = nil) -> [Tensor] {
+      guard let stem = GGUFNames.stem(ofLayer: source) else { preconditionFailure("the layer has a name in llama.cpp") }
       let order = heads.map { RotaryRowOrder(headCount: $0, headDimension: c.headDimension) }
       let layer = prefix + source
       var tensors = [
@@ -131,23 +128,23 @@ struct GGUFArchitecture: Sendable {
     // llama.cpp turns neighbouring elements of a head for "llama", the two halves of a head for all others.
     let isPermuted = name == "llama"
     if name == "phi3" {
-      tensors += layer("self_attn.qkv_proj", "attn_qkv", c.attentionWidth + 2 * c.keyValueWidth, c.hiddenSize)
+      tensors += layer("self_attn.qkv_proj", c.attentionWidth + 2 * c.keyValueWidth, c.hiddenSize)
     } else {
       let bias = c.attentionInputBias
       tensors += layer(
-        "self_attn.q_proj", "attn_q", c.attentionWidth, c.hiddenSize, hasBias: bias,
+        "self_attn.q_proj", c.attentionWidth, c.hiddenSize, hasBias: bias,
         heads: isPermuted ? c.headCount : nil)
       tensors += layer(
-        "self_attn.k_proj", "attn_k", c.keyValueWidth, c.hiddenSize, hasBias: bias,
+        "self_attn.k_proj", c.keyValueWidth, c.hiddenSize, hasBias: bias,
         heads: isPermuted ? c.keyValueHeadCount : nil)
-      tensors += layer("self_attn.v_proj", "attn_v", c.keyValueWidth, c.hiddenSize, hasBias: bias)
+      tensors += layer("self_attn.v_proj", c.keyValueWidth, c.hiddenSize, hasBias: bias)
     }
     if c.queryKeyNorm {
       tensors.append(norm("self_attn.q_norm", "attn_q_norm", width: c.headDimension))
       tensors.append(norm("self_attn.k_norm", "attn_k_norm", width: c.headDimension))
     }
     tensors += layer(
-      "self_attn.o_proj", "attn_output", c.hiddenSize, c.attentionWidth, hasBias: c.attentionOutputBias)
+      "self_attn.o_proj", c.hiddenSize, c.attentionWidth, hasBias: c.attentionOutputBias)
     if name == "gemma2" {
       tensors.append(norm("post_attention_layernorm", "post_attention_norm"))
       tensors.append(norm("pre_feedforward_layernorm", "ffn_norm"))
@@ -155,12 +152,12 @@ struct GGUFArchitecture: Sendable {
       tensors.append(norm("post_attention_layernorm", "ffn_norm"))
     }
     if name == "phi3" {
-      tensors += layer("mlp.gate_up_proj", "ffn_up", 2 * c.intermediateSize, c.hiddenSize)
+      tensors += layer("mlp.gate_up_proj", 2 * c.intermediateSize, c.hiddenSize)
     } else {
-      tensors += layer("mlp.gate_proj", "ffn_gate", c.intermediateSize, c.hiddenSize, hasBias: c.mlpBias)
-      tensors += layer("mlp.up_proj", "ffn_up", c.intermediateSize, c.hiddenSize, hasBias: c.mlpBias)
+      tensors += layer("mlp.gate_proj", c.intermediateSize, c.hiddenSize, hasBias: c.mlpBias)
+      tensors += layer("mlp.up_proj", c.intermediateSize, c.hiddenSize, hasBias: c.mlpBias)
     }
-    tensors += layer("mlp.down_proj", "ffn_down", c.hiddenSize, c.intermediateSize, hasBias: c.mlpBias)
+    tensors += layer("mlp.down_proj", c.hiddenSize, c.intermediateSize, hasBias: c.mlpBias)
     if name == "gemma2" { tensors.append(norm("post_feedforward_layernorm", "post_ffw_norm")) }
     return tensors
   }

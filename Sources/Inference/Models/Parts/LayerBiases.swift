@@ -10,10 +10,50 @@ struct LayerBiases: Sendable {
     }
   }
 
+  /// Layers `indices`, which share an input, on what `input` makes of the rows of a stream [n, hidden]: [n, out] each.
+  ///
+  /// - Parameter tap: called with the whole shared input.
+  func project(
+    _ stream: Matrix, _ indices: Range<Int>, _ weight: (Int) throws -> PackedWeights, tap: ((Matrix) throws -> Void)?,
+    input: (Matrix) -> Matrix
+  ) throws -> [Matrix] {
+    let weights = try indices.map(weight)
+    let results = weights.map { Matrix(uninitializedRows: stream.rows, columns: $0.columns) }
+    for rows in RowStrips.ranges(rows: stream.rows, weights[0].arithmetic, isTapped: tap != nil) {
+      let input = input(stream.strip(rows))
+      try tap?(input)
+      linear(input, indices, weights, into: results.map { $0.strip(rows) })
+    }
+    return results
+  }
+
+  /// `stream ← stream + finish(y)`, y being layer `index` on `x` [n, in].
+  func add(
+    _ x: Matrix, _ index: Int, _ weight: (Int) throws -> PackedWeights, to stream: Matrix,
+    finish: (Matrix) -> Matrix = { $0 }
+  ) throws {
+    let weight = try weight(index)
+    for rows in RowStrips.ranges(rows: stream.rows, weight.arithmetic, isTapped: false) {
+      VectorKernels.add(stream.strip(rows), finish(linear(x.strip(rows), index, weight)))
+    }
+  }
+
   /// Layer `index` with its packed weight [out, in] on `x` [n, in].
-  func linear(_ x: Matrix, _ index: Int, _ weight: (Int) throws -> PackedWeights) throws -> Matrix {
-    let y = MatrixProduct.linear(x, try weight(index))
-    if let bias = biases[index] { VectorKernels.addBias(y, bias) }
-    return y
+  func linear(_ x: Matrix, _ index: Int, _ weight: PackedWeights) -> Matrix {
+    linear(x, index..<index + 1, [weight])[0]
+  }
+
+  /// Layers `indices`, which share their input `x` [n, in]: [n, out] each.
+  func linear(_ x: Matrix, _ indices: Range<Int>, _ weights: [PackedWeights]) -> [Matrix] {
+    let results = weights.map { Matrix(uninitializedRows: x.rows, columns: $0.columns) }
+    linear(x, indices, weights, into: results)
+    return results
+  }
+
+  private func linear(_ x: Matrix, _ indices: Range<Int>, _ weights: [PackedWeights], into results: [Matrix]) {
+    MatrixProduct.linear(x, weights, into: results)
+    for (index, result) in zip(indices, results) {
+      if let bias = biases[index] { VectorKernels.addBias(result, bias) }
+    }
   }
 }

@@ -5,8 +5,9 @@ import Foundation
 /// against the question and committed.
 ///
 /// Answers are committed when a sequence of a data set is done for all its candidates, or a quarter of a second after the
-/// last commit, whichever comes first: that much is computed again at most after a kill.
-public final class EvaluationLedger {
+/// last commit, whichever comes first, and states of the dense model after a quarter of a second: that much is computed again
+/// at most after a kill.
+public final class EvaluationLedger: ObservationSource {
   private static let commitInterval = 0.25
 
   /// The model.
@@ -50,19 +51,50 @@ public final class EvaluationLedger {
     of assignments: [AssignmentRecord], on sequences: [SequenceRecord], measures: [Measure],
     watch: @escaping (Int, Int) -> Void = { _, _ in }
   ) throws -> [[[Observation]]] {
-    try model.check(sequences)
-    let ids = try measures.map { try record(of: $0).id }
-    // What occurs twice is answered once.
-    var places: [Digest: Int] = [:]
+    try observations([ObservationQuestion(of: assignments, on: sequences, measures: measures)], watch: watch)[0]
+  }
+
+  /// The answers to several questions that are computed together, each as `observations(of:on:measures:watch:)` gives them.
+  /// An assignment and a sequence that stand in several questions are evaluated once.
+  ///
+  /// - Parameter watch: called with (answered, wanted) pairs of assignment and sequence.
+  /// - Throws: `InferenceError`, `CatalogError`; what was committed before stays.
+  public func observations(
+    _ asked: [ObservationQuestion], watch: @escaping (Int, Int) -> Void = { _, _ in }
+  ) throws -> [[[[Observation]]]] {
+    var list: [AssignmentRecord] = []
+    var placeOfAssignment: [Int64: Int] = [:]
     var questions: [Question] = []
-    let order = sequences.map { sequence in
-      if let known = places[sequence.digest] { return known }
-      places[sequence.digest] = questions.count
-      questions.append(Question(sequence: sequence, measures: measures, measureIDs: ids))
-      return questions.count - 1
+    var placeOfQuestion: [QuestionKey: Int] = [:]
+    // Where the answers of each question will be: its assignments in the list, its sequences in `questions`.
+    var places: [(assignments: [Int], questions: [Int])] = []
+    for question in asked {
+      try model.check(question.sequences)
+      let ids = try question.measures.map { try record(of: $0).id }
+      let assignments = question.assignments.map { assignment in
+        if let known = placeOfAssignment[assignment.id] { return known }
+        placeOfAssignment[assignment.id] = list.count
+        list.append(assignment)
+        return list.count - 1
+      }
+      // What occurs twice is answered once.
+      let order = question.sequences.map { sequence in
+        let key = QuestionKey(sequence: sequence.digest, measureIDs: ids)
+        if let known = placeOfQuestion[key] { return known }
+        placeOfQuestion[key] = questions.count
+        questions.append(Question(sequence: sequence, measures: question.measures, measureIDs: ids))
+        return questions.count - 1
+      }
+      let own = AssignmentPlaces(assignments)
+      for place in Set(order) { questions[place].add(own) }
+      places.append((assignments, order))
     }
-    let answers = try answers(to: questions, about: assignments, commitsEveryQuestion: true, watch: watch)
-    return assignments.indices.map { a in order.map { answers[$0][a] } }
+    let answers = try answers(to: questions, about: list, commitsEveryQuestion: true, watch: watch)
+    return places.map { place in
+      place.assignments.map { a in
+        place.questions.map { q in questions[q].places.position(of: a).flatMap { answers[q][$0] } ?? [] }
+      }
+    }
   }
 
   /// Answers a task: the log-likelihood of every choice.
@@ -77,7 +109,8 @@ public final class EvaluationLedger {
     try model.check(choices.map(\.sequence), feedsLast: false)
     let questions = choices.map {
       Question(
-        sequence: $0.sequence, measures: [.continuation(firstToken: $0.firstToken)], measureIDs: [$0.measureID])
+        sequence: $0.sequence, measures: [.continuation(firstToken: $0.firstToken)], measureIDs: [$0.measureID],
+        places: AssignmentPlaces([0]))
     }
     // Choices are short: a commit for each would take longer than its answer.
     _ = try answers(to: questions, about: [assignment], commitsEveryQuestion: false, watch: watch)
@@ -85,12 +118,30 @@ public final class EvaluationLedger {
 
   // MARK: Questions
 
+  private struct QuestionKey: Hashable {
+    let sequence: Digest
+    let measureIDs: [Int64]
+  }
+
   /// The measures that are asked of assignments on one sequence.
   private struct Question {
     let sequence: SequenceRecord
     let measures: [Measure]
     /// Local ids.
     let measureIDs: [Int64]
+    /// Of the list of all assignments, those that it is about.
+    private(set) var places: AssignmentPlaces
+
+    init(
+      sequence: SequenceRecord, measures: [Measure], measureIDs: [Int64], places: AssignmentPlaces = AssignmentPlaces()
+    ) {
+      self.sequence = sequence
+      self.measures = measures
+      self.measureIDs = measureIDs
+      self.places = places
+    }
+
+    mutating func add(_ more: AssignmentPlaces) { places.add(more) }
 
     /// Whether the dense model's last hidden state is needed: its divergences are zero, and its likelihood takes the head
     /// alone.
@@ -99,21 +150,22 @@ public final class EvaluationLedger {
     }
   }
 
-  /// The answers, [question][assignment][measure].
+  /// The answers, [question][assignment of the question][measure].
   private func answers(
     to questions: [Question], about assignments: [AssignmentRecord], commitsEveryQuestion: Bool,
     watch: @escaping (Int, Int) -> Void
-  ) throws -> [[[Observation]]] {
+  ) throws -> [[[Observation]?]] {
     var answers = try known(questions, assignments)
-    let total = questions.count * assignments.count
+    let total = questions.reduce(0) { $0 + $1.places.list.count }
     var answered = answers.reduce(0) { $0 + $1.count { $0 != nil } }
     job.count { $0.cacheHitCount += answered }
     watch(answered, total)
     var open = questions.indices.filter { answers[$0].contains { $0 == nil } }[...]
-    guard !open.isEmpty else { return answers.map { $0.map { $0 ?? [] } } }
+    guard !open.isEmpty else { return answers }
     let candidates = try job.store.read { tx in try assignments.map { try model.choices(of: $0, tx) } }
     let needsTeacher = open.map { q in
-      questions[q].needsTeacher(forDense: zip(answers[q], candidates).contains { $0 == nil && $1.isDense })
+      questions[q].needsTeacher(
+        forDense: zip(answers[q], questions[q].places.list).contains { $0 == nil && candidates[$1].isDense })
     }
     let areTeachersNeeded = needsTeacher.contains(true)
     let needing = Set(zip(open, needsTeacher).filter(\.1).map(\.0))
@@ -126,29 +178,32 @@ public final class EvaluationLedger {
         batch.map { q in
           Piece(
             question: q, sequence: questions[q].sequence, measures: questions[q].measures,
-            measureIDs: questions[q].measureIDs, assignments: assignments.indices.filter { answers[q][$0] == nil },
+            measureIDs: questions[q].measureIDs,
+            assignments: zip(answers[q], questions[q].places.list).filter { $0.0 == nil }.map(\.1),
             needsTeacher: needing.contains(q))
         }, assignments, candidates, commitsEveryPiece: commitsEveryQuestion
       ) { committed in
-        for (q, a, observations) in committed { answers[q][a] = observations }
+        for (q, a, observations) in committed {
+          if let position = questions[q].places.position(of: a) { answers[q][position] = observations }
+        }
         answered += committed.count
         watch(answered, total)
       }
     }
-    return answers.map { $0.map { $0 ?? [] } }
+    return answers
   }
 
-  /// The answers in the catalog: [question][assignment], nil where a measure is missing.
+  /// The answers in the catalog: [question][assignment of the question], nil where a measure is missing.
   private func known(_ questions: [Question], _ assignments: [AssignmentRecord]) throws -> [[[Observation]?]] {
-    guard usesStoredResults else { return questions.map { _ in assignments.map { _ in nil } } }
+    guard usesStoredResults else { return questions.map { $0.places.list.map { _ in nil } } }
     return try job.store.read { tx in
       try questions.map { question in
-        try assignments.map { assignment in
+        try question.places.list.map { place in
           var observations: [Observation] = []
           for id in question.measureIDs {
             guard
               let known = try tx.observation(
-                assignmentID: assignment.id, measureID: id, sequenceID: question.sequence.id,
+                assignmentID: assignments[place].id, measureID: id, sequenceID: question.sequence.id,
                 preferring: numericsID)
             else { return nil }
             observations.append(known)
@@ -190,7 +245,7 @@ public final class EvaluationLedger {
         teacherState: states[piece.sequence.digest]?.key)
     }
     var left = pieces.map(\.assignments.count)
-    var pending: [(piece: Int, assignment: Int, observations: [Observation])] = []
+    var pending: [(piece: Int, assignment: Int, observations: [Observation], origin: WorkerIdentity?)] = []
 
     func commit() throws {
       guard !pending.isEmpty else { return }
@@ -199,11 +254,12 @@ public final class EvaluationLedger {
       job.count { $0.evaluationCount += found.count }
       try job.write { tx in
         guard usesStoredResults else { return }
-        for (piece, assignment, observations) in found {
+        for (piece, assignment, observations, origin) in found {
+          let jobID = try job.id(of: origin, tx)
           for (measureID, observation) in zip(pieces[piece].measureIDs, observations) {
             try tx.store(
               observation: observation, assignmentID: assignments[assignment].id, measureID: measureID,
-              sequenceID: pieces[piece].sequence.id, numericsID: numericsID, jobID: job.record.id)
+              sequenceID: pieces[piece].sequence.id, numericsID: numericsID, jobID: jobID)
           }
         }
       }
@@ -213,15 +269,15 @@ public final class EvaluationLedger {
 
     do {
       try model.contents.lending(Array(states.values)) {
-        try worker.checkedAnswers(to: requests, cancellation: job.cancellation) { index, results, work in
-          self.count(work)
+        try worker.takenAnswers(to: requests, cancellation: job.cancellation) { index, results, answer in
+          self.count(answer.work, evaluations: results.count, by: answer.origin)
           let piece = pieces[index]
           for result in results {
             let observations = zip(piece.measures, result.sums).map { measure, sum in
               Observation(
                 sum: sum, predictionCount: measure.predictionCount(tokenCount: piece.sequence.tokenIDs.count))
             }
-            pending.append((index, piece.assignments[result.candidate], observations))
+            pending.append((index, piece.assignments[result.candidate], observations, answer.origin))
           }
           left[index] -= results.count
           let isDone = commitsEveryPiece && left[index] == 0
@@ -231,6 +287,7 @@ public final class EvaluationLedger {
     } catch {
       // What is computed is kept, whatever stopped the rest.
       try? commit()
+      if case InferenceError.wrongWorker(let identity, _) = error { try takeBack(identity) }
       throw error
     }
     try commit()
@@ -247,32 +304,66 @@ public final class EvaluationLedger {
     let missing = sequences.filter { states[$0.digest] == nil }
     guard !missing.isEmpty else { return states }
     let evaluated = model.evaluated
-    try worker.checkedTeacherStates(
-      missing.map { TeacherStateRequest(model: evaluated, tokenIDs: $0.tokenIDs) }, of: model.network,
-      cancellation: job.cancellation
-    ) { index, matrix, work in
-      self.count(work)
-      guard let matrix else { return }
-      let sequence = missing[index]
-      let bytes = matrix.littleEndianBytes
-      let state = TeacherState(matrix, bytes: bytes)
-      states[sequence.digest] = state
-      guard self.usesStoredResults else { return }
-      try self.job.write { tx in
-        try tx.store(
-          teacherState: bytes, modelID: self.model.record.id, sequenceID: sequence.id,
-          numericsID: self.numericsID)
+    var pending: [(sequence: SequenceRecord, state: TeacherState, bytes: [UInt8])] = []
+
+    func commit() throws {
+      guard !pending.isEmpty else { return }
+      let found = pending
+      pending.removeAll(keepingCapacity: true)
+      try job.write { tx in
+        for (sequence, state, bytes) in found {
+          try tx.store(
+            teacherState: bytes, key: state.key, modelID: model.record.id, sequenceID: sequence.id,
+            numericsID: numericsID)
+        }
       }
-      self.teachers.keep(state, of: sequence)
+      lastCommit = Date()
+      for (sequence, state, _) in found { teachers.keep(state, of: sequence) }
     }
+
+    do {
+      try worker.takenTeacherStates(
+        missing.map { TeacherStateRequest(model: evaluated, tokenIDs: $0.tokenIDs) }, of: model.network,
+        cancellation: job.cancellation
+      ) { index, matrix, answer in
+        self.count(answer.work, evaluations: 0, by: answer.origin)
+        guard let matrix else { return }
+        let sequence = missing[index]
+        let bytes = matrix.littleEndianBytes
+        let state = TeacherState(matrix, bytes: bytes)
+        states[sequence.digest] = state
+        guard self.usesStoredResults else { return }
+        pending.append((sequence, state, bytes))
+        if Date().timeIntervalSince(self.lastCommit) > Self.commitInterval { try commit() }
+      }
+    } catch InferenceError.wrongWorker(let identity, let detail) {
+      throw InferenceError.wrongWorker(identity, detail: detail)
+    } catch {
+      // What is computed is kept, whatever stopped the rest.
+      try? commit()
+      throw error
+    }
+    try commit()
     return states
   }
 
-  private func count(_ work: EvaluationWork) {
+  /// - Parameter origin: who computed; nil: this process.
+  private func count(_ work: EvaluationWork, evaluations: Int, by origin: WorkerIdentity?) {
     forwardTokenCount += work.forwardTokenCount
     job.count { counts in
       counts.forwardTokenCount += work.forwardTokenCount
       counts.forwardBlockTokenCount += work.forwardBlockTokenCount
+    }
+    if let origin { job.count(work, evaluations: evaluations, of: origin) }
+  }
+
+  /// Declares void what a worker answered in this job: its bits were wrong.
+  private func takeBack(_ worker: WorkerIdentity) throws {
+    guard usesStoredResults else { return }
+    try job.write(durable: true) { tx in
+      var selection = ObservationSelection()
+      selection.jobID = try job.id(of: worker, tx)
+      try tx.void([selection], reason: "worker \(worker.name) computed wrong bits", by: NSUserName())
     }
   }
 }

@@ -8,9 +8,12 @@ struct TeacherState {
   let key: Digest
 
   /// - Parameter bytes: those of `matrix`.
-  init(_ matrix: Matrix, bytes: [UInt8]) {
+  init(_ matrix: Matrix, bytes: [UInt8]) { self.init(matrix, key: SHA256.digest(of: bytes)) }
+
+  /// - Parameter key: SHA-256 of its float32 bytes.
+  init(_ matrix: Matrix, key: Digest) {
     self.matrix = matrix
-    key = SHA256.digest(of: bytes)
+    self.key = key
   }
 }
 
@@ -46,13 +49,14 @@ final class TeacherStates {
 
   func state(of sequence: SequenceRecord, _ tx: CatalogTransaction) throws -> TeacherState? {
     if let known = states[sequence.id] { return known }
-    guard let bytes = try tx.teacherState(modelID: model.id, sequenceID: sequence.id, numericsID: numericsID) else {
-      return nil
-    }
+    guard
+      let (bytes, key) = try tx.keyedTeacherState(
+        modelID: model.id, sequenceID: sequence.id, numericsID: numericsID)
+    else { return nil }
     guard let matrix = Matrix(rows: sequence.tokenIDs.count, columns: hiddenSize, littleEndianBytes: bytes) else {
       throw CatalogError.damaged("the dense model's state on sequence \(sequence.digest.short) has the wrong size")
     }
-    let state = TeacherState(matrix, bytes: bytes)
+    let state = TeacherState(matrix, key: key)
     keep(state, of: sequence)
     return state
   }

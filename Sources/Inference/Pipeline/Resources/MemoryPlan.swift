@@ -4,8 +4,8 @@ public enum ModelPurpose: Sendable {
   case evaluation
   /// Sampling sequences from the model.
   case generation
-  /// Calibrating on so many tokens, and building variants.
-  case compression(calibrationTokenCount: Int)
+  /// Calibrating on so many tokens, and building variants; divided among workers or not.
+  case compression(calibrationTokenCount: Int, isDivided: Bool = false)
 }
 
 /// How a memory limit is spent: first on what the work needs at least, then on caches. No result depends on it.
@@ -29,6 +29,8 @@ struct MemoryPlan: Sendable {
   let bufferPoolByteCount: Int
   /// Sequences whose site inputs are held at a time while Hessians are accumulated.
   let calibrationChunkSequenceCount: Int
+  /// Bytes for Hessians and their factors, where pieces name them by content.
+  let statisticByteCount: Int
   /// The largest streams that are kept in the catalog, for which they are copied.
   let largestKeptStreamByteCount: Int
   /// Bytes that the work is expected to take at its peak, with its caches as full as they become.
@@ -48,14 +50,17 @@ struct MemoryPlan: Sendable {
     arithmetic: Arithmetic, purpose: ModelPurpose
   ) throws {
     let wanted = limit.map { Int(clamping: $0) } ?? AvailableMemory.byteCount / 4 * 3
-    let sizes = Sizes(model: model, length: longestSequence, threadCount: threadCount)
+    let sizes = Sizes(
+      model: model, length: longestSequence, threadCount: threadCount, arithmetic: arithmetic)
     let base = Self.processByteCount + threadCount * Self.threadByteCount + model.residentByteCount
     var least = base
     switch purpose {
     case .evaluation: least += threadCount * (sizes.forward + sizes.measures) + 2 * sizes.stream
     case .generation: least += threadCount * sizes.generation
-    case .compression(let tokens): least += max(tokens > 0 ? sizes.calibration : 0, sizes.building)
+    case .compression(let tokens, let isDivided):
+      least += max(tokens > 0 ? sizes.calibration : 0, sizes.building + (isDivided ? sizes.statistics : 0))
     }
+    statisticByteCount = sizes.statistics
     // A twentieth for what an allocator leaves unused between its blocks.
     least += least / 20
     leastByteCount = least
@@ -78,7 +83,8 @@ struct MemoryPlan: Sendable {
     }
 
     // As much as all threads hold while they compute a block: then every buffer is used again.
-    let pool = threadCount * sizes.forward
+    var pool = threadCount * sizes.forward
+    if case .compression = purpose { pool = threadCount * sizes.tappedForward }
     switch purpose {
     // One row at a time needs no large buffers.
     case .generation: bufferPoolByteCount = 0
@@ -89,11 +95,14 @@ struct MemoryPlan: Sendable {
     var chunk = threadCount
     var kept = 0
     var keptCopies = 0
-    if case .compression(let tokens) = purpose, tokens > 0 {
+    if case .compression(let tokens, let isDivided) = purpose, tokens > 0 {
       let streams = tokens * model.hiddenSize * 4
       keepsStreams = take(streams, atMost: rest / 2)
-      let more = min(Self.largestChunkSequenceCount - chunk, rest / 4 / max(sizes.siteInputs, 1))
-      if more > 0, take(more * sizes.siteInputs, atMost: rest) { chunk += more }
+      // Divided, the streams before and behind a block are held as well, and a worker's answer until it is confirmed.
+      let size = max(sizes.siteInputs + (isDivided ? 3 * sizes.stream : 0), 1)
+      let largest = isDivided ? Self.largestDividedSequenceCount : Self.largestChunkSequenceCount
+      let more = min(largest - chunk, rest / 4 / size)
+      if more > 0, take(more * size, atMost: rest) { chunk += more }
       // Keeping them takes a copy of all, and another on the way into the catalog.
       kept = min(1 << 30, rest / 8)
       keptCopies = streams <= kept ? 2 * streams : 0
@@ -150,14 +159,19 @@ struct MemoryPlan: Sendable {
   private static let threadByteCount = 12 << 20
   /// Beyond this, more site inputs at a time make nothing faster.
   private static let largestChunkSequenceCount = 16
+  /// The same where workers wait for the end of a chunk.
+  private static let largestDividedSequenceCount = 256
 }
 
 /// Bytes of the pieces that a plan is made of.
 private struct Sizes {
   /// A residual stream of the longest sequence.
   let stream: Int
-  /// Bytes per thread while a block computes: the block's inputs and outputs, and a weight, packed and unpacked.
+  /// Bytes per thread while a block computes: the block's inputs and outputs, the MLP's of a strip of rows, the weights of
+  /// half a block, packed, and one unpacked.
   let forward: Int
+  /// The same while the sites' inputs are tapped, for which the MLP takes all rows at once.
+  let tappedForward: Int
   /// Bytes per thread while measures are computed: two strips of logits and the head's scratch.
   let measures: Int
   /// The dense model's log-probabilities of a sequence.
@@ -170,31 +184,41 @@ private struct Sizes {
   let calibration: Int
   /// All threads while a block's layers are compressed.
   let building: Int
+  /// The Hessians of a block with their factors.
+  let statistics: Int
 
-  init(model: any LanguageModel, length: Int, threadCount: Int) {
+  init(model: any LanguageModel, length: Int, threadCount: Int, arithmetic: Arithmetic) {
     let float = MemoryLayout<Float>.stride
     let widest = model.layers.map { max($0.outputCount, $0.inputCount) }.max() ?? 0
     let largestLayer = model.layers.map { $0.outputCount * $0.inputCount * float }.max() ?? 0
-    let strip = min(length, FitnessSums.stripRowCount(vocabularySize: model.vocabularySize))
+    let logitRows = min(length, FitnessSums.stripRowCount(vocabularySize: model.vocabularySize))
     let scratch = Vocabulary.scratchByteCount(vocabularySize: model.vocabularySize, hiddenSize: model.hiddenSize)
     stream = length * model.hiddenSize * float
-    forward = length * (6 * model.hiddenSize + 3 * widest) * float + 2 * largestLayer
-    measures = 2 * strip * model.vocabularySize * float + scratch
+    let strip = RowStrips.largest(rows: length)
+    let attentionWidest = model.layers.filter { $0.subblock.half == .attention }.map(\.outputCount).max() ?? 0
+    // OpenBLAS computes all rows at once, in any case.
+    let rows = arithmetic == .openblas ? length : strip
+    let weights = 4 * largestLayer
+    forward = (length * (6 * model.hiddenSize + attentionWidest) + rows * 3 * widest) * float + weights
+    tappedForward = length * (6 * model.hiddenSize + 3 * widest) * float + weights
+    measures = 2 * logitRows * model.vocabularySize * float + scratch
     probabilities = length * model.vocabularySize * float
 
     let lanes = TokenGenerator.laneCount(of: model, length: length)
     generation =
       lanes * TokenGenerator.cacheByteCount(of: model, length: length)
-      + lanes * (6 * model.hiddenSize + 3 * widest + 3 * model.vocabularySize) * float + scratch + 2 * largestLayer
+      + lanes * (6 * model.hiddenSize + 3 * widest + 3 * model.vocabularySize) * float + scratch + weights
 
     let widths = model.sites.filter { $0.blockIndex == 0 }.map(\.width)
     let squares = widths.reduce(0) { $0 + $1 * $1 * float }
     let largestSquare = widths.map { $0 * $0 * float }.max() ?? 0
     siteInputs = length * widths.reduce(0, +) * float
     // The Hessians of a block, the finished copy of one of them, and its stored form.
-    calibration = squares + 2 * largestSquare + threadCount * (forward + siteInputs)
+    calibration = squares + 2 * largestSquare + threadCount * (tappedForward + siteInputs)
     // The Hessians and their factors, two working copies of a factor in the making, and for each layer under way its
     // weight, transposed weight, errors, codes, and the products of its error.
-    building = 2 * squares + 2 * largestSquare + threadCount * 6 * largestLayer
+    statistics = 2 * squares
+    // The packed triangle of a Hessian serves all levels of a layer.
+    building = 2 * squares + 2 * largestSquare + threadCount * (6 * largestLayer + largestSquare / 2)
   }
 }

@@ -24,10 +24,10 @@ public enum ResourceUse {
 }
 
 /// How much memory this process may still take.
-enum AvailableMemory {
+package enum AvailableMemory {
   /// Bytes that are free or can be freed without harm: `MemAvailable` of Linux, less if the process's control group allows
   /// less; elsewhere the machine's memory.
-  static var byteCount: Int {
+  package static var byteCount: Int {
     var available = Int(clamping: ProcessInfo.processInfo.physicalMemory)
     if let free = meminfo("MemAvailable:") { available = min(available, free) }
     if let limit = number("/sys/fs/cgroup/memory.max"), let used = number("/sys/fs/cgroup/memory.current") {

@@ -65,20 +65,15 @@ struct WorkProbe {
         try once { _ = try HessianFactor(hessian: hessian, dampingFraction: 0.1, arithmetic: arithmetic) }
         / (width * width * width)
     }
-    // A row that is never stored: the Hessian of few tokens stands in for that of all.
-    let statistic = SiteStatistic(
-      record: StatisticRecord(
-        recipeKey: SHA256.digest(of: bytes), contentKey: SHA256.digest(of: bytes), kind: "hessian",
-        revision: HessianStatistic.revision, siteID: 0, sequenceListID: 0, upstreamMethodID: nil, upstreamLevel: nil,
-        numericsID: 0), matrix: hessian)
+    // The Hessian of few tokens stands in for that of all.
     let compression = LayerCompression(
-      weight: try model.weights.matrix(layer.index, .dense), layer: record, modelName: model.record.name,
-      valueType: model.valueTypes[layer.index],
-      statistic: plan.needsStatistics ? statistic : nil, factors: FactorCache(), arithmetic: arithmetic,
-      numericsID: 0)
+      weight: try model.weights.matrix(layer.index, .dense), name: record.name, siteName: record.siteName,
+      modelName: model.record.name, type: model.layerTypes[layer.index],
+      statistic: plan.needsStatistics ? LayerStatistic(hessian: hessian) : nil, factors: FactorCache(),
+      arithmetic: arithmetic)
     // The first call makes the factor, too.
-    _ = try compression.variant(level, method: level.method.record)
-    let seconds = try once { _ = try compression.variant(level, method: level.method.record) }
+    _ = try compression.product(level.method, at: level.level)
+    let seconds = try once { _ = try compression.product(level.method, at: level.level) }
     let products = probe.levelProducts(rows: record.outputCount, columns: record.inputCount, need: level.method.need)
     probe.levelSecondsPerWeight = max(0, seconds - products / probe.productRate) / weights
     return probe

@@ -11,6 +11,8 @@ public final class BudgetFront {
     public var assignment: AssignmentRecord
     /// The sum of its losses.
     public var expectedLoss: Double
+    /// Bytes of its file; nil: the budget counts layers.
+    public var fileByteCount: Int64?
     /// Its value on the whole data set; nil: not evaluated.
     public var value: Double?
     /// Of `value`, over different sequences.
@@ -90,7 +92,10 @@ public final class BudgetFront {
   private func point(budget: Int64) throws -> Point {
     let solution = try allocation.solve(budget: budget)
     let assignment = try job.store.write { try space.store(solution.levels, tx: $0) }
-    return Point(budget: budget, assignment: assignment, expectedLoss: solution.loss)
+    let cost = space.space.cost(of: solution.levels)
+    return Point(
+      budget: budget, assignment: assignment, expectedLoss: solution.loss,
+      fileByteCount: survey.recipe.file?.fileByteCount(cost: cost))
   }
 
   /// Cost and value of every level that all units have, by rising cost.

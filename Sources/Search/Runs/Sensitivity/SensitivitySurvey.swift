@@ -7,15 +7,15 @@ import Inference
 public final class SensitivitySurvey {
   /// Target, space, measure, seed and `sweepTokens` of a recipe; the rest is not read.
   public let recipe: SearchRecipe
-  /// The assignments that are evaluated, the base among them.
-  public var evaluationCount: Int { sweep.probes.count }
+  /// The assignments that are evaluated at most, the base among them.
+  public var evaluationCount: Int { sweep.probeCountAtMost }
   /// Tokens that each of them is evaluated on.
   public let tokenCount: Int
 
   let space: AssignmentSpace
   let sequences: [SequenceRecord]
   private let sampler: MinibatchSampler
-  private let sweep: SensitivitySweep
+  private var sweep: SensitivitySweep
 
   /// A survey around a base.
   ///
@@ -55,9 +55,14 @@ public final class SensitivitySurvey {
     let evaluator = SpaceEvaluator(
       space, on: sequences, try Measure(recipe.measure), name: "sensitivity", evaluations: evaluations, job: job)
     let minibatch = try SensitivitySweep.minibatch(of: sampler, tokens: tokenCount, seed: recipe.seed, generation: 0)
-    let values = try evaluator.fitness(
-      ProbeQuestion(sweep.probes, on: minibatch, generation: 0, purpose: "measuring sensitivities"))
-    return sweep.losses(values.map(\.fitness))
+    var known: [Probe: Double?] = [:]
+    let (made, losses) = try sweep.measured(knowing: &known) { probes in
+      try evaluator.fitness(
+        ProbeQuestion(probes, on: minibatch, generation: 0, purpose: "measuring sensitivities")
+      ).map(\.fitness)
+    }
+    sweep = made
+    return losses
   }
 
   /// The measured changes, the costliest first: those of this sweep, on all tokens on which they were ever evaluated.

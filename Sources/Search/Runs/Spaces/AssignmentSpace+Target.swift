@@ -16,6 +16,7 @@ extension AssignmentSpace {
   ///
   /// - Throws: `SearchError.impossible` with the feasible range.
   public func plan(_ recipe: SearchRecipe) throws -> BudgetPlan {
+    try recipe.validateFile()
     switch recipe.target {
     case .bits(let bits):
       let budget = try space.budget(targetBits: bits)
@@ -24,6 +25,9 @@ extension AssignmentSpace {
       }
       let uniform = hasFixedDense ? nil : self.uniform(bits: bits)
       return BudgetPlan(budget: budget, uniform: uniform, reference: uniform ?? largestUniform(within: budget))
+    case .bytes(let bytes) where recipe.file != nil:
+      let budget = try recipe.file?.budget(fileByteCount: bytes, costs: space.feasibleCosts) ?? 0
+      return BudgetPlan(budget: budget, uniform: nil, reference: largestUniform(within: budget))
     case .bytes(let bytes):
       let (budget, overflow) = bytes.multipliedReportingOverflow(by: 8)
       guard !overflow, space.feasibleCosts.contains(budget) else {

@@ -14,7 +14,14 @@ public struct AssignmentSpace {
   let layers: [LayerRecord]
   /// Pinned variants by local id.
   let variants: [Int64: VariantRecord]
-  private let methods: [Int64: Digest]
+  private let key: AssignmentKey
+  /// What a level says of layers, by unit and level.
+  private let parts: [[LevelPart]]
+
+  private struct LevelPart {
+    var choices: [(layer: Int, choice: AssignmentKey.Choice)] = []
+    var dropped: [String] = []
+  }
 
   /// The space that a recipe asks for, of what the catalog offers.
   ///
@@ -48,7 +55,25 @@ public struct AssignmentSpace {
     self.model = model
     self.layers = layers
     self.variants = variants
-    self.methods = Dictionary(uniqueKeysWithValues: methods.map { ($0.id, $0.digest) })
+    let key = AssignmentKey(
+      model: model.digest, layers: layers,
+      methods: Dictionary(uniqueKeysWithValues: methods.map { ($0.id, $0.digest) }))
+    self.key = key
+    parts = try record.units.map { unit in
+      try unit.levels.map { level in
+        var part = LevelPart()
+        for member in level.members {
+          guard layers.indices.contains(member.layerIndex) else {
+            throw CatalogError.damaged("\(unit.name) has a layer that its model does not have")
+          }
+          if member.isDropped { part.dropped.append(layers[member.layerIndex].subblockName) }
+          if let variant = member.variantID.flatMap({ variants[$0] }) {
+            part.choices.append((member.layerIndex, key.choice(of: variant)))
+          }
+        }
+        return part
+      }
+    }
     space = try Self.searchSpace(record)
   }
 
@@ -70,21 +95,19 @@ public struct AssignmentSpace {
   /// Stores the assignment of a level vector, or finds it.
   public func store(_ vector: LevelVector, tx: CatalogTransaction) throws -> AssignmentRecord {
     let (chosen, dropped) = contents(of: vector)
-    return try tx.store(assignmentOf: model, layers: layers, variants: chosen, methods: methods, dropped: dropped)
+    return try tx.store(assignmentOf: model, layers: layers, choices: chosen, key: key, dropped: dropped)
   }
 
   /// Stores the assignment that a sweep measures, or finds it.
   func store(_ probe: Probe, tx: CatalogTransaction) throws -> AssignmentRecord {
     let (chosen, dropped) = contents(of: probe)
-    return try tx.store(assignmentOf: model, layers: layers, variants: chosen, methods: methods, dropped: dropped)
+    return try tx.store(assignmentOf: model, layers: layers, choices: chosen, key: key, dropped: dropped)
   }
 
   /// Content key of the assignment of a level vector.
   public func digest(of vector: LevelVector) -> Digest {
     let (chosen, dropped) = contents(of: vector)
-    return AssignmentKey.digests(
-      model: model.digest, layers: layers, variants: chosen, methods: methods, dropped: dropped
-    ).content
+    return key.content(choices: chosen, dropped: dropped)
   }
 
   /// The level vector of an assignment of this space.
@@ -174,11 +197,11 @@ public struct AssignmentSpace {
     return space.canonical(vector)
   }
 
-  private func contents(of vector: LevelVector) -> (variants: [VariantRecord?], dropped: Set<String>) {
+  private func contents(of vector: LevelVector) -> (choices: [AssignmentKey.Choice?], dropped: Set<String>) {
     contents(ofLevels: zip(record.units.indices, vector.levels).map { ($0, $1) })
   }
 
-  private func contents(of probe: Probe) -> (variants: [VariantRecord?], dropped: Set<String>) {
+  private func contents(of probe: Probe) -> (choices: [AssignmentKey.Choice?], dropped: Set<String>) {
     switch probe {
     case .levels(let vector): return contents(of: vector)
     case .dense(let changes): return contents(ofLevels: changes.sorted { $0.key < $1.key }.map { ($0, $1) })
@@ -187,15 +210,13 @@ public struct AssignmentSpace {
 
   /// The variants and drops of layers whose units have the given levels; all other layers are dense.
   private func contents(ofLevels levels: [(unit: Int, level: Int)]) -> (
-    variants: [VariantRecord?], dropped: Set<String>
+    choices: [AssignmentKey.Choice?], dropped: Set<String>
   ) {
-    var chosen: [VariantRecord?] = Array(repeating: nil, count: layers.count)
+    var chosen: [AssignmentKey.Choice?] = Array(repeating: nil, count: layers.count)
     var dropped: Set<String> = []
     for (unit, level) in levels {
-      for member in record.units[unit].levels[level].members {
-        if member.isDropped { dropped.insert(layers[member.layerIndex].subblockName) }
-        if let id = member.variantID { chosen[member.layerIndex] = variants[id] }
-      }
+      for (layer, choice) in parts[unit][level].choices { chosen[layer] = choice }
+      dropped.formUnion(parts[unit][level].dropped)
     }
     return (chosen, dropped)
   }

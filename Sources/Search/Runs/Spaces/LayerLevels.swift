@@ -36,6 +36,7 @@ struct LayerLevels {
     let places =
       try recipe.layers.isEmpty ? Array(names.indices) : LayerSelection(pattern: recipe.layers).indices(in: names)
     let selected = Set(places)
+    let methodNames = Dictionary(uniqueKeysWithValues: methods.map { ($0.id, $0.name) })
     let sources = try recipe.methods.map { method in
       try VariantSource.mostBuilt(
         method: method, methods, places.map { layers[$0] }, places.map { built[$0] }, rules: recipe.runtimeRules)
@@ -47,7 +48,11 @@ struct LayerLevels {
         try list.filter { source.made($0, ofBlock: layer.blockIndex) }.compactMap { variant in
           let setting = try variant.setting
           guard Self.isWanted(setting, recipe) else { return nil }
-          return Self.level(setting, variant, of: layer, method: method, recipe)
+          var level = Self.level(setting, variant, of: layer, method: method, recipe)
+          if recipe.file != nil {
+            level.cost = 8 * (try GGUFFileSize.byteCount(of: layer, variant, built: list, methods: methodNames))
+          }
+          return level
         }
       }
     }
@@ -59,7 +64,7 @@ struct LayerLevels {
     }
     if recipe.methods.count == 1 { levels = try Self.common(levels, recipe) }
     for (place, layer) in layers.enumerated() where recipe.allowsDense || !selected.contains(place) {
-      levels[place].append(Self.dense(layer, recipe))
+      levels[place].append(try Self.dense(layer, recipe))
     }
     for (layer, list) in zip(layers, levels) where list.isEmpty {
       throw SearchError.notBuilt(
@@ -100,11 +105,11 @@ struct LayerLevels {
       tieKey: "\(method) \(setting)", error: variant.nmse ?? .infinity, freedom: freedom)
   }
 
-  private static func dense(_ layer: LayerRecord, _ recipe: SearchRecipe) -> LayerLevel {
+  private static func dense(_ layer: LayerRecord, _ recipe: SearchRecipe) throws -> LayerLevel {
     let weights = Int64(layer.weightCount)
-    return LayerLevel(
-      variant: nil, cost: recipe.cost == .weights ? weights : weights * Int64(layer.denseBits), label: "dense",
-      tieKey: "dense", error: 0)
+    var cost = recipe.cost == .weights ? weights : weights * Int64(layer.denseBits)
+    if recipe.file != nil { cost = 8 * (try GGUFFileSize.byteCount(of: layer, nil, built: [], methods: [:])) }
+    return LayerLevel(variant: nil, cost: cost, label: "dense", tieKey: "dense", error: 0)
   }
 
   /// Weights of a sparse variant that are not zero.

@@ -5,9 +5,6 @@ import Inference
 struct RuntimeRules {
   let runtime: ServingRuntime
 
-  /// The families that llama.cpp has, of those that evodb runs. Source: llama.cpp, `src/models`.
-  private static let ggufArchitectures = ["llama", "mistral", "qwen2", "qwen3", "phi3", "gemma2"]
-
   /// The kind of level that it takes.
   private var kind: Level.Kind { runtime == .gguf ? .type : .bits }
 
@@ -28,10 +25,9 @@ struct RuntimeRules {
           "\(runtime.title) runs \(runtime.bitsRule): the method must be one of \(names.joined(separator: ", ")), "
           + "not \(other)")
     }
-    if runtime == .gguf, !Self.ggufArchitectures.contains(model.architecture) {
+    if runtime == .gguf, GGUFNames.architectures[model.architecture] == nil {
       throw SearchError.impossible(
-        detail: "\(runtime.title) has no family \(model.architecture); it has "
-          + Self.ggufArchitectures.joined(separator: ", "))
+        detail: "\(runtime.title) has no family \(model.architecture); it has \(GGUFNames.families)")
     }
     if kind == .bits, let bits = recipe.bits.first(where: { !runtime.bits.contains($0) }) {
       throw SearchError.impossible(detail: "\(runtime.title) runs \(runtime.bitsRule), not \(bits)")

@@ -57,7 +57,7 @@ struct ArgumentSet {
 
   private func takeOption(_ argument: String, from rest: inout ArraySlice<String>) throws {
     let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-    let name = ArgumentSpecification.longNames[String(parts[0])] ?? String(parts[0])
+    let name = Self.longName(of: String(parts[0]))
     guard let option = options.first(where: { $0.specification.name == name }) else {
       let known = optionSpecifications.map(\.name) + ["--help"]
       let hint = Suggestion.nearest(to: name, among: known).map { "; did you mean \($0)?" } ?? ""
@@ -81,8 +81,16 @@ struct ArgumentSet {
     try option.take(value)
   }
 
+  /// The option that is typed like this, by its long or its short name.
+  func option(typed: String) -> ArgumentSpecification? {
+    let name = Self.longName(of: typed)
+    return optionSpecifications.first { $0.name == name }
+  }
+
+  private static func longName(of typed: String) -> String { ArgumentSpecification.longNames[typed] ?? typed }
+
   /// `-` is a file name by custom, and a dash before a digit or a point is a sign.
-  private static func looksLikeOption(_ argument: String) -> Bool {
+  static func looksLikeOption(_ argument: String) -> Bool {
     guard argument.hasPrefix("-"), let second = argument.dropFirst().first else { return false }
     return !(second.isASCII && (second.isNumber || second == "."))
   }

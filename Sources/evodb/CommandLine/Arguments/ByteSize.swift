@@ -28,11 +28,8 @@ struct ByteSize: ArgumentValue, Equatable, Sendable {
   }
 
   var argumentText: String {
-    for (name, unit) in [("TiB", Int64(1) << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
-    where bytes >= unit && bytes % unit == 0 {
-      return "\(bytes / unit)\(name)"
-    }
-    return String(bytes)
+    let whole = ByteUnit.binary[1...4].last { bytes >= Int64($0.bytes) && bytes % Int64($0.bytes) == 0 }
+    return whole.map { "\(bytes / Int64($0.bytes))\($0.name)" } ?? String(bytes)
   }
 
   private static let units: [String: Int64] = {

@@ -8,12 +8,14 @@ struct BuildCommand: Command {
   static let discussion = """
     \(methodList) Calibration data are needed where a method looks at a layer's inputs. --sparsity S with --levels K builds \
     sparsities S + l x D for l from -K to K (--step D), or as in the paper round(S x weights) + l x N zeros with the same N in \
-    every layer (--step-weights N); levels below no zeros or beyond all of them are left out.
+    every layer (--step-weights N); levels below no zeros or beyond all of them are left out. With --spool, evodb worker on other machines computes as well: \
+    sequences of the calibration, layers and their levels. The result is the same.
     """
   static let examples = [
     "evodb build my.evodb --method gptq --bits 2-6", "evodb build my.evodb --method rtn --bits 4",
     "evodb build my.evodb --method sparsegpt --sparsity 0.5 --levels 8",
     "evodb build my.evodb --method wanda --sparsity 0.5,0.6,0.7 --pattern 2:4",
+    "evodb build my.evodb --method gptq --bits 2-6 --spool /shared/spool",
   ]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
@@ -26,6 +28,7 @@ struct BuildCommand: Command {
   let calibration = CalibrationOptions()
   let layers = LayerOptions()
   let resources = ResourceOptions()
+  let spool = SpoolOptions()
   let dryRun = DryRunOption()
   let output = OutputOptions()
   let progress = ProgressOptions()
@@ -33,8 +36,7 @@ struct BuildCommand: Command {
   func run(in context: CommandContext) throws {
     let request = CompressionRequest(
       command: Self.name, catalog: catalog, model: model, data: data, calibration: calibration, layers: layers,
-      resources: resources,
-      isQuiet: progress.quiet)
+      resources: resources, spool: spool.use(in: context, isQuiet: progress.quiet), isQuiet: progress.quiet)
     let compression = try options.method(try method.definition)
     try request.run(
       calibrates: false, method: compression,

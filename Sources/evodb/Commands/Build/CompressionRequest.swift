@@ -11,6 +11,8 @@ struct CompressionRequest {
   let calibration: CalibrationOptions
   let layers: LayerOptions
   let resources: ResourceOptions
+  /// nil: threads of this process alone.
+  let spool: SpoolUse?
   let isQuiet: Bool
 
   /// - Parameter rules: the levels, from a model's layers.
@@ -68,7 +70,8 @@ struct CompressionRequest {
       {
         try job.expect(work)
       }
-      return (try CompressionJob(plan, model: open, job: job).run(), job.record.work)
+      let coordinator = try spool?.coordinator(open, job: job, compresses: true)
+      return (try CompressionJob(plan, model: open, job: job, coordinator: coordinator).run(), job.record.work)
     }
     var result = ResultObject()
     result.add("computed_statistic_count", .integer(outcome.computedStatisticCount), .count)
@@ -91,7 +94,8 @@ struct CompressionRequest {
     return try OpenModel(
       model, store: store, longestSequence: length, threadCount: threadCount, memoryLimit: resources.memory?.bytes,
       arithmetic: resources.chosenArithmetic,
-      purpose: .compression(calibrationTokenCount: plan.needsStatistics ? plan.data?.tokenCount ?? 0 : 0),
+      purpose: .compression(
+        calibrationTokenCount: plan.needsStatistics ? plan.data?.tokenCount ?? 0 : 0, isDivided: spool != nil),
       cancellation: cancellation, progress: progress)
   }
 

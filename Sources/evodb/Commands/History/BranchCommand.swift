@@ -30,21 +30,24 @@ struct BranchCommand: Command {
     let changes = try changes.map { try RecipeChange($0) }
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
     let report = try session.write(Self.name, resources: resources) { job in
-      let (origin, recipe) = try job.store.read { tx in
+      let (origin, model, recipe) = try job.store.read { tx in
         let origin = try point(tx)
         guard RunStrategyName(rawValue: origin.run.strategy)?.isSearch == true else {
           throw SearchError.impossible(
             detail:
               "run \(origin.run.name) is no search but \(origin.run.strategy): it has no generations to branch from")
         }
-        return (origin, try origin.recipe(tx) { try RecipeChange.apply(changes, to: $0) })
+        let recipe = try origin.recipe(tx) { try RecipeChange.apply(changes, to: $0) }
+        guard let model = try tx.models().first(where: { $0.id == origin.run.modelID }) else {
+          throw CatalogError.damaged("run \(origin.run.name): its model is missing")
+        }
+        return (origin, model, try recipe.measuringFile(of: model, version: Evodb.version, tx: tx))
       }
-      let (model, calibration, validation) = try job.store.read { tx in
+      let (calibration, validation) = try job.store.read { tx in
         let sets = try tx.dataSets()
-        guard let model = try tx.models().first(where: { $0.id == origin.run.modelID }),
-          let calibration = sets.first(where: { $0.id == origin.run.calibrationSetID })
-        else { throw CatalogError.damaged("run \(origin.run.name): its model or its data is missing") }
-        return (model, calibration, sets.first { $0.id == origin.run.validationSetID })
+        guard let calibration = sets.first(where: { $0.id == origin.run.calibrationSetID })
+        else { throw CatalogError.damaged("run \(origin.run.name): its data is missing") }
+        return (calibration, sets.first { $0.id == origin.run.validationSetID })
       }
       let evaluations = try EvaluationLedger.opened(
         model, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources,

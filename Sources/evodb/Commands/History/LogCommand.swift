@@ -7,7 +7,7 @@ struct LogCommand: Command {
   static let discussion = """
     With --graph the runs are drawn as a tree: a branch hangs below the run it came from, at the generation whose parent it \
     began with. Lines are drawn in Unicode where the locale is UTF-8, else in ASCII. The table ends with the fitness of the parents \
-    in the last stages, generation by generation, as bars between the least and the largest of the run (digits in ASCII).
+    in the last stages, generation by generation, as bars between the least and the largest of the run (digits in ASCII); a narrow terminal shows fewer columns.
     """
   static let examples = ["evodb log my.evodb --graph"]
 
@@ -39,6 +39,12 @@ struct LogCommand: Command {
     }
   }
 
+  /// Columns that a narrow terminal does without, the least important first.
+  private static let lesser = [
+    "origin_generation", "origin_run", "seed", "measure", "generation_count", "generation", "difference_standard_error",
+    "recommendation", "strategy", "state", "difference",
+  ]
+
   /// The runs, each with its course.
   private func printTable(_ store: CatalogStore, _ context: CommandContext) throws {
     let runs = try ReportData("runs", store: store)
@@ -54,6 +60,8 @@ struct LogCommand: Command {
       let line = Sparkline.text(course, usesUnicode: context.environment.usesUnicode)
       table.append(row + [.text(line.isEmpty ? nil : line)])
     }
-    try context.print(table, as: .table)
+    let environment = context.environment
+    try context.print(
+      environment.outputIsTerminal ? table.fitting(environment.width, leavingOut: Self.lesser) : table, as: .table)
   }
 }

@@ -9,7 +9,7 @@ struct VoidCommand: Command {
     result); without data set and measure all that is known of it. --job and --numerics narrow that, or stand alone: \
     everything that a broken machine has computed.
 
-    Views, searches, best and compare leave void observations out at once, and what needs them computes them again, also \
+    Views, searches, show and compare leave void observations out at once, and what needs them computes them again, also \
     on the same kind of machine. Closed generations stay as they were; the view candidate_result marks those that rest on \
     void observations. Voids are merged like other rows. Voiding again what is void changes nothing. There is no way \
     back: what was right is simply computed again.

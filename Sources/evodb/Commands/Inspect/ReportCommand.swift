@@ -50,6 +50,9 @@ struct ReportCommand: Command {
 
   func run(in context: CommandContext) throws {
     if let place, NewFile.isTaken(place) { throw InferenceError.outputExists(path: place) }
+    guard place != nil || form != .html || !context.environment.outputIsTerminal else {
+      throw UsageError("a page is for a browser; write it with --output report.html, or to a pipe")
+    }
     let text = try CatalogSession(context: context, path: catalog).read { store in
       let scope = try ReportScope(runs, path: catalog, store: store)
       let sections = try ReportSectionName.allCases.filter { section == nil || $0 == section }

@@ -6,19 +6,25 @@ struct StatusCommand: Command {
   static let abstract =
     "Show what a catalog holds, who writes to it, and what the last jobs took."
   static let discussion = """
-    With --watch the work of another process is followed, from any terminal, until it ends or ^C; the end of the work is \
-    followed by the usual page.
+    With --watch the work of another process is followed, from any terminal, until it ends or ^C: how far it is, the best so far \
+    against time, tokens a second, what came from the catalog, and about how long is left. In a pipe, with TERM=dumb or with NO_COLOR \
+    a line is written at every change instead. The end of the work is followed by the usual page. With --spool the workers that \
+    compute as well are shown: where they are, what they have in hand, and what they have answered.
     """
-  static let examples = ["evodb status my.evodb --watch"]
+  static let examples = ["evodb status my.evodb --watch", "evodb status my.evodb --watch --spool /shared/spool"]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
-  @Flag("--watch", "Follow the work under way: a live line on a terminal, else a line at every change.") var watches:
+  @Flag("--watch", "Follow the work under way: drawn anew on a terminal, else a line at every change.") var watches:
     Bool
   @Option("--interval", "SECONDS", "Time between two looks of --watch.", rule: .within(0.1...3600)) var interval:
     Double = 1
+  @Option("--spool", "DIR", "Show the workers of this folder, too.", rule: .notEmpty) var spool: String?
   let output = OutputOptions()
 
   func validate() throws {
+    guard spool == nil || output.format == .table else {
+      throw UsageError("--spool prints lines: --format table, not \(output.format.rawValue)")
+    }
     guard !watches || output.format == .table || output.format == .jsonl else {
       throw UsageError("--watch prints lines: --format table or jsonl, not \(output.format.rawValue)")
     }
@@ -35,8 +41,10 @@ struct StatusCommand: Command {
     """
 
   func run(in context: CommandContext) throws {
+    var look = spool.map { SpoolLook(path: $0, clock: context.clock) }
     if watches {
-      let watch = StatusWatch(path: catalog, interval: interval, format: output.format, context: context)
+      var watch = StatusWatch(path: catalog, interval: interval, format: output.format, context: context)
+      watch.spool = look
       if try !watch.run() { context.note("evodb status: nobody is at work on \(catalog)") }
       guard output.format == .table, !context.interruption.isRequested else { return }
     }
@@ -44,7 +52,10 @@ struct StatusCommand: Command {
       var result = ResultObject()
       var columns: [String] = []
       try store.query(Self.sql, timeout: 60, maximumRows: 1, onColumns: { columns = $0 }) { row in
-        for (name, value) in zip(columns, row) { result.add(name, ResultValue(value), CatalogQuery.kind(of: name)) }
+        for (name, value) in zip(columns, row) {
+          let kind = CatalogQuery.kind(of: name)
+          result.add(name, ResultValue(value), kind == .text ? .count : kind)
+        }
       }
       result.add("file_bytes", .integer(try store.fileByteCount()), .bytes)
       result.add("log_bytes", .integer(store.logByteCount), .bytes)
@@ -64,7 +75,8 @@ struct StatusCommand: Command {
       return (result, progress)
     }
     try context.print(result, as: output.format)
-    if output.format == .table { for line in progress { try context.output.write(TerminalText.visible(line) + "\n") } }
+    guard output.format == .table else { return }
+    for line in try progress + (look?.lines() ?? []) { try context.output.write(TerminalText.visible(line) + "\n") }
   }
 
   /// Lines that compare the estimates of the last jobs with the figures at their end.

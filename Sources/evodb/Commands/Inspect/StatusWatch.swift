@@ -1,7 +1,7 @@
 import Catalog
 import Foundation
 
-/// Follows what another process does to a catalog: a line that is redrawn on a terminal, else a line whenever it changes.
+/// Follows what another process does to a catalog: a small page that is drawn anew on a terminal, else a line whenever it changes.
 ///
 /// Every look is a short reading transaction of its own, so that the writer never waits for it.
 struct StatusWatch {
@@ -10,70 +10,58 @@ struct StatusWatch {
   let interval: Double
   let format: OutputFormat
   let context: CommandContext
+  /// The workers that compute as well; nil: nobody asked for them.
+  var spool: SpoolLook?
 
   /// Looks until nobody writes any more, or ^C.
   ///
   /// - Returns: whether anybody was at work.
   func run() throws -> Bool {
-    let isLive =
-      context.environment.outputIsTerminal && format == .table && context.environment.variables["TERM"] != "dumb"
+    var page = LivePage(environment: context.environment)
+    var spool = spool
     var last = ""
     var sawWork = false
+    var rate = RateEstimate(start: context.clock())
     while !context.interruption.isRequested {
-      guard let line = try look() else { break }
+      guard let look = try look() else { break }
       sawWork = true
-      if line != last, !line.isEmpty {
-        let shown = isLive ? TerminalText.truncated(line, to: context.environment.width - 1) : line
-        // Back to the first column, and delete to the end of the line (ECMA-48, EL).
-        try context.output.write(isLive ? "\r\(shown)\u{1B}[K" : shown + "\n")
-        try context.output.flush()
-        last = line
+      if let work = look.work {
+        let now = context.clock()
+        rate.record(done: work.forwardTokenCount, at: now)
+        let view = WatchView(work: work, tokensPerSecond: rate.perSecond(at: now))
+        let workers = try spool?.lines() ?? []
+        if page.isPossible, format == .table {
+          try context.output.write(page.drawn(view, workers))
+          try context.output.flush()
+        } else if look.mark != last {
+          // What changes by itself, such as the pace, is no news.
+          last = look.mark
+          let lines = [view.sentence] + workers
+          try context.output.write(
+            format == .jsonl ? look.mark + "\n" : lines.map { TerminalText.visible($0) + "\n" }.joined())
+          try context.output.flush()
+        }
       }
       wait()
     }
-    if isLive, sawWork { try context.output.write("\n") }
     return sawWork
   }
 
-  /// The newest job at work; nil if nobody writes.
-  private func look() throws -> String? {
+  /// The newest job at work, without `work` in the moments when a job begins or ends; nil if nobody writes.
+  private func look() throws -> (work: WatchedWork?, mark: String)? {
     do {
       let store = try CatalogStore(path: path, mode: .read)
       defer { store.close() }
       guard store.currentWriter != nil else { return nil }
-      guard let query = DocumentedQuery.named("progress") else { return nil }
-      var columns: [ResultColumn] = []
-      var values: [ResultValue] = []
-      try store.query(
-        query.sql, timeout: 60, maximumRows: 1,
-        onColumns: { columns = $0.map { ResultColumn($0, CatalogQuery.kind(of: $0)) } },
-        onRow: { values = $0.map(ResultValue.init) })
-      guard !values.isEmpty else { return "" }
-      if format == .jsonl {
-        var object = ResultObject()
-        for (column, value) in zip(columns, values) { object.add(column.name, value) }
-        return object.json.compact
-      }
-      return sentence(
-        Dictionary(zip(columns.map(\.name), zip(columns, values).map { $0.kind.shown($1) })) { first, _ in first })
+      let progress = try ReportData("progress", store: store)
+      guard let row = progress.table.rows.first, let work = try WatchedWork(store: store) else { return (nil, "") }
+      var object = ResultObject()
+      for (column, value) in zip(progress.table.columns, row) { object.add(column.name, value) }
+      return (work, object.json.compact)
     } catch let error where ExitCode(for: error) == .tryAgain {
       // The writer is opening or closing the file at this very moment.
-      return ""
+      return (nil, "")
     }
-  }
-
-  private func sentence(_ cells: [String: String]) -> String {
-    func cell(_ name: String) -> String? { cells[name].flatMap { $0 == "-" ? nil : $0 } }
-    var text = cell("command") ?? ""
-    if let run = cell("run") { text += " \(run)" }
-    var parts: [String] = []
-    if let all = cell("generations") { parts.append("generation \(cell("generation") ?? "-") of \(all)") }
-    if let fitness = cell("fitness") { parts.append("fitness \(fitness)") }
-    parts.append("\(cell("forward_token_count") ?? "0") tokens")
-    parts.append("\(cell("evaluation_count") ?? "0") evaluations")
-    parts.append("\(cell("cache_hit_count") ?? "0") from the catalog")
-    if let seconds = cell("seconds").flatMap({ Double($0) }) { parts.append(HumanFormat.duration(seconds: seconds)) }
-    return text + ": " + parts.joined(separator: ", ")
   }
 
   private func wait() {
@@ -81,5 +69,32 @@ struct StatusWatch {
     while context.clock() < end, !context.interruption.isRequested {
       Thread.sleep(forTimeInterval: min(0.1, max(0.001, end - context.clock())))
     }
+  }
+}
+
+/// Lines on a terminal that are drawn again in their own place.
+private struct LivePage {
+  let environment: TerminalEnvironment
+  private var drawnCount = 0
+
+  init(environment: TerminalEnvironment) {
+    self.environment = environment
+  }
+
+  /// Whether stdout can be drawn over: a terminal that is not dumb, and whose user did not ask for plain text.
+  var isPossible: Bool { environment.colorsOutput }
+
+  mutating func drawn(_ view: WatchView, _ workers: [String]) -> String {
+    // The last column stays free: some terminals wrap as soon as it is written.
+    let width = environment.width - 1
+    let shown = workers.prefix(max(environment.height / 2, 3)).map {
+      TerminalText.truncated(TerminalText.visible($0), to: width)
+    }
+    let lines =
+      view.lines(width: width, height: environment.height - shown.count, usesUnicode: environment.usesUnicode) + shown
+    // Up to the first line, each line and the rest of it, and what an earlier, longer page left (ECMA-48: CUU, EL, ED).
+    let up = drawnCount > 0 ? "\u{1B}[\(drawnCount)A\r" : ""
+    drawnCount = lines.count
+    return up + lines.map { "\($0)\u{1B}[K\n" }.joined() + "\u{1B}[J"
   }
 }

@@ -26,10 +26,10 @@ struct QueryDocument {
 
     `evodb query FILE --list` lists these queries, `evodb query FILE @NAME` runs one, with `--param name=value` for its
     parameters, all of which may be left out, and `--sql` prints its SQL. They read the documented views only (`evodb schema`),
-    so they work as they are in sqlite3, Python and Datasette too ([other tools](tools.md)). The answers below are those of one
-    catalog.
+    so they work as they are in sqlite3, Python and Datasette too ([other tools](tools.md)). The answers below are those of the
+    catalog that the [five minutes](../README.md#five-minutes) of the front page make, their first rows.
 
-    This page is written by `evodb query my.evodb --document markdown`; the queries stand in
+    This page is written by `evodb query my.evodb --document markdown` (`Scripts/queries-page.sh` makes the catalog); the queries stand in
     [Sources/Catalog/Queries/queries.sql](../Sources/Catalog/Queries/queries.sql).
 
     """

@@ -23,30 +23,33 @@ struct AutoCommand: Command {
   let layers = LayerOptions()
   @Option(
     "--for", "RUNTIME",
-    "What shall run the result: vllm (builds 4 and 8 bits), vllm-gpu or transformers (builds symmetric levels); the search "
-      + "keeps its rules.")
+    "What shall run the result: vllm (builds 4 and 8 bits), vllm-gpu, transformers (builds symmetric levels) or gguf (builds "
+      + "types with kquant-gptq); the search keeps its rules.")
   var runtime: ServingRuntime?
+  let budget = FileBudgetOptions()
   let search = SearchOptions()
   @Option("--catalog", "FILE", "The catalog; made if it is not there [default: the model's name with .evodb].")
   var catalog: String?
   @Option("--sequence-length", "N", "Tokens of a sequence.", rule: .atLeast(2)) var sequenceLength: Int = 256
   @Option("--bits", "LIST", "Bit-widths to build and choose from, 1 to 8.", rule: .each(within: 1...8))
   var givenBits: IntegerList = [2, 3, 4, 5, 6]
+  @Option(
+    "--types", "LIST", "Storage types to build and choose from with --for gguf [default: those of build].")
+  var types: TypeList?
   let options = MethodOptions()
   let calibration = CalibrationOptions()
   let resources = ResourceOptions()
+  let spool = SpoolOptions()
   let output = OutputOptions()
   let progress = ProgressOptions()
 
   func validate() throws {
-    _ = try onlyTarget()
+    try budget.validate(try onlyTarget(), runtime)
     try search.validate(isInverted: false)
     _ = try layers.selection
-    _ = try options.method(GPTQMethod.self)
-    if runtime == .gguf {
-      throw UsageError(
-        "auto builds levels in bits; for types of GGUF give evodb build --method kquant and evodb search --for gguf")
-    }
+    _ = try method
+    if builds(.type), $givenBits.wasGiven { throw UsageError("--bits has no use for types of GGUF: give --types") }
+    if !builds(.type), types != nil { throw UsageError("--types is for --for gguf and --budget file") }
     guard [text, validation].count(where: { $0 == "-" }) <= 1 else {
       throw UsageError("- is stdin, which can be read once")
     }
@@ -55,9 +58,21 @@ struct AutoCommand: Command {
   /// The bit-widths to build and choose from.
   private var bits: [Int] { runtime == .vllm && !$givenBits.wasGiven ? ServingRuntime.vllm.bits : givenBits.values }
 
-  /// GPTQ with the options that are given and those that the runtime needs.
+  /// Whether levels of a kind are built.
+  private func builds(_ kind: Level.Kind) -> Bool {
+    kind == (runtime == .gguf || budget.countsFile ? .type : .bits)
+  }
+
+  /// The levels to build and choose from.
+  private var rules: [LevelRule] {
+    guard builds(.type) else { return bits.map { .bits($0) } }
+    return types.map { $0.values.map { .type($0) } } ?? KQuantGPTQMethod.standardRules
+  }
+
+  /// GPTQ, on a grid or on types, with the options that are given and those that the runtime needs.
   private var method: CompressionMethod {
     get throws {
+      guard builds(.bits) else { return try options.method(KQuantGPTQMethod.self) }
       var method = try options.method(GPTQMethod.self)
       if runtime?.mixesOnlySymmetric == true { method.values[.symmetric] = .flag(true) }
       return method
@@ -76,13 +91,13 @@ struct AutoCommand: Command {
   }
 
   func run(in context: CommandContext) throws {
-    if let runtime, let other = bits.first(where: { !runtime.bits.contains($0) }) {
+    if let runtime, builds(.bits), let other = bits.first(where: { !runtime.bits.contains($0) }) {
       throw SearchError.impossible(detail: "\(runtime.title) runs \(runtime.bitsRule), not \(other)")
     }
     let folder = AbsolutePath.url(folder)
     let path = catalog ?? ModelImport.name(of: folder) + ".evodb"
     let session = CatalogSession(context: context, path: path, isQuiet: progress.quiet)
-    let upstream = try calibration.treatment(for: nil)
+    let upstream = try calibration.treatment(for: builds(.type) ? method : nil)
     let clock = context.clock
     var started = clock()
     func stage(_ text: String, _ job: Job) {
@@ -110,29 +125,41 @@ struct AutoCommand: Command {
       }
       var plan = CompressionPlan(
         data: sets.calibration, upstream: upstream, keeps: calibration.keeps, calibrates: true,
-        method: try method, rules: bits.map { .bits($0) })
+        method: try method, rules: rules)
       plan.layers = try layers.selection
       // Opened for each purpose anew: the caches of one are of no use to the other.
-      let built = try CompressionJob(
-        plan,
-        model: open(
-          .compression(calibrationTokenCount: sets.calibration.tokenCount), job.arithmetic.ofCompression), job: job
-      ).run()
+      let built = try build(plan, job, in: context) { isDivided in
+        try open(
+          .compression(calibrationTokenCount: sets.calibration.tokenCount, isDivided: isDivided),
+          job.arithmetic.ofCompression)
+      }
       stage(
-        "\(HumanFormat.count(Int64(built.builtVariantCount))) variants built with GPTQ, "
+        "\(HumanFormat.count(Int64(built.builtVariantCount))) variants built with "
+          + "\(builds(.type) ? KQuantGPTQMethod.title : "GPTQ"), "
           + "\(HumanFormat.count(Int64(built.foundVariantCount))) found in the catalog", job)
       let asked = try onlyTarget()
       var start = SearchRecipe(target: asked.target, cost: asked.cost)
-      start.bits = bits
-      start.runtime = runtime
+      if builds(.type) {
+        start.methods = [KQuantGPTQMethod.name]
+        start.types = types?.values ?? []
+        start.runtime = .gguf
+      } else {
+        start.bits = bits
+        start.runtime = runtime
+      }
       start.layers = layers.pattern ?? ""
+      start.file = budget.file
+      start = try job.store.read { try start.measuringFile(of: model, version: Evodb.version, tx: $0) }
       let recipe = try search.recipe(start, tokenCount: sets.calibration.tokenCount, arithmetic: job.arithmetic) {
         text in
         try job.store.write { try AssignmentReference.resolve(text, model: model, tx: $0) }
       }
+      let evaluated = try open(.evaluation, job.arithmetic)
+      let coordinator = try spool.use(in: context, isQuiet: progress.quiet)?.coordinator(
+        evaluated, job: job, sharesPrefixes: true)
       let run = try Run(
         search.strategyName(isInverted: false), recipe, name: nil, calibration: sets.calibration,
-        validation: sets.validation, evaluations: EvaluationLedger(model: open(.evaluation, job.arithmetic), job: job),
+        validation: sets.validation, evaluations: EvaluationLedger(model: evaluated, job: job, worker: coordinator),
         job: job)
       try run.run()
       let report = try RunReport(run, job: job)
@@ -143,6 +170,18 @@ struct AutoCommand: Command {
     if output.format == .table, !progress.quiet {
       context.note("evodb: look around with: \(ShellCommand("query", path)) \"SELECT * FROM run_progress\"")
     }
+  }
+
+  private func build(
+    _ plan: CompressionPlan, _ job: Job, in context: CommandContext, open: (_ isDivided: Bool) throws -> OpenModel
+  ) throws -> CompressionJob.Outcome {
+    let use = spool.use(in: context, isQuiet: progress.quiet)
+    let model = try open(use != nil)
+    let coordinator = try use?.coordinator(model, job: job, compresses: true)
+    let outcome = try CompressionJob(plan, model: model, job: job, coordinator: coordinator).run()
+    // The search has a session of its own.
+    job.endPart()
+    return outcome
   }
 
   /// - Parameter onDropped: is told what the tokenizer left out, and where.

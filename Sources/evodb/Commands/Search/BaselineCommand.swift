@@ -51,6 +51,7 @@ struct BaselineCommand: Command {
   @Option("--data", "NAME", "Calibration data [default: what the variants were calibrated on].") var data: String?
   @Option("--validation", "NAME", "Held-out data for the report.") var validation: String?
   let resources = ResourceOptions()
+  let spool = SpoolOptions()
   let dryRun = DryRunOption()
   let output = OutputOptions()
   let progress = ProgressOptions()
@@ -95,8 +96,10 @@ struct BaselineCommand: Command {
         let (sets, owner) = (try self.sets(tx), try tx.model(self.model))
         return (owner, sets.calibration, sets.validation, try self.recipe(owner, sets.calibration, tx))
       }
+      if !progress.quiet { try space.choices.noteMethod(of: recipe, job.store, in: context) }
       let evaluations = try EvaluationLedger.opened(
-        owner, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources)
+        owner, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources,
+        spool: spool.use(in: context, isQuiet: progress.quiet))
       let run = try Run(
         .baseline(baseline), recipe, name: runName, calibration: calibration,
         validation: validation, candidateLimit: limit, evaluations: evaluations, job: job)

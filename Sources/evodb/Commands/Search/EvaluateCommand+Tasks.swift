@@ -22,7 +22,9 @@ extension EvaluateCommand {
       let longest = task.questions.map { $0.sequence.tokenIDs.count - 1 }.max() ?? 2
       let open = try OpenModel(
         owner, job: job, longestSequence: max(longest, 2), memoryLimit: resources.memory?.bytes)
-      try EvaluationLedger(model: open, job: job).answer(task, of: record) { done, total in
+      let coordinator = try spool.use(in: context, isQuiet: progress.quiet)?.coordinator(
+        open, job: job, sharesPrefixes: true)
+      try EvaluationLedger(model: open, job: job, worker: coordinator).answer(task, of: record) { done, total in
         job.progress("answering \(task.name)", done, of: total)
       }
       let summary = try job.store.read { try $0.result(ofAssignment: record.id, onTask: task.id) }

@@ -39,6 +39,7 @@ struct EvaluateCommand: Command {
   var method: MethodName?
   let scale = SparsityScaleOptions()
   let resources = ResourceOptions()
+  let spool = SpoolOptions()
   let output = OutputOptions()
   let progress = ProgressOptions()
 
@@ -67,7 +68,8 @@ struct EvaluateCommand: Command {
       guard record.modelID == owner.id else {
         throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")
       }
-      let evaluations = try EvaluationLedger.opened(owner, job: job, sets: [set], resources: resources)
+      let evaluations = try EvaluationLedger.opened(
+        owner, job: job, sets: [set], resources: resources, spool: spool.use(in: context, isQuiet: progress.quiet))
       let sequences = try job.store.read { try $0.sequences(ofList: set.sequenceListID) }
       _ = try evaluations.observations(of: [record], on: sequences, measures: wanted) { done, total in
         job.progress("evaluating on \(set.name)", done, of: total)

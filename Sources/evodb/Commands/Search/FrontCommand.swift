@@ -41,6 +41,7 @@ struct FrontCommand: Command {
   let space = SpaceOptions()
   let sweep = SweepOptions()
   let resources = ResourceOptions()
+  let spool = SpoolOptions()
   let dryRun = DryRunOption()
   let output = OutputOptions()
   let progress = ProgressOptions()
@@ -58,7 +59,7 @@ struct FrontCommand: Command {
       if first != nil || last != nil || evaluates {
         throw UsageError("--from, --to and --evaluate have no use where the smallest model is looked for")
       }
-      return try space.validate(kind.cost)
+      return try space.validate(kind.cost, kind)
     }
     guard let first, let last else {
       throw UsageError("give --from and --to, or a limit: --max-kl or --max-perplexity-increase")
@@ -66,10 +67,12 @@ struct FrontCommand: Command {
     guard first.cost == last.cost, Self.targets(first.target, last.target, 2) != nil else {
       throw UsageError("--from and --to must be of one kind: bits, stored bits, bytes, sparsities or numbers of blocks")
     }
-    try space.validate(first.cost)
+    try space.validate(first.cost, first)
   }
 
-  private var kind: SearchTarget { first ?? SearchTarget(.bits(1), .codes) }
+  private var kind: SearchTarget {
+    first ?? (space.budget.countsFile ? SearchTarget(.bytes(1), .stored) : SearchTarget(.bits(1), .codes))
+  }
 
   func run(in context: CommandContext) throws {
     let session = CatalogSession(context: context, path: catalog, isQuiet: progress.quiet)
@@ -90,8 +93,10 @@ struct FrontCommand: Command {
     }
     let table = try session.write(Self.name, resources: resources) { job in
       let known = try job.store.write { try self.survey($0) }
+      if !progress.quiet { try space.noteMethod(of: known.survey.recipe, job.store, in: context) }
       let evaluations = try EvaluationLedger.opened(
-        known.model, job: job, sets: [known.calibration, known.set], resources: resources)
+        known.model, job: job, sets: [known.calibration, known.set], resources: resources,
+        spool: spool.use(in: context, isQuiet: progress.quiet))
       let front = try BudgetFront(known.survey, evaluatedOn: known.set, evaluations: evaluations, job: job)
       guard let limit else {
         let targets = Self.targets(first?.target ?? kind.target, last?.target ?? kind.target, pointCount) ?? []
@@ -135,6 +140,8 @@ struct FrontCommand: Command {
       ResultColumn("target"), ResultColumn("average_bits", .bits), ResultColumn("stored_bytes", .bytes),
       ResultColumn("dropped_subblock_count", .count), ResultColumn("expected_loss", .real(significantDigits: 4)),
     ]
+    let countsFile = space.budget.countsFile
+    if countsFile { columns.insert(ResultColumn("file_bytes", .bytes), at: 3) }
     let isEvaluated = evaluates || limit != nil
     if isEvaluated {
       columns += [
@@ -153,6 +160,7 @@ struct FrontCommand: Command {
         .text(target), .real(Double(record.codeBits) / Double(model.compressibleWeightCount)),
         .integer(record.storedBits / 8), .integer(record.droppedSubblocks.count), .real(point.expectedLoss),
       ]
+      if countsFile { row.insert(point.fileByteCount.map { .integer($0) } ?? .null, at: 3) }
       if isEvaluated {
         row += [.real(point.value), .real(point.standardError), .real(limit == nil ? point.uniformValue : increase)]
       }

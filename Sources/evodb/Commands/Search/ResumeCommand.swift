@@ -6,11 +6,15 @@ import Search
 struct ResumeCommand: Command {
   static let name = "resume"
   static let abstract = "Resume a stopped search; it ends as if it had never stopped."
+  static let discussion = """
+    An island goes on with all islands of its search: they exchange parents.
+    """
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
   @Positional("RUN", "Which run; may be left out if only one is open.") var runName: String?
   @Flag("--no-prefix-sharing", "Compute every candidate from its first block; for measuring.") var sharesNothing: Bool
   let resources = ResourceOptions()
+  let spool = SpoolOptions()
   let output = OutputOptions()
   let progress = ProgressOptions()
 
@@ -28,10 +32,11 @@ struct ResumeCommand: Command {
       let evaluations = try EvaluationLedger.opened(
         model, job: job, sets: sets, resources: resources,
         arithmetic: try resources.arithmetic(for: SearchRecipe(json: record.recipe)),
-        sharesPrefixes: !sharesNothing)
-      let run = try Run(record, evaluations: evaluations, job: job)
-      try run.run()
-      return try RunReport(run, job: job)
+        sharesPrefixes: !sharesNothing, spool: spool.use(in: context, isQuiet: progress.quiet))
+      let search = try IslandSearch(of: record, evaluations: evaluations, job: job)
+      try search.run()
+      let shown = try search.runs.first { runName != nil && $0.record.id == record.id } ?? search.best()
+      return try RunReport(shown, job: job)
     }
     try report.print(as: output.format, in: context)
   }

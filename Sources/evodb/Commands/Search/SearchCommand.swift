@@ -17,6 +17,10 @@ struct SearchCommand: Command {
     switches (arXiv 2410.14649). Both select in stages. Everything computed is kept: a stopped search goes on with resume or \
     the same command, and the same recipe again computes nothing. The search ends by evaluating its start and its result on \
     the whole calibration and validation sets.
+
+    --islands N runs N searches with the seeds --seed, --seed + 1, …, which share all evaluations and every --exchange \
+    generations look at each other's parents: NAME-1 takes that of NAME-N as one more candidate, NAME-2 that of NAME-1, and \
+    so on. Each is a run of its own; a stopped one goes on with all of them.
     """
   static let examples = [
     "evodb search my.evodb --target-bits 3 --validation held-out --seed 1",
@@ -25,17 +29,20 @@ struct SearchCommand: Command {
     "evodb search my.evodb --target-stored-bits 3.1 --method gptq,sparsegpt --allow-drop --tie qkv,gate_up",
     "evodb search my.evodb --target-stored-bits 5 --for vllm",
     "evodb search my.evodb --target-bits 2.25 --survivors 16,4,1 --tokens 2048,16384,131072 --offspring 128",
+    "evodb search my.evodb --target-bits 3 --islands 4 --exchange 2 --spool /shared/spool",
   ]
 
   @Positional("CATALOG", "The catalog file.") var catalog: String
   let space = SearchSpaceOptions()
   let search = SearchOptions()
+  let ring = IslandOptions()
   @Option("--name", "NAME", "What to call the run [default: run-1, run-2, …].", rule: .notEmpty) var runName: String?
   @Option("--model", "MODEL", "Which model; may be left out if there is only one.") var model: String?
   @Option("--data", "NAME", "Calibration data [default: what the variants were calibrated on].") var data: String?
   @Option("--validation", "NAME", "Held-out data for the report.") var validation: String?
   @Flag("--no-prefix-sharing", "Compute every candidate from its first block; for measuring.") var sharesNothing: Bool
   let resources = ResourceOptions()
+  let spool = SpoolOptions()
   let dryRun = DryRunOption()
   let output = OutputOptions()
   let progress = ProgressOptions()
@@ -43,6 +50,7 @@ struct SearchCommand: Command {
   func validate() throws {
     try space.validate()
     try search.validate(isInverted: space.isInverted)
+    try ring.validate()
   }
 
   func run(in context: CommandContext) throws {
@@ -55,8 +63,17 @@ struct SearchCommand: Command {
       let (calibration, validation) = try job.store.read { try self.sets($0) }
       let evaluations = try EvaluationLedger.opened(
         owner, job: job, sets: [calibration] + (validation.map { [$0] } ?? []), resources: resources,
-        sharesPrefixes: !sharesNothing)
+        sharesPrefixes: !sharesNothing, spool: spool.use(in: context, isQuiet: progress.quiet))
       let recipe = try job.store.write { try self.recipe(owner, calibration, $0) }
+      if !progress.quiet { try space.choices.noteMethod(of: recipe, job.store, in: context) }
+      if let count = ring.count {
+        let islands = try IslandSearch(
+          strategyName, recipe, count: count, exchangeInterval: try ring.exchangeInterval(of: recipe), name: runName,
+          calibration: calibration, validation: validation, evaluations: evaluations, job: job)
+        try islands.expectWork(model: evaluations.model, calibration: calibration, validation: validation, job: job)
+        try islands.run()
+        return try RunReport(islands.best(), job: job)
+      }
       let run = try Run(
         strategyName, recipe, name: runName, calibration: calibration, validation: validation,
         evaluations: evaluations, job: job)
@@ -92,11 +109,20 @@ struct SearchCommand: Command {
       try SearchPreview(
         strategyName, recipe, model: model, calibration: sets.calibration, tx: $0)
     }
+    let count = ring.count ?? 1
+    if ring.count != nil {
+      _ = try preview.recipe.islands(count, exchangeInterval: try ring.exchangeInterval(of: recipe))
+    }
     let work = try SearchEstimate.work(
       recipe, preview.frame, model: open, calibration: sets.calibration, validation: sets.validation,
       threadCount: threads,
-      store: store)
-    var result = recipe.estimate
+      store: store
+    ).times(count)
+    var result = recipe.estimate(islandCount: ring.count)
+    if let sizes = preview.fileByteCounts {
+      result.add("smallest_file_bytes", .integer(sizes.lowerBound), .bytes)
+      result.add("largest_file_bytes", .integer(sizes.upperBound), .bytes)
+    }
     result.add("forward_tokens", .integer(work.forwardTokenCount), .count)
     result.add("disk_bytes", .integer(work.diskByteCount), .bytes)
     result.add("peak_memory_bytes", .integer(work.peakMemoryByteCount), .bytes)
@@ -122,13 +148,15 @@ struct SearchCommand: Command {
 
 extension SearchRecipe {
   /// The numbers of generations, tokens and candidates that the search needs at most.
-  fileprivate var estimate: ResultObject {
+  fileprivate func estimate(islandCount: Int?) -> ResultObject {
+    let count = islandCount ?? 1
     var result = ResultObject()
+    if let islandCount { result.add("islands", .integer(islandCount), .count) }
     result.add("generations", .integer(generations), .count)
     result.add("tokens_per_generation", .integer(tokensPerGeneration), .count)
-    result.add("forward_tokens_at_most", .integer(tokensPerGeneration * generations), .count)
+    result.add("forward_tokens_at_most", .integer(count * tokensPerGeneration * generations), .count)
     result.add(
-      "candidates_at_most", .integer(generations * (offspring + survivors.reduce(0, +))), .count)
+      "candidates_at_most", .integer(count * generations * (offspring + survivors.reduce(0, +))), .count)
     return result
   }
 }
@@ -136,22 +164,41 @@ extension SearchRecipe {
 extension Run {
   /// Notes in the job what is left of the run.
   func expectWork(model: OpenModel, calibration: DataSetRecord, validation: DataSetRecord?, job: Job) throws {
-    guard !record.isFinished else { return }
+    if let work = try expectedWork(model: model, calibration: calibration, validation: validation, job: job) {
+      try job.expect(work)
+    }
+  }
+
+  /// What is left of the run; nil: nothing.
+  fileprivate func expectedWork(
+    model: OpenModel, calibration: DataSetRecord, validation: DataSetRecord?, job: Job
+  ) throws -> WorkEstimate? {
+    guard !record.isFinished else { return nil }
     let closed = try job.store.read { try $0.lastGeneration(ofRun: record.id)?.index ?? 0 }
-    try job.expect(
-      SearchEstimate.work(
-        recipe, frame, closedGenerations: closed, model: model, calibration: calibration, validation: validation,
-        threadCount: job.threadCount, store: job.store))
+    return try SearchEstimate.work(
+      recipe, frame, closedGenerations: closed, model: model, calibration: calibration, validation: validation,
+      threadCount: job.threadCount, store: job.store)
+  }
+}
+
+extension IslandSearch {
+  /// Notes in the job what is left of the islands: of each as much as of the one that has most to do.
+  func expectWork(model: OpenModel, calibration: DataSetRecord, validation: DataSetRecord?, job: Job) throws {
+    let open = runs.filter { !$0.record.isFinished }
+    let work = try open.first?.expectedWork(model: model, calibration: calibration, validation: validation, job: job)
+    if let work { try job.expect(work.times(open.count)) }
   }
 }
 
 extension EvaluationLedger {
   /// The evaluations of a model for the sequences of some data sets.
   ///
-  /// - Parameter arithmetic: nil: the job's.
+  /// - Parameters:
+  ///   - arithmetic: nil: the job's.
+  ///   - spool: where workers compute as well; nil: nowhere.
   static func opened(
     _ model: ModelRecord, job: Job, sets: [DataSetRecord], resources: ResourceOptions, arithmetic: Arithmetic? = nil,
-    sharesPrefixes: Bool = true, usesStoredResults: Bool = true
+    sharesPrefixes: Bool = true, usesStoredResults: Bool = true, spool: SpoolUse? = nil
   ) throws -> EvaluationLedger {
     let length = try job.store.read { tx in
       try sets.flatMap { try tx.sequences(ofList: $0.sequenceListID).map(\.tokenIDs.count) }.max() ?? 2
@@ -161,7 +208,8 @@ extension EvaluationLedger {
       arithmetic: arithmetic)
     return try EvaluationLedger(
       model: open, job: job,
-      worker: open.worker(threadCount: job.threadCount, sharesPrefixes: sharesPrefixes),
+      worker: spool?.coordinator(open, job: job, sharesPrefixes: sharesPrefixes)
+        ?? open.worker(threadCount: job.threadCount, sharesPrefixes: sharesPrefixes),
       usesStoredResults: usesStoredResults)
   }
 }

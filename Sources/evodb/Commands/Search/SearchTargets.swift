@@ -69,7 +69,9 @@ struct BitTargetOptions: ArgumentGroup {
   @Option(
     "--target-stored-bits", "B", "Average stored bits per weight, with scales, zero points and masks.", rule: .above(0))
   var storedBits: Double?
-  @Option("--target-bytes", "SIZE", "Stored bytes of all compressible layers, such as 3.2M.") var bytes: ByteSize?
+  @Option(
+    "--target-bytes", "SIZE", "Stored bytes of all compressible layers, such as 3.2M, or of the file (--budget file).")
+  var bytes: ByteSize?
 
   /// All that are given.
   var given: [SearchTarget] {
@@ -123,11 +125,18 @@ struct SpaceOptions: ArgumentGroup {
     "What shall run the result, whose rules the search then keeps: vllm (4 and 8 bits; q, k and v tied, gate and up too), "
       + "vllm-gpu (2 to 8 bits), transformers (symmetric levels) or gguf (types of GGUF).")
   var runtime: ServingRuntime?
+  let budget = FileBudgetOptions()
+
+  /// The runtime whose rules hold.
+  private var ruling: ServingRuntime? { runtime ?? (budget.countsFile ? .gguf : nil) }
 
   /// Checks what needs no catalog.
   ///
+  /// - Parameter target: what is searched for; nil: no certain size.
   /// - Throws: `UsageError` for what has no use where a budget counts `cost`.
-  func validate(_ cost: SearchRecipe.Cost) throws {
+  func validate(_ cost: SearchRecipe.Cost, _ target: SearchTarget? = nil) throws {
+    try budget.validate(target, runtime, allowsDrop: allowsDrop)
+    let runtime = ruling
     let tied = ties?.values ?? []
     _ = try layers.selection
     if cost == .subblocks {
@@ -178,13 +187,25 @@ struct SpaceOptions: ArgumentGroup {
     }
   }
 
+  /// Says on stderr whose types a recipe chooses from, if nobody named a method and several could have been meant.
+  func noteMethod(of recipe: SearchRecipe, _ store: CatalogStore, in context: CommandContext) throws {
+    guard ruling == .gguf, methods == nil, let taken = recipe.methods.first else { return }
+    let known = try Set(store.read { try $0.methods().map(\.name) })
+    let others = MethodRegistry.shared.names(offering: .type).filter { known.contains($0) && $0 != taken }
+    guard !others.isEmpty else { return }
+    context.note(
+      "evodb: the types are those of \(taken); \(others.joined(separator: " and ")) is built too: --method names one, or "
+        + "several for a joint space")
+  }
+
   /// A recipe with target and space; how it is searched is at the defaults.
   ///
   /// - Throws: `SearchError.invalidProfile` for a list of subblocks that breaks its rules.
   func recipe(_ asked: SearchTarget, _ model: ModelRecord, _ tx: CatalogTransaction) throws -> SearchRecipe {
     var recipe = SearchRecipe(target: asked.target, cost: asked.cost)
-    recipe.runtime = runtime
-    if runtime == .gguf {
+    recipe.runtime = ruling
+    recipe.file = budget.file
+    if ruling == .gguf {
       recipe.methods = [try AssignmentReference.builtMethod(offering: .type, tx) ?? KQuantMethod.name]
     }
     if let methods { recipe.methods = methods.values.map(\.name) }
@@ -220,7 +241,7 @@ struct SpaceOptions: ArgumentGroup {
       recipe.generations = SearchRecipe.dropGenerations(
         removed: min(removed, model.blockCount) / perUnit, of: model.blockCount / perUnit)
     }
-    return recipe
+    return try recipe.measuringFile(of: model, version: Evodb.version, tx: tx)
   }
 }
 
@@ -257,7 +278,7 @@ struct SearchSpaceOptions: ArgumentGroup {
   ///
   /// - Throws: `UsageError`.
   func validate() throws {
-    try choices.validate(try target.cost)
+    try choices.validate(try target.cost, try target)
   }
 
   /// A recipe with target and space; how it is searched is at the defaults.

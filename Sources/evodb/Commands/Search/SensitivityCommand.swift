@@ -33,11 +33,15 @@ struct SensitivityCommand: Command {
   let space = SpaceOptions()
   let sweep = SweepOptions()
   let resources = ResourceOptions()
+  let spool = SpoolOptions()
   let dryRun = DryRunOption()
   let output = OutputOptions()
   let progress = ProgressOptions()
 
   func validate() throws {
+    if space.budget.countsFile {
+      throw UsageError("--budget file has no use where nothing is searched within a budget")
+    }
     try space.validate(kind.cost)
     if measuresEveryLevel, base != "dense" {
       throw UsageError("--every-level is for the dense base; around another the levels next to its own are measured")
@@ -68,7 +72,10 @@ struct SensitivityCommand: Command {
     }
     let table = try session.write(Self.name, resources: resources) { job in
       let (survey, owner, calibration) = try job.store.write { try self.survey($0) }
-      let evaluations = try EvaluationLedger.opened(owner, job: job, sets: [calibration], resources: resources)
+      if !progress.quiet { try space.noteMethod(of: survey.recipe, job.store, in: context) }
+      let evaluations = try EvaluationLedger.opened(
+        owner, job: job, sets: [calibration], resources: resources,
+        spool: spool.use(in: context, isQuiet: progress.quiet))
       _ = try survey.losses(evaluations: evaluations, job: job)
       return try job.store.write { Self.table(try survey.sensitivities($0)) }
     }

@@ -35,6 +35,8 @@ extension ExportCommand {
   struct ExportSubject {
     let assignment: AssignmentRecord
     let model: ModelRecord
+    /// Of the run whose result it is; nil: it was not named by a run.
+    let recipe: SearchRecipe?
     let job: Job
   }
 
@@ -77,11 +79,11 @@ extension ExportCommand {
   }
 
   private func writeGGUF(_ subject: ExportSubject) throws -> Outcome {
-    var options = GGUFExport.Options()
-    options.embeddingType = embeddingType?.type
-    options.headType = headType?.type
+    var options = subject.recipe?.file?.exportOptions ?? GGUFExport.Options()
+    if let embeddingType { options.embeddingType = embeddingType.type }
+    if let headType { options.headType = headType.type }
     options.widens = weightType == .float32
-    options.leavesOutTokenizer = leavesOutTokenizer
+    if leavesOutTokenizer { options.leavesOutTokenizer = true }
     let summary = try GGUFExport.run(
       subject.assignment, of: subject.model, to: AbsolutePath.url(place ?? ""), options: options,
       version: Evodb.version,
@@ -92,7 +94,18 @@ extension ExportCommand {
         ("zeroed_subblock_count", .integer(summary.zeroedSubblockCount), .integer),
         ("tensor_count", .integer(summary.tensorCount), .integer),
         ("file_bytes", .integer(summary.byteCount), .bytes),
-      ], notes: summary.notes)
+      ], notes: summary.notes + budgetNote(subject, summary))
+  }
+
+  /// A sentence if the file is larger than the budget that its assignment was found for: it was asked for otherwise.
+  private func budgetNote(_ subject: ExportSubject, _ summary: GGUFExport.Summary) -> [String] {
+    guard let recipe = subject.recipe, recipe.file != nil, case .bytes(let budget) = recipe.target,
+      summary.byteCount > budget
+    else { return [] }
+    return [
+      "the file has \(summary.byteCount) bytes, more than the \(budget) of the run's budget: types of embedding and head, the "
+        + "tokenizer, the model's name or evodb's version are others than in the search"
+    ]
   }
 
   private func profile(_ subject: ExportSubject) throws -> Outcome {

@@ -31,21 +31,6 @@ struct ExportCommand: Command {
     "evodb export my.evodb first --to llama-quantize -o types.txt",
   ]
 
-  /// A type of GGUF for the embedding or the head.
-  struct DenseType: ArgumentValue {
-    let type: GGUFType
-
-    static let choices = GGUFExport.denseTypes.map(\.name)
-    static let rule = "one of " + choices.joined(separator: ", ")
-
-    init?(argument: String) {
-      guard let type = GGUFType(name: argument), GGUFExport.denseTypes.contains(type) else { return nil }
-      self.type = type
-    }
-
-    var argumentText: String { type.name }
-  }
-
   /// Types of the compressed weights where they are plain numbers.
   enum WeightType: String, CaseIterable, ArgumentChoice {
     case stored
@@ -75,9 +60,12 @@ struct ExportCommand: Command {
   var shardSize: ByteSize = ByteSize(bytes: 5_000_000_000)
   @Option(
     "--embedding-type", "TYPE",
-    "Type of the embedding, and of a head that is the embedding (gguf) [default: the checkpoint's].")
+    "Type of the embedding, and of a head that is the embedding (gguf) [default: that of the run's --budget file, else the checkpoint's]."
+  )
   var embeddingType: DenseType?
-  @Option("--head-type", "TYPE", "Type of the output projection (gguf) [default: the checkpoint's].")
+  @Option(
+    "--head-type", "TYPE",
+    "Type of the output projection (gguf) [default: that of the run's --budget file, else the checkpoint's].")
   var headType: DenseType?
   @Flag("--no-tokenizer", "Leave the tokenizer out (gguf): the runtime then takes token ids.")
   var leavesOutTokenizer: Bool
@@ -119,13 +107,15 @@ struct ExportCommand: Command {
     let scale = try scale.scale
     let (record, outcome) = try session.write(Self.name) { job in
       let owner = try job.store.read { try $0.model(model) }
-      let record = try job.store.write { tx in
-        try AssignmentReference.resolve(assignment, model: owner, method: method?.name, scale: scale, tx: tx)
+      let (record, recipe) = try job.store.write { tx in
+        let record = try AssignmentReference.resolve(
+          assignment, model: owner, method: method?.name, scale: scale, tx: tx)
+        return (record, try AssignmentReference.recipe(ofRun: assignment, foundAs: record, tx: tx))
       }
       guard record.modelID == owner.id else {
         throw CatalogError.notFound("assignment \(record.digest.short) is of another model than \(owner.name)")
       }
-      return (record, try export(ExportSubject(assignment: record, model: owner, job: job)))
+      return (record, try export(ExportSubject(assignment: record, model: owner, recipe: recipe, job: job)))
     }
     if case .text(let text, let notes) = outcome {
       if !progress.quiet { for note in notes { context.note("evodb: \(note)") } }

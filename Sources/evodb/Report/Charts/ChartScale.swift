@@ -102,16 +102,3 @@ struct ChartScale {
     return rounded.replacing("e-0", with: "e-").replacing("e+0", with: "e").replacing("-", with: "−")
   }
 }
-
-/// Sizes in the unit that suits them.
-struct ByteUnit {
-  let name: String
-  let bytes: Double
-
-  /// The largest unit in which `bytes` is at least one.
-  init(for bytes: Double) {
-    var unit = ("B", 1.0)
-    for name in ["KiB", "MiB", "GiB", "TiB"] where bytes >= unit.1 * 1024 { unit = (name, unit.1 * 1024) }
-    (name, self.bytes) = unit
-  }
-}

@@ -94,11 +94,13 @@ struct Plot {
     canvas.path(commands, style)
   }
 
-  /// A level line over the whole width, with its name at the left end.
+  /// A level line over the whole width. Its name is above the frame, where no point is.
   mutating func levelLine(_ value: Double, _ label: String) {
     guard isShown(x.lower, value) else { return }
     canvas.line(left, y(value), right, y(value), .guide)
-    canvas.text(label, left + 4, y(value) - 5, .muted)
+    canvas.text(label, right, 13, .muted, anchor: .end)
+    let start = right - SVGCanvas.characterWidth * Double(TerminalText.width(label)) - 8
+    canvas.line(start - 22, 9, start, 9, .guide)
   }
 
   /// Names beside points, the most important first.

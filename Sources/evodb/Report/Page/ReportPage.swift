@@ -119,9 +119,9 @@ struct ReportPage {
     .text{max-width:46em;margin:0 0 16px;color:var(--muted);overflow-wrap:anywhere}
     .note{max-width:46em;margin:8px 0;color:var(--muted);font-size:13px;overflow-wrap:anywhere}
     .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(155px,1fr));gap:12px;margin:0 0 20px}
-    .facts div{background:var(--soft);border-radius:6px;padding:12px 14px}
+    .facts div{background:var(--soft);border-radius:6px;padding:12px 14px;min-width:0;overflow-wrap:anywhere}
     dt{color:var(--muted);font-size:13px}
-    dd{margin:2px 0 0;font-size:20px;font-weight:600;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+    dd{margin:2px 0 0;font-size:20px;font-weight:600;font-variant-numeric:tabular-nums}
     dd small{display:block;font-size:12.5px;font-weight:400;color:var(--muted)}
     .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr));gap:28px 32px;margin:0 0 14px}
     .narrow{grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr))}

@@ -97,7 +97,6 @@ struct ConvergenceSection {
         fitness += [value - error, value + error].filter { $0 > value / 2 }
       }
     }
-    let names = lines.map { Markup.short($0.run, to: PointLabels.longest) }
     let isLogarithmic = (fitness.max() ?? 1) > 4 * (fitness.filter { $0 > 0 }.min() ?? 1)
     let measure = scope.results.rows.first { scope.results.text($0, "run") == lines[0].run }.flatMap {
       scope.results.text($0, "measure")
@@ -136,12 +135,7 @@ struct ConvergenceSection {
       }
       plot.line(points.map { (x: $0.0, y: $0.1) }, .stroke(index))
     }
-    var x = plot.left
-    for (index, name) in names.enumerated() {
-      plot.legend(Self.shape(index), .mark(index), name, at: x)
-      x += 28 + SVGCanvas.characterWidth * Double(TerminalText.width(name))
-      if x > plot.right - 110 { break }
-    }
+    drawLegend(lines.map(\.run), on: &plot)
     let ends = lines.map { line -> String in
       let last = line.values.rows.last
       return
@@ -150,6 +144,23 @@ struct ConvergenceSection {
     return .init(
       title: lines.count == 1 ? lines[0].run : "\(lines[0].run) and its branches",
       description: "Fitness by generation: \(ends.joined(separator: ", ")).", canvas: plot.canvas)
+  }
+
+  /// Fewer columns of a name do not tell runs apart.
+  private static let shortestName = 6
+
+  /// Names beside the axis title: shortened where they do not fit, and as many as have room.
+  private func drawLegend(_ names: [String], on plot: inout Plot) {
+    let room = plot.right - SVGCanvas.characterWidth * Double("generation".count + 2) - plot.left
+    func width(_ columns: Int) -> Double { 28 + SVGCanvas.characterWidth * Double(columns) }
+    var columns = PointLabels.longest
+    func shown() -> [String] { names.map { Markup.short($0, to: columns) } }
+    while columns > Self.shortestName, shown().reduce(0, { $0 + width(TerminalText.width($1)) }) > room { columns -= 1 }
+    var x = plot.left
+    for (index, name) in shown().enumerated() where x + width(TerminalText.width(name)) <= plot.left + room {
+      plot.legend(Self.shape(index), .mark(index), name, at: x)
+      x += width(TerminalText.width(name))
+    }
   }
 
   private static func shape(_ index: Int) -> MarkShape { MarkShape.allCases[index % MarkShape.allCases.count] }

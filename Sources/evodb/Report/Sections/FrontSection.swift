@@ -66,7 +66,7 @@ struct FrontSection {
       data.text($0, "kind") != "dense" && (data.number($0, column)?.isFinite ?? false)
         && (data.number($0, column) ?? 0) > 0
     }
-    let unit = ByteUnit(for: rows.compactMap { data.number($0, "stored_bytes") }.max() ?? 1)
+    let unit = ByteUnit.suiting(rows.compactMap { data.number($0, "stored_bytes") }.max() ?? 1)
     func size(_ row: Int) -> Double { (data.number(row, "stored_bytes") ?? 0) / unit.bytes }
     func value(_ row: Int) -> Double { data.number(row, column) ?? .nan }
     let level = dense.flatMap { data.number($0, column) }.flatMap { $0 > 0 ? $0 : nil }

@@ -6,8 +6,9 @@ struct CharacterPlot {
   let points: [(x: Double, y: Double)]
   /// Whether points that follow each other are joined.
   var isLine = false
+  /// Lines of the drawing, without its axes.
+  var rowCount = 20
 
-  static let height = 20
   static let widest = 110
 
   /// The lines, each without a line feed at its end. Without a finite point there are none.
@@ -19,12 +20,12 @@ struct CharacterPlot {
     let (xLog, yLog) = (Self.isWide(shown.map(\.x)), Self.isWide(shown.map(\.y)))
     let dots = usesUnicode ? (x: 2, y: 4) : (x: 1, y: 1)
     let y = ChartScale(
-      of: shown.map(\.y), isLogarithmic: yLog, from: Double(Self.height * dots.y - 1), to: 0)
+      of: shown.map(\.y), isLogarithmic: yLog, from: Double(rowCount * dots.y - 1), to: 0)
     let yTicks = y.ticks(about: 5)
     let margin = yTicks.map(\.label.count).max() ?? 0
     let columns = max(8, min(width, Self.widest) - margin - 2)
     let x = ChartScale(of: shown.map(\.x), isLogarithmic: xLog, from: 0, to: Double(columns * dots.x - 1))
-    var raster = Raster(columns: columns, rows: Self.height, dots: dots)
+    var raster = Raster(columns: columns, rows: rowCount, dots: dots)
     var last: (x: Int, y: Int)?
     for point in shown {
       let place = (x: Int(x(point.x).rounded()), y: Int(y(point.y).rounded()))
@@ -34,7 +35,7 @@ struct CharacterPlot {
     var labels = [Int: String](minimumCapacity: yTicks.count)
     for tick in yTicks { labels[Int(y(tick.value).rounded()) / dots.y] = tick.label }
     var lines = [Self.title(yName, yLog)]
-    for row in 0..<Self.height {
+    for row in 0..<rowCount {
       let label = labels[row] ?? ""
       let bar = usesUnicode ? (label.isEmpty ? "│" : "┤") : "|"
       lines.append(String(repeating: " ", count: margin - label.count) + label + bar + raster.line(row, usesUnicode))
