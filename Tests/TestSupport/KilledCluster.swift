@@ -60,12 +60,20 @@ public struct KilledCluster {
 }
 
 extension [RunningCommand] {
+  /// Waits until all workers of a spool that is not there yet are ready: one that comes when the work is over finds sessions of
+  /// before its time, and waits for another.
+  ///
+  /// - Returns: whether they are.
+  public func waitUntilWaiting() throws -> Bool {
+    try allSatisfy { try $0.waitForDiagnostics(containing: "waiting for a coordinator") }
+  }
+
   /// Asks workers to stop, and waits for them.
   ///
   /// - Returns: those that ended in another way than asked workers do: with 0 or 75, or by the signal if they had just been
   ///   started and did not listen yet.
   public func stopWorkers() throws -> [CommandLineRunner.Result] {
     forEach { $0.send(SIGTERM) }
-    return try map { try $0.wait(timeout: 30) }.filter { ![0, 75, SIGTERM].contains($0.exitCode) }
+    return try map { try $0.wait(timeout: 60) }.filter { ![0, 75, SIGTERM].contains($0.exitCode) }
   }
 }

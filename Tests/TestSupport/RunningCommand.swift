@@ -6,6 +6,8 @@ import Foundation
 public final class RunningCommand {
   private let process: ChildProcess
   private let folder: URL
+  /// The name under which the system shows evodb's processes: 15 bytes at most.
+  private let name: String
 
   init(
     _ executable: URL, _ arguments: [String], environment: [String: String], input: String, in workingDirectory: URL?
@@ -18,6 +20,7 @@ public final class RunningCommand {
       executable.path, arguments, environment: environment,
       streams: (path("stdin"), path("stdout"), path("stderr")), in: workingDirectory?.path)
     self.folder = folder
+    name = String(URL(fileURLWithPath: environment["EVODB_BINARY"] ?? executable.path).lastPathComponent.prefix(15))
   }
 
   deinit { try? FileManager.default.removeItem(at: folder) }
@@ -39,11 +42,25 @@ public final class RunningCommand {
     if process.isRunning { kill(process.identifier, signal) }
   }
 
+  /// Sends a signal that evodb watches, as soon as it does: one that comes earlier would end the process as any other.
+  ///
+  /// - Parameter seconds: processor time that it has taken until then, for work that tells nothing of itself.
+  /// - Throws: `RunnerError.timeout`, after killing it.
+  public func sendWhenWatched(_ signal: Int32, afterComputing seconds: Double = 0, timeout: Double = 120) throws {
+    #if os(Linux)
+      try poll(timeout: timeout) { !isRunning || (watches(signal) && processorSeconds >= seconds) }
+    #else
+      // There is no /proc to read.
+      Thread.sleep(forTimeInterval: 0.5 + seconds)
+    #endif
+    send(signal)
+  }
+
   /// Ends it as a crash or the kernel's memory killer would: `kill -9`.
   @discardableResult
   public func killAtOnce() throws -> CommandLineRunner.Result {
     send(SIGKILL)
-    return try wait(timeout: 10)
+    return try wait(timeout: 60)
   }
 
   /// Waits until the process has ended.
@@ -60,10 +77,42 @@ public final class RunningCommand {
   ///
   /// - Returns: whether the text has come.
   /// - Throws: `RunnerError.timeout`, after killing it.
-  public func waitForDiagnostics(containing text: String, timeout: Double = 60) throws -> Bool {
+  public func waitForDiagnostics(containing text: String, timeout: Double = 120) throws -> Bool {
     try poll(timeout: timeout) { diagnostics.contains(text) || !process.isRunning }
     return diagnostics.contains(text)
   }
+
+  /// Waits until stdout contains `text`, or the process has ended.
+  ///
+  /// - Returns: whether the text has come.
+  /// - Throws: `RunnerError.timeout`, after killing it.
+  public func waitForOutput(containing text: String, timeout: Double = 120) throws -> Bool {
+    try poll(timeout: timeout) { output.contains(text) || !process.isRunning }
+    return output.contains(text)
+  }
+
+  #if os(Linux)
+    /// Whether the process is evodb, not a shell that will become it, and has a handler for `signal` (proc(5), `SigCgt`).
+    private func watches(_ signal: Int32) -> Bool {
+      guard page("comm").trimmingCharacters(in: .newlines) == name else { return false }
+      let line = page("status").split(separator: "\n").first { $0.hasPrefix("SigCgt:") }
+      let caught = line.flatMap { UInt64($0.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16) } ?? 0
+      return caught >> UInt64(signal - 1) & 1 == 1
+    }
+
+    /// The processor time of all its threads.
+    private var processorSeconds: Double {
+      // Behind the name, which may hold anything: fields 14 and 15 of proc(5) are user and system time in ticks.
+      let fields = page("stat").split(separator: ")").last?.split(separator: " ") ?? []
+      guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return 0 }
+      return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    private func page(_ name: String) -> String {
+      // Of a process that has just ended there is none.
+      (try? String(contentsOfFile: "/proc/\(process.identifier)/\(name)", encoding: .utf8)) ?? ""
+    }
+  #endif
 
   private func poll(timeout: Double, until condition: () -> Bool) throws {
     let deadline = ProcessInfo.processInfo.systemUptime + timeout

@@ -44,6 +44,8 @@ extension SpoolCoordinator {
   /// Holds an answer against others to the same piece, and passes on what nothing speaks against.
   func settle(_ index: Int, _ batch: SpoolBatch, _ contender: TrackedPiece.Contender) throws {
     gate.lock()
+    // A piece that a thread here has alone is passed on by that thread.
+    guard self.batch === batch, batch.pieces[index].state != .own else { return gate.unlock() }
     var piece = batch.pieces[index]
     var ready: [(piece: TrackedPiece, answer: SpoolAnswer, origin: WorkerIdentity?)] = []
     if let first = piece.contenders.first {

@@ -66,7 +66,7 @@ extension SpoolCoordinator {
       return .second(index)
     }
     // The largest first: what is begun last ends last. Of equals, those that need no claim.
-    let free = batch.pieces.firstIndex { $0.state == .free }
+    let free = batch.pieces.firstIndex { $0.state == .free && $0.ownCount == 0 }
     let offered = batch.pieces.firstIndex { $0.state == .offered && $0.ownCount == 0 }
     if let index = free, offered.map({ batch.pieces[$0].size < 1.25 * batch.pieces[index].size }) ?? true {
       batch.pieces[index].state = .own
@@ -135,7 +135,13 @@ extension SpoolCoordinator {
     try delivering.withLock {
       if let failure = gate.locked({ batch.failure }) { throw failure }
       try batch.cancellation.check()
-      try batch.deliver(piece, answer, origin)
+      do {
+        try batch.deliver(piece, answer, origin)
+      } catch {
+        // Before the next one has its turn: a receiver that failed is not called again.
+        gate.locked { batch.failure = batch.failure ?? error }
+        throw error
+      }
     }
   }
 }

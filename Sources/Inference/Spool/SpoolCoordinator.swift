@@ -141,16 +141,16 @@ public final class SpoolCoordinator: @unchecked Sendable {
     exchange.takeLeftAnswers()
     exchange.wake()
     defer {
-      gate.lock()
-      self.batch = nil
-      gate.unlock()
+      gate.locked { self.batch = nil }
       exchange.retire(batch)
     }
     // A hand notes its failure in the batch, so that the others end as well.
     try Parallel.forEach(threadCount, threadCount: threadCount, cancellation: Cancellation()) { _ in self.hand(batch) }
-    // The exchange may be in the midst of passing one on.
     let failure = gate.locked {
+      // The exchange may be in the midst of passing one on.
       while batch.passingCount > 0 { gate.wait() }
+      // A worker that is found wrong from now on would not be told of: nothing more is taken.
+      self.batch = nil
       return batch.failure
     }
     if let failure { throw failure }

@@ -40,6 +40,8 @@ public final class SpoolWorker: @unchecked Sendable {
   var folder: SpoolFolder?
   var scratch: String?
 
+  /// Held while the page is written.
+  private let pageWriting = NSLock()
   let gate = NSCondition()
   var page: WorkerPage
   var pageChanged = true
@@ -96,7 +98,9 @@ public final class SpoolWorker: @unchecked Sendable {
       }
     }
     liveHands = page.identity.threadCount
-    start { [self] in while keepPage() {} }
+    // Before its first answer: answers of a worker without a page are not taken.
+    writePage()
+    start { [self] in while awaitsPage() { writePage() } }
     for _ in 0..<page.identity.threadCount { start { [self] in hand() } }
     defer { leave() }
     while true {
@@ -165,9 +169,10 @@ public final class SpoolWorker: @unchecked Sendable {
 
   // MARK: The page
 
-  /// Shows the page when it changes, and as a sign of life.
-  func keepPage() -> Bool {
-    writePage()
+  /// Waits until the page is to be shown: it changed, or a sign of life is due.
+  ///
+  /// - Returns: false when this worker ends.
+  func awaitsPage() -> Bool {
     gate.lock()
     defer { gate.unlock() }
     let end = Date(timeIntervalSinceNow: settings.beatSeconds)
@@ -180,14 +185,19 @@ public final class SpoolWorker: @unchecked Sendable {
     return !isEnding
   }
 
+  /// Shows the page, one after the other: none follows the last one.
   func writePage() {
     guard let folder else { return }
-    let page = gate.locked {
+    pageWriting.lock()
+    defer { pageWriting.unlock() }
+    let shown: WorkerPage? = gate.locked {
+      guard self.page.state != .leaving else { return nil }
       self.page.beat += 1
       self.page.state = isEnding ? .leaving : self.page.pieces.isEmpty ? .waiting : .working
       pageChanged = false
       return self.page
     }
+    guard let page = shown else { return }
     do {
       try folder.write(SpoolFile.worker.sealed(page.bytes), .workers, page.identity.id, durable: false)
     } catch {

@@ -12,7 +12,7 @@ import Testing
     let inner: InProcessWorker
     /// Replaces an answer by others.
     var tell: @Sendable (EvaluationAnswer) -> [EvaluationAnswer] = { [$0] }
-    var show: @Sendable (TeacherStateAnswer) -> [TeacherStateAnswer] = { [$0] }
+    var show: @Sendable (TeacherStateAnswer) throws -> [TeacherStateAnswer] = { [$0] }
 
     func answer(
       _ requests: [EvaluationRequest], cancellation: Cancellation,
@@ -25,7 +25,7 @@ import Testing
       _ requests: [TeacherStateRequest], cancellation: Cancellation,
       onAnswer: @escaping (TeacherStateAnswer) throws -> Void
     ) throws {
-      try inner.teacherStates(requests, cancellation: cancellation) { for lie in show($0) { try onAnswer(lie) } }
+      try inner.teacherStates(requests, cancellation: cancellation) { for lie in try show($0) { try onAnswer(lie) } }
     }
   }
 
@@ -219,6 +219,27 @@ import Testing
     }
     #expect(try catalog.texts("SELECT count(*) FROM teacher_state") == ["1"])
     #expect(try observationCount(catalog) == "0")
+  }
+
+  @Test func whoseStateIsWrongLosesItsSumsToo() throws {
+    let (catalog, assignments, sequences) = try setUp()
+    let model = try catalog.open()
+    let worker = WorkerIdentity(version: "test", threadCount: 1)
+    let liar = LyingWorker(
+      inner: model.worker(threadCount: 1),
+      tell: { answer in
+        var told = answer
+        told.origin = worker
+        return [told]
+      }, show: { _ in throw InferenceError.wrongWorker(worker, detail: "test") })
+    let ledger = try EvaluationLedger(model: model, job: catalog.job, worker: liar)
+    // Perplexity needs no state of the dense model.
+    _ = try ledger.observations(of: assignments, on: sequences, measures: [.perplexity])
+    #expect(try observationCount(catalog) == "6")
+    expectError(like: InferenceError.wrongWorker(worker, detail: "")) {
+      try ledger.observations(of: assignments, on: sequences, measures: [.kl])
+    }
+    #expect(try catalog.texts("SELECT count(*) FROM observation_void") == ["6"])
   }
 
   /// A task's answers go through the same checks.

@@ -83,8 +83,8 @@ final class CompressionSpool: @unchecked Sendable {
           }
           return computer
         })
+      group.enter()
       Thread.detachNewThread { [group] in
-        group.enter()
         _ = try? worker.run()
         group.leave()
       }

@@ -60,8 +60,8 @@ final class SpoolBench: EvaluationWorker, @unchecked Sendable {
               return lie(number, answer)
             })
         })
+      group.enter()
       Thread.detachNewThread { [group] in
-        group.enter()
         _ = try? worker.run()
         group.leave()
       }

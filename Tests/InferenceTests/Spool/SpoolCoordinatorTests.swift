@@ -79,25 +79,31 @@ import Testing
     let bench = try Self.bench.get()
     var settings = SpoolBench.settings
     settings.auditInterval = 2
-    let count = SharedCounter()
-    let spool = try SpoolBench(bench, workerCount: 1, settings: settings) { _, answer in
-      var lie = answer
-      if count.next() > 9 { lie.results[0].sums[0] = (lie.results[0].sums[0] ?? 0) + 1e-6 }
-      return lie
-    }
     let start = ContinuousClock.now
     var wrong: WorkerIdentity?
-    var round = 0
+    var last: SpoolBench?
     while wrong == nil, start.duration(to: .now) < Self.patience {
-      do {
-        _ = try spool.sums(requests(bench, rounds: round % 60..<round % 60 + 4))
-      } catch InferenceError.wrongWorker(let identity, let detail) {
-        wrong = identity
-        #expect(detail.contains("taken back"))
+      let lies = SharedCounter()
+      let spool = try SpoolBench(bench, workerCount: 1, settings: settings) { _, answer in
+        var lie = answer
+        if lies.value > 0 { lie.results[0].sums[0] = (lie.results[0].sums[0] ?? 0) + 1e-6 }
+        return lie
       }
-      round += 4
+      last = spool
+      // What was answered once is not asked again: there are rounds for one spool, and then there is a new one.
+      for round in stride(from: 0, to: 60, by: 4) where wrong == nil {
+        do {
+          _ = try spool.sums(requests(bench, rounds: round..<round + 4))
+        } catch InferenceError.wrongWorker(let identity, let detail) {
+          wrong = identity
+          #expect(detail.contains("taken back"))
+        }
+        // It becomes wrong when an answer of it was passed on.
+        if spool.coordinator.summary.remoteCount > 0 { lies.next() }
+      }
     }
-    #expect(wrong?.version == "test", "\(count.value) answers; \(spool.notes)")
+    let spool = try #require(last)
+    #expect(wrong?.version == "test", "\(spool.notes)")
     // The others go on without it.
     let request = bench.request(0)
     #expect(try spool.sums([request]).sums == [try bench.plainSums(request)])

@@ -33,11 +33,8 @@ extension WholeRunTests {
       let long = search.map { $0 == "4" ? "12" : $0 }
       let undisturbed = try TinyCatalog()
       try undisturbed.output(long)
-      let catalog = try TinyCatalog()
-      let running = try catalog.start(long)
-      try catalog.wait(for: running, until: "SELECT count(*) AS n FROM generation", exceeds: 1)
-      running.send(SIGTERM)
-      #expect([0, 75].contains(try running.wait(timeout: 20).exitCode))
+      let (catalog, _, end) = try TinyCatalog.stopped(long, by: SIGTERM, exceeds: 1)
+      #expect(end.exitCode == 75, "\(end.diagnostics)")
       #expect(try catalog.json("resume", "guided").text("state") == "finished")
       #expect(try catalog.digest("--all") == undisturbed.digest("--all"))
     }

@@ -28,9 +28,10 @@ extension WholeRunTests {
       let catalog = try TinyCatalog()
       let spool = catalog.folder.appendingPathComponent("spool").path
       let workers = try (0..<2).map { _ in try catalog.runner.start(["worker", spool, "--threads", "1"]) }
+      try #require(try workers.waitUntilWaiting())
       try catalog.output(Self.search + ["--spool", spool])
       for worker in workers {
-        let end = try worker.wait(timeout: 30)
+        let end = try worker.wait(timeout: 60)
         #expect(end.exitCode == 0, "\(end.diagnostics)")
       }
       #expect(try catalog.digest("--all") == alone.digest)

@@ -102,15 +102,13 @@ import Testing
   @Test func aSecondWriterIsRefusedByTheName() throws {
     let mine = try TinyCatalog(.built)
     let copy = try other(mine)
-    let search = try mine.runner.start(["build", mine.path, "--data", "calibration", "--bits", "6-8"])
-    for _ in 0..<1000 where !FileManager.default.fileExists(atPath: mine.path + "-lock") && search.isRunning {
-      usleep(5000)
-    }
+    let search = try mine.start(WholeRunTests.endlessSearch)
+    try #require(try mine.wait(for: search, until: "SELECT count(*) AS n FROM generation", exceeds: 0))
     let refused = try mine.run("merge", copy)
-    if search.isRunning {
-      #expect(refused.exitCode == 75 && refused.diagnostics.contains("evodb build"), "\(refused.diagnostics)")
-    }
-    _ = try search.wait()
+    #expect(refused.exitCode == 75 && refused.diagnostics.contains("evodb search"), "\(refused.diagnostics)")
+    #expect(refused.diagnostics.contains("process \(search.processIdentifier) "), "\(refused.diagnostics)")
+    search.send(SIGTERM)
+    #expect(try search.wait().exitCode == 75)
   }
 
   @Test func aPackIsReadFromAReadOnlyFolderAndSearchedOnAfterImport() throws {

@@ -118,6 +118,7 @@ extension WholeRunTests {
     @Test func autoDividesItsBuildAndItsSearch() throws {
       let catalog = try TinyCatalog(.missing)
       let helper = try worker(catalog)
+      try #require(try [helper].waitUntilWaiting())
       try String(repeating: "The cat sat on the mat and looked at the moon. ", count: 40).write(
         to: catalog.folder.appendingPathComponent("text.txt"), atomically: true, encoding: .utf8)
       let command =
@@ -161,7 +162,7 @@ extension WholeRunTests {
       let catalog = try TinyCatalog(.filled)
       let helper = try worker(catalog, ["--until-idle", "60s"])
       defer { helper.send(SIGKILL) }
-      #expect(try helper.waitForDiagnostics(containing: "waiting for a coordinator"))
+      try #require(try [helper].waitUntilWaiting())
       let start = ContinuousClock.now
       var page = ""
       // One process may be done before the other has seen that there is work: then again, with other levels.

@@ -108,6 +108,13 @@ final class TinyCatalog: Sendable {
     try #require(try rows(sql).first?.only)
   }
 
+  /// The same beside a writer, which may hold the file for a moment when it begins or ends: then nil.
+  func numberNow(_ sql: String) throws -> Double? {
+    let result = try run("query", sql, "--format", "jsonl")
+    guard result.exitCode == 0, let line = result.output.split(separator: "\n").first else { return nil }
+    return try JSONFields(String(line)).only
+  }
+
   /// The digest over all shared rows.
   func digest(_ options: String...) throws -> String { try output(["digest"] + options) }
 

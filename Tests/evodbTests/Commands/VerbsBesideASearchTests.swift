@@ -63,8 +63,9 @@ extension WholeRunTests {
       try manager.createSymbolicLink(atPath: catalog.folder.path + "/folder", withDestinationPath: "real")
       try catalog.output("export", "uniform:3", "--to", "evopress", "-o", "profile")
       let search = try catalog.start(endlessSearch)
-      try catalog.wait(
-        for: search, until: "SELECT count(*) AS n FROM run_progress WHERE run = 'long'", exceeds: 1)
+      try #require(
+        try catalog.wait(
+          for: search, until: "SELECT count(*) AS n FROM run_progress WHERE run = 'long'", exceeds: 1))
       // Nothing of the search is in the way of a verb's own conditions, and it does not end before they are tried.
       func isAlive() -> Bool { search.isRunning }
       let names = [catalog.realPath, "next", catalog.path, "folder/tiny.evodb", "folder/../real/tiny.evodb"]

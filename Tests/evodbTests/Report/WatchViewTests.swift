@@ -88,9 +88,8 @@ import Testing
     }
     let catalog = try TinyCatalog(.built)
     let path = catalog.path
-    // Long enough to be looked at on a busy machine; it is stopped when everybody has seen it.
-    let long = TinyCatalog.firstSearch.dropFirst().map { $0 == "4" ? "4000" : $0 }
-    let search = try catalog.runner.start(["search", path] + long + ["--quiet"])
+    // It is stopped when everybody has seen it.
+    let search = try catalog.start(WholeRunTests.endlessSearch + ["--quiet"])
     let hasEnded = Interruption()
     let watchers = DispatchGroup()
     for context in contexts {
@@ -104,9 +103,9 @@ import Testing
         watchers.leave()
       }
     }
-    let deadline = ProcessInfo.processInfo.systemUptime + 60
+    let deadline = ProcessInfo.processInfo.systemUptime + 300
     while search.isRunning, ProcessInfo.processInfo.systemUptime < deadline,
-      !contexts.allSatisfy({ $0.output.captured.contains("search first") })
+      !contexts.allSatisfy({ $0.output.captured.contains("search long") })
     {
       Thread.sleep(forTimeInterval: 0.01)
     }
@@ -116,7 +115,7 @@ import Testing
     watchers.wait()
     for (context, expected) in zip(contexts, surroundings) {
       let output = context.output.captured
-      #expect(output.contains("search first"), "\(expected): \(output)")
+      #expect(output.contains("search long"), "\(expected): \(output)")
       #expect(output.contains("\u{1B}[") == expected.isDrawn, "\(expected)")
     }
   }

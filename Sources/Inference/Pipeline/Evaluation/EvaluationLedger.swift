@@ -337,6 +337,8 @@ public final class EvaluationLedger: ObservationSource {
         if Date().timeIntervalSince(self.lastCommit) > Self.commitInterval { try commit() }
       }
     } catch InferenceError.wrongWorker(let identity, let detail) {
+      // Its sums are as doubtful as its states.
+      try takeBack(identity)
       throw InferenceError.wrongWorker(identity, detail: detail)
     } catch {
       // What is computed is kept, whatever stopped the rest.
