@@ -22,6 +22,37 @@ public protocol EvaluationWorker: Sendable {
   func teacherStates(
     _ requests: [TeacherStateRequest], cancellation: Cancellation,
     onAnswer: @escaping (TeacherStateAnswer) throws -> Void) throws
+
+  /// Computes the states that are missing, and answers the requests, those that wait for a state by its content key.
+  ///
+  /// - Parameters:
+  ///   - onState: as `onAnswer` of `teacherStates`; returns the content key of the state, under which the worker finds it from
+  ///     then on.
+  ///   - onAnswer: as of `answer`. No two calls of either come at the same time.
+  /// - Throws: as `answer`.
+  func answer(
+    _ plan: EvaluationPlan, cancellation: Cancellation, onState: @escaping (TeacherStateAnswer) throws -> Digest,
+    onAnswer: @escaping (EvaluationAnswer) throws -> Void) throws
+}
+
+extension EvaluationWorker {
+  /// All states first, and then all requests: nothing is lost by that where all threads have part in both.
+  public func answer(
+    _ plan: EvaluationPlan, cancellation: Cancellation, onState: @escaping (TeacherStateAnswer) throws -> Digest,
+    onAnswer: @escaping (EvaluationAnswer) throws -> Void
+  ) throws {
+    var keys: [Digest: Digest] = [:]
+    if !plan.states.isEmpty {
+      try teacherStates(plan.states, cancellation: cancellation) { keys[$0.request] = try onState($0) }
+    }
+    let known = plan.states.map { keys[$0.key] }
+    // Whoever holds the answers against the plan finds that some are missing.
+    guard !known.contains(nil) else { return }
+    let requests = zip(plan.requests, plan.awaited).map { request, place in
+      place.flatMap { known[$0] }.map { request.completed(by: $0) } ?? request
+    }
+    try answer(requests, cancellation: cancellation, onAnswer: onAnswer)
+  }
 }
 
 /// Where a worker finds what requests name by content key.
@@ -87,18 +118,10 @@ extension EvaluationWorker {
     to requests: [EvaluationRequest], cancellation: Cancellation,
     onResults: @escaping (_ request: Int, [EvaluationAnswer.Result], EvaluationWork) throws -> Void
   ) throws {
-    try takenAnswers(to: requests, cancellation: cancellation) { try onResults($0, $1, $2.work) }
-  }
-
-  /// The same, with the whole answer to which the new results belong.
-  func takenAnswers(
-    to requests: [EvaluationRequest], cancellation: Cancellation,
-    onAnswer: @escaping (_ request: Int, [EvaluationAnswer.Result], EvaluationAnswer) throws -> Void
-  ) throws {
     let open = OpenRequests(requests)
     try answer(requests, cancellation: cancellation) { answer in
       let (request, results) = try open.take(answer)
-      try onAnswer(request, results, answer)
+      try onResults(request, results, answer.work)
     }
     try open.requireAllAnswered()
   }
@@ -113,19 +136,46 @@ extension EvaluationWorker {
     _ requests: [TeacherStateRequest], of network: any LanguageModel, cancellation: Cancellation,
     onState: @escaping (_ request: Int, Matrix?, EvaluationWork) throws -> Void
   ) throws {
-    try takenTeacherStates(requests, of: network, cancellation: cancellation) { try onState($0, $1, $2.work) }
-  }
-
-  /// The same, with the whole answer.
-  func takenTeacherStates(
-    _ requests: [TeacherStateRequest], of network: any LanguageModel, cancellation: Cancellation,
-    onState: @escaping (_ request: Int, Matrix?, TeacherStateAnswer) throws -> Void
-  ) throws {
     let open = OpenStateRequests(requests, of: network)
     try teacherStates(requests, cancellation: cancellation) { answer in
       let (request, isNew) = try open.take(answer)
-      try onState(request, isNew ? answer.state : nil, answer)
+      try onState(request, isNew ? answer.state : nil, answer.work)
     }
+    try open.requireAllAnswered()
+  }
+
+  /// Answers a plan, and holds every state and every answer against its request.
+  ///
+  /// - Parameters:
+  ///   - network: the dense model.
+  ///   - onState: is told of which of the plan's states one is, with the whole answer; the state is nil where it had come before.
+  ///     The worker must find it when this returns.
+  ///   - onAnswer: is told of which request the results are, those that are new, and the whole answer.
+  /// - Throws: as `checkedAnswers`.
+  func checkedAnswers(
+    to plan: EvaluationPlan, of network: any LanguageModel, cancellation: Cancellation,
+    onState: @escaping (_ request: Int, TeacherState?, TeacherStateAnswer) throws -> Void,
+    onAnswer: @escaping (_ request: Int, [EvaluationAnswer.Result], EvaluationAnswer) throws -> Void
+  ) throws {
+    let openStates = OpenStateRequests(plan.states, of: network)
+    let open = OpenRequests(plan)
+    var keys: [Digest?] = plan.states.map { _ in nil }
+    try answer(plan, cancellation: cancellation) { answer in
+      let place = try openStates.take(answer).request
+      if let known = keys[place] {
+        try onState(place, nil, answer)
+        return known
+      }
+      let state = TeacherState(answer.state, bytes: answer.state.littleEndianBytes)
+      keys[place] = state.key
+      open.complete(waitingFor: place, with: state.key)
+      try onState(place, state, answer)
+      return state.key
+    } onAnswer: { answer in
+      let (request, results) = try open.take(answer)
+      try onAnswer(request, results, answer)
+    }
+    try openStates.requireAllAnswered()
     try open.requireAllAnswered()
   }
 }

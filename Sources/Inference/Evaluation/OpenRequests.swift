@@ -4,19 +4,29 @@ import struct Catalog.Digest
 ///
 /// Not safe to use from several threads at once: workers give one answer at a time.
 final class OpenRequests {
-  private let requests: [EvaluationRequest]
-  private let places: [Digest: Int]
+  private let plan: EvaluationPlan
+  private var requests: [EvaluationRequest] { plan.requests }
+  private var places: [Digest: Int]
   /// The bits of the sums by request and candidate; nil: not answered yet.
   private var answered: [[[UInt64?]?]]
   private var missingCount: Int
 
   /// - Parameter requests: all different.
-  init(_ requests: [EvaluationRequest]) {
-    self.requests = requests
-    places = Dictionary(requests.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
-    precondition(places.count == requests.count, "a request is asked once")
+  convenience init(_ requests: [EvaluationRequest]) { self.init(EvaluationPlan(requests)) }
+
+  init(_ plan: EvaluationPlan) {
+    self.plan = plan
+    let requests = plan.requests
+    let complete = requests.indices.filter { plan.awaited[$0] == nil }
+    places = Dictionary(complete.map { (requests[$0].key, $0) }, uniquingKeysWith: { first, _ in first })
+    precondition(places.count == complete.count, "a request is asked once")
     answered = requests.map { Array(repeating: nil, count: $0.candidates.count) }
     missingCount = requests.reduce(0) { $0 + $1.candidates.count }
+  }
+
+  /// Those that have waited for a state are under way from now on.
+  func complete(waitingFor state: Int, with key: Digest) {
+    for place in plan.waiting[state] { places[requests[place].completed(by: key).key] = place }
   }
 
   /// Checks an answer.

@@ -82,26 +82,45 @@ protocol SpoolSource: Sendable {
 ///
 /// Not safe for use by several threads at once: its coordinator guards it.
 final class SpoolBatch {
-  var pieces: [TrackedPiece]
-  let places: [Digest: Int]
+  private(set) var places: [Digest: Int] = [:]
+  var pieces: [TrackedPiece] = []
   let deliver: (_ piece: TrackedPiece, SpoolAnswer, WorkerIdentity?) throws -> Void
   let validate: (SpoolPiece, SpoolAnswer) throws -> [[UInt64?]]
   let cancellation: Cancellation
   var failure: (any Error)?
   /// Answers that are being passed on.
   var passingCount = 0
+  /// For how many threads anywhere its evaluations were cut.
+  var takerCount: Int
 
   init(
-    _ pieces: [TrackedPiece], cancellation: Cancellation,
+    _ pieces: [TrackedPiece], takerCount: Int = .max, cancellation: Cancellation,
     validate: @escaping (SpoolPiece, SpoolAnswer) throws -> [[UInt64?]],
     deliver: @escaping (TrackedPiece, SpoolAnswer, WorkerIdentity?) throws -> Void
   ) {
-    self.pieces = pieces
+    self.takerCount = takerCount
     self.cancellation = cancellation
     self.validate = validate
     self.deliver = deliver
-    places = Dictionary(
-      pieces.enumerated().map { ($1.piece.key, $0) }, uniquingKeysWith: { first, _ in first })
+    append(pieces)
+  }
+
+  /// Asks for more, while something is still to be passed on.
+  func append(_ more: [TrackedPiece]) {
+    for piece in more {
+      // Of equal pieces the first one is offered.
+      if places[piece.piece.key] == nil { places[piece.piece.key] = pieces.count }
+      pieces.append(piece)
+    }
+  }
+
+  /// Puts several pieces in the place of one that nobody has heard of.
+  func split(_ index: Int, _ parts: [TrackedPiece]) {
+    let old = pieces[index]
+    if places[old.piece.key] == index { places[old.piece.key] = nil }
+    pieces[index] = parts[0]
+    places[parts[0].piece.key] = index
+    append(Array(parts.dropFirst()))
   }
 
   /// Whether everything was answered, checked and passed on.

@@ -50,7 +50,10 @@ extension SpoolCoordinator {
       if batch.failure != nil { return nil }
       if let task = choose(batch, SpoolClock.now) { return task }
       if batch.isDone { return nil }
+      waitingCount += 1
+      if waitingCount == 1 { exchange.wake() }
       _ = gate.wait(until: Date(timeIntervalSinceNow: 0.02))
+      waitingCount -= 1
     }
   }
 
@@ -68,7 +71,11 @@ extension SpoolCoordinator {
     // The largest first: what is begun last ends last. Of equals, those that need no claim.
     let free = batch.pieces.firstIndex { $0.state == .free && $0.ownCount == 0 }
     let offered = batch.pieces.firstIndex { $0.state == .offered && $0.ownCount == 0 }
-    if let index = free, offered.map({ batch.pieces[$0].size < 1.25 * batch.pieces[index].size }) ?? true {
+    if let index = free,
+      // Something may wait for a state.
+      batch.pieces[index].piece.kind == .teacherState
+        || offered.map({ batch.pieces[$0].size < 1.25 * batch.pieces[index].size }) ?? true
+    {
       batch.pieces[index].state = .own
       begin(index)
       return .exclusive(index)

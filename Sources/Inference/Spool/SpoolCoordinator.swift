@@ -31,6 +31,8 @@ public final class SpoolCoordinator: @unchecked Sendable {
   var writeSeconds: Double?
   let cost: PassCost
   var repeatedTokenCount = 0
+  /// Threads of this process that have nothing to do until others answer.
+  var waitingCount = 0
   private(set) lazy var exchange = SpoolExchange(self)
 
   /// Opens a session, and tells workers of it.
@@ -97,6 +99,18 @@ public final class SpoolCoordinator: @unchecked Sendable {
   func tracked(_ piece: SpoolPiece, _ request: Int, _ parts: [Int], size: Double) -> TrackedPiece {
     pieceNumber += 1
     return TrackedPiece(piece: piece, request: request, parts: parts, size: size, number: pieceNumber)
+  }
+
+  /// Adds pieces to the batch under way, of whose receiver's calls this is one.
+  ///
+  /// - Parameter takerCount: for how many threads anywhere they were cut.
+  func extend(cutFor takerCount: Int, _ pieces: () -> [TrackedPiece]) {
+    gate.locked {
+      batch?.append(pieces())
+      batch?.takerCount = takerCount
+      gate.broadcast()
+    }
+    exchange.wake()
   }
 
   /// Threads anywhere. `gate` is held.

@@ -7,7 +7,9 @@ extension SpoolExchange {
       let workers = owner.liveWorkers(now)
       let hands = workers.reduce(0) { $0 + $1.identity.threadCount }
       // A state is computed by two: with one worker this process computes all of them in any case.
-      guard hands > 0, workers.count > 1 || batch.pieces.first?.piece.kind != .teacherState else { return [] }
+      guard hands > 0 else { return [] }
+      owner.cutForNewcomers(batch)
+      let mayOfferStates = workers.count > 1
       let room = max(2 * hands - batch.pieces.count { $0.state == .offered }, 0)
       // Equal pieces share a key, and only the first of them can be offered.
       let free =
@@ -15,6 +17,7 @@ extension SpoolExchange {
         ? []
         : batch.pieces.indices.filter {
           batch.pieces[$0].state == .free && batch.places[batch.pieces[$0].piece.key] == $0
+            && (mayOfferStates || batch.pieces[$0].piece.kind != .teacherState)
         }
       // The first answer of a worker is computed a second time: where all are new they begin with what is short.
       let isNew = owner.settings.auditInterval > 0 && workers.allSatisfy { $0.answeredCount == 0 }

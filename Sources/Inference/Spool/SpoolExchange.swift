@@ -35,6 +35,9 @@ final class SpoolExchange: @unchecked Sendable {
 
   init(_ owner: SpoolCoordinator) { self.owner = owner }
 
+  /// How many times longer the pause between two looks is while no thread of this process waits.
+  private static let patience = 5.0
+
   // MARK: Life
 
   /// Shows the first page, and begins to work.
@@ -118,12 +121,13 @@ final class SpoolExchange: @unchecked Sendable {
       owner.noteOnce("\(error); going on without workers until it can be used again")
       gate.locked { isBusy = owner.batch != nil }
     }
+    // Every look takes a turn from a thread that computes. As long as all of them have something to do, an answer may lie.
+    let isAwaited = gate.locked { owner.waitingCount > 0 }
+    let pause = isBusy ? owner.settings.pollSeconds * (isAwaited ? 1 : Self.patience) : 0.1
     lock.lock()
     defer { lock.unlock() }
     guard ending == nil else { return false }
-    if !isAwake {
-      _ = lock.wait(until: Date(timeIntervalSinceNow: isBusy ? owner.settings.pollSeconds : 0.1))
-    }
+    if !isAwake { _ = lock.wait(until: Date(timeIntervalSinceNow: pause)) }
     isAwake = false
     return ending == nil
   }

@@ -14,6 +14,7 @@ struct WorkerContract {
     case anEqualRequestHasAnEqualAnswer
     case continuationsAreSummedFromTheirFirstToken
     case statesAreThoseOfAPlainForwardPass
+    case requestsMayWaitForStates
     case whatDivergesIsCalledSo
     case aStopEndsTheWork
     case anErrorOfTheReceiverEndsTheWork
@@ -33,6 +34,7 @@ struct WorkerContract {
     case .anEqualRequestHasAnEqualAnswer: try repetition()
     case .continuationsAreSummedFromTheirFirstToken: try continuations()
     case .statesAreThoseOfAPlainForwardPass: try states()
+    case .requestsMayWaitForStates: try waiting()
     case .whatDivergesIsCalledSo: try divergence()
     case .aStopEndsTheWork: try stop()
     case .anErrorOfTheReceiverEndsTheWork: try receiverError()
@@ -130,6 +132,56 @@ struct WorkerContract {
     #expect(states == bench.states)
     let tokens = bench.sequences.reduce(0) { $0 + $1.count }
     #expect(work == EvaluationWork(forwardTokenCount: tokens, forwardBlockTokenCount: 3 * tokens))
+  }
+
+  private func waiting() throws {
+    let whole = bench.sequences.indices.map { bench.request($0) }
+    // The second one is complete; two wait for the same state.
+    let requests =
+      whole.enumerated().map { index, request in
+        index == 1
+          ? request
+          : EvaluationRequest(
+            model: request.model, tokenIDs: request.tokenIDs, measures: request.measures,
+            candidates: request.candidates, teacherState: nil)
+      } + [
+        EvaluationRequest(
+          model: bench.model, tokenIDs: bench.sequences[0], measures: [.kl], candidates: [bench.candidates[2]],
+          teacherState: nil)
+      ]
+    let waited = bench.sequences.indices.filter { $0 != 1 }
+    let plan = EvaluationPlan(
+      requests, awaiting: waited.map { TeacherStateRequest(model: bench.model, tokenIDs: bench.sequences[$0]) },
+      requests.indices.map { $0 == requests.count - 1 ? 0 : waited.firstIndex(of: $0) })
+    var sums = requests.map { $0.candidates.map { _ in [Double?]() } }
+    var (told, tokens) = (Set<Int>(), 0)
+    try worker.checkedAnswers(to: plan, of: network, cancellation: Cancellation()) { place, state, answer in
+      #expect(state?.key == bench.states[waited[place]])
+      told.insert(place)
+      tokens += answer.work.forwardTokenCount
+    } onAnswer: { request, results, answer in
+      #expect(plan.awaited[request].map(told.contains) ?? true)
+      for result in results { sums[request][result.candidate] = result.sums }
+      tokens += answer.work.forwardTokenCount
+    }
+    let expected = try whole.map { try bench.plainSums($0) }
+    #expect(Array(sums.dropLast()) == expected)
+    #expect(sums.last == [[expected[0][2][0]]])
+    // The dense model is its own teacher, and the last request is of one candidate.
+    let all = bench.sequences.reduce(0) { $0 + $1.count }
+    #expect(
+      tokens == (bench.candidates.count - 1) * all + (all - bench.sequences[1].count) + bench.sequences[0].count)
+
+    var calls = 0
+    #expect(throws: Refusal()) {
+      try worker.answer(plan, cancellation: Cancellation()) { _ in
+        calls += 1
+        throw Refusal()
+      } onAnswer: { answer in
+        #expect(answer.request == whole[1].key)
+      }
+    }
+    #expect((1...3).contains(calls))
   }
 
   private func divergence() throws {

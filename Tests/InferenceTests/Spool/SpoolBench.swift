@@ -104,6 +104,11 @@ final class SpoolBench: EvaluationWorker, @unchecked Sendable {
     onAnswer: @escaping (TeacherStateAnswer) throws -> Void
   ) throws { try coordinator.teacherStates(requests, cancellation: cancellation, onAnswer: onAnswer) }
 
+  func answer(
+    _ plan: EvaluationPlan, cancellation: Cancellation, onState: @escaping (TeacherStateAnswer) throws -> Digest,
+    onAnswer: @escaping (EvaluationAnswer) throws -> Void
+  ) throws { try coordinator.answer(plan, cancellation: cancellation, onState: onState, onAnswer: onAnswer) }
+
   /// A worker that is honest but for what `tell` makes of its answers.
   private struct Liar: EvaluationWorker {
     let inner: InProcessWorker

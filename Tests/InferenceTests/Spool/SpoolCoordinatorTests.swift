@@ -109,6 +109,51 @@ import Testing
     #expect(try spool.sums([request]).sums == [try bench.plainSums(request)])
   }
 
+  /// Whoever comes in the midst of a batch finds pieces that are not too large.
+  @Test func whatNobodyHasIsCutForNewcomers() throws {
+    let bench = try Self.bench.get()
+    let coordinator = try SpoolBench(bench, workerCount: 0).coordinator
+    let requests = (0..<2).map { sequence in
+      bench.request(
+        sequence, measures: [.kl],
+        candidates: self.requests(bench, rounds: 0..<8).filter { $0.tokenIDs == bench.sequences[0] }
+          .flatMap(\.candidates))
+    }
+    let pieces = requests.enumerated().map { index, request in
+      coordinator.tracked(.evaluation(request), index, Array(request.candidates.indices), size: 1)
+    }
+    let batch = SpoolBatch(
+      pieces, takerCount: 1, cancellation: Cancellation(), validate: { _, _ in [] }, deliver: { _, _, _ in })
+    batch.pieces[0].state = .own
+    coordinator.gate.locked {
+      // Nobody has come.
+      coordinator.cutForNewcomers(batch)
+      #expect(batch.pieces.count == 2)
+      let newcomer = WorkerIdentity(version: "test", threadCount: 3)
+      coordinator.workers[newcomer.id] = KnownWorker(newcomer, now: SpoolClock.now)
+      coordinator.cutForNewcomers(batch)
+    }
+    // What a thread has stays as it is.
+    #expect(batch.pieces[0].piece.key == requests[0].key)
+    let parts = batch.pieces.dropFirst()
+    #expect(parts.count > 2)
+    #expect(parts.flatMap(\.parts).sorted() == Array(requests[1].candidates.indices))
+    for (index, part) in batch.pieces.enumerated().dropFirst() {
+      guard case .evaluation(let request) = part.piece else {
+        Issue.record("\(part.piece) is another kind of piece")
+        continue
+      }
+      #expect(request.candidates == part.parts.map { requests[1].candidates[$0] })
+      #expect(request.tokenIDs == requests[1].tokenIDs && request.teacherState == requests[1].teacherState)
+      #expect(part.request == 1 && batch.places[request.key] == index && part.number == pieces[0].number + index)
+    }
+    #expect(batch.places[requests[1].key] == nil)
+    // They are as many as before: nothing more is cut.
+    let count = batch.pieces.count
+    coordinator.gate.locked { coordinator.cutForNewcomers(batch) }
+    #expect(batch.pieces.count == count)
+  }
+
   /// At least 25 files that nobody asked for.
   @Test func garbageInTheFolderIsNamedAndLeft() throws {
     let bench = try Self.bench.get()

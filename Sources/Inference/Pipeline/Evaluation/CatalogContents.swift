@@ -67,6 +67,9 @@ final class CatalogContents: EvaluationContents, CompressionContents, @unchecked
     return state
   }
 
+  /// Holds another state ready until `lending` is over.
+  func lend(_ state: TeacherState) { lock.withLock { states[state.key] = state.matrix } }
+
   /// Holds states of the dense model ready for workers while `body` runs.
   func lending<T>(_ lent: [TeacherState], _ body: () throws -> T) rethrows -> T {
     lock.withLock { for state in lent { states[state.key] = state.matrix } }

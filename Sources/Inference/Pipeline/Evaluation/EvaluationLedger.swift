@@ -233,7 +233,14 @@ public final class EvaluationLedger: ObservationSource {
     _ pieces: [Piece], _ assignments: [AssignmentRecord], _ candidates: [LayerChoices], commitsEveryPiece: Bool,
     onCommit: @escaping ([Committed]) -> Void
   ) throws {
-    let states = try teacherStates(of: pieces.filter(\.needsTeacher).map(\.sequence))
+    let needing = pieces.filter(\.needsTeacher).map(\.sequence)
+    let states = try storedStates(of: needing)
+    var missing: [SequenceRecord] = []
+    var placeOfMissing: [Digest: Int] = [:]
+    for sequence in needing where states[sequence.digest] == nil && placeOfMissing[sequence.digest] == nil {
+      placeOfMissing[sequence.digest] = missing.count
+      missing.append(sequence)
+    }
     let evaluated = model.evaluated
     // Equal lists are one list in memory.
     var lists: [[Int]: [LayerChoices]] = [:]
@@ -244,16 +251,26 @@ public final class EvaluationLedger: ObservationSource {
         model: evaluated, tokenIDs: piece.sequence.tokenIDs, measures: piece.measures, candidates: list,
         teacherState: states[piece.sequence.digest]?.key)
     }
+    let plan = EvaluationPlan(
+      requests, awaiting: missing.map { TeacherStateRequest(model: evaluated, tokenIDs: $0.tokenIDs) },
+      pieces.map { $0.needsTeacher ? placeOfMissing[$0.sequence.digest] : nil })
     var left = pieces.map(\.assignments.count)
     var pending: [(piece: Int, assignment: Int, observations: [Observation], origin: WorkerIdentity?)] = []
+    var pendingStates: [(sequence: SequenceRecord, state: TeacherState)] = []
 
     func commit() throws {
-      guard !pending.isEmpty else { return }
-      let found = pending
+      guard !pending.isEmpty || !pendingStates.isEmpty else { return }
+      let (found, foundStates) = (pending, pendingStates)
       pending.removeAll(keepingCapacity: true)
+      pendingStates.removeAll(keepingCapacity: true)
       job.count { $0.evaluationCount += found.count }
       try job.write { tx in
         guard usesStoredResults else { return }
+        for (sequence, state) in foundStates {
+          try tx.store(
+            teacherState: state.matrix.littleEndianBytes, key: state.key, modelID: model.record.id,
+            sequenceID: sequence.id, numericsID: numericsID)
+        }
         for (piece, assignment, observations, origin) in found {
           let jobID = try job.id(of: origin, tx)
           for (measureID, observation) in zip(pieces[piece].measureIDs, observations) {
@@ -264,12 +281,21 @@ public final class EvaluationLedger: ObservationSource {
         }
       }
       lastCommit = Date()
+      for (sequence, state) in foundStates { teachers.keep(state, of: sequence) }
+      if found.isEmpty { return }
       onCommit(found.map { (pieces[$0.piece].question, $0.assignment, $0.observations) })
     }
 
     do {
       try model.contents.lending(Array(states.values)) {
-        try worker.takenAnswers(to: requests, cancellation: job.cancellation) { index, results, answer in
+        try worker.checkedAnswers(to: plan, of: model.network, cancellation: job.cancellation) { index, state, answer in
+          self.count(answer.work, evaluations: 0, by: answer.origin)
+          guard let state else { return }
+          self.model.contents.lend(state)
+          guard self.usesStoredResults else { return }
+          pendingStates.append((missing[index], state))
+          if Date().timeIntervalSince(self.lastCommit) > Self.commitInterval { try commit() }
+        } onAnswer: { index, results, answer in
           self.count(answer.work, evaluations: results.count, by: answer.origin)
           let piece = pieces[index]
           for result in results {
@@ -284,60 +310,10 @@ public final class EvaluationLedger: ObservationSource {
           if isDone || Date().timeIntervalSince(self.lastCommit) > Self.commitInterval { try commit() }
         }
       }
-    } catch {
-      // What is computed is kept, whatever stopped the rest.
-      try? commit()
-      if case InferenceError.wrongWorker(let identity, _) = error { try takeBack(identity) }
-      throw error
-    }
-    try commit()
-  }
-
-  /// The dense model's last hidden states by sequence; computed once and kept in the catalog.
-  private func teacherStates(of sequences: [SequenceRecord]) throws -> [Digest: TeacherState] {
-    var states: [Digest: TeacherState] = [:]
-    if usesStoredResults {
-      try job.store.read { tx in
-        for sequence in sequences { states[sequence.digest] = try teachers.state(of: sequence, tx) }
-      }
-    }
-    let missing = sequences.filter { states[$0.digest] == nil }
-    guard !missing.isEmpty else { return states }
-    let evaluated = model.evaluated
-    var pending: [(sequence: SequenceRecord, state: TeacherState, bytes: [UInt8])] = []
-
-    func commit() throws {
-      guard !pending.isEmpty else { return }
-      let found = pending
-      pending.removeAll(keepingCapacity: true)
-      try job.write { tx in
-        for (sequence, state, bytes) in found {
-          try tx.store(
-            teacherState: bytes, key: state.key, modelID: model.record.id, sequenceID: sequence.id,
-            numericsID: numericsID)
-        }
-      }
-      lastCommit = Date()
-      for (sequence, state, _) in found { teachers.keep(state, of: sequence) }
-    }
-
-    do {
-      try worker.takenTeacherStates(
-        missing.map { TeacherStateRequest(model: evaluated, tokenIDs: $0.tokenIDs) }, of: model.network,
-        cancellation: job.cancellation
-      ) { index, matrix, answer in
-        self.count(answer.work, evaluations: 0, by: answer.origin)
-        guard let matrix else { return }
-        let sequence = missing[index]
-        let bytes = matrix.littleEndianBytes
-        let state = TeacherState(matrix, bytes: bytes)
-        states[sequence.digest] = state
-        guard self.usesStoredResults else { return }
-        pending.append((sequence, state, bytes))
-        if Date().timeIntervalSince(self.lastCommit) > Self.commitInterval { try commit() }
-      }
     } catch InferenceError.wrongWorker(let identity, let detail) {
-      // Its sums are as doubtful as its states.
+      // States that rest on its word are computed again; its sums are void.
+      pendingStates = []
+      try? commit()
       try takeBack(identity)
       throw InferenceError.wrongWorker(identity, detail: detail)
     } catch {
@@ -346,6 +322,15 @@ public final class EvaluationLedger: ObservationSource {
       throw error
     }
     try commit()
+  }
+
+  /// The dense model's last hidden states in the catalog, by sequence.
+  private func storedStates(of sequences: [SequenceRecord]) throws -> [Digest: TeacherState] {
+    guard usesStoredResults else { return [:] }
+    var states: [Digest: TeacherState] = [:]
+    try job.store.read { tx in
+      for sequence in sequences { states[sequence.digest] = try teachers.state(of: sequence, tx) }
+    }
     return states
   }
 

@@ -1,22 +1,5 @@
 import Catalog
 
-/// A last hidden state of the dense model.
-struct TeacherState {
-  /// [tokens, hidden].
-  let matrix: Matrix
-  /// SHA-256 of its float32 bytes.
-  let key: Digest
-
-  /// - Parameter bytes: those of `matrix`.
-  init(_ matrix: Matrix, bytes: [UInt8]) { self.init(matrix, key: SHA256.digest(of: bytes)) }
-
-  /// - Parameter key: SHA-256 of its float32 bytes.
-  init(_ matrix: Matrix, key: Digest) {
-    self.matrix = matrix
-    self.key = key
-  }
-}
-
 /// The dense model's last hidden states in memory, the oldest given up first.
 final class TeacherStates {
   private let model: ModelRecord
