@@ -9,36 +9,37 @@ public struct EvaluationPlan: Sendable {
   /// The states that nobody has computed yet, all different.
   public let states: [TeacherStateRequest]
   /// By request, which of `states` it waits for; nil: it is complete.
-  let awaited: [Int?]
+  let stateOfRequest: [Int?]
   /// By state, the requests that wait for it.
-  let waiting: [[Int]]
+  let requestsOfState: [[Int]]
 
   /// Requests of which some wait for states.
-  public init(_ requests: [EvaluationRequest], awaiting states: [TeacherStateRequest], _ awaited: [Int?]) {
-    precondition(awaited.count == requests.count, "every request waits or not")
+  public init(_ requests: [EvaluationRequest], awaiting states: [TeacherStateRequest], stateOfRequest: [Int?]) {
+    precondition(stateOfRequest.count == requests.count, "every request waits or not")
     self.requests = requests
     self.states = states
-    self.awaited = awaited
-    var waiting: [[Int]] = states.map { _ in [] }
-    for (request, state) in awaited.enumerated() { if let state { waiting[state].append(request) } }
-    self.waiting = waiting
+    self.stateOfRequest = stateOfRequest
+    var requestsOfState: [[Int]] = states.map { _ in [] }
+    for (request, state) in stateOfRequest.enumerated() { if let state { requestsOfState[state].append(request) } }
+    self.requestsOfState = requestsOfState
   }
 
   /// Complete requests.
-  init(_ requests: [EvaluationRequest]) { self.init(requests, awaiting: [], requests.map { _ in nil }) }
+  init(_ requests: [EvaluationRequest]) { self.init(requests, awaiting: [], stateOfRequest: requests.map { _ in nil }) }
 }
 
 extension EvaluationRequest {
-  /// The same request for some of the candidates.
-  ///
-  /// - Parameter state: the content key of the dense model's last hidden state, if the request has waited for it.
-  func part(_ indices: [Int], state: Digest? = nil) -> EvaluationRequest {
-    if state == nil, indices.count == candidates.count { return self }
+  /// The same request for some of the candidates, or itself for all.
+  func part(_ indices: [Int]) -> EvaluationRequest {
+    if indices.count == candidates.count { return self }
     return EvaluationRequest(
       model: model, tokenIDs: tokenIDs, measures: measures, candidates: indices.map { candidates[$0] },
-      teacherState: state ?? teacherState)
+      teacherState: teacherState)
   }
 
-  /// The whole request, when it has waited for a state.
-  func completed(by state: Digest) -> EvaluationRequest { part(Array(candidates.indices), state: state) }
+  /// The request that has waited for the state with this content key.
+  func completed(by state: Digest) -> EvaluationRequest {
+    EvaluationRequest(
+      model: model, tokenIDs: tokenIDs, measures: measures, candidates: candidates, teacherState: state)
+  }
 }

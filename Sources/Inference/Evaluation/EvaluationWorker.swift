@@ -36,7 +36,7 @@ public protocol EvaluationWorker: Sendable {
 }
 
 extension EvaluationWorker {
-  /// All states first, and then all requests: nothing is lost by that where all threads have part in both.
+  /// All states first, and then all requests, for workers whose threads share in both.
   public func answer(
     _ plan: EvaluationPlan, cancellation: Cancellation, onState: @escaping (TeacherStateAnswer) throws -> Digest,
     onAnswer: @escaping (EvaluationAnswer) throws -> Void
@@ -46,9 +46,9 @@ extension EvaluationWorker {
       try teacherStates(plan.states, cancellation: cancellation) { keys[$0.request] = try onState($0) }
     }
     let known = plan.states.map { keys[$0.key] }
-    // Whoever holds the answers against the plan finds that some are missing.
+    // `checkedAnswers(to:of:cancellation:onState:onAnswer:)` says that some are missing.
     guard !known.contains(nil) else { return }
-    let requests = zip(plan.requests, plan.awaited).map { request, place in
+    let requests = zip(plan.requests, plan.stateOfRequest).map { request, place in
       place.flatMap { known[$0] }.map { request.completed(by: $0) } ?? request
     }
     try answer(requests, cancellation: cancellation, onAnswer: onAnswer)
@@ -166,7 +166,7 @@ extension EvaluationWorker {
         try onState(place, nil, answer)
         return known
       }
-      let state = TeacherState(answer.state, bytes: answer.state.littleEndianBytes)
+      let state = TeacherState(answer.state)
       keys[place] = state.key
       open.complete(waitingFor: place, with: state.key)
       try onState(place, state, answer)

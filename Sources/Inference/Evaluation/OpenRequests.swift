@@ -17,7 +17,7 @@ final class OpenRequests {
   init(_ plan: EvaluationPlan) {
     self.plan = plan
     let requests = plan.requests
-    let complete = requests.indices.filter { plan.awaited[$0] == nil }
+    let complete = requests.indices.filter { plan.stateOfRequest[$0] == nil }
     places = Dictionary(complete.map { (requests[$0].key, $0) }, uniquingKeysWith: { first, _ in first })
     precondition(places.count == complete.count, "a request is asked once")
     answered = requests.map { Array(repeating: nil, count: $0.candidates.count) }
@@ -26,7 +26,10 @@ final class OpenRequests {
 
   /// Those that have waited for a state are under way from now on.
   func complete(waitingFor state: Int, with key: Digest) {
-    for place in plan.waiting[state] { places[requests[place].completed(by: key).key] = place }
+    for place in plan.requestsOfState[state] {
+      let old = places.updateValue(place, forKey: requests[place].completed(by: key).key)
+      precondition(old == nil, "a request is asked once")
+    }
   }
 
   /// Checks an answer.

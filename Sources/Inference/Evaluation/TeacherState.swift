@@ -8,8 +8,8 @@ struct TeacherState: Sendable {
   /// SHA-256 of its float32 bytes, little-endian.
   let key: Digest
 
-  /// - Parameter bytes: those of `matrix`.
-  init(_ matrix: Matrix, bytes: [UInt8]) { self.init(matrix, key: SHA256.digest(of: bytes)) }
+  /// A state under its own key.
+  init(_ matrix: Matrix) { self.init(matrix, key: SHA256.digest(of: matrix.littleEndianBytes)) }
 
   /// - Parameter key: SHA-256 of its float32 bytes.
   init(_ matrix: Matrix, key: Digest) {

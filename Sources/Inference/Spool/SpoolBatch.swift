@@ -52,6 +52,8 @@ struct TrackedPiece {
   /// Its work, in a measure of its kind.
   let size: Double
   let number: Int
+  /// For how many threads anywhere it was cut; more of them have it cut again.
+  var takerCount = Int.max
   var attempt = 0
   var state = State.free
   /// Since when somebody has had it.
@@ -90,22 +92,19 @@ final class SpoolBatch {
   var failure: (any Error)?
   /// Answers that are being passed on.
   var passingCount = 0
-  /// For how many threads anywhere its evaluations were cut.
-  var takerCount: Int
 
   init(
-    _ pieces: [TrackedPiece], takerCount: Int = .max, cancellation: Cancellation,
+    _ pieces: [TrackedPiece], cancellation: Cancellation,
     validate: @escaping (SpoolPiece, SpoolAnswer) throws -> [[UInt64?]],
     deliver: @escaping (TrackedPiece, SpoolAnswer, WorkerIdentity?) throws -> Void
   ) {
-    self.takerCount = takerCount
     self.cancellation = cancellation
     self.validate = validate
     self.deliver = deliver
     append(pieces)
   }
 
-  /// Asks for more, while something is still to be passed on.
+  /// Asks for more. The batch must not be done: only who passes an answer on, or cuts a piece, may call this.
   func append(_ more: [TrackedPiece]) {
     for piece in more {
       // Of equal pieces the first one is offered.
@@ -114,12 +113,12 @@ final class SpoolBatch {
     }
   }
 
-  /// Puts several pieces in the place of one that nobody has heard of.
+  /// Puts several pieces in the place of one that was never offered or begun.
   func split(_ index: Int, _ parts: [TrackedPiece]) {
-    let old = pieces[index]
-    if places[old.piece.key] == index { places[old.piece.key] = nil }
+    let old = pieces[index].piece.key
+    if places[old] == index { places[old] = nil }
     pieces[index] = parts[0]
-    places[parts[0].piece.key] = index
+    if places[parts[0].piece.key] == nil { places[parts[0].piece.key] = index }
     append(Array(parts.dropFirst()))
   }
 

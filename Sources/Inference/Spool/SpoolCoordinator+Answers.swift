@@ -1,3 +1,5 @@
+import struct Catalog.Digest
+
 /// Answers of workers: held against requests and against each other.
 extension SpoolCoordinator {
   /// Takes what a worker's file says, if it fits an open request.
@@ -12,7 +14,7 @@ extension SpoolCoordinator {
       return (batch, index, known, batch.pieces[index].piece)
     }
     guard let (open, index, known, piece) = place else { return }
-    if case .refusal(_, let reason) = answer { return refused(open, index, known, reason) }
+    if case .refusal(let key, let reason) = answer { return refused(open, index, key, known, reason) }
     let contender = TrackedPiece.Contender(source: worker, bits: try open.validate(piece, answer), answer: answer)
     do {
       try settle(index, open, contender)
@@ -26,8 +28,12 @@ extension SpoolCoordinator {
 
   private static let mostAttempts = 6
 
-  private func refused(_ batch: SpoolBatch, _ index: Int, _ worker: KnownWorker, _ reason: String) {
+  private func refused(_ batch: SpoolBatch, _ index: Int, _ key: Digest, _ worker: KnownWorker, _ reason: String) {
     gate.lock()
+    // Somebody may have begun or answered the piece in the meantime, or it was cut.
+    guard self.batch === batch, batch.pieces[index].state != .own, batch.pieces[index].piece.key == key else {
+      return gate.unlock()
+    }
     worker.refusalCount += 1
     if batch.pieces[index].state != .answered {
       // What several refuse is left to this process.
@@ -44,9 +50,12 @@ extension SpoolCoordinator {
   /// Holds an answer against others to the same piece, and passes on what nothing speaks against.
   func settle(_ index: Int, _ batch: SpoolBatch, _ contender: TrackedPiece.Contender) throws {
     gate.lock()
-    // A piece that a thread here has alone is passed on by that thread.
-    guard self.batch === batch, batch.pieces[index].state != .own else { return gate.unlock() }
     var piece = batch.pieces[index]
+    // A piece that a thread here has alone is passed on by that thread; what it has passed on is not compared. A piece may have
+    // been cut since its answer was read.
+    guard self.batch === batch, piece.state != .own, !piece.isDelivered || !piece.contenders.isEmpty,
+      contender.answer?.key == piece.piece.key
+    else { return gate.unlock() }
     var ready: [(piece: TrackedPiece, answer: SpoolAnswer, origin: WorkerIdentity?)] = []
     if let first = piece.contenders.first {
       guard !piece.contenders.contains(where: { $0.source == contender.source }) else { return gate.unlock() }

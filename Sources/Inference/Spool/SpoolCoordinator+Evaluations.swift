@@ -21,7 +21,7 @@ extension SpoolCoordinator: EvaluationWorker {
     onAnswer: @escaping (TeacherStateAnswer) throws -> Void
   ) throws {
     try run(
-      EvaluationPlan([], awaiting: requests, []), cancellation,
+      EvaluationPlan([], awaiting: requests, stateOfRequest: []), cancellation,
       onState: { state in
         try onAnswer(state)
         return nil
@@ -44,30 +44,37 @@ extension SpoolCoordinator: EvaluationWorker {
     _ plan: EvaluationPlan, _ cancellation: Cancellation,
     onState: @escaping (TeacherStateAnswer) throws -> Digest?, onAnswer: @escaping (EvaluationAnswer) throws -> Void
   ) throws {
+    exchange.lookAtWorkersFirst()
     let (takers, shortest) = gate.locked { (takerCount, shortestPiece(.evaluation)) }
     let parts = RequestCut.parts(plan.requests, takers: takers, shortest: shortest, cost)
-    func piece(_ part: RequestCut, state: Digest? = nil) -> TrackedPiece {
-      tracked(
-        .evaluation(plan.requests[part.request].part(part.candidates, state: state)), part.request, part.candidates,
-        size: part.cost)
+    func piece(_ part: RequestCut, of request: EvaluationRequest) -> TrackedPiece {
+      var piece = tracked(.evaluation(request), part.request, part.candidates, size: part.cost)
+      piece.takerCount = takers
+      return piece
     }
+    // The largest first: what is begun last ends last.
     let states = plan.states.enumerated().map {
-      tracked(.teacherState($1), $0, [0], size: Double($1.tokenIDs.count) * (cost.whole - cost.head))
+      (index: $0, request: $1, size: Double($1.tokenIDs.count) * (cost.whole - cost.head))
+    }.sorted { ($1.size, $0.index) < ($0.size, $1.index) }.map {
+      tracked(.teacherState($0.request), $0.index, [0], size: $0.size)
     }
-    let complete = parts.filter { plan.awaited[$0.request] == nil }.map { piece($0) }
-    let waiting = Dictionary(grouping: parts.filter { plan.awaited[$0.request] != nil }, by: \.request)
+    let complete = parts.filter { plan.stateOfRequest[$0.request] == nil }.map {
+      piece($0, of: plan.requests[$0.request].part($0.candidates))
+    }
+    let waiting = Dictionary(grouping: parts.filter { plan.stateOfRequest[$0.request] != nil }, by: \.request)
     // Of requests that have waited, the keys of the whole ones.
     var keys: [Int: Digest] = [:]
     try run(
-      SpoolBatch(states + complete, takerCount: takers, cancellation: cancellation, validate: validate) {
-        [self] tracked, answer, origin in
+      SpoolBatch(states + complete, cancellation: cancellation, validate: validate) { [self] tracked, answer, origin in
         switch answer {
         case .teacherState(var state):
           state.origin = origin
           guard let key = try onState(state) else { return }
-          for request in plan.waiting[tracked.request] {
-            keys[request] = plan.requests[request].completed(by: key).key
-            extend(cutFor: takers) { (waiting[request] ?? []).map { piece($0, state: key) } }
+          for index in plan.requestsOfState[tracked.request] {
+            let whole = plan.requests[index].completed(by: key)
+            keys[index] = whole.key
+            let parts = (waiting[index] ?? []).map { ($0, whole.part($0.candidates)) }
+            extend { parts.map { piece($0, of: $1) } }
           }
         case .sums(var sums):
           sums.request = keys[tracked.request] ?? plan.requests[tracked.request].key
@@ -83,13 +90,13 @@ extension SpoolCoordinator: EvaluationWorker {
   /// time, and a new one begins with what is short. `gate` is held.
   func cutForNewcomers(_ batch: SpoolBatch) {
     let takers = takerCount
-    guard takers > batch.takerCount else { return }
-    batch.takerCount = takers
     var free: [(index: Int, request: EvaluationRequest)] = []
     for (index, piece) in batch.pieces.enumerated()
-    where piece.state == .free && piece.ownCount == 0 && piece.attempt == 0 {
+    where piece.takerCount < takers && piece.state == .free && piece.ownCount == 0 && piece.attempt == 0 {
+      batch.pieces[index].takerCount = takers
       if case .evaluation(let request) = piece.piece { free.append((index, request)) }
     }
+    guard !free.isEmpty else { return }
     let cuts = RequestCut.parts(free.map(\.request), takers: takers, shortest: shortestPiece(.evaluation), cost)
     let parts = Dictionary(grouping: cuts, by: \.request)
     for (place, (index, request)) in free.enumerated() {
@@ -100,9 +107,12 @@ extension SpoolCoordinator: EvaluationWorker {
         parts.enumerated().map { number, part in
           let piece = SpoolPiece.evaluation(request.part(part.candidates))
           let indices = part.candidates.map { whole.parts[$0] }
-          return number == 0
+          var made =
+            number == 0
             ? TrackedPiece(piece: piece, request: whole.request, parts: indices, size: part.cost, number: whole.number)
             : tracked(piece, whole.request, indices, size: part.cost)
+          made.takerCount = takers
+          return made
         })
     }
   }

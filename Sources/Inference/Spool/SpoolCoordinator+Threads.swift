@@ -68,11 +68,11 @@ extension SpoolCoordinator {
       begin(index)
       return .second(index)
     }
-    // The largest first: what is begun last ends last. Of equals, those that need no claim.
+    // Free states first, for which something may wait; then the largest: what is begun last ends last. Of equals, those that need
+    // no claim.
     let free = batch.pieces.firstIndex { $0.state == .free && $0.ownCount == 0 }
     let offered = batch.pieces.firstIndex { $0.state == .offered && $0.ownCount == 0 }
     if let index = free,
-      // Something may wait for a state.
       batch.pieces[index].piece.kind == .teacherState
         || offered.map({ batch.pieces[$0].size < 1.25 * batch.pieces[index].size }) ?? true
     {

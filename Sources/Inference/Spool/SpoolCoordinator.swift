@@ -101,16 +101,13 @@ public final class SpoolCoordinator: @unchecked Sendable {
     return TrackedPiece(piece: piece, request: request, parts: parts, size: size, number: pieceNumber)
   }
 
-  /// Adds pieces to the batch under way, of whose receiver's calls this is one.
-  ///
-  /// - Parameter takerCount: for how many threads anywhere they were cut.
-  func extend(cutFor takerCount: Int, _ pieces: () -> [TrackedPiece]) {
+  /// Adds pieces to the batch under way. Only what passes an answer on may call this: the batch cannot end before it returns.
+  func extend(_ pieces: () -> [TrackedPiece]) {
     gate.locked {
       batch?.append(pieces())
-      batch?.takerCount = takerCount
       gate.broadcast()
     }
-    exchange.wake()
+    exchange.lookForLeftAnswers()
   }
 
   /// Threads anywhere. `gate` is held.

@@ -4,14 +4,28 @@ import struct Catalog.Digest
 extension SpoolExchange {
   /// Reads what is there already for pieces that are asked now: an earlier process may have been killed before it did.
   func takeLeftAnswers() {
-    if isFirstBatch { visitWorkers(SpoolClock.now) }
-    isFirstBatch = false
+    lookAtWorkersFirst()
     takeListed()
   }
 
-  /// - Returns: whether somebody has a piece.
-  func takeAnswers() -> Bool {
-    let isWaiting = gate.locked {
+  /// Before the first batch of a session is cut: who is there already.
+  func lookAtWorkersFirst() {
+    if isFirstBatch { visitWorkers(SpoolClock.now) }
+    isFirstBatch = false
+  }
+
+  /// Has the exchange look once for answers to pieces that have just been added.
+  func lookForLeftAnswers() {
+    lock.locked {
+      mayHaveLeftAnswers = true
+      isAwake = true
+      lock.broadcast()
+    }
+  }
+
+  /// Whether somebody has a piece.
+  var isWaiting: Bool {
+    gate.locked {
       owner.batch?.pieces.contains {
         switch $0.state {
         case .offered, .claimed: true
@@ -20,8 +34,14 @@ extension SpoolExchange {
         }
       } ?? false
     }
-    if isWaiting { takeListed() }
-    return isWaiting
+  }
+
+  func takeAnswers() {
+    let isAsked = lock.locked {
+      defer { mayHaveLeftAnswers = false }
+      return mayHaveLeftAnswers
+    }
+    if isAsked || isWaiting { takeListed() }
   }
 
   func takeListed() {

@@ -6,9 +6,9 @@ extension SpoolExchange {
       guard let batch = owner.batch, batch.failure == nil else { return [] }
       let workers = owner.liveWorkers(now)
       let hands = workers.reduce(0) { $0 + $1.identity.threadCount }
-      // A state is computed by two: with one worker this process computes all of them in any case.
       guard hands > 0 else { return [] }
       owner.cutForNewcomers(batch)
+      // A state is computed by two: with one worker this process computes all of them in any case.
       let mayOfferStates = workers.count > 1
       let room = max(2 * hands - batch.pieces.count { $0.state == .offered }, 0)
       // Equal pieces share a key, and only the first of them can be offered.

@@ -11,7 +11,9 @@ final class SpoolExchange: @unchecked Sendable {
   let lock = NSCondition()
   private var ending: CoordinatorPage.State?
   private var hasEnded = false
-  private var isAwake = false
+  var isAwake = false
+  /// Whether pieces were added to which there may be answers already.
+  var mayHaveLeftAnswers = false
   /// Requests whose files this session has made.
   var published: Set<Digest> = []
   /// What else it has made.
@@ -36,7 +38,7 @@ final class SpoolExchange: @unchecked Sendable {
   init(_ owner: SpoolCoordinator) { self.owner = owner }
 
   /// How many times longer the pause between two looks is while no thread of this process waits.
-  private static let patience = 5.0
+  private static let unawaitedPauseFactor = 5.0
 
   // MARK: Life
 
@@ -101,8 +103,8 @@ final class SpoolExchange: @unchecked Sendable {
     var isBusy = false
     do {
       if now >= quietUntil {
-        isBusy = takeAnswers()
-        if now - lastVisit > (isBusy ? 0.25 : 0.05) {
+        takeAnswers()
+        if now - lastVisit > (isWaiting ? 0.25 : 0.05) {
           lastVisit = now
           visitWorkers(now)
         }
@@ -114,6 +116,7 @@ final class SpoolExchange: @unchecked Sendable {
         // Workers do not wait for what is only tidy.
         removeRetired()
         removeDiscarded()
+        isBusy = isWaiting
       }
     } catch {
       // The work goes on without helpers, and tries again.
@@ -121,9 +124,10 @@ final class SpoolExchange: @unchecked Sendable {
       owner.noteOnce("\(error); going on without workers until it can be used again")
       gate.locked { isBusy = owner.batch != nil }
     }
-    // Every look takes a turn from a thread that computes. As long as all of them have something to do, an answer may lie.
+    // Every look takes a turn from a thread that computes. As long as all of them have something to do, an answer may wait in the
+    // folder.
     let isAwaited = gate.locked { owner.waitingCount > 0 }
-    let pause = isBusy ? owner.settings.pollSeconds * (isAwaited ? 1 : Self.patience) : 0.1
+    let pause = isBusy ? owner.settings.pollSeconds * (isAwaited ? 1 : Self.unawaitedPauseFactor) : 0.1
     lock.lock()
     defer { lock.unlock() }
     guard ending == nil else { return false }

@@ -126,7 +126,7 @@ struct WorkerContract {
     var states: [Digest?] = requests.map { _ in nil }
     var work = EvaluationWork()
     try worker.checkedTeacherStates(requests, of: network, cancellation: Cancellation()) { request, state, more in
-      states[request] = state.map { TeacherState($0, bytes: $0.littleEndianBytes).key }
+      states[request] = state.map { TeacherState($0).key }
       work += more
     }
     #expect(states == bench.states)
@@ -152,7 +152,7 @@ struct WorkerContract {
     let waited = bench.sequences.indices.filter { $0 != 1 }
     let plan = EvaluationPlan(
       requests, awaiting: waited.map { TeacherStateRequest(model: bench.model, tokenIDs: bench.sequences[$0]) },
-      requests.indices.map { $0 == requests.count - 1 ? 0 : waited.firstIndex(of: $0) })
+      stateOfRequest: requests.indices.map { $0 == requests.count - 1 ? 0 : waited.firstIndex(of: $0) })
     var sums = requests.map { $0.candidates.map { _ in [Double?]() } }
     var (told, tokens) = (Set<Int>(), 0)
     try worker.checkedAnswers(to: plan, of: network, cancellation: Cancellation()) { place, state, answer in
@@ -160,7 +160,7 @@ struct WorkerContract {
       told.insert(place)
       tokens += answer.work.forwardTokenCount
     } onAnswer: { request, results, answer in
-      #expect(plan.awaited[request].map(told.contains) ?? true)
+      #expect(plan.stateOfRequest[request].map(told.contains) ?? true)
       for result in results { sums[request][result.candidate] = result.sums }
       tokens += answer.work.forwardTokenCount
     }

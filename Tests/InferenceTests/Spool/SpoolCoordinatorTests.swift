@@ -120,10 +120,12 @@ import Testing
           .flatMap(\.candidates))
     }
     let pieces = requests.enumerated().map { index, request in
-      coordinator.tracked(.evaluation(request), index, Array(request.candidates.indices), size: 1)
+      var piece = coordinator.tracked(.evaluation(request), index, Array(request.candidates.indices), size: 1)
+      piece.takerCount = 1
+      return piece
     }
     let batch = SpoolBatch(
-      pieces, takerCount: 1, cancellation: Cancellation(), validate: { _, _ in [] }, deliver: { _, _, _ in })
+      pieces, cancellation: Cancellation(), validate: { _, _ in [] }, deliver: { _, _, _ in })
     batch.pieces[0].state = .own
     coordinator.gate.locked {
       // Nobody has come.

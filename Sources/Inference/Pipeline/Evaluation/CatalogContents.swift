@@ -67,7 +67,7 @@ final class CatalogContents: EvaluationContents, CompressionContents, @unchecked
     return state
   }
 
-  /// Holds another state ready until `lending` is over.
+  /// Holds another state ready until the call of `lending` ends in which this is called.
   func lend(_ state: TeacherState) { lock.withLock { states[state.key] = state.matrix } }
 
   /// Holds states of the dense model ready for workers while `body` runs.

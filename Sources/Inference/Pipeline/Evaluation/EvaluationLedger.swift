@@ -253,9 +253,10 @@ public final class EvaluationLedger: ObservationSource {
     }
     let plan = EvaluationPlan(
       requests, awaiting: missing.map { TeacherStateRequest(model: evaluated, tokenIDs: $0.tokenIDs) },
-      pieces.map { $0.needsTeacher ? placeOfMissing[$0.sequence.digest] : nil })
+      stateOfRequest: pieces.map { $0.needsTeacher ? placeOfMissing[$0.sequence.digest] : nil })
     var left = pieces.map(\.assignments.count)
     var pending: [(piece: Int, assignment: Int, observations: [Observation], origin: WorkerIdentity?)] = []
+    var missingCount = missing.count
     var pendingStates: [(sequence: SequenceRecord, state: TeacherState)] = []
 
     func commit() throws {
@@ -294,7 +295,8 @@ public final class EvaluationLedger: ObservationSource {
           self.model.contents.lend(state)
           guard self.usesStoredResults else { return }
           pendingStates.append((missing[index], state))
-          if Date().timeIntervalSince(self.lastCommit) > Self.commitInterval { try commit() }
+          missingCount -= 1
+          if missingCount == 0 || Date().timeIntervalSince(self.lastCommit) > Self.commitInterval { try commit() }
         } onAnswer: { index, results, answer in
           self.count(answer.work, evaluations: results.count, by: answer.origin)
           let piece = pieces[index]
@@ -311,9 +313,8 @@ public final class EvaluationLedger: ObservationSource {
         }
       }
     } catch InferenceError.wrongWorker(let identity, let detail) {
-      // States that rest on its word are computed again; its sums are void.
-      pendingStates = []
-      try? commit()
+      // What is not stored yet may rest on a state of it, and is computed again; its own sums are void.
+      (pending, pendingStates) = ([], [])
       try takeBack(identity)
       throw InferenceError.wrongWorker(identity, detail: detail)
     } catch {

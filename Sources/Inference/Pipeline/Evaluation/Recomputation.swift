@@ -106,7 +106,7 @@ public struct Recomputation {
         [TeacherStateRequest(model: model.evaluated, tokenIDs: sequence.tokenIDs)], of: model.network,
         cancellation: cancellation
       ) { _, state, _ in
-        if let state { states.append(TeacherState(state, bytes: state.littleEndianBytes)) }
+        if let state { states.append(TeacherState(state)) }
       }
     }
     let request = EvaluationRequest(
