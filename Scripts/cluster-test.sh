@@ -145,7 +145,7 @@ await() {
   return 1
 }
 # Processes of the program under test with these arguments.
-running() { pgrep -f "evodb $1" | while read -r p; do [ "$(basename "$(readlink "/proc/$p/exe" 2>/dev/null)")" = "$(basename "$evodb")" ] && echo "$p"; done; }
+running() { pgrep -f "$(basename "$evodb") $1" | while read -r p; do [ "$(basename "$(readlink "/proc/$p/exe" 2>/dev/null)")" = "$(basename "$evodb")" ] && echo "$p"; done; }
 restarts() { scontrol show job "$1" | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p' | head -1; }
 
 # CLUSTER_TEST_CATALOG names a catalog with variants, calibration and validation data in the place of the example.
@@ -296,6 +296,9 @@ if part node; then
     start_node $node
     [ $node = 1 ] || continue
     for i in $(seq 60); do [ "$(state "$job")" = R ] && break; release "$job"; sleep 1; done
+    # So that the search is not over before its node is.
+    for i in $(seq 100); do mapfile -t held < <(running "search $catalog"); [ ${#held[@]} -gt 0 ] && break; sleep 0.1; done
+    kill -STOP "${held[@]}" 2>/dev/null
     sleep 2
   done
   await "$job" 240
