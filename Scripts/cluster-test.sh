@@ -290,16 +290,15 @@ if part node; then
   for i in $(seq 60); do [ "$(number "$catalog" "SELECT count(*) AS n FROM observation" 2>/dev/null)" -gt 0 ] 2>/dev/null && break; sleep 0.5; done
   # Slurm misses a node after ten seconds, and looks every ten; then it queues the job again.
   for node in 1 0; do
+    # So that the search is not over before Slurm misses the node, its coordinator is stopped.
+    for i in $(seq 100); do mapfile -t held < <(running "search $catalog"); [ ${#held[@]} -gt 0 ] && break; sleep 0.1; done
+    kill -STOP "${held[@]}" 2>/dev/null
     lose_node $node
     for i in $(seq 60); do [ "$(restarts "$job")" -ge $((2 - node)) ] && break; sleep 1; done
     check "node n$node is lost: queued again" "$([ "$(restarts "$job")" -ge $((2 - node)) ] && echo yes)" yes
     start_node $node
     [ $node = 1 ] || continue
     for i in $(seq 60); do [ "$(state "$job")" = R ] && break; release "$job"; sleep 1; done
-    # So that the search is not over before its node is.
-    for i in $(seq 100); do mapfile -t held < <(running "search $catalog"); [ ${#held[@]} -gt 0 ] && break; sleep 0.1; done
-    kill -STOP "${held[@]}" 2>/dev/null
-    sleep 2
   done
   await "$job" 240
   echo "  queued again $(restarts "$job") times, $SECONDS s"
