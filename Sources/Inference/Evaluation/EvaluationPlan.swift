@@ -8,9 +8,9 @@ public struct EvaluationPlan: Sendable {
   public let requests: [EvaluationRequest]
   /// The states that nobody has computed yet, all different.
   public let states: [TeacherStateRequest]
-  /// By request, which of `states` it waits for; nil: it is complete.
+  /// One entry a request: the index in `states` of the state that it waits for; nil if it waits for none.
   let stateOfRequest: [Int?]
-  /// By state, the requests that wait for it.
+  /// One entry a state: the indices in `requests` of those that wait for it.
   let requestsOfState: [[Int]]
 
   /// Requests of which some wait for states.
@@ -29,7 +29,9 @@ public struct EvaluationPlan: Sendable {
 }
 
 extension EvaluationRequest {
-  /// The same request for some of the candidates, or itself for all.
+  /// A request for some of this one's candidates; this request if they are all.
+  ///
+  /// - Parameter indices: places in `candidates`.
   func part(_ indices: [Int]) -> EvaluationRequest {
     if indices.count == candidates.count { return self }
     return EvaluationRequest(

@@ -77,7 +77,7 @@ public final class EvaluationLedger: ObservationSource {
         list.append(assignment)
         return list.count - 1
       }
-      // What occurs twice is answered once.
+      // A sequence may stand in a question twice: both places get the same answer.
       let order = question.sequences.map { sequence in
         let key = QuestionKey(sequence: sequence.digest, measureIDs: ids)
         if let known = placeOfQuestion[key] { return known }
@@ -313,7 +313,8 @@ public final class EvaluationLedger: ObservationSource {
         }
       }
     } catch InferenceError.wrongWorker(let identity, let detail) {
-      // What is not stored yet may rest on a state of it, and is computed again; its own sums are void.
+      // Sums that are not stored yet may have been computed with a wrong state of this worker: they are dropped and computed
+      // again. The stored sums of the worker become void.
       (pending, pendingStates) = ([], [])
       try takeBack(identity)
       throw InferenceError.wrongWorker(identity, detail: detail)

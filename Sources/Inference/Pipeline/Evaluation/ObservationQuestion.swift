@@ -4,7 +4,7 @@ import Catalog
 public struct ObservationQuestion {
   /// The assignments.
   public var assignments: [AssignmentRecord]
-  /// What they are evaluated on.
+  /// The sequences to evaluate the assignments on.
   public var sequences: [SequenceRecord]
   /// What is measured.
   public var measures: [Measure]
