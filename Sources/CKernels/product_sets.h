@@ -24,8 +24,13 @@ enum {
   ROW_STRIDE = SLICE_DEPTH + 16,
   /* Rows of activations that are laid out at once: 300 kB. */
   SLAB_ROWS = 280,
+  /* Results up to this size are taken to stay in the second cache while they are computed. */
+  CACHED_RESULT_BYTES = 1 << 20,
   MOST_TILE_COLUMNS = 32,
   CACHE_LINE = 64,
+  /* Lines of the first cache that may be so many bytes apart, or multiples of them, without driving each other out. */
+  CACHE_WAYS = 8,
+  CACHE_WAY_FLOATS = 4096 / sizeof(float),
   /* A tile fetches what comes next in portions, one before so many steps along the depth. Half a block. */
   FETCH_STEPS = 16
 };

@@ -146,19 +146,31 @@ static void multiply_tile(const struct plan *plan, int64_t row, int64_t rows, in
   }
   int64_t absolute = plan->first_row + row;
   float *y = p->y + absolute * p->y_stride + column;
-  if (wanted_columns(p, absolute) >= column + tile_columns || p->lower == EVODB_LOWER_AND_MORE) {
+  int is_whole = wanted_columns(p, absolute) >= column + tile_columns || p->lower == EVODB_LOWER_AND_MORE;
+  /* bfloat16 reads and writes its sums after every block. */
+  int competes = plan->is_bfloat16 && rows > CACHE_WAYS && p->y_stride % CACHE_WAY_FLOATS == 0;
+  if (is_whole && !competes) {
     tile((int)rows, depth, a, b, b_stride, y, p->y_stride, plan->fresh, next, ahead);
     return;
   }
-  /* The tile's edge lies outside of what may be read and written. */
-  float edge[16 * MOST_TILE_COLUMNS] = {0};
-  for (int64_t r = 0; r < rows && !plan->fresh; r++)
-    for (int64_t c = 0; c < smaller(tile_columns, wanted_columns(p, absolute + r) - column); c++)
-      edge[r * tile_columns + c] = y[r * p->y_stride + c];
-  tile((int)rows, depth, a, b, b_stride, edge, tile_columns, plan->fresh, next, ahead);
-  for (int64_t r = 0; r < rows; r++)
-    for (int64_t c = 0; c < smaller(tile_columns, wanted_columns(p, absolute + r) - column); c++)
-      y[r * p->y_stride + c] = edge[r * tile_columns + c];
+  /* Elsewhere, because of that, or because the tile's edge lies outside of what may be read and written. */
+  float sums[16 * MOST_TILE_COLUMNS] __attribute__((aligned(CACHE_LINE)));
+  size_t bytes[16];
+  if (!is_whole) memset(sums, 0, sizeof(sums));
+  for (int64_t r = 0; r < rows; r++) {
+    int64_t columns = is_whole ? tile_columns : larger(0, smaller(tile_columns, wanted_columns(p, absolute + r) - column));
+    bytes[r] = (size_t)columns * sizeof(float);
+    if (!plan->fresh) memcpy(sums + r * tile_columns, y + r * p->y_stride, bytes[r]);
+  }
+  tile((int)rows, depth, a, b, b_stride, sums, tile_columns, plan->fresh, next, ahead);
+  for (int64_t r = 0; r < rows; r++) memcpy(y + r * p->y_stride, sums + r * tile_columns, bytes[r]);
+}
+
+/* Asks for the results of a tile that is multiplied soon. */
+static void fetch_results(const evodb_product *p, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  const int64_t line = CACHE_LINE / (int64_t)sizeof(float);
+  for (int64_t r = row; r < row + rows; r++)
+    for (int64_t c = column; c < column + columns; c += line) __builtin_prefetch(p->y + r * p->y_stride + c, 1, 2);
 }
 
 static void multiply_slice(struct plan *plan) {
@@ -178,6 +190,7 @@ static void multiply_slice(struct plan *plan) {
   /* Every group of rows fetches its part of the next panels. */
   int64_t portions = group_count * ((plan->depth + FETCH_STEPS - 1) / FETCH_STEPS);
   int64_t lines = kernels->tile_panels * slice_bytes / CACHE_LINE, ahead = (lines + portions - 1) / portions;
+  int64_t result_bytes = plan->rows * p->columns * (int64_t)sizeof(float);
   for (int64_t column = 0; column < wanted_columns(p, last_row); column += tile_columns) {
     const char *panel = packed + column / EVODB_PANEL_COLUMNS * panel_bytes;
     /* A second panel that does not exist is the first once more; what comes out of it is dropped. */
@@ -201,6 +214,12 @@ static void multiply_slice(struct plan *plan) {
       int64_t end = (group + 1) * plan->rows / group_count;
       if (wanted_columns(p, plan->first_row + end - 1) <= column) continue;
       const char *next = panel + kernels->tile_panels * panel_bytes + fetched / slice_bytes * panel_bytes + fetched % slice_bytes;
+      if (result_bytes > CACHED_RESULT_BYTES) {
+        if (group + 1 < group_count)
+          fetch_results(p, plan->first_row + end, (group + 2) * plan->rows / group_count - end, column, tile_columns);
+        else if (column + tile_columns < p->columns)
+          fetch_results(p, plan->first_row, plan->rows / group_count, column + tile_columns, tile_columns);
+      }
       multiply_tile(plan, row, end - row, column, b, b_stride, panel_exponent, next, has_next ? ahead : 0);
       fetched += ahead * CACHE_LINE * portions / group_count;
     }
