@@ -184,14 +184,48 @@ public final class Checkpoint: Sendable {
     }
   }
 
+  /// A layer's weight [rows, columns], read when it is asked for.
+  func source(_ name: String, rows: Int, columns: Int) -> any WeightSource {
+    CheckpointWeight(checkpoint: self, name: name, rows: rows, columns: columns)
+  }
+
+  /// A weight as the right factor of `x · wᵀ`: a strip of rows is read, widened and laid out after the other.
+  ///
+  /// - Throws: as `matrix`.
+  fileprivate func packed(_ name: String, rows: Int, columns: Int, for arithmetic: Arithmetic) throws -> PackedWeights {
+    guard arithmetic != .openblas else {
+      return try matrix(name, rows: rows, columns: columns).packed(for: arithmetic)
+    }
+    try requireTensor(name, shape: [rows, columns])
+    let (file, tensor) = try place(of: name)
+    var nonFinite: (position: Int, value: Float)?
+    let packed = try read(tensor, of: file) { sight in
+      nonFinite = nil
+      return try PackedWeights(columns: rows, depth: columns, arithmetic: arithmetic) { range, strip in
+        let (start, count) = (range.lowerBound * columns, range.count * columns)
+        let target = UnsafeMutableBufferPointer(rebasing: strip.storage[..<count])
+        try file.read(tensor, from: start, into: target, sight: sight)
+        guard nonFinite == nil, !FloatConversion.areFinite(UnsafeBufferPointer(target)) else { return }
+        nonFinite = target.firstIndex { !$0.isFinite }.map { (start + $0, target[$0]) }
+      }
+    }
+    if let nonFinite { throw Self.nonFinite(file, name, nonFinite.position, nonFinite.value) }
+    return packed
+  }
+
+  private static func nonFinite(
+    _ file: SafetensorsFile, _ name: String, _ position: Int, _ value: Float
+  ) -> InferenceError {
+    .invalidData(file: file.path, detail: "tensor \(name): element \(position) is \(value)")
+  }
+
   private func weight(_ name: String, shape: [Int], allowingNonFinite: Bool) throws -> Matrix {
     try requireTensor(name, shape: shape)
     let (file, tensor) = try place(of: name)
     let matrix = try read(tensor, of: file) { try file.matrix(of: tensor, sight: $0) }
     guard allowingNonFinite || FloatConversion.areFinite(UnsafeBufferPointer(matrix.storage)) else {
       let position = matrix.storage.firstIndex { !$0.isFinite } ?? 0
-      throw InferenceError.invalidData(
-        file: file.path, detail: "tensor \(name): element \(position) is \(matrix.storage[position])")
+      throw Self.nonFinite(file, name, position, matrix.storage[position])
     }
     return matrix
   }
@@ -277,4 +311,19 @@ public final class Checkpoint: Sendable {
   }
 
   private static func exists(_ url: URL) throws -> Bool { try FileKind(atPath: url.path) != nil }
+}
+
+/// A layer's weight in a checkpoint.
+private struct CheckpointWeight: WeightSource {
+  let checkpoint: Checkpoint
+  /// The tensor's.
+  let name: String
+  let rows: Int
+  let columns: Int
+
+  func matrix() throws -> Matrix { try checkpoint.matrix(name, rows: rows, columns: columns) }
+
+  func packed(for arithmetic: Arithmetic) throws -> PackedWeights {
+    try checkpoint.packed(name, rows: rows, columns: columns, for: arithmetic)
+  }
 }

@@ -69,28 +69,37 @@ public final class SafetensorsFile: Sendable {
     guard !countOverflow, !count.multipliedReportingOverflow(by: MemoryLayout<Float>.stride).overflow else {
       throw tooLarge(tensor)
     }
+    let matrix = Matrix(uninitializedRows: rows, columns: columns)
+    try read(tensor, from: 0, into: matrix.storage, sight: sight)
+    return matrix
+  }
+
+  /// Some elements of a tensor of floats as Float32.
+  ///
+  /// - Parameters:
+  ///   - first: place of the first element, row-major; as many are read as `target` takes.
+  ///   - sight: is shown the bytes that are read.
+  /// - Throws: `InferenceError.unsupported` for other types, `.inputOutput`.
+  func read(
+    _ tensor: TensorDescription, from first: Int, into target: UnsafeMutableBufferPointer<Float>, sight: Sight?
+  ) throws {
     switch tensor.elementType {
-    case .float32, .float16, .bfloat16, .float64: break
+    case .bfloat16: try convert(tensor, from: first, into: target, sight, FloatConversion.widenBFloat16)
+    case .float16: try convert(tensor, from: first, into: target, sight, FloatConversion.widenFloat16)
+    case .float64: try convert(tensor, from: first, into: target, sight, FloatConversion.narrowFloat64)
+    case .float32:
+      try file.read(
+        at: tensor.fileOffset + first * MemoryLayout<Float>.stride, into: UnsafeMutableRawBufferPointer(target))
+      sight?(UnsafeRawBufferPointer(target))
+      #if _endian(big)
+        for index in target.indices {
+          target[index] = Float(bitPattern: UInt32(littleEndian: target[index].bitPattern))
+        }
+      #endif
     default:
       throw InferenceError.unsupported(
         file: path, detail: "tensor \(tensor.name): reading \(tensor.elementType.rawValue) as floats")
     }
-
-    let matrix = Matrix(uninitializedRows: rows, columns: columns)
-    switch tensor.elementType {
-    case .bfloat16: try convert(tensor, into: matrix, sight, FloatConversion.widenBFloat16)
-    case .float16: try convert(tensor, into: matrix, sight, FloatConversion.widenFloat16)
-    case .float64: try convert(tensor, into: matrix, sight, FloatConversion.narrowFloat64)
-    default:
-      try file.read(at: tensor.fileOffset, into: UnsafeMutableRawBufferPointer(matrix.storage))
-      sight?(UnsafeRawBufferPointer(matrix.storage))
-      #if _endian(big)
-        for index in matrix.storage.indices {
-          matrix.storage[index] = Float(bitPattern: UInt32(littleEndian: matrix.storage[index].bitPattern))
-        }
-      #endif
-    }
-    return matrix
   }
 
   /// The stored words of an F16 or BF16 tensor, row-major and little-endian; the caller deallocates them.
@@ -173,13 +182,13 @@ public final class SafetensorsFile: Sendable {
     }
   }
 
-  /// Reads elements of `tensor` piece by piece and converts them into the elements of `matrix`.
+  /// Reads elements of `tensor` piece by piece and converts them.
   private func convert<Element: FixedWidthInteger>(
-    _ tensor: TensorDescription, into matrix: Matrix, _ sight: Sight?,
+    _ tensor: TensorDescription, from first: Int, into target: UnsafeMutableBufferPointer<Float>, _ sight: Sight?,
     _ conversion: (UnsafeBufferPointer<Element>, UnsafeMutableBufferPointer<Float>) -> Void
   ) throws {
     let stride = MemoryLayout<Element>.stride
-    let elementCount = matrix.storage.count
+    let elementCount = target.count
     let capacity = min(Self.conversionByteCount / stride, elementCount)
     guard capacity > 0 else { return }
     let buffer = UnsafeMutableBufferPointer<Element>.allocate(capacity: capacity)
@@ -187,9 +196,9 @@ public final class SafetensorsFile: Sendable {
     var position = 0
     while position < elementCount {
       let piece = UnsafeMutableBufferPointer(rebasing: buffer[..<min(capacity, elementCount - position)])
-      try file.read(at: tensor.fileOffset + position * stride, into: UnsafeMutableRawBufferPointer(piece))
+      try file.read(at: tensor.fileOffset + (first + position) * stride, into: UnsafeMutableRawBufferPointer(piece))
       sight?(UnsafeRawBufferPointer(piece))
-      conversion(UnsafeBufferPointer(piece), UnsafeMutableBufferPointer(rebasing: matrix.storage[position...]))
+      conversion(UnsafeBufferPointer(piece), UnsafeMutableBufferPointer(rebasing: target[position...]))
       position += piece.count
     }
   }

@@ -62,16 +62,10 @@ final class StoredMatrix: Sendable {
 
   /// The right factor of `x · wᵀ` for this weight.
   ///
-  /// - Parameters:
-  ///   - arithmetic: a specified one, or OpenBLAS's if the values are in memory as Float32.
-  ///   - stripRowCount: rows that are widened at a time, a multiple of 16.
-  func packed(_ arithmetic: Arithmetic, stripRowCount: Int) -> PackedWeights {
-    if case .floats(let matrix) = content { return PackedWeights(matrix, arithmetic: arithmetic) }
-    let scratch = Matrix(uninitializedRows: min(stripRowCount, rows), columns: columns)
-    return PackedWeights(columns: rows, depth: columns, arithmetic: arithmetic, stripRowCount: stripRowCount) { range in
-      widen(rows: range, into: scratch, at: 0)
-      return scratch.panel(rows: 0..<range.count, columns: 0..<columns)
-    }
+  /// - Parameter arithmetic: a specified one, or OpenBLAS's if the values are in memory as Float32.
+  func packed(for arithmetic: Arithmetic) -> PackedWeights {
+    if case .floats(let matrix) = content { return matrix.packed(for: arithmetic) }
+    return PackedWeights(columns: rows, depth: columns, arithmetic: arithmetic) { widen(rows: $0, into: $1, at: 0) }
   }
 
   /// `x · wᵀ` for this weight: [x.rows, rows].

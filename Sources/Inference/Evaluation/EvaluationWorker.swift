@@ -61,7 +61,7 @@ public protocol EvaluationContents: Sendable {
   ///
   /// - Parameter key: SHA-256 of its packed bytes.
   /// - Throws: `InferenceError.refusedRequest` with `.unknownVariant`.
-  func weights(_ key: Digest, of layer: LayerDescription) throws -> Matrix
+  func weights(_ key: Digest, of layer: LayerDescription) throws -> any WeightSource
 
   /// A last hidden state [tokens, hidden] of the dense model.
   ///

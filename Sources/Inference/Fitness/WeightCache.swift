@@ -15,7 +15,7 @@ public final class WeightCache: @unchecked Sendable {
   private let lock = NSLock()
   /// The arithmetic that weights are packed for.
   let arithmetic: Arithmetic
-  private let load: @Sendable (Int, WeightChoice) throws -> Matrix
+  private let load: @Sendable (Int, WeightChoice) throws -> any WeightSource
   private var packed: RecentlyUsed<Key, PackedWeights>
 
   /// - Parameters:
@@ -23,7 +23,7 @@ public final class WeightCache: @unchecked Sendable {
   ///   - load: the weight [out, in] of a layer; called from several threads.
   public init(
     capacity: Int, arithmetic: Arithmetic,
-    load: @escaping @Sendable (_ layerIndex: Int, _ choice: WeightChoice) throws -> Matrix
+    load: @escaping @Sendable (_ layerIndex: Int, _ choice: WeightChoice) throws -> any WeightSource
   ) {
     self.arithmetic = arithmetic
     self.load = load
@@ -35,13 +35,15 @@ public final class WeightCache: @unchecked Sendable {
     let key = Key(layerIndex: layerIndex, choice: choice)
     if let known = lock.withLock({ packed.value(key) }) { return known }
     // Two threads may load the same weight at once: wasteful, rare and harmless, the bits are the same.
-    let weight = PackedWeights(try load(layerIndex, choice), arithmetic: arithmetic)
+    let weight = try load(layerIndex, choice).packed(for: arithmetic)
     lock.withLock { packed.insert(weight, byteCount: weight.byteCount, for: key) }
     return weight
   }
 
   /// The weight [out, in] of a layer as a matrix, loaded and not kept.
-  func matrix(_ layerIndex: Int, _ choice: WeightChoice) throws -> Matrix { try load(layerIndex, choice) }
+  func matrix(_ layerIndex: Int, _ choice: WeightChoice) throws -> Matrix {
+    try load(layerIndex, choice).matrix()
+  }
 }
 
 /// Which weights a layer has.

@@ -16,6 +16,9 @@ public final class PackedWeights: @unchecked Sendable {
   public let arithmetic: Arithmetic
   let storage: Storage
 
+  /// Bytes of a strip that is read at a time, if 16 rows are not more: it stays in the second cache.
+  private static let stripByteCount = 512 << 10
+
   /// Where the numbers lie.
   enum Storage {
     /// In panels, which the object owns.
@@ -52,30 +55,30 @@ public final class PackedWeights: @unchecked Sendable {
       Int64(transposed ? 1 : w.stride), 0, Int64((columns + Self.panelColumns - 1) / Self.panelColumns))
   }
 
-  /// Packs a weight [columns, depth] for `x · wᵀ`, a strip of its rows at a time.
+  /// Packs a weight [columns, depth] for `x · wᵀ`, a strip of its rows at a time: the weight is never there as a whole.
   ///
   /// - Parameters:
   ///   - arithmetic: a specified one.
-  ///   - stripRowCount: a multiple of 16.
-  ///   - strip: hands over the rows [range.count, depth] of a range; they are used before the next call.
+  ///   - read: writes the rows of a range, which follows on the one before, to the first rows of a matrix.
+  /// - Throws: what `read` throws.
   init(
-    columns: Int, depth: Int, arithmetic: Arithmetic, stripRowCount: Int, kernels: KernelSet = .current,
-    strip: (Range<Int>) -> BLAS.Panel
-  ) {
-    precondition(stripRowCount > 0 && stripRowCount % Self.panelColumns == 0)
+    columns: Int, depth: Int, arithmetic: Arithmetic, kernels: KernelSet = .current,
+    read: (Range<Int>, Matrix) throws -> Void
+  ) rethrows {
     self.columns = columns
     self.depth = depth
     self.arithmetic = arithmetic
     let panels = Self.allocate(columns: columns, depth: depth, arithmetic: arithmetic)
     storage = .panels(panels)
-    for first in stride(from: 0, to: columns, by: stripRowCount) {
-      let range = first..<min(first + stripRowCount, columns)
-      let rows = strip(range)
-      precondition(rows.rows == range.count && rows.columns == depth)
+    let height = max(Self.stripByteCount / max(4 * depth, 1) / Self.panelColumns, 1) * Self.panelColumns
+    let strip = Matrix(uninitializedRows: min(height, columns), columns: depth)
+    for first in stride(from: 0, to: columns, by: height) {
+      let range = first..<min(first + height, columns)
+      try read(range, strip)
       // The kernel counts columns from the start of the weight.
       evodb_pack(
-        kernels.code, arithmetic.code, panels, rows.start - first * rows.stride, Int64(range.upperBound), Int64(depth),
-        Int64(rows.stride), 1, Int64(first / Self.panelColumns),
+        kernels.code, arithmetic.code, panels, strip.base - first * depth, Int64(range.upperBound), Int64(depth),
+        Int64(depth), 1, Int64(first / Self.panelColumns),
         Int64((range.count + Self.panelColumns - 1) / Self.panelColumns))
     }
   }

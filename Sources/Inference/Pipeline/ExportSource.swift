@@ -191,9 +191,10 @@ struct ExportSource {
   /// - Throws: as `weight(ofLayer:)`.
   func matrix(ofLayer index: Int) throws -> Matrix {
     guard let variant = variants[index] else { preconditionFailure("a dense layer has no packed weights") }
-    return try StoredWeights.matrix(
-      try packedWeights(ofLayer: index), ofVariant: variant.id, outputCount: layers[index].outputCount,
-      inputCount: layers[index].inputCount, store: store)
+    return try StoredWeights.Variant(
+      id: variant.id, bytes: try packedWeights(ofLayer: index), outputCount: layers[index].outputCount,
+      inputCount: layers[index].inputCount, store: store
+    ).matrix()
   }
 
   /// Writes the elements of one tensor of a model folder.

@@ -18,19 +18,31 @@ public enum StoredWeights {
     }
   }
 
-  /// The weights [out, in] of a variant.
+  /// A variant's weights, decoded where they are wanted.
   ///
-  /// - Parameters:
-  ///   - packed: the bytes that `CatalogTransaction.packedWeights` returns.
-  ///   - outputCount: rows that its layer has.
-  ///   - inputCount: columns that its layer has.
-  /// - Throws: `CatalogError.damaged` naming the variant; `InferenceError.unsupported` for the format of a newer evodb.
-  static func matrix(
-    _ packed: [UInt8], ofVariant id: Int64, outputCount: Int, inputCount: Int, store: CatalogStore
-  ) throws -> Matrix {
-    try checked(ofVariant: id, outputCount: outputCount, inputCount: inputCount, store: store) {
-      let matrix = try WeightPacking.unpack(packed)
-      return (matrix, matrix.rows, matrix.columns)
+  /// They throw `CatalogError.damaged` naming the variant, or `InferenceError.unsupported` for the format of a newer evodb.
+  struct Variant: WeightSource {
+    let id: Int64
+    /// The bytes that `CatalogTransaction.packedWeights` returns.
+    let bytes: [UInt8]
+    /// Rows that its layer has.
+    let outputCount: Int
+    /// Columns that its layer has.
+    let inputCount: Int
+    let store: CatalogStore
+
+    func matrix() throws -> Matrix {
+      try checked(ofVariant: id, outputCount: outputCount, inputCount: inputCount, store: store) {
+        let matrix = try WeightPacking.unpack(bytes)
+        return (matrix, matrix.rows, matrix.columns)
+      }
+    }
+
+    func packed(for arithmetic: Arithmetic) throws -> PackedWeights {
+      try checked(ofVariant: id, outputCount: outputCount, inputCount: inputCount, store: store) {
+        let weights = try WeightPacking.packed(bytes, for: arithmetic)
+        return (weights, weights.columns, weights.depth)
+      }
     }
   }
 

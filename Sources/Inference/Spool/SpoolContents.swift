@@ -21,16 +21,25 @@ final class SpoolContents: EvaluationContents, CompressionContents, @unchecked S
     states = RecentlyUsed(capacity: stateCapacity)
   }
 
-  func weights(_ key: Digest, of layer: LayerDescription) throws -> Matrix {
+  func weights(_ key: Digest, of layer: LayerDescription) throws -> any WeightSource {
     guard let bytes = try bytes(SpoolContent(.variants, key)) else {
       throw InferenceError.refusedRequest(.unknownVariant(key))
     }
-    let matrix = try WeightPacking.unpack(bytes)
-    guard (matrix.rows, matrix.columns) == (layer.outputCount, layer.inputCount) else {
+    let (rows, columns) = try WeightPacking.dimensions(bytes)
+    guard (rows, columns) == (layer.outputCount, layer.inputCount) else {
       throw InferenceError.refusedRequest(
-        .malformed("variant \(key.short) is \(matrix.rows) × \(matrix.columns), and no weights of \(layer.name)"))
+        .malformed("variant \(key.short) is \(rows) × \(columns), and no weights of \(layer.name)"))
     }
-    return matrix
+    return Variant(bytes: bytes)
+  }
+
+  private struct Variant: WeightSource {
+    let bytes: [UInt8]
+
+    func matrix() throws -> Matrix { try WeightPacking.unpack(bytes) }
+    func packed(for arithmetic: Arithmetic) throws -> PackedWeights {
+      try WeightPacking.packed(bytes, for: arithmetic)
+    }
   }
 
   func teacherState(_ key: Digest) throws -> Matrix {

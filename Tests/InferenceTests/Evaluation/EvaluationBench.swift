@@ -127,7 +127,7 @@ final class FolderContents: EvaluationContents, @unchecked Sendable {
     return key
   }
 
-  func weights(_ key: Digest, of layer: LayerDescription) throws -> Matrix {
+  func weights(_ key: Digest, of layer: LayerDescription) throws -> any WeightSource {
     guard let matrix = try matrix(key, rows: layer.outputCount, columns: layer.inputCount) else {
       throw InferenceError.refusedRequest(.unknownVariant(key))
     }

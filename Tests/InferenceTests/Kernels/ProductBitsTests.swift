@@ -73,6 +73,23 @@ import Testing
     #expect(bitsOf(result.values) == bitsOf(MatrixProduct.linear(x, w, kernels: .avx512).values))
   }
 
+  /// Rows of results that compete for the same lines of the cache, with whole and with ragged tiles, and results that do not stay in
+  /// the cache; two slices of the depth.
+  @Test(arguments: KernelSet.available, Arithmetic.own)
+  func rowsThatCompeteAndLargeResultsHaveTheBitsOfPlainC(_ kernels: KernelSet, _ arithmetic: Arithmetic) {
+    for (rows, columns, stride, depth) in [(30, 1024, 1024, 300), (31, 1011, 2048, 300), (270, 1011, 1011, 40)] {
+      let x = matrix(rows, depth, .usual, seed: 11)
+      let packed = PackedWeights(matrix(columns, depth, .usual, seed: 12), arithmetic: arithmetic)
+      let results = [kernels, .portable].map { kernels in
+        let target = Matrix(rows: rows, columns: stride, values: [Float](repeating: 7, count: rows * stride))
+        MatrixProduct.multiply(
+          x.panel, packed, into: target.panel(rows: 0..<rows, columns: 0..<columns), kernels: kernels)
+        return bitsOf(target.values)
+      }
+      #expect(results[0] == results[1])
+    }
+  }
+
   @Test(arguments: KernelSet.available, Arithmetic.own)
   func aRowHasTheSameBitsWhateverStandsBesideIt(_ kernels: KernelSet, _ arithmetic: Arithmetic) {
     let x = matrix(130, 320, .usual, seed: 1)

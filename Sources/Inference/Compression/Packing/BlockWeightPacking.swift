@@ -48,6 +48,14 @@ public enum BlockWeightPacking {
     }
   }
 
+  /// The rows of the weights that `bytes` stand for.
+  ///
+  /// - Throws: as `decode`.
+  static func weightRows(_ bytes: [UInt8]) throws -> WeightPacking.Rows {
+    let weight = try decode(bytes)
+    return (weight.rows, weight.columns, { weight.dequantize(rows: $0, into: $1) })
+  }
+
   /// The type of the blocks, from the header.
   ///
   /// - Throws: `InferenceError.unsupported` for one that this evodb does not store.

@@ -42,22 +42,32 @@ public enum SparseWeightPacking {
       values: values)
   }
 
-  /// The weights [out, in] that `bytes` stand for: `decode(bytes).dense()`, holding the values of one row at a time.
+  /// The rows of the weights [out, in] that `bytes` stand for, those of `decode(bytes).dense()`.
   ///
   /// - Throws: as `decode`.
-  public static func unpack(_ bytes: [UInt8]) throws -> Matrix {
+  static func weightRows(_ bytes: [UInt8]) throws -> WeightPacking.Rows {
     let reader = try Reader(bytes)
-    let result = Matrix(uninitializedRows: reader.rows, columns: reader.columns)
-    var values = [Float](repeating: 0, count: reader.columns + 1)
+    func maskOffset(_ row: Int) -> Int { reader.mask.lowerBound + row * reader.rowByteCount }
     var first = 0
-    for row in 0..<reader.rows {
-      let offset = reader.mask.lowerBound + row * reader.rowByteCount
-      let count = MaskPacking.setBitCount(of: bytes, in: offset..<offset + reader.rowByteCount)
-      try reader.readValues(first: first, count: count, into: &values)
-      MaskPacking.expandRow(mask: bytes, maskOffset: offset, values: values, valuesStart: 0, into: result, row: row)
-      first += count
-    }
-    return result
+    // Of each row's first kept weight, and behind the last.
+    let starts =
+      [0]
+      + (0..<reader.rows).map { row in
+        first += MaskPacking.setBitCount(of: bytes, in: maskOffset(row)..<maskOffset(row + 1))
+        return first
+      }
+    return (
+      reader.rows, reader.columns,
+      { range, target in
+        var values = [Float](repeating: 0, count: reader.columns + 1)
+        for row in range {
+          try reader.readValues(first: starts[row], count: starts[row + 1] - starts[row], into: &values)
+          MaskPacking.expandRow(
+            mask: bytes, maskOffset: maskOffset(row), values: values, valuesStart: 0, into: target,
+            row: row - range.lowerBound)
+        }
+      }
+    )
   }
 
   /// Rows and columns of packed bytes, whose header, size and mask are checked.

@@ -81,28 +81,53 @@ public enum WeightPacking {
   ///
   /// - Throws: as `decode`.
   public static func unpack(_ bytes: [UInt8]) throws -> Matrix {
+    let weight = try rows(bytes)
+    let result = Matrix(uninitializedRows: weight.count, columns: weight.columns)
+    try weight.read(0..<weight.count, result)
+    return result
+  }
+
+  /// The weights that `bytes` stand for as the right factor of `x · wᵀ`, to the same values.
+  ///
+  /// - Throws: as `unpack`.
+  static func packed(_ bytes: [UInt8], for arithmetic: Arithmetic) throws -> PackedWeights {
+    guard arithmetic != .openblas else { return try unpack(bytes).packed(for: arithmetic) }
+    let weight = try rows(bytes)
+    return try PackedWeights(
+      columns: weight.count, depth: weight.columns, arithmetic: arithmetic, read: weight.read)
+  }
+
+  /// How many rows and columns a weight has, and how some of its rows are written to the first ones of a matrix.
+  typealias Rows = (count: Int, columns: Int, read: (Range<Int>, Matrix) throws -> Void)
+
+  private static func rows(_ bytes: [UInt8]) throws -> Rows {
     switch try PackedContainer(bytes).kind {
-    case .quantized: try unpackQuantized(bytes)
-    case .sparse: try SparseWeightPacking.unpack(bytes)
-    case .blocks: try BlockWeightPacking.decode(bytes).dequantized()
+    case .quantized: try quantizedRows(bytes)
+    case .sparse: try SparseWeightPacking.weightRows(bytes)
+    case .blocks: try BlockWeightPacking.weightRows(bytes)
     }
   }
 
-  /// `decode(bytes).dequantized()` without holding the codes.
-  private static func unpackQuantized(_ bytes: [UInt8]) throws -> Matrix {
+  private static func quantizedRows(_ bytes: [UInt8]) throws -> Rows {
     let reader = try PackedWeightReader(bytes)
     let header = reader.header
-    let result = Matrix(uninitializedRows: header.rows, columns: header.columns)
     let groupLength = header.format.groupLength(columns: header.columns)
     let groupCount = header.format.groupCount(columns: header.columns)
-    var rowCodes = reader.rowBuffer
-    for row in 0..<header.rows {
-      try reader.unpackCodes(row: row, into: &rowCodes)
-      QuantizationKernels.dequantizeRow(
-        codes: rowCodes, codesStart: 0, scales: reader.scales, zeroPoints: reader.zeroPoints,
-        groupsStart: row * groupCount, groupLength: groupLength, into: result, row: row)
-    }
-    return reader.permutation.map { result.scatteringColumns(to: $0) } ?? result
+    return (
+      header.rows, header.columns,
+      { range, target in
+        var rowCodes = reader.rowBuffer
+        let isPermuted = reader.permutation != nil
+        let weights = isPermuted ? Matrix(uninitializedRows: range.count, columns: header.columns) : target
+        for row in range {
+          try reader.unpackCodes(row: row, into: &rowCodes)
+          QuantizationKernels.dequantizeRow(
+            codes: rowCodes, codesStart: 0, scales: reader.scales, zeroPoints: reader.zeroPoints,
+            groupsStart: row * groupCount, groupLength: groupLength, into: weights, row: row - range.lowerBound)
+        }
+        if let permutation = reader.permutation { weights.scatterColumns(to: permutation, of: target) }
+      }
+    )
   }
 
   /// The exact length of `encode`'s result for a [rows, columns] weight quantized with `parameters` by GPTQ (round to

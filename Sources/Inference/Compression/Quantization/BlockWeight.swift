@@ -81,14 +81,26 @@ public struct BlockWeight: Sendable, Equatable {
   }
 
   /// The weights [rows, columns] that the bytes stand for.
-  public func dequantized() -> Matrix {
+  public func dequantized() -> Matrix { dequantized(rows: 0..<rows) }
+
+  /// Writes some rows of the weights to the first rows of `target`.
+  func dequantize(rows range: Range<Int>, into target: Matrix) {
+    precondition(target.columns == columns && target.rows >= range.count)
+    let part = dequantized(rows: range)
+    withExtendedLifetime(part) { target.base.update(from: part.base, count: range.count * columns) }
+  }
+
+  private func dequantized(rows range: Range<Int>) -> Matrix {
+    let rowByteCount = bytes.count / rows
     if type == .float16 {
-      var values = [Float](repeating: 0, count: rows * columns)
+      var values = [Float](repeating: 0, count: range.count * columns)
       // They are finite.
-      _ = MaskPacking.widen(bytes, offset: 0, count: values.count, type: .float16, into: &values)
-      return Matrix(rows: rows, columns: columns, values: values)
+      _ = MaskPacking.widen(
+        bytes, offset: range.lowerBound * rowByteCount, count: values.count, type: .float16, into: &values)
+      return Matrix(rows: range.count, columns: columns, values: values)
     }
-    guard let tensor = try? GGUFTensor(type: type, rows: rows, columns: columns, bytes: bytes) else {
+    let part = Array(bytes[range.lowerBound * rowByteCount..<range.upperBound * rowByteCount])
+    guard let tensor = try? GGUFTensor(type: type, rows: range.count, columns: columns, bytes: part) else {
       preconditionFailure("the bytes were checked when the weight was made")
     }
     return tensor.dequantized()

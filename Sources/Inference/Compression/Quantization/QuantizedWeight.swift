@@ -56,11 +56,16 @@ public struct QuantizedWeight: Sendable, Equatable {
 extension Matrix {
   /// The matrix whose column `targets[c]` is column `c` of this one; `targets` is a permutation of the columns.
   func scatteringColumns(to targets: [Int32]) -> Matrix {
-    precondition(targets.count == columns)
     let result = Matrix(uninitializedRows: rows, columns: columns)
+    scatterColumns(to: targets, of: result)
+    return result
+  }
+
+  /// The same, into the first rows of another matrix.
+  func scatterColumns(to targets: [Int32], of result: Matrix) {
+    precondition(targets.count == columns && result.columns == columns && result.rows >= rows)
     for row in 0..<rows {
       for column in 0..<columns { result[row, Int(targets[column])] = self[row, column] }
     }
-    return result
   }
 }

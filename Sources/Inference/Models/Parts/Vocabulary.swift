@@ -35,7 +35,7 @@ struct Vocabulary: Sendable {
     let affordable = max(StoredMatrix.largestWidenedByteCount, tied ? 0 : head.byteCount)
     self.head =
       arithmetic != .openblas && packedByteCount <= affordable
-      ? .packed(head.packed(arithmetic, stripRowCount: Self.headStripRowCount)) : .stored(head)
+      ? .packed(head.packed(for: arithmetic)) : .stored(head)
   }
 
   /// Bytes of both.

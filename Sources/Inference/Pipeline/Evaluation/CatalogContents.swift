@@ -38,10 +38,10 @@ final class CatalogContents: EvaluationContents, CompressionContents, @unchecked
     return .variant(variant.contentKey)
   }
 
-  func weights(_ key: Digest, of layer: LayerDescription) throws -> Matrix {
+  func weights(_ key: Digest, of layer: LayerDescription) throws -> any WeightSource {
     guard let id = lock.withLock({ ids[key] }) else { throw InferenceError.refusedRequest(.unknownVariant(key)) }
-    return try StoredWeights.matrix(
-      try packedWeights(key, id), ofVariant: id, outputCount: layer.outputCount, inputCount: layer.inputCount,
+    return StoredWeights.Variant(
+      id: id, bytes: try packedWeights(key, id), outputCount: layer.outputCount, inputCount: layer.inputCount,
       store: store)
   }
 

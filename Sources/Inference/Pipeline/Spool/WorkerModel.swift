@@ -50,7 +50,7 @@ struct WorkerModel {
     let weights = WeightCache(capacity: memory.weightCacheByteCount, arithmetic: arithmetic) { index, choice in
       let layer = network.layers[index]
       return switch choice {
-      case .dense: try checkpoint.matrix(layer.tensorName, rows: layer.outputCount, columns: layer.inputCount)
+      case .dense: checkpoint.source(layer.tensorName, rows: layer.outputCount, columns: layer.inputCount)
       case .variant(let key): try contents.weights(key, of: layer)
       }
     }
