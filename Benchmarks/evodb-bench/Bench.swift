@@ -112,7 +112,8 @@ struct Bench {
       }
       let simulation = try ScalingSimulation(evaluation)
       for length in [ExampleCatalog.sequenceLength, 2048] {
-        report.add(simulation.section(candidates: candidates, sequenceLength: length))
+        let alone = try CandidateEvaluation(example: example, offspring.assignments[0], .float32, tokenCount: length)
+        report.add(try simulation.section(candidates: candidates, alone: alone))
       }
     }
     if wanted.contains(.rounding) {

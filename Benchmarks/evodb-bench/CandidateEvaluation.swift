@@ -20,6 +20,16 @@ struct CandidateEvaluation {
       sequences: example.sequences.prefix(sequenceCount).map(\.tokenIDs), threadCount: example.job.threadCount)
   }
 
+  /// One of the example's assignments on one sequence of so many tokens.
+  init(example: ExampleCatalog, _ assignment: AssignmentRecord, _ arithmetic: Arithmetic, tokenCount: Int) throws {
+    let open = try example.opened(arithmetic, longestSequence: tokenCount)
+    try self.init(
+      model: open.network, weights: open.weights,
+      candidates: [try example.job.store.read { tx in try open.choices(of: assignment, tx) }],
+      sequences: [Array(example.sequences.flatMap(\.tokenIDs).prefix(tokenCount))],
+      threadCount: example.job.threadCount)
+  }
+
   init(
     model: any LanguageModel, weights: WeightCache, candidates: [LayerChoices], sequences: [[Int32]], threadCount: Int
   ) throws {

@@ -45,9 +45,9 @@ final class ExampleCatalog {
   }
 
   /// The model opened for an arithmetic.
-  func opened(_ arithmetic: Arithmetic) throws -> OpenModel {
+  func opened(_ arithmetic: Arithmetic, longestSequence: Int = sequenceLength) throws -> OpenModel {
     try OpenModel(
-      model.record, store: job.store, longestSequence: Self.sequenceLength, threadCount: job.threadCount,
+      model.record, store: job.store, longestSequence: longestSequence, threadCount: job.threadCount,
       memoryLimit: nil, arithmetic: arithmetic)
   }
 

@@ -2,11 +2,14 @@ import Foundation
 import Inference
 
 /// How well a generation of the paper's recipe would fill more threads than this machine has: the evaluator's tasks in its
-/// order, with the times that their pieces take here on one thread.
+/// order, with the times that their pieces take here on one thread, and with what a second thread gains here that helps with one
+/// sequence.
 struct ScalingSimulation {
   /// Offspring and survivors of each stage, and its tokens (arXiv 2410.14649, section 4).
   private static let stages: [(candidates: Int, tokens: Int)] = [(128, 2048), (16, 16_384), (4, 131_072)]
   private static let threadCounts = [2, 8, 16, 32, 64, 128]
+  /// Rows that a thread without a task takes from another at a time.
+  private static let stripRowCount = 128
 
   /// Seconds of a sequence through one block.
   let blockSeconds: Double
@@ -42,16 +45,22 @@ struct ScalingSimulation {
 
   /// The section with a line for each number of threads.
   ///
-  /// - Parameter candidates: block by block what each candidate has there, of at least 128 candidates.
-  func section(candidates: [[[Int]]], sequenceLength: Int) -> BenchSection {
+  /// - Parameters:
+  ///   - candidates: block by block what each candidate has there, of at least 128 candidates.
+  ///   - alone: one candidate on one sequence, as long as those of the recipe.
+  func section(candidates: [[[Int]]], alone: CandidateEvaluation) throws -> BenchSection {
+    let length = alone.sequences[0].count
+    let gain = try sharedGain(alone)
+    // Two threads take 1 - c + c / 2 of the time, c being the share of work that can be cut.
+    let cutShare = min(max(2 * (1 - 1 / gain), 0), 1)
     let tries = Self.stages.map { trie(Array(candidates.prefix($0.candidates)), from: 0) }
     let figures = Self.threadCounts.map { threads in
       var used = 0.0
       var elapsed = 0.0
       var lowest = 1.0
       for (stage, trie) in zip(Self.stages, tries) {
-        let sequences = max(1, stage.tokens / sequenceLength)
-        let (work, time) = run(trie, sequences: sequences, threads: threads)
+        let sequences = max(1, stage.tokens / length)
+        let (work, time) = run(trie, sequences: sequences, length: length, cutShare: cutShare, threads: threads)
         used += work
         elapsed += time
         lowest = min(lowest, work / (time * Double(threads)))
@@ -62,14 +71,25 @@ struct ScalingSimulation {
       ).aiming("90 %")
     }
     return BenchSection(
-      key: "scaling_\(sequenceLength)", title: "3c. A generation of the paper's recipe on more threads: a simulation",
+      key: "scaling_\(length)", title: "3c. A generation of the paper's recipe on more threads: a simulation",
       words: """
         The evaluator's order of tasks with the times of this machine: \(blockCount) blocks of \
         \(String(format: "%.2f", blockSeconds * 1e3)) ms a sequence, \(String(format: "%.2f", leafSeconds * 1e3)) ms for \
-        head and measures of \(ExampleCatalog.sequenceLength) tokens, longer ones in proportion; 128 offspring on 2,048 tokens, 16 on 16,384, 4 on 131,072, sequences of \(sequenceLength) \
-        tokens, prefixes shared. A stage begins when the one before has ended. Memory is not simulated.
+        head and measures of \(ExampleCatalog.sequenceLength) tokens, longer ones in proportion; 128 offspring on 2,048 \
+        tokens, 16 on 16,384, 4 on 131,072, sequences of \(length) tokens, prefixes shared. A stage begins when the one \
+        before has ended. Threads without a task take strips of \(Self.stripRowCount) rows from the others. Memory is not \
+        simulated. Busy: with what one thread would have to do.
         """,
-      figures: figures)
+      figures: [
+        Figure("shared_gain", "one candidate on one sequence, 2 threads against 1", gain, "x", digits: 2)
+      ] + figures)
+  }
+
+  /// How much sooner two threads are done with one sequence of one candidate than one is.
+  private func sharedGain(_ alone: CandidateEvaluation) throws -> Double {
+    guard ProcessInfo.processInfo.activeProcessorCount > 1 else { return 1 }
+    let one = try alone.seconds(threadCount: 1, sharesPrefixes: true, bestOf: 5)
+    return try one / alone.seconds(threadCount: 2, sharesPrefixes: true, bestOf: 5)
   }
 
   private func trie(_ candidates: [[[Int]]], from block: Int) -> [Node] {
@@ -86,22 +106,33 @@ struct ScalingSimulation {
   }
 
   /// Seconds of work, and seconds until all is done.
-  private func run(_ roots: [Node], sequences: Int, threads: Int) -> (work: Double, time: Double) {
+  private func run(
+    _ roots: [Node], sequences: Int, length: Int, cutShare: Double, threads: Int
+  ) -> (work: Double, time: Double) {
+    let strips = max(1, length / Self.stripRowCount)
+    /// How many times sooner a node is done with several threads.
+    func speed(_ threads: Int) -> Double {
+      let rounds = (strips + threads - 1) / threads
+      return 1 / (1 - cutShare + cutShare * Double(rounds) / Double(strips))
+    }
     var waiting: [Node] = (0..<sequences).flatMap { _ in roots }.reversed()
-    var running: [(end: Double, node: Node)] = []
+    var running: [(left: Double, node: Node)] = []
     var now = 0.0
     var work = 0.0
     while !waiting.isEmpty || !running.isEmpty {
       while running.count < threads, let node = waiting.popLast() {
         let seconds = Double(node.blocks) * blockSeconds + Double(node.leaves) * leafSeconds
         work += seconds
-        running.append((now + seconds, node))
+        running.append((seconds, node))
       }
-      guard let next = running.indices.min(by: { running[$0].end < running[$1].end }) else { break }
-      let done = running.remove(at: next)
-      now = done.end
+      // Those without a task spread over all that have one.
+      let speeds = running.indices.map { speed(threads / running.count + ($0 < threads % running.count ? 1 : 0)) }
+      let step = zip(running, speeds).map { $0.left / $1 }.min() ?? 0
+      now += step
+      for index in running.indices { running[index].left -= step * speeds[index] }
+      guard let next = running.indices.min(by: { running[$0].left < running[$1].left }) else { break }
       // The first child is taken first, as by the evaluator.
-      waiting.append(contentsOf: done.node.children.reversed())
+      waiting.append(contentsOf: running.remove(at: next).node.children.reversed())
     }
     return (work, now)
   }

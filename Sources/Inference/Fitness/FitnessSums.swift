@@ -12,6 +12,11 @@ enum FitnessSums {
     max(leastStripRowCount, min(256, stripByteCount / (4 * vocabularySize)))
   }
 
+  private static func strips(of rows: Range<Int>, model: some LanguageModel) -> [Range<Int>] {
+    let count = stripRowCount(vocabularySize: model.vocabularySize)
+    return stride(from: rows.lowerBound, to: rows.upperBound, by: count).map { $0..<min($0 + count, rows.upperBound) }
+  }
+
   /// The dense model's log-probabilities of a sequence.
   enum Teacher {
     /// All of them, [n − 1, vocabulary].
@@ -39,36 +44,42 @@ enum FitnessSums {
   static func sums(
     hidden: Matrix, tokenIDs: [Int32], teacher: Teacher?, measures: [Measure], model: some LanguageModel
   ) -> [Measure: Double?] {
-    var sums = [Double](repeating: 0, count: measures.count)
     let predictions = tokenIDs.count - 1
     // Where a measure begins later, the rows before it need no logits.
     let start = measures.map { ($0.firstToken ?? 1) - 1 }.min() ?? 0
-    let strip = stripRowCount(vocabularySize: model.vocabularySize)
-    for first in stride(from: start, to: predictions, by: strip) {
-      let rows = first..<min(first + strip, predictions)
+    let strips = strips(of: start..<predictions, model: model)
+    let parts = ResultList<[[Double]]>(count: strips.count)
+    Parallel.share(strips.count) { index in
+      let rows = strips[index]
       let logits = model.logits(hidden, rows: rows)
       let teacher = teacher?.strip(rows, model: model)
+      var terms = measures.map { _ in [Double](repeating: 0, count: rows.count) }
       for position in rows {
-        let row = position - first
+        let row = position - rows.lowerBound
         let logSumExp = VectorKernels.logSumExp(
           logits, row: row, next: teacher.map { ($0.matrix, position - $0.first) } ?? (logits, row + 1))
         for (index, measure) in measures.enumerated() {
           switch measure {
           case .continuation(let firstToken) where position + 1 < firstToken: break
           case .perplexity, .continuation:
-            sums[index] += logSumExp - Double(logits[row, Int(tokenIDs[position + 1])])
+            terms[index][row] = logSumExp - Double(logits[row, Int(tokenIDs[position + 1])])
           case .kl:
             guard let teacher else { preconditionFailure("KL needs the dense model") }
-            sums[index] += VectorKernels.klDivergence(
+            terms[index][row] = VectorKernels.klDivergence(
               teacher: teacher.matrix, teacherRow: position - teacher.first, student: logits, row: row,
               studentLogSumExp: logSumExp)
           case .topKKL(let k):
             guard let teacher else { preconditionFailure("KL needs the dense model") }
-            sums[index] += topKDivergence(
+            terms[index][row] = topKDivergence(
               teacher: teacher.matrix, teacherRow: position - teacher.first, student: logits, row: row, k: k)
           }
         }
       }
+      parts.set(index, terms)
+    }
+    var sums = [Double](repeating: 0, count: measures.count)
+    for terms in parts.values {
+      for index in sums.indices { sums[index] = terms[index].reduce(sums[index], +) }
     }
     var result: [Measure: Double?] = [:]
     for (index, measure) in measures.enumerated() {
@@ -81,12 +92,12 @@ enum FitnessSums {
   static func logProbabilities(hidden: Matrix, model: some LanguageModel) -> Matrix {
     let predictions = hidden.rows - 1
     let result = Matrix(uninitializedRows: predictions, columns: model.vocabularySize)
-    let strip = stripRowCount(vocabularySize: model.vocabularySize)
-    for first in stride(from: 0, to: predictions, by: strip) {
-      let rows = first..<min(first + strip, predictions)
+    let strips = strips(of: 0..<predictions, model: model)
+    Parallel.share(strips.count) { index in
+      let rows = strips[index]
       let logits = model.logits(hidden, rows: rows)
       _ = VectorKernels.logSoftmax(logits)
-      (result.base + first * result.columns).update(from: logits.base, count: rows.count * result.columns)
+      (result.base + rows.lowerBound * result.columns).update(from: logits.base, count: rows.count * result.columns)
     }
     return result
   }

@@ -16,7 +16,83 @@ enum Parallel {
           try body(index)
         }
       })
-    try stack.run(threadCount: min(threadCount, max(count, 1)))
+    // More threads than pieces: they join the loops in them.
+    try stack.run(threadCount: threadCount)
+  }
+
+  /// Calls `body` with 0..<count on this thread, and on those of the running `TaskStack` that wait for work: so that the last
+  /// pieces of work do not keep one thread busy and the others waiting.
+  ///
+  /// - Parameter body: called in any order, by several threads at once.
+  /// - Throws: the first error; calls that have not begun are then left out.
+  static func share<Failure: Error>(
+    _ count: Int, _ body: @escaping (Int) throws(Failure) -> Void
+  ) throws(Failure) {
+    guard count > 1, let stack = TaskStack.current else {
+      for index in 0..<count { try body(index) }
+      return
+    }
+    try SharedLoop(count, body).run(on: stack)
+  }
+}
+
+/// A loop in which threads may join.
+private protocol JoinableLoop: AnyObject {
+  /// Whether there is an iteration that nobody has taken.
+  var hasMore: Bool { get }
+  /// Takes iterations until there are none.
+  func join()
+}
+
+/// The iterations of a loop, taken one by one by the thread that runs it and by those that join.
+///
+/// `@unchecked Sendable`: `condition` guards all state.
+private final class SharedLoop<Failure: Error>: JoinableLoop, @unchecked Sendable {
+  private let condition = NSCondition()
+  private let count: Int
+  private let body: (Int) throws(Failure) -> Void
+  private var taken = 0
+  private var runningCount = 0
+  private var failure: Failure?
+
+  init(_ count: Int, _ body: @escaping (Int) throws(Failure) -> Void) {
+    self.count = count
+    self.body = body
+  }
+
+  func run(on stack: TaskStack) throws(Failure) {
+    stack.open(self, joining: count - 1)
+    join()
+    condition.withLock {
+      while runningCount > 0 { condition.wait() }
+    }
+    stack.close(self)
+    if let failure { throw failure }
+  }
+
+  var hasMore: Bool { condition.withLock { taken < count && failure == nil } }
+
+  func join() {
+    while let index = take() {
+      do throws(Failure) {
+        try body(index)
+      } catch {
+        condition.withLock { failure = failure ?? error }
+      }
+      condition.withLock {
+        runningCount -= 1
+        condition.broadcast()
+      }
+    }
+  }
+
+  private func take() -> Int? {
+    condition.withLock {
+      guard taken < count, failure == nil else { return nil }
+      defer { taken += 1 }
+      runningCount += 1
+      return taken
+    }
   }
 }
 
@@ -41,9 +117,14 @@ final class ResultList<Element>: @unchecked Sendable {
 final class TaskStack: @unchecked Sendable {
   typealias Task = () throws -> Void
 
+  /// The one whose task this thread runs.
+  @TaskLocal static var current: TaskStack?
+
   private let condition = NSCondition()
   private var tasks: [Task] = []
   private var runningCount = 0
+  private var waitingCount = 0
+  private var loops: [any JoinableLoop] = []
   private var failure: (any Error)?
 
   /// Adds tasks; the first of them is taken first.
@@ -54,16 +135,31 @@ final class TaskStack: @unchecked Sendable {
     }
   }
 
+  /// Lets threads that find no task join a loop.
+  ///
+  /// - Parameter count: how many of those that wait now are called.
+  fileprivate func open(_ loop: any JoinableLoop, joining count: Int) {
+    condition.withLock {
+      loops.append(loop)
+      for _ in 0..<min(count, waitingCount) { condition.signal() }
+    }
+  }
+
+  fileprivate func close(_ loop: any JoinableLoop) {
+    condition.withLock { loops.removeAll { $0 === loop } }
+  }
+
   /// Runs all tasks, and those they add, on `threadCount` threads.
   ///
   /// - Throws: the first error of a task; tasks that have not begun are then left out.
   func run(threadCount: Int) throws {
+    func workHere() { Self.$current.withValue(self) { work() } }
     let workers = (1..<max(threadCount, 1)).map { _ in
-      let thread = WorkerThread(body: work)
+      let thread = WorkerThread(body: workHere)
       thread.start()
       return thread
     }
-    work()
+    workHere()
     workers.forEach { $0.join() }
     if let failure { throw failure }
   }
@@ -82,7 +178,7 @@ final class TaskStack: @unchecked Sendable {
     }
   }
 
-  /// The newest task; waits while others run that may still add some; nil when all is done.
+  /// The newest task, or else the rest of a loop; waits while others run that may still add some; nil when all is done.
   private func next() -> Task? {
     condition.withLock {
       while true {
@@ -91,8 +187,14 @@ final class TaskStack: @unchecked Sendable {
           runningCount += 1
           return task
         }
+        if let loop = loops.first(where: { $0.hasMore }) {
+          runningCount += 1
+          return { loop.join() }
+        }
         if runningCount == 0 { return nil }
+        waitingCount += 1
         condition.wait()
+        waitingCount -= 1
       }
     }
   }

@@ -47,7 +47,11 @@ enum CausalAttention {
     let scale = rule.scale ?? Float(1 / Double(headDimension).squareRoot())
     // A window that reaches the first token hides nothing.
     let window = rule.window.flatMap { $0 < length ? $0 : nil }
-    for group in 0..<keyValueHeadCount {
+    // Heads of a few rows are done sooner than another thread has come.
+    func forEach(_ count: Int, _ body: @escaping (Int) -> Void) {
+      if queries.rows > RowStrips.rowCount { Parallel.share(count, body) } else { (0..<count).forEach(body) }
+    }
+    forEach(keyValueHeadCount) { group in
       let common = group * headDimension..<(group + 1) * headDimension
       let (keys, values) = (
         keys.panel(rows: 0..<length, columns: common), values.panel(rows: 0..<length, columns: common)
@@ -61,7 +65,8 @@ enum CausalAttention {
           keys: PackedWeights(keys, transposed: true, arithmetic: arithmetic, kernels: kernels),
           values: PackedWeights(values, transposed: false, arithmetic: arithmetic, kernels: kernels)
         )
-      for place in group * shared..<(group + 1) * shared {
+      forEach(shared) { place in
+        let place = group * shared + place
         let own = place * headDimension..<(place + 1) * headDimension
         let (queries, mixed) = (
           queries.part(rows: 0..<queries.rows, columns: own), result.part(rows: 0..<queries.rows, columns: own)

@@ -92,7 +92,7 @@ struct Gemma2: LanguageModel {
     }
     if !dropped.contains(Subblock(blockIndex: index, half: .mlp)) {
       let (wg, wu, wd) = (try weight(firstLayer + 4), try weight(firstLayer + 5), try weight(firstLayer + 6))
-      for rows in RowStrips.ranges(rows: stream.rows, wg.arithmetic, isTapped: tap != nil) {
+      try RowStrips.forEach(rows: stream.rows, wg.arithmetic, isTapped: tap != nil) { rows in
         let strip = stream.strip(rows)
         let input = VectorKernels.rmsNorm(strip, weight: norms.beforeMLP, epsilon: epsilon)
         try tap?(firstSite + 2, input)

@@ -113,15 +113,15 @@ public struct Llama: LanguageModel {
     if !dropped.contains(Subblock(blockIndex: index, half: .mlp)) {
       let (wg, wu, wd) = (try weight(firstLayer + 4), try weight(firstLayer + 5), try weight(firstLayer + 6))
       let isFused = tap == nil && !configuration.mlpBias && GatedMLP.isAvailable(gate: wg)
-      let ranges = RowStrips.ranges(
+      try RowStrips.forEach(
         rows: stream.rows, wg.arithmetic, isTapped: tap != nil,
-        rowCount: isFused ? GatedMLP.rowCount : RowStrips.rowCount)
-      for rows in ranges {
+        rowCount: isFused ? GatedMLP.rowCount : RowStrips.rowCount
+      ) { rows in
         let strip = stream.strip(rows)
         let input = VectorKernels.rmsNorm(strip, weight: norms[index].mlp, epsilon: epsilon)
         guard !isFused else {
           GatedMLP.add(input, gate: wg, up: wu, down: wd, to: strip)
-          continue
+          return
         }
         try tap?(firstSite + 2, input)
         let halves = biases.linear(input, firstLayer + 4..<firstLayer + 6, [wg, wu])

@@ -94,7 +94,7 @@ struct OPT: LanguageModel {
     }
     if !dropped.contains(Subblock(blockIndex: index, half: .mlp)) {
       let (w1, w2) = (try weight(firstLayer + 4), try weight(firstLayer + 5))
-      for rows in RowStrips.ranges(rows: stream.rows, w1.arithmetic, isTapped: tap != nil) {
+      try RowStrips.forEach(rows: stream.rows, w1.arithmetic, isTapped: tap != nil) { rows in
         let strip = stream.strip(rows)
         let input = norms[index].mlp.apply(strip)
         try tap?(firstSite + 2, input)

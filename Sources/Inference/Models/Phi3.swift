@@ -61,7 +61,7 @@ struct Phi3: LanguageModel {
     if !dropped.contains(Subblock(blockIndex: index, half: .attention)) {
       let wqkv = try weight(firstLayer)
       let fused = Matrix(uninitializedRows: stream.rows, columns: wqkv.columns)
-      for rows in RowStrips.ranges(rows: stream.rows, wqkv.arithmetic, isTapped: tap != nil) {
+      try RowStrips.forEach(rows: stream.rows, wqkv.arithmetic, isTapped: tap != nil) { rows in
         let input = VectorKernels.rmsNorm(stream.strip(rows), weight: norms[index].attention, epsilon: epsilon)
         try tap?(firstSite, input)
         MatrixProduct.linear(input, wqkv, into: fused.strip(rows))
@@ -72,13 +72,13 @@ struct Phi3: LanguageModel {
       let mixed = attention.mix(block: index, queries: queries, keys: keys, values: values, cache: cache)
       try tap?(firstSite + 1, mixed)
       let wo = try weight(firstLayer + 1)
-      for rows in RowStrips.ranges(rows: stream.rows, wo.arithmetic, isTapped: false) {
+      try RowStrips.forEach(rows: stream.rows, wo.arithmetic, isTapped: false) { rows in
         VectorKernels.add(stream.strip(rows), MatrixProduct.linear(mixed.strip(rows), wo))
       }
     }
     if !dropped.contains(Subblock(blockIndex: index, half: .mlp)) {
       let (wgu, wd) = (try weight(firstLayer + 2), try weight(firstLayer + 3))
-      for rows in RowStrips.ranges(rows: stream.rows, wgu.arithmetic, isTapped: tap != nil) {
+      try RowStrips.forEach(rows: stream.rows, wgu.arithmetic, isTapped: tap != nil) { rows in
         let strip = stream.strip(rows)
         let input = VectorKernels.rmsNorm(strip, weight: norms[index].mlp, epsilon: epsilon)
         try tap?(firstSite + 2, input)

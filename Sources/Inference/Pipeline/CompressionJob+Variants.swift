@@ -75,8 +75,12 @@ extension CompressionJob {
         siteName: piece.layer.siteName, modelName: self.model.record.name,
         type: self.model.layerTypes[piece.layer.index], statistic: statistics[piece.layer.siteName], factors: factors,
         arithmetic: self.model.arithmetic)
-      let products = try piece.missing.map { try compression.product($0.method, at: $0.level) }
-      try writing.withLock { try self.store(products, of: piece, piece.missing, from: nil) }
+      let products = ResultList<LayerProduct>(count: piece.missing.count)
+      try Parallel.share(piece.missing.count) { level in
+        let missing = piece.missing[level]
+        products.set(level, try compression.product(missing.method, at: missing.level))
+      }
+      try writing.withLock { try self.store(products.values, of: piece, piece.missing, from: nil) }
     }
   }
 

@@ -208,4 +208,39 @@ import Testing
     let evaluator = FitnessEvaluator(model: golden.model, weights: weights, threadCount: threadCount)
     #expect(throws: Unreadable()) { _ = try allSums(evaluator, candidates, sequences, [.perplexity]) }
   }
+
+  /// One long sequence of one candidate keeps one thread busy; those that wait take its rows and heads.
+  @Test(arguments: ["llama-gqa", "mistral-sliding-window", "gemma2", "phi3"], Arithmetic.allCases)
+  func rowsOfALongSequenceChangeNoBit(_ name: String, _ arithmetic: Arithmetic) throws {
+    let folder = try TemporaryFolder()
+    let source = Fixtures.url("golden/models/\(name)")
+    for file in ["model.safetensors", "expected.safetensors"] {
+      try FileManager.default.copyItem(
+        at: source.appendingPathComponent(file), to: folder.url.appendingPathComponent(file))
+    }
+    let configuration = try String(contentsOf: source.appendingPathComponent("config.json"), encoding: .utf8)
+    let limit = "\"max_position_embeddings\": 64"
+    #expect(configuration.contains(limit))
+    try folder.write(
+      configuration.replacingOccurrences(of: limit, with: "\"max_position_embeddings\": 512"), to: "config.json")
+    let golden = try GoldenModel(folder: folder.url, arithmetic: arithmetic, longestSequence: 512)
+    #expect(arithmetic == .openblas || RowStrips.ranges(rows: 500, arithmetic, isTapped: false).count > 2)
+    let tokenIDs = randomTokens(500, vocabulary: 96, seed: 3)
+    let candidate = LayerChoices(choices: golden.model.layers.indices.map { .numbered(1 + $0 % 3) })
+    let weights = golden.cache(Self.change)
+    let hidden = try golden.hidden(tokenIDs)
+    let expected = FitnessSums.sums(
+      hidden: try golden.hidden(tokenIDs, candidate, weights: weights), tokenIDs: tokenIDs, teacher: .hidden(hidden),
+      measures: measures, model: golden.model)
+    for keeps in [true, false] {
+      let evaluator = FitnessEvaluator(
+        model: golden.model, weights: weights, threadCount: 4, keepsTeacherProbabilities: keeps)
+      try evaluator.teacherHiddenStates([tokenIDs], cancellation: Cancellation()) { _, state, _ in
+        #expect(state.values == hidden.values)
+      }
+      // The same twice, so that the dense model's probabilities are kept.
+      #expect(
+        try allSums(evaluator, [candidate, candidate], [tokenIDs], measures) == [[expected, expected]])
+    }
+  }
 }

@@ -26,11 +26,13 @@ struct GoldenModel {
   /// - Parameter constants: the logits of the tiny models were taken from models that had been cast to 16 bits as a whole
   ///   and back, rotary frequencies included; loading a checkpoint leaves those in float32. To compare with such logits,
   ///   frequencies are rounded the same way.
-  init(folder: URL, constants: ConstantPrecision = .float32, arithmetic: Arithmetic = .float32) throws {
+  init(
+    folder: URL, constants: ConstantPrecision = .float32, arithmetic: Arithmetic = .float32, longestSequence: Int = 64
+  ) throws {
     self.arithmetic = arithmetic
     checkpoint = try Checkpoint(directory: folder)
     model = try LanguageModelFactory.open(
-      checkpoint, ForwardSettings(longestSequence: 64, arithmetic: arithmetic, constants: constants))
+      checkpoint, ForwardSettings(longestSequence: longestSequence, arithmetic: arithmetic, constants: constants))
     let expected = try SafetensorsFile(folder.appendingPathComponent("expected.safetensors"))
     let (shape, ids) = try expected.integers(named: "input_ids")
     sequences = (0..<shape[0]).map { row in ids[row * shape[1]..<(row + 1) * shape[1]].map { Int32($0) } }

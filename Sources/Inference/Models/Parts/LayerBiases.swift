@@ -15,11 +15,11 @@ struct LayerBiases: Sendable {
   /// - Parameter tap: called with the whole shared input.
   func project(
     _ stream: Matrix, _ indices: Range<Int>, _ weight: (Int) throws -> PackedWeights, tap: ((Matrix) throws -> Void)?,
-    input: (Matrix) -> Matrix
+    input: @escaping (Matrix) -> Matrix
   ) throws -> [Matrix] {
     let weights = try indices.map(weight)
     let results = weights.map { Matrix(uninitializedRows: stream.rows, columns: $0.columns) }
-    for rows in RowStrips.ranges(rows: stream.rows, weights[0].arithmetic, isTapped: tap != nil) {
+    try RowStrips.forEach(rows: stream.rows, weights[0].arithmetic, isTapped: tap != nil) { rows in
       let input = input(stream.strip(rows))
       try tap?(input)
       linear(input, indices, weights, into: results.map { $0.strip(rows) })
@@ -30,10 +30,10 @@ struct LayerBiases: Sendable {
   /// `stream ← stream + finish(y)`, y being layer `index` on `x` [n, in].
   func add(
     _ x: Matrix, _ index: Int, _ weight: (Int) throws -> PackedWeights, to stream: Matrix,
-    finish: (Matrix) -> Matrix = { $0 }
+    finish: @escaping (Matrix) -> Matrix = { $0 }
   ) throws {
     let weight = try weight(index)
-    for rows in RowStrips.ranges(rows: stream.rows, weight.arithmetic, isTapped: false) {
+    try RowStrips.forEach(rows: stream.rows, weight.arithmetic, isTapped: false) { rows in
       VectorKernels.add(stream.strip(rows), finish(linear(x.strip(rows), index, weight)))
     }
   }

@@ -17,6 +17,17 @@ enum RowStrips {
     return stride(from: 0, to: rows, by: height).map { $0..<min($0 + height, rows) }
   }
 
+  /// Calls `body` with the ranges of `ranges(rows:_:isTapped:rowCount:)`, on several threads if some wait for work.
+  ///
+  /// - Throws: what `body` throws.
+  static func forEach(
+    rows: Int, _ arithmetic: Arithmetic, isTapped: Bool, rowCount: Int = rowCount,
+    _ body: @escaping (Range<Int>) throws -> Void
+  ) throws {
+    let ranges = ranges(rows: rows, arithmetic, isTapped: isTapped, rowCount: rowCount)
+    try Parallel.share(ranges.count) { try body(ranges[$0]) }
+  }
+
   /// Rows of the largest strip of so many rows.
   static func largest(rows: Int) -> Int { min(rows, rowCount * 3 / 2 + 31) }
 }
