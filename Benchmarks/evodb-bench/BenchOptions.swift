@@ -14,7 +14,7 @@ struct BenchOptions {
                        all but largeshapes by default, which takes 2 GB of disk and up to 20 GB of memory
       --example        the example model's folder [default: Examples/prose-10m]
       --arithmetic     some of: \(Arithmetic.allCases.map(\.rawValue).joined(separator: ", ")) [default: all], for peak,
-                       forward, fitness and shapes
+                       forward, fitness, shapes and --large
       --threads        threads [default: as many as processors]
       --large          only a model of 1.1 billion parameters: peak memory and speed; takes 10 GB of disk
       --large-folder   where its files are kept [default: a temporary folder]

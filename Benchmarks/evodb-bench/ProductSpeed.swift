@@ -22,7 +22,7 @@ struct ProductSpeed {
     Layer(name: "1.1B gate", inputs: 2048, outputs: 5632), Layer(name: "1.1B down", inputs: 5632, outputs: 2048),
     Layer(name: "1.1B head", inputs: 2048, outputs: 32_000),
   ]
-  private static let tokenCounts = [64, 256, 1024]
+  private static let tokenCounts = [16, 64, 256, 1024]
   /// The shapes take turns, so that a disturbed moment meets each of them in some rounds only.
   private static let roundCount = 6
   /// Of one product in one round, at least.

@@ -10,16 +10,26 @@ enum LargeStep: String, CaseIterable {
   struct Outcome: Codable {
     var seconds: Double
     var peakByteCount: Int
-    /// GFLOP/s of the dense forward pass; only of `evaluate`.
-    var forwardRate: Double?
+    /// Of the dense forward pass; only of `evaluate`.
+    var rates: Rates?
+  }
+
+  /// What one thread reaches.
+  struct Rates: Codable {
+    /// Tokens per second of the dense forward pass.
+    var tokens: Double
+    /// GFLOP/s of it.
+    var forward: Double
     /// The same by the processor's time, in which others do not count.
-    var forwardProcessorRate: Double?
+    var forwardByProcessorTime: Double
     /// GFLOP/s of plain products right before and after it.
-    var peakRate: Double?
+    var peak: Double
   }
 
   /// Does the step in `folder`, which holds the model and the catalog.
-  func run(model: RandomModel, folder: URL, threadCount: Int, memoryLimit: Int64?) throws -> Outcome {
+  func run(
+    model: RandomModel, folder: URL, arithmetic: Arithmetic, threadCount: Int, memoryLimit: Int64?
+  ) throws -> Outcome {
     let path = folder.appendingPathComponent("large.evodb").path
     let isNew = !FileManager.default.fileExists(atPath: path)
     let store = try CatalogStore(path: path, mode: isNew ? .create : .write, command: "bench")
@@ -37,19 +47,10 @@ enum LargeStep: String, CaseIterable {
       case .build:
         try compress(job, method: CompressionMethod(GPTQMethod.self), memoryLimit)
         return nil
-      case .evaluate: return try evaluate(job, memoryLimit)
+      case .evaluate: return try evaluate(job, arithmetic, memoryLimit)
       }
     }
-    return Outcome(
-      seconds: seconds, peakByteCount: ResourceUse.peakMemoryByteCount, forwardRate: rates?.forward,
-      forwardProcessorRate: rates?.forwardByProcessorTime, peakRate: rates?.peak)
-  }
-
-  /// GFLOP/s of one thread.
-  private struct Rates {
-    var forward: Double
-    var forwardByProcessorTime: Double
-    var peak: Double
+    return Outcome(seconds: seconds, peakByteCount: ResourceUse.peakMemoryByteCount, rates: rates)
   }
 
   private func importModel(_ model: RandomModel, _ folder: URL, _ job: Job) throws {
@@ -78,23 +79,25 @@ enum LargeStep: String, CaseIterable {
     _ = try CompressionJob(plan, model: open, job: job).run()
   }
 
-  /// The dense model and a candidate whose first block has 3 bits, both on the one sequence.
-  private func evaluate(_ job: Job, _ memoryLimit: Int64?) throws -> Rates {
+  /// The dense model and a candidate whose first block is quantized, both on the one sequence.
+  private func evaluate(_ job: Job, _ arithmetic: Arithmetic, _ memoryLimit: Int64?) throws -> Rates {
     let model = try job.store.read { try $0.model(nil) }
     let open = try OpenModel(
       model, store: job.store, longestSequence: ModelShape.large.sequenceLength, threadCount: job.threadCount,
-      memoryLimit: memoryLimit)
+      memoryLimit: memoryLimit, arithmetic: arithmetic)
     let sequences = try job.store.read { try $0.sequences(ofList: try $0.dataSet(nil).sequenceListID) }
+    // Each arithmetic has a candidate of its own: a result of another numerics would answer for it.
+    let level = "bits=\(2 + (Arithmetic.allCases.firstIndex(of: arithmetic) ?? 0))"
     let assignment = try job.store.write { tx in
       let layers = try tx.layers(ofModel: model.id)
       let methods = Dictionary(uniqueKeysWithValues: try tx.methods().map { ($0.id, $0.digest) })
       let variants = try layers.map { layer in
-        try tx.variants(ofWeight: layer.weightID).first { $0.level == "bits=3" && layer.blockIndex == 0 }
+        try tx.variants(ofWeight: layer.weightID).first { $0.level == level && layer.blockIndex == 0 }
       }
       return try tx.store(assignmentOf: model, layers: layers, variants: variants, methods: methods, dropped: [])
     }
     let evaluations = try EvaluationLedger(model: open, job: job)
-    let before = ProductPeak.measure(.float32, threadCount: 1).oneThread
+    let before = ProductPeak.measure(arithmetic, threadCount: 1).oneThread
     // The dense pass alone has no measures in it: linear layers and attention of one sequence, on one thread.
     let dense = FitnessEvaluator(model: open.network, weights: open.weights, threadCount: 1)
     // This process has but one thread at work here.
@@ -103,11 +106,12 @@ enum LargeStep: String, CaseIterable {
       try dense.teacherHiddenStates([sequences[0].tokenIDs], cancellation: Cancellation()) { _, _, _ in }
     }
     let processorSeconds = Double(clock() - processorStart) / Double(CLOCKS_PER_SEC)
-    let after = ProductPeak.measure(.float32, threadCount: 1).oneThread
+    let after = ProductPeak.measure(arithmetic, threadCount: 1).oneThread
     _ = try evaluations.observations(of: [assignment], on: sequences, measures: [.kl, .perplexity])
     let work = ForwardWork(model: open.network, tokenCount: ModelShape.large.sequenceLength)
     let operations = (work.linear + work.attention) * 1e-9
     return Rates(
-      forward: operations / seconds, forwardByProcessorTime: operations / processorSeconds, peak: max(before, after))
+      tokens: Double(ModelShape.large.sequenceLength) / seconds, forward: operations / seconds,
+      forwardByProcessorTime: operations / processorSeconds, peak: max(before, after))
   }
 }
