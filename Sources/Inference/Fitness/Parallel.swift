@@ -28,7 +28,8 @@ enum Parallel {
   static func share<Failure: Error>(
     _ count: Int, _ body: @escaping (Int) throws(Failure) -> Void
   ) throws(Failure) {
-    guard count > 1, let stack = TaskStack.current else {
+    // Two calls are done before it pays to wait for somebody.
+    guard count > 1, let stack = TaskStack.current, count > 2 || stack.hasWaitingThreads else {
       for index in 0..<count { try body(index) }
       return
     }
@@ -134,6 +135,8 @@ final class TaskStack: @unchecked Sendable {
       condition.broadcast()
     }
   }
+
+  fileprivate var hasWaitingThreads: Bool { condition.withLock { waitingCount > 0 } }
 
   /// Lets threads that find no task join a loop.
   ///
