@@ -147,13 +147,13 @@ static void multiply_tile(const struct plan *plan, int64_t row, int64_t rows, in
   int64_t absolute = plan->first_row + row;
   float *y = p->y + absolute * p->y_stride + column;
   int is_whole = wanted_columns(p, absolute) >= column + tile_columns || p->lower == EVODB_LOWER_AND_MORE;
-  /* bfloat16 reads and writes its sums after every block. */
+  /* bfloat16 reads and writes its sums after every block: rows so far apart would drive each other out of the cache. */
   int competes = plan->is_bfloat16 && rows > CACHE_WAYS && p->y_stride % CACHE_WAY_FLOATS == 0;
   if (is_whole && !competes) {
     tile((int)rows, depth, a, b, b_stride, y, p->y_stride, plan->fresh, next, ahead);
     return;
   }
-  /* Elsewhere, because of that, or because the tile's edge lies outside of what may be read and written. */
+  /* Sums in a buffer of their own; columns outside of what may be read and written stay out of y. */
   float sums[16 * MOST_TILE_COLUMNS] __attribute__((aligned(CACHE_LINE)));
   size_t bytes[16];
   if (!is_whole) memset(sums, 0, sizeof(sums));
